@@ -1,0 +1,34 @@
+# The commands of this project; .ci/run calls the same ones.
+.PHONY: demo test check fmt gen release
+
+CARGO ?= cargo
+
+# Sandbox, gateway and health in one process, nothing to configure. Ctrl-C ends it.
+demo:
+	$(CARGO) run --profile demo --locked -p wxgate -- demo $(ARGS)
+
+# Every test. One profile with `make demo`, so that what one built the other uses.
+test:
+	$(CARGO) test --workspace --profile demo --locked
+
+# Format, lints, docs and licences. What a machine lacks is said and skipped.
+check:
+	@if $(CARGO) fmt --version >/dev/null 2>&1; then $(CARGO) fmt --all --check; else echo "skipped: no rustfmt here"; fi
+	@if $(CARGO) clippy --version >/dev/null 2>&1; then \
+		$(CARGO) clippy --workspace --all-targets --locked -- -D warnings; \
+	else echo "skipped: no clippy here"; fi
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked --quiet
+	@if $(CARGO) deny --version >/dev/null 2>&1; then \
+		$(CARGO) deny --locked check bans licenses sources; \
+	else echo "skipped: no cargo-deny here"; fi
+
+fmt:
+	$(CARGO) fmt --all
+
+# Files written from the code; a test fails when they are stale.
+gen:
+	$(CARGO) run --profile demo --quiet -p wxgate -- openapi > openapi.json.new
+	mv openapi.json.new openapi.json
+
+release:
+	$(CARGO) build --release --locked -p wxgate

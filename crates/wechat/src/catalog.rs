@@ -1,0 +1,739 @@
+//! Every WeChat endpoint wxgate or its sandbox knows, as data: one row an endpoint.
+//!
+//! Typed calls, rights, metrics labels, the manual and the sandbox read this table; nothing else
+//! spells a WeChat path.
+
+/// The host an endpoint lives on; each has its own configurable base URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// `api.weixin.qq.com`
+    Api,
+    /// `mp.weixin.qq.com`
+    Mp,
+    /// `open.weixin.qq.com`
+    Open,
+}
+
+/// The HTTP method WeChat documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Parameters in the query, no body.
+    Get,
+    /// A body that is never empty: `{}` at least.
+    Post,
+}
+
+/// Which credential goes with a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// The app's `access_token`, in the query.
+    AccessToken,
+    /// `appid` and `secret`, in query or body.
+    Secret,
+    /// A web-OAuth user's own token, in the query.
+    UserToken,
+    /// Nothing.
+    None,
+}
+
+/// What a call that may have reached WeChat without an answer has perhaps done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing: asking again is safe.
+    Reads,
+    /// Changed or sent something.
+    Writes,
+    /// Spent a single-use code.
+    SpendsCode,
+}
+
+/// One WeChat endpoint.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Short dotted name, for logs and metrics: `message.template.send`.
+    pub name: &'static str,
+    /// Documented method.
+    pub method: Method,
+    /// Path, with its leading slash.
+    pub path: &'static str,
+    /// Host it lives on.
+    pub host: Host,
+    /// Credential it takes.
+    pub auth: Auth,
+    /// What an unanswered call may have done.
+    pub effect: Effect,
+}
+
+const fn api(name: &'static str, method: Method, path: &'static str, auth: Auth, effect: Effect) -> Endpoint {
+    Endpoint {
+        name,
+        method,
+        path,
+        host: Host::Api,
+        auth,
+        effect,
+    }
+}
+
+const fn page(name: &'static str, path: &'static str) -> Endpoint {
+    Endpoint {
+        name,
+        method: Method::Get,
+        path,
+        host: Host::Open,
+        auth: Auth::None,
+        effect: Effect::Reads,
+    }
+}
+
+/// `access_token`, classic: every call ends the token before the last.
+pub const TOKEN: Endpoint = api(
+    "token",
+    Method::Get,
+    "/cgi-bin/token",
+    Auth::Secret,
+    Effect::Writes,
+);
+/// `access_token`, stable: the same token until five minutes before its end.
+pub const STABLE_TOKEN: Endpoint = api(
+    "stable_token",
+    Method::Post,
+    "/cgi-bin/stable_token",
+    Auth::Secret,
+    Effect::Reads,
+);
+/// `jsapi_ticket` and `wx_card` ticket.
+pub const GET_TICKET: Endpoint = api(
+    "ticket.getticket",
+    Method::Get,
+    "/cgi-bin/ticket/getticket",
+    Auth::AccessToken,
+    Effect::Reads,
+);
+/// Web OAuth: code for user token.
+pub const OAUTH_ACCESS_TOKEN: Endpoint = api(
+    "sns.oauth2.access_token",
+    Method::Get,
+    "/sns/oauth2/access_token",
+    Auth::Secret,
+    Effect::SpendsCode,
+);
+/// Web OAuth: the user's profile.
+pub const SNS_USERINFO: Endpoint = api(
+    "sns.userinfo",
+    Method::Get,
+    "/sns/userinfo",
+    Auth::UserToken,
+    Effect::Reads,
+);
+/// Mini-program login.
+pub const JSCODE2SESSION: Endpoint = api(
+    "sns.jscode2session",
+    Method::Get,
+    "/sns/jscode2session",
+    Auth::Secret,
+    Effect::SpendsCode,
+);
+/// Parametric QR code of an official account.
+pub const QRCODE_CREATE: Endpoint = api(
+    "qrcode.create",
+    Method::Post,
+    "/cgi-bin/qrcode/create",
+    Auth::AccessToken,
+    Effect::Writes,
+);
+/// The picture of a parametric QR code.
+pub const SHOWQRCODE: Endpoint = Endpoint {
+    name: "showqrcode",
+    method: Method::Get,
+    path: "/cgi-bin/showqrcode",
+    host: Host::Mp,
+    auth: Auth::None,
+    effect: Effect::Reads,
+};
+/// Template message of an official account.
+pub const TEMPLATE_SEND: Endpoint = api(
+    "message.template.send",
+    Method::Post,
+    "/cgi-bin/message/template/send",
+    Auth::AccessToken,
+    Effect::Writes,
+);
+/// Subscription notification of an official account.
+pub const SUBSCRIBE_BIZSEND: Endpoint = api(
+    "message.subscribe.bizsend",
+    Method::Post,
+    "/cgi-bin/message/subscribe/bizsend",
+    Auth::AccessToken,
+    Effect::Writes,
+);
+/// Subscription message of a mini program.
+pub const SUBSCRIBE_SEND: Endpoint = api(
+    "message.subscribe.send",
+    Method::Post,
+    "/cgi-bin/message/subscribe/send",
+    Auth::AccessToken,
+    Effect::Writes,
+);
+/// Mini-program code, unlimited in number.
+pub const WXACODE_UNLIMIT: Endpoint = api(
+    "wxa.getwxacodeunlimit",
+    Method::Post,
+    "/wxa/getwxacodeunlimit",
+    Auth::AccessToken,
+    Effect::Reads,
+);
+/// Phone number of a mini-program user.
+pub const PHONE_NUMBER: Endpoint = api(
+    "wxa.business.getuserphonenumber",
+    Method::Post,
+    "/wxa/business/getuserphonenumber",
+    Auth::AccessToken,
+    Effect::SpendsCode,
+);
+
+/// Clears an app's daily quotas by its AppSecret.
+pub const CLEAR_QUOTA_V2: Endpoint = api(
+    "clear_quota.v2",
+    Method::Post,
+    "/cgi-bin/clear_quota/v2",
+    Auth::Secret,
+    Effect::Writes,
+);
+/// Clears an app's daily quotas: ten times a month.
+pub const CLEAR_QUOTA: Endpoint = api(
+    "clear_quota",
+    Method::Post,
+    "/cgi-bin/clear_quota",
+    Auth::AccessToken,
+    Effect::Writes,
+);
+/// What is left of an endpoint's daily quota.
+pub const QUOTA_GET: Endpoint = api(
+    "openapi.quota.get",
+    Method::Post,
+    "/cgi-bin/openapi/quota/get",
+    Auth::AccessToken,
+    Effect::Reads,
+);
+/// The call behind a `rid`, its URL and token included.
+pub const RID_GET: Endpoint = api(
+    "openapi.rid.get",
+    Method::Post,
+    "/cgi-bin/openapi/rid/get",
+    Auth::AccessToken,
+    Effect::Reads,
+);
+/// Addresses of WeChat's API.
+pub const API_DOMAIN_IP: Endpoint = api(
+    "get_api_domain_ip",
+    Method::Get,
+    "/cgi-bin/get_api_domain_ip",
+    Auth::AccessToken,
+    Effect::Reads,
+);
+/// Addresses WeChat pushes from.
+pub const CALLBACK_IP: Endpoint = api(
+    "getcallbackip",
+    Method::Get,
+    "/cgi-bin/getcallbackip",
+    Auth::AccessToken,
+    Effect::Reads,
+);
+/// Has WeChat reach for the callback URL.
+pub const CALLBACK_CHECK: Endpoint = api(
+    "callback.check",
+    Method::Post,
+    "/cgi-bin/callback/check",
+    Auth::AccessToken,
+    Effect::Reads,
+);
+/// Web OAuth: renews a user token by its refresh token.
+pub const OAUTH_REFRESH_TOKEN: Endpoint = api(
+    "sns.oauth2.refresh_token",
+    Method::Get,
+    "/sns/oauth2/refresh_token",
+    Auth::None,
+    Effect::Reads,
+);
+/// Web OAuth: whether a user token is good.
+pub const SNS_AUTH: Endpoint = api(
+    "sns.auth",
+    Method::Get,
+    "/sns/auth",
+    Auth::UserToken,
+    Effect::Reads,
+);
+/// A follower.
+pub const USER_INFO: Endpoint = api(
+    "user.info",
+    Method::Get,
+    "/cgi-bin/user/info",
+    Auth::AccessToken,
+    Effect::Reads,
+);
+/// Up to 100 followers.
+pub const USER_INFO_BATCHGET: Endpoint = api(
+    "user.info.batchget",
+    Method::Post,
+    "/cgi-bin/user/info/batchget",
+    Auth::AccessToken,
+    Effect::Reads,
+);
+/// The followers' openids, 10,000 a page.
+pub const USER_GET: Endpoint = api(
+    "user.get",
+    Method::Get,
+    "/cgi-bin/user/get",
+    Auth::AccessToken,
+    Effect::Reads,
+);
+/// Stores a text under a short key.
+pub const SHORTEN_GEN: Endpoint = api(
+    "shorten.gen",
+    Method::Post,
+    "/cgi-bin/shorten/gen",
+    Auth::AccessToken,
+    Effect::Writes,
+);
+/// The text of a short key.
+pub const SHORTEN_FETCH: Endpoint = api(
+    "shorten.fetch",
+    Method::Post,
+    "/cgi-bin/shorten/fetch",
+    Auth::AccessToken,
+    Effect::Reads,
+);
+/// Sets the account's menu.
+pub const MENU_CREATE: Endpoint = api(
+    "menu.create",
+    Method::Post,
+    "/cgi-bin/menu/create",
+    Auth::AccessToken,
+    Effect::Writes,
+);
+/// The account's menus.
+pub const MENU_GET: Endpoint = api(
+    "menu.get",
+    Method::Get,
+    "/cgi-bin/menu/get",
+    Auth::AccessToken,
+    Effect::Reads,
+);
+/// Removes the account's menus.
+pub const MENU_DELETE: Endpoint = api(
+    "menu.delete",
+    Method::Get,
+    "/cgi-bin/menu/delete",
+    Auth::AccessToken,
+    Effect::Writes,
+);
+/// Template messages: sets the industries.
+pub const TEMPLATE_SET_INDUSTRY: Endpoint = api(
+    "template.api_set_industry",
+    Method::Post,
+    "/cgi-bin/template/api_set_industry",
+    Auth::AccessToken,
+    Effect::Writes,
+);
+/// Template messages: the industries.
+pub const TEMPLATE_GET_INDUSTRY: Endpoint = api(
+    "template.get_industry",
+    Method::Get,
+    "/cgi-bin/template/get_industry",
+    Auth::AccessToken,
+    Effect::Reads,
+);
+/// Template messages: adds a template.
+pub const TEMPLATE_ADD: Endpoint = api(
+    "template.api_add_template",
+    Method::Post,
+    "/cgi-bin/template/api_add_template",
+    Auth::AccessToken,
+    Effect::Writes,
+);
+/// Template messages: the account's templates.
+pub const TEMPLATE_LIST: Endpoint = api(
+    "template.get_all_private_template",
+    Method::Get,
+    "/cgi-bin/template/get_all_private_template",
+    Auth::AccessToken,
+    Effect::Reads,
+);
+/// Template messages: removes a template.
+pub const TEMPLATE_DELETE: Endpoint = api(
+    "template.del_private_template",
+    Method::Post,
+    "/cgi-bin/template/del_private_template",
+    Auth::AccessToken,
+    Effect::Writes,
+);
+/// Template messages that were intercepted.
+pub const TEMPLATE_BLOCKED: Endpoint = api(
+    "wxa.sec.queryblocktmplmsg",
+    Method::Post,
+    "/wxa/sec/queryblocktmplmsg",
+    Auth::AccessToken,
+    Effect::Reads,
+);
+/// One-time subscription message of an official account.
+pub const TEMPLATE_SUBSCRIBE: Endpoint = api(
+    "message.template.subscribe",
+    Method::Post,
+    "/cgi-bin/message/template/subscribe",
+    Auth::AccessToken,
+    Effect::Writes,
+);
+/// Subscriptions: adds a template.
+pub const NEWTMPL_ADD: Endpoint = api(
+    "newtmpl.addtemplate",
+    Method::Post,
+    "/wxaapi/newtmpl/addtemplate",
+    Auth::AccessToken,
+    Effect::Writes,
+);
+/// Subscriptions: removes a template.
+pub const NEWTMPL_DELETE: Endpoint = api(
+    "newtmpl.deltemplate",
+    Method::Post,
+    "/wxaapi/newtmpl/deltemplate",
+    Auth::AccessToken,
+    Effect::Writes,
+);
+/// Subscriptions: the account's templates.
+pub const NEWTMPL_LIST: Endpoint = api(
+    "newtmpl.gettemplate",
+    Method::Get,
+    "/wxaapi/newtmpl/gettemplate",
+    Auth::AccessToken,
+    Effect::Reads,
+);
+/// Subscriptions: the account's categories.
+pub const NEWTMPL_CATEGORY: Endpoint = api(
+    "newtmpl.getcategory",
+    Method::Get,
+    "/wxaapi/newtmpl/getcategory",
+    Auth::AccessToken,
+    Effect::Reads,
+);
+/// Subscriptions: titles of the public library.
+pub const NEWTMPL_TITLES: Endpoint = api(
+    "newtmpl.getpubtemplatetitles",
+    Method::Get,
+    "/wxaapi/newtmpl/getpubtemplatetitles",
+    Auth::AccessToken,
+    Effect::Reads,
+);
+/// Subscriptions: keywords of a title.
+pub const NEWTMPL_KEYWORDS: Endpoint = api(
+    "newtmpl.getpubtemplatekeywords",
+    Method::Get,
+    "/wxaapi/newtmpl/getpubtemplatekeywords",
+    Auth::AccessToken,
+    Effect::Reads,
+);
+/// Customer-service message.
+pub const CUSTOM_SEND: Endpoint = api(
+    "message.custom.send",
+    Method::Post,
+    "/cgi-bin/message/custom/send",
+    Auth::AccessToken,
+    Effect::Writes,
+);
+/// Customer service: the typing state.
+pub const CUSTOM_TYPING: Endpoint = api(
+    "message.custom.typing",
+    Method::Post,
+    "/cgi-bin/message/custom/typing",
+    Auth::AccessToken,
+    Effect::Writes,
+);
+/// Mini-program code, limited in number.
+pub const WXACODE: Endpoint = api(
+    "wxa.getwxacode",
+    Method::Post,
+    "/wxa/getwxacode",
+    Auth::AccessToken,
+    Effect::Writes,
+);
+/// Square QR code of a mini program, limited in number.
+pub const WXA_QRCODE: Endpoint = api(
+    "wxaapp.createwxaqrcode",
+    Method::Post,
+    "/cgi-bin/wxaapp/createwxaqrcode",
+    Auth::AccessToken,
+    Effect::Writes,
+);
+/// URL scheme that opens a mini program.
+pub const GENERATE_SCHEME: Endpoint = api(
+    "wxa.generatescheme",
+    Method::Post,
+    "/wxa/generatescheme",
+    Auth::AccessToken,
+    Effect::Writes,
+);
+/// What a URL scheme opens.
+pub const QUERY_SCHEME: Endpoint = api(
+    "wxa.queryscheme",
+    Method::Post,
+    "/wxa/queryscheme",
+    Auth::AccessToken,
+    Effect::Reads,
+);
+/// URL scheme for an NFC tag.
+pub const GENERATE_NFC_SCHEME: Endpoint = api(
+    "wxa.generatenfcscheme",
+    Method::Post,
+    "/wxa/generatenfcscheme",
+    Auth::AccessToken,
+    Effect::Writes,
+);
+/// URL link that opens a mini program.
+pub const GENERATE_URLLINK: Endpoint = api(
+    "wxa.generate_urllink",
+    Method::Post,
+    "/wxa/generate_urllink",
+    Auth::AccessToken,
+    Effect::Writes,
+);
+/// What a URL link opens.
+pub const QUERY_URLLINK: Endpoint = api(
+    "wxa.query_urllink",
+    Method::Post,
+    "/wxa/query_urllink",
+    Auth::AccessToken,
+    Effect::Reads,
+);
+/// Short link for chats.
+pub const GENERATE_SHORTLINK: Endpoint = api(
+    "wxa.genwxashortlink",
+    Method::Post,
+    "/wxa/genwxashortlink",
+    Auth::AccessToken,
+    Effect::Writes,
+);
+/// Whether a mini program's session key is good.
+pub const CHECK_SESSION: Endpoint = api(
+    "wxa.checksession",
+    Method::Get,
+    "/wxa/checksession",
+    Auth::AccessToken,
+    Effect::Reads,
+);
+/// Replaces a mini program's session key.
+pub const RESET_SESSION: Endpoint = api(
+    "wxa.resetusersessionkey",
+    Method::Get,
+    "/wxa/resetusersessionkey",
+    Auth::AccessToken,
+    Effect::Writes,
+);
+/// Whether encrypted data came from WeChat.
+pub const CHECK_ENCRYPTED: Endpoint = api(
+    "wxa.business.checkencryptedmsg",
+    Method::Post,
+    "/wxa/business/checkencryptedmsg",
+    Auth::AccessToken,
+    Effect::Reads,
+);
+/// A mini-program user's encryption keys.
+pub const USER_ENCRYPT_KEY: Endpoint = api(
+    "wxa.business.getuserencryptkey",
+    Method::Post,
+    "/wxa/business/getuserencryptkey",
+    Auth::AccessToken,
+    Effect::Reads,
+);
+/// The unionid of a user who has paid.
+pub const PAID_UNIONID: Endpoint = api(
+    "wxa.getpaidunionid",
+    Method::Get,
+    "/wxa/getpaidunionid",
+    Auth::AccessToken,
+    Effect::Reads,
+);
+/// Temporary media: upload.
+pub const MEDIA_UPLOAD: Endpoint = api(
+    "media.upload",
+    Method::Post,
+    "/cgi-bin/media/upload",
+    Auth::AccessToken,
+    Effect::Writes,
+);
+/// Temporary media: download.
+pub const MEDIA_GET: Endpoint = api(
+    "media.get",
+    Method::Get,
+    "/cgi-bin/media/get",
+    Auth::AccessToken,
+    Effect::Reads,
+);
+/// Temporary media: a page's recording in full quality.
+pub const MEDIA_GET_JSSDK: Endpoint = api(
+    "media.get.jssdk",
+    Method::Get,
+    "/cgi-bin/media/get/jssdk",
+    Auth::AccessToken,
+    Effect::Reads,
+);
+/// Picture for an article.
+pub const MEDIA_UPLOADIMG: Endpoint = api(
+    "media.uploadimg",
+    Method::Post,
+    "/cgi-bin/media/uploadimg",
+    Auth::AccessToken,
+    Effect::Writes,
+);
+/// Permanent media: upload.
+pub const MATERIAL_ADD: Endpoint = api(
+    "material.add_material",
+    Method::Post,
+    "/cgi-bin/material/add_material",
+    Auth::AccessToken,
+    Effect::Writes,
+);
+/// Permanent media: download.
+pub const MATERIAL_GET: Endpoint = api(
+    "material.get_material",
+    Method::Post,
+    "/cgi-bin/material/get_material",
+    Auth::AccessToken,
+    Effect::Reads,
+);
+/// Permanent media: remove.
+pub const MATERIAL_DELETE: Endpoint = api(
+    "material.del_material",
+    Method::Post,
+    "/cgi-bin/material/del_material",
+    Auth::AccessToken,
+    Effect::Writes,
+);
+/// Permanent media: list.
+pub const MATERIAL_LIST: Endpoint = api(
+    "material.batchget_material",
+    Method::Post,
+    "/cgi-bin/material/batchget_material",
+    Auth::AccessToken,
+    Effect::Reads,
+);
+/// Permanent media: numbers.
+pub const MATERIAL_COUNT: Endpoint = api(
+    "material.get_materialcount",
+    Method::Get,
+    "/cgi-bin/material/get_materialcount",
+    Auth::AccessToken,
+    Effect::Reads,
+);
+/// Web OAuth: the page that asks the user.
+pub const OAUTH_AUTHORIZE: Endpoint = page("connect.oauth2.authorize", "/connect/oauth2/authorize");
+/// Web login by QR code: the page that shows it.
+pub const QRCONNECT: Endpoint = page("connect.qrconnect", "/connect/qrconnect");
+
+/// All rows.
+pub const ALL: &[&Endpoint] = &[
+    &TOKEN,
+    &STABLE_TOKEN,
+    &GET_TICKET,
+    &OAUTH_ACCESS_TOKEN,
+    &SNS_USERINFO,
+    &JSCODE2SESSION,
+    &QRCODE_CREATE,
+    &SHOWQRCODE,
+    &TEMPLATE_SEND,
+    &SUBSCRIBE_BIZSEND,
+    &SUBSCRIBE_SEND,
+    &WXACODE_UNLIMIT,
+    &PHONE_NUMBER,
+    &CLEAR_QUOTA_V2,
+    &CLEAR_QUOTA,
+    &QUOTA_GET,
+    &RID_GET,
+    &API_DOMAIN_IP,
+    &CALLBACK_IP,
+    &CALLBACK_CHECK,
+    &OAUTH_REFRESH_TOKEN,
+    &SNS_AUTH,
+    &USER_INFO,
+    &USER_INFO_BATCHGET,
+    &USER_GET,
+    &SHORTEN_GEN,
+    &SHORTEN_FETCH,
+    &MENU_CREATE,
+    &MENU_GET,
+    &MENU_DELETE,
+    &TEMPLATE_SET_INDUSTRY,
+    &TEMPLATE_GET_INDUSTRY,
+    &TEMPLATE_ADD,
+    &TEMPLATE_LIST,
+    &TEMPLATE_DELETE,
+    &TEMPLATE_BLOCKED,
+    &TEMPLATE_SUBSCRIBE,
+    &NEWTMPL_ADD,
+    &NEWTMPL_DELETE,
+    &NEWTMPL_LIST,
+    &NEWTMPL_CATEGORY,
+    &NEWTMPL_TITLES,
+    &NEWTMPL_KEYWORDS,
+    &CUSTOM_SEND,
+    &CUSTOM_TYPING,
+    &WXACODE,
+    &WXA_QRCODE,
+    &GENERATE_SCHEME,
+    &QUERY_SCHEME,
+    &GENERATE_NFC_SCHEME,
+    &GENERATE_URLLINK,
+    &QUERY_URLLINK,
+    &GENERATE_SHORTLINK,
+    &CHECK_SESSION,
+    &RESET_SESSION,
+    &CHECK_ENCRYPTED,
+    &USER_ENCRYPT_KEY,
+    &PAID_UNIONID,
+    &MEDIA_UPLOAD,
+    &MEDIA_GET,
+    &MEDIA_GET_JSSDK,
+    &MEDIA_UPLOADIMG,
+    &MATERIAL_ADD,
+    &MATERIAL_GET,
+    &MATERIAL_DELETE,
+    &MATERIAL_LIST,
+    &MATERIAL_COUNT,
+    &OAUTH_AUTHORIZE,
+    &QRCONNECT,
+];
+
+/// The row of a path, which begins with its slash and has no query.
+pub fn by_path(path: &str) -> Option<&'static Endpoint> {
+    ALL.iter().copied().find(|endpoint| endpoint.path == path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn names_and_paths_are_unique() {
+        let names: HashSet<_> = ALL.iter().map(|e| e.name).collect();
+        let paths: HashSet<_> = ALL.iter().map(|e| e.path).collect();
+        assert_eq!((names.len(), paths.len()), (ALL.len(), ALL.len()));
+        assert!(
+            ALL.iter()
+                .all(|e| e.path.starts_with('/') && !e.path.ends_with('/'))
+        );
+    }
+
+    #[test]
+    fn all_is_complete() {
+        let rows = include_str!("catalog.rs").matches(": Endpoint =").count();
+        // One match is the line above.
+        assert_eq!(ALL.len(), rows - 1);
+    }
+
+    #[test]
+    fn rows_are_found_by_path() {
+        assert_eq!(by_path("/cgi-bin/stable_token"), Some(&STABLE_TOKEN));
+        assert_eq!(by_path("/cgi-bin/stable_token/"), None);
+        assert_eq!(by_path("cgi-bin/token"), None);
+    }
+}

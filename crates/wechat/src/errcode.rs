@@ -1,0 +1,198 @@
+//! WeChat's error codes: what each means, and how a client should react.
+//!
+//! Source: the "全局返回码" page and the pages of the single APIs. `errmsg` texts are not stable;
+//! never match on them, but for what [`rid`], [`refused_ip`] and [`invalid_field`] take out.
+
+mod table;
+
+/// How to react to a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// Success.
+    Ok,
+    /// The app's token is refused: replace it, repeat once.
+    Token,
+    /// Transient: back off.
+    Busy,
+    /// Quota: stop until it is reset.
+    Quota,
+    /// The caller's argument.
+    Argument,
+    /// The user's state.
+    User,
+    /// The user must authorise again, or a new code is needed.
+    Code,
+    /// Configuration or permission of the account: an operator must act.
+    Config,
+    /// Third-party-platform token handling.
+    Platform,
+    /// Seen before; success-like.
+    Repeat,
+}
+
+/// One code.
+#[derive(Debug)]
+pub struct Entry {
+    /// WeChat's number.
+    pub code: i64,
+    /// Reaction.
+    pub class: Class,
+    /// WeChat's own words, without `rid`.
+    pub text: &'static str,
+    /// What is wrong and what to do, Chinese.
+    pub zh: &'static str,
+    /// The same in English.
+    pub en: &'static str,
+}
+
+/// The table, ascending by code.
+pub const TABLE: &[Entry] = table::ROWS;
+
+/// The row of `code`.
+pub fn lookup(code: i64) -> Option<&'static Entry> {
+    TABLE
+        .binary_search_by_key(&code, |e| e.code)
+        .ok()
+        .map(|i| &TABLE[i])
+}
+
+/// WeChat's own words for `code`; `system error` for one that is not in the table.
+pub fn text(code: i64) -> &'static str {
+    lookup(code).map_or("system error", |e| e.text)
+}
+
+/// WeChat's request id in an `errmsg`: `… rid: 61b9947b-4eeffea7-4f08b7a6`.
+pub fn rid(errmsg: &str) -> Option<&str> {
+    errmsg.match_indices("rid:").find_map(|(at, found)| {
+        let rest = errmsg[at + found.len()..].trim_start();
+        rest.get(..RID_LEN).filter(|id| is_rid(id))
+    })
+}
+
+/// Three groups of eight hexadecimal digits and the two hyphens between them.
+const RID_LEN: usize = 26;
+
+fn is_rid(id: &str) -> bool {
+    id.len() == RID_LEN
+        && id.bytes().enumerate().all(|(i, b)| match i {
+            8 | 17 => b == b'-',
+            _ => matches!(b, b'0'..=b'9' | b'a'..=b'f'),
+        })
+}
+
+/// The address WeChat refused, out of the `errmsg` of 40164 (`invalid ip A ipv6 ::ffff:A, not in
+/// whitelist`) or 61004 (`… requestIP: A`). IPv4 where WeChat names both forms; never anything
+/// that isn't an address.
+pub fn refused_ip(errmsg: &str) -> Option<&str> {
+    ["invalid ip", "ipv6", "requestIP:"].iter().find_map(|label| {
+        let rest = &errmsg[errmsg.find(label)? + label.len()..];
+        let rest = rest.trim_start();
+        let end = rest.find(|c: char| !(c.is_ascii_hexdigit() || c == '.' || c == ':'));
+        let ip = &rest[..end.unwrap_or(rest.len())];
+        ip.parse::<std::net::IpAddr>().is_ok().then_some(ip)
+    })
+}
+
+/// The field a 47003 complains of: `data.thing4.value` in `argument invalid! data.thing4.value
+/// invalid`.
+pub fn invalid_field(errmsg: &str) -> Option<&str> {
+    const LABEL: &str = "argument invalid!";
+    let rest = errmsg[errmsg.find(LABEL)? + LABEL.len()..].trim_start();
+    let (field, verdict) = rest.split_once(' ')?;
+    let named = !field.is_empty()
+        && field
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+    (named && (verdict.starts_with("invalid") || verdict.starts_with("is "))).then_some(field)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_ascends_and_every_row_is_whole() {
+        assert!(TABLE.windows(2).all(|w| w[0].code < w[1].code));
+        for e in TABLE {
+            assert!(
+                !e.text.is_empty() && !e.zh.is_empty() && !e.en.is_empty(),
+                "{}",
+                e.code
+            );
+            assert!(e.en.is_ascii() || e.en.contains('→'), "{}", e.code);
+            assert!(!e.zh.is_ascii() && !e.text.contains("rid:"), "{}", e.code);
+        }
+        assert_eq!(lookup(40001).map(|e| e.class), Some(Class::Token));
+        assert_eq!(lookup(-1).map(|e| e.class), Some(Class::Busy));
+        assert!(lookup(40000).is_none());
+        assert_eq!(text(40125), "invalid appsecret");
+        assert_eq!(text(12345), "system error");
+    }
+
+    #[test]
+    fn rid_is_found_in_every_form() {
+        let id = "61b9947b-4eeffea7-4f08b7a6";
+        for tail in [
+            "invalid openid rid: ",
+            "invalid code, rid: ",
+            "rid:",
+            "rid: x rid:  ",
+        ] {
+            assert_eq!(rid(&format!("{tail}{id}")), Some(id), "{tail}");
+        }
+        assert_eq!(rid(&format!("a rid: {id}, more")), Some(id));
+        for none in [
+            "",
+            "rid:",
+            "invalid code hint: [IfdFrrMre-JPlAXa]",
+            "rid: 61B9947B-4eeffea7-4f08b7a6",
+            "rid: 61b9947b4-eeffea7-4f08b7a6",
+            "rid: 汉字汉字汉字汉字汉字汉字",
+        ] {
+            assert_eq!(rid(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn refused_address_is_found() {
+        let cases = [
+            (
+                "invalid ip 124.223.42.217 ipv6 ::ffff:124.223.42.217, not in whitelist rid: 0",
+                "124.223.42.217",
+            ),
+            ("invalid ip 1.2.3.4, not in whitelist", "1.2.3.4"),
+            ("invalid ip 2408:4001::1, not in whitelist", "2408:4001::1"),
+            ("invalid ip  ipv6 2408:4001::1, not in whitelist", "2408:4001::1"),
+            (
+                "access clientip is not registered requestIP: 47.107.99.226 rid: 0",
+                "47.107.99.226",
+            ),
+            (
+                "access clientip is not registered requestIP: ::ffff:47.1.2.3",
+                "::ffff:47.1.2.3",
+            ),
+        ];
+        for (errmsg, ip) in cases {
+            assert_eq!(refused_ip(errmsg), Some(ip), "{errmsg}");
+        }
+        for none in [
+            "",
+            "invalid ip",
+            "invalid ip 1.2.3, not",
+            "requestIP: ；汉字",
+            "invalid openid",
+        ] {
+            assert_eq!(refused_ip(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn invalid_field_is_found() {
+        let f = invalid_field("argument invalid! data.thing4.value invalid rid: 1");
+        assert_eq!(f, Some("data.thing4.value"));
+        let f = invalid_field("argument invalid! data.time2.value is emtpy");
+        assert_eq!(f, Some("data.time2.value"));
+        assert_eq!(invalid_field("argument invalid!"), None);
+        assert_eq!(invalid_field("argument invalid! rid: 1"), None);
+    }
+}

@@ -1,0 +1,244 @@
+//! Messages and events, from XML or JSON, with every field kept under WeChat's own name.
+//!
+//! There is no struct per message type: WeChat adds fields and events at will, and a gateway has to
+//! pass on what it doesn't know. [`Message`] is the fields, and methods for those everybody needs,
+//! which read the same from both formats.
+//!
+//! Both parsers refuse what no push of WeChat's contains: DTDs, foreign entities, NUL, nesting beyond
+//! 16 levels. The caller limits the size.
+
+mod json;
+pub(crate) mod xml;
+
+use serde_json::{Map, Value};
+use std::borrow::Cow;
+
+/// Elements, or objects and arrays, within each other.
+const MAX_DEPTH: usize = 16;
+
+/// The names WeChat gives to lists, which may hold one.
+fn always_list(name: &str) -> bool {
+    matches!(name, "item" | "List")
+}
+
+/// How an account's messages are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// `<xml>…</xml>`: official accounts always, mini programs by choice.
+    Xml,
+    /// `{…}`: mini programs by choice.
+    Json,
+}
+
+impl Format {
+    /// The format of a body, by its first character after a byte order mark and white space.
+    pub fn of(body: &[u8]) -> Option<Self> {
+        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+        match body.trim_ascii_start().first()? {
+            b'<' => Some(Self::Xml),
+            b'{' => Some(Self::Json),
+            _ => None,
+        }
+    }
+
+    /// The content type WeChat sends it with.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Xml => "text/xml",
+            Self::Json => "application/json",
+        }
+    }
+}
+
+/// Why a body isn't a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+pub enum Malformed {
+    /// Begins with neither `<` nor `{`.
+    #[error("neither XML nor JSON")]
+    Format,
+    /// Another encoding, or broken.
+    #[error("not UTF-8")]
+    Utf8,
+    /// Holds the character NUL.
+    #[error("holds NUL")]
+    Nul,
+    /// XML that doesn't parse.
+    #[error("malformed XML")]
+    Xml,
+    /// JSON that doesn't parse, or no object.
+    #[error("malformed JSON")]
+    Json,
+    /// `<!DOCTYPE`.
+    #[error("holds a document type definition")]
+    Doctype,
+    /// An entity that isn't one of XML's own.
+    #[error("holds an unknown entity")]
+    Entity,
+    /// Nested beyond 16 levels.
+    #[error("nested too deeply")]
+    Depth,
+    /// No root, another than `<xml>`, or several.
+    #[error("the root isn't one <xml> element")]
+    Root,
+    /// A JSON member that can't be an XML element.
+    #[error("a field can't be written as XML")]
+    Name,
+}
+
+/// A message or an event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    format: Format,
+    fields: Map<String, Value>,
+}
+
+impl Message {
+    /// Reads a body in either format.
+    pub fn parse(body: &[u8]) -> Result<Self, Malformed> {
+        let format = Format::of(body).ok_or(Malformed::Format)?;
+        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+        let text = std::str::from_utf8(body).map_err(|_| Malformed::Utf8)?;
+        if text.contains('\0') {
+            return Err(Malformed::Nul);
+        }
+        let fields = match format {
+            Format::Xml => xml::parse(text)?,
+            Format::Json => json::parse(text)?,
+        };
+        Ok(Self { format, fields })
+    }
+
+    /// What it was parsed from.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Every field under WeChat's name. XML leaves are strings, `item` and `List` always arrays, JSON
+    /// integers above 2^53 strings.
+    pub fn fields(&self) -> &Map<String, Value> {
+        &self.fields
+    }
+
+    /// The same, as an object.
+    pub fn into_value(self) -> Value {
+        Value::Object(self.fields)
+    }
+
+    /// A field as text: numbers in digits, of a repeated field the last, `""` for an absent one.
+    pub fn text(&self, name: &str) -> Cow<'_, str> {
+        self.fields.get(name).map_or(Cow::Borrowed(""), as_text)
+    }
+
+    /// `ToUserName`: the account's original id, `gh_…`.
+    pub fn to_user(&self) -> Cow<'_, str> {
+        self.text("ToUserName")
+    }
+
+    /// `FromUserName`: the user's openid.
+    pub fn from_user(&self) -> Cow<'_, str> {
+        self.text("FromUserName")
+    }
+
+    /// `CreateTime`, Unix seconds; 0 if absent or no number.
+    pub fn create_time(&self) -> i64 {
+        self.text("CreateTime").trim().parse().unwrap_or_default()
+    }
+
+    /// `MsgType`: `text`, `event`, …
+    pub fn msg_type(&self) -> Cow<'_, str> {
+        self.text("MsgType")
+    }
+
+    /// `Event`, in WeChat's spelling, which mixes cases: compare without.
+    pub fn event(&self) -> Cow<'_, str> {
+        self.text("Event")
+    }
+
+    /// `EventKey`.
+    pub fn event_key(&self) -> Cow<'_, str> {
+        self.text("EventKey")
+    }
+
+    /// `Ticket` of the parametric QR code that was scanned.
+    pub fn ticket(&self) -> Cow<'_, str> {
+        self.text("Ticket")
+    }
+
+    /// `MsgId`, or the `MsgID` of a sending report. 64 bits.
+    pub fn msg_id(&self) -> Cow<'_, str> {
+        let id = self.text("MsgId");
+        if id.is_empty() { self.text("MsgID") } else { id }
+    }
+
+    /// `Content` of a text.
+    pub fn content(&self) -> Cow<'_, str> {
+        self.text("Content")
+    }
+
+    /// Whether it is an event rather than a message.
+    pub fn is_event(&self) -> bool {
+        self.msg_type().eq_ignore_ascii_case("event")
+    }
+
+    /// The scene of the parametric QR code that was scanned, by a follower (`SCAN`) or by one who
+    /// follows thereby (`subscribe`, whose key has a prefix); `""` for all else.
+    pub fn scene(&self) -> Cow<'_, str> {
+        if !self.is_event() {
+            return Cow::Borrowed("");
+        }
+        let (event, key) = (self.event(), self.event_key());
+        if event.eq_ignore_ascii_case("SCAN") {
+            key
+        } else if event.eq_ignore_ascii_case("subscribe") {
+            key.strip_prefix("qrscene_")
+                .map_or(Cow::Borrowed(""), |scene| Cow::Owned(scene.to_owned()))
+        } else {
+            Cow::Borrowed("")
+        }
+    }
+
+    /// What kind it is, in lower case: `event.scan`, `message.text`.
+    pub fn kind(&self) -> String {
+        let kind = if self.is_event() {
+            format!("event.{}", self.event())
+        } else {
+            format!("message.{}", self.msg_type())
+        };
+        kind.to_ascii_lowercase()
+    }
+
+    /// Whether it can be a passive reply: WeChat's root and a `MsgType`.
+    pub fn is_reply(&self) -> bool {
+        !self.msg_type().is_empty()
+    }
+
+    /// As XML.
+    pub fn to_xml(&self) -> Result<String, Malformed> {
+        xml::render(&self.fields)
+    }
+
+    /// As JSON; `CreateTime` is a number there.
+    pub fn to_json(&self) -> String {
+        let mut fields = self.fields.clone();
+        if let Some(time) = fields.get_mut("CreateTime") {
+            *time = self.create_time().into();
+        }
+        Value::Object(fields).to_string()
+    }
+}
+
+/// Fields as WeChat's XML, in their order: strings as CDATA, numbers plain, arrays as repeated
+/// elements. For messages made here; [`Message::to_xml`] is for one that was read.
+pub fn to_xml(fields: &Map<String, Value>) -> Result<String, Malformed> {
+    xml::render(fields)
+}
+
+fn as_text(value: &Value) -> Cow<'_, str> {
+    match value {
+        Value::String(text) => Cow::Borrowed(text),
+        Value::Number(number) => Cow::Owned(number.to_string()),
+        Value::Bool(flag) => Cow::Borrowed(if *flag { "true" } else { "false" }),
+        Value::Array(items) => items.last().map_or(Cow::Borrowed(""), as_text),
+        Value::Null | Value::Object(_) => Cow::Borrowed(""),
+    }
+}

@@ -1,0 +1,60 @@
+//! WeChat's dialect of JSON: the same names as in XML, lists of one sometimes bare, numbers sometimes
+//! strings.
+
+use super::{MAX_DEPTH, Malformed, always_list};
+use serde_json::{Map, Value};
+
+/// Every integer up to here survives a reader that keeps numbers as doubles.
+const MAX_SAFE: u64 = 1 << 53;
+
+pub(super) fn parse(text: &str) -> Result<Map<String, Value>, Malformed> {
+    let fields = serde_json::from_str(text).map_err(|_| Malformed::Json)?;
+    normalise(fields)
+}
+
+/// Lists always arrays, integers above 2^53 strings, no NUL, not too deep.
+pub(super) fn normalise(fields: Map<String, Value>) -> Result<Map<String, Value>, Malformed> {
+    object(fields, 1)
+}
+
+fn object(fields: Map<String, Value>, depth: usize) -> Result<Map<String, Value>, Malformed> {
+    if depth > MAX_DEPTH {
+        return Err(Malformed::Depth);
+    }
+    let pairs = fields.into_iter().map(|(name, member)| {
+        let member = match value(member, depth)? {
+            list @ Value::Array(_) => list,
+            single if always_list(&name) => Value::Array(vec![single]),
+            single => single,
+        };
+        no_nul(name).map(|name| (name, member))
+    });
+    pairs.collect()
+}
+
+fn value(value: Value, depth: usize) -> Result<Value, Malformed> {
+    Ok(match value {
+        Value::Object(fields) => Value::Object(object(fields, depth + 1)?),
+        Value::Array(_) if depth == MAX_DEPTH => return Err(Malformed::Depth),
+        Value::Array(items) => {
+            let items = items.into_iter().map(|item| self::value(item, depth + 1));
+            Value::Array(items.collect::<Result<_, _>>()?)
+        }
+        Value::String(text) => Value::String(no_nul(text)?),
+        Value::Number(number) if is_large(&number) => Value::String(number.to_string()),
+        other => other,
+    })
+}
+
+fn is_large(number: &serde_json::Number) -> bool {
+    number.as_u64().is_some_and(|n| n > MAX_SAFE)
+        || number.as_i64().is_some_and(|n| n.unsigned_abs() > MAX_SAFE)
+}
+
+fn no_nul(text: String) -> Result<String, Malformed> {
+    if text.contains('\0') {
+        Err(Malformed::Nul)
+    } else {
+        Ok(text)
+    }
+}

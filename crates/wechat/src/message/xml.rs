@@ -1,0 +1,213 @@
+//! WeChat's dialect of XML: one `<xml>` element, elements within, no attributes that mean anything,
+//! text as CDATA or plain.
+
+use super::{MAX_DEPTH, Malformed, always_list};
+use quick_xml::escape::resolve_xml_entity;
+use quick_xml::events::{BytesRef, Event};
+use quick_xml::reader::Reader;
+use serde_json::{Map, Value};
+use std::fmt::Write;
+
+/// An element whose end hasn't been seen.
+struct Open {
+    name: String,
+    fields: Map<String, Value>,
+    /// All text, in order.
+    text: String,
+    /// The CDATA part of it.
+    cdata: Option<String>,
+    /// The rest is white space.
+    blank: bool,
+}
+
+impl Open {
+    fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            fields: Map::new(),
+            text: String::new(),
+            cdata: None,
+            blank: true,
+        }
+    }
+
+    fn plain(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.blank &= is_blank(text);
+    }
+
+    fn cdata(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.cdata.get_or_insert_default().push_str(text);
+    }
+
+    /// An object if it has elements; else its text, CDATA as it stands and plain text trimmed.
+    fn value(self) -> Value {
+        if !self.fields.is_empty() {
+            return Value::Object(self.fields);
+        }
+        Value::String(match self.cdata {
+            Some(cdata) if self.blank => cdata,
+            Some(_) => self.text,
+            None => self.text.trim_matches(is_space).to_owned(),
+        })
+    }
+}
+
+/// The children of the root.
+pub(super) fn parse(text: &str) -> Result<Map<String, Value>, Malformed> {
+    let mut reader = Reader::from_str(text);
+    let mut open: Vec<Open> = Vec::new();
+    let mut root = None;
+    loop {
+        match reader.read_event().map_err(|_| Malformed::Xml)? {
+            Event::Start(tag) => {
+                start(&mut open, tag.name().as_ref(), root.is_some())?;
+            }
+            Event::Empty(tag) => {
+                start(&mut open, tag.name().as_ref(), root.is_some())?;
+                end(&mut open, &mut root)?;
+            }
+            Event::End(_) => end(&mut open, &mut root)?,
+            Event::Text(text) => match open.last_mut() {
+                Some(element) => element.plain(&text),
+                None if is_blank(&text) => {}
+                None => return Err(Malformed::Root),
+            },
+            Event::CData(text) => open.last_mut().ok_or(Malformed::Root)?.cdata(&text),
+            Event::GeneralRef(name) => {
+                let character = resolve(&name)?;
+                open.last_mut().ok_or(Malformed::Root)?.plain(&character);
+            }
+            Event::DocType(_) => return Err(Malformed::Doctype),
+            Event::Decl(_) | Event::PI(_) | Event::Comment(_) => {}
+            Event::Eof if open.is_empty() => return root.ok_or(Malformed::Root),
+            Event::Eof => return Err(Malformed::Xml),
+        }
+    }
+}
+
+fn start(open: &mut Vec<Open>, name: &str, root_seen: bool) -> Result<(), Malformed> {
+    if open.len() == MAX_DEPTH {
+        return Err(Malformed::Depth);
+    }
+    if open.is_empty() && (root_seen || name != "xml") {
+        return Err(Malformed::Root);
+    }
+    open.push(Open::new(name));
+    Ok(())
+}
+
+fn end(open: &mut Vec<Open>, root: &mut Option<Map<String, Value>>) -> Result<(), Malformed> {
+    let mut element = open.pop().ok_or(Malformed::Xml)?;
+    match open.last_mut() {
+        None => *root = Some(element.fields),
+        Some(parent) => {
+            let name = std::mem::take(&mut element.name);
+            insert(&mut parent.fields, name, element.value());
+        }
+    }
+    Ok(())
+}
+
+/// Repeated names become an array; a list is one from its first item on.
+fn insert(fields: &mut Map<String, Value>, name: String, value: Value) {
+    match fields.get_mut(&name) {
+        Some(Value::Array(items)) => items.push(value),
+        Some(first) => *first = Value::Array(vec![first.take(), value]),
+        None if always_list(&name) => drop(fields.insert(name, Value::Array(vec![value]))),
+        None => drop(fields.insert(name, value)),
+    }
+}
+
+/// Character references and XML's own five entities; there are no others without a DTD.
+fn resolve(reference: &BytesRef<'_>) -> Result<String, Malformed> {
+    if let Some(character) = reference.resolve_char_ref().map_err(|_| Malformed::Entity)? {
+        return if character == '\0' {
+            Err(Malformed::Nul)
+        } else {
+            Ok(character.to_string())
+        };
+    }
+    resolve_xml_entity(reference)
+        .map(str::to_owned)
+        .ok_or(Malformed::Entity)
+}
+
+fn is_space(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\r' | '\n')
+}
+
+fn is_blank(text: &str) -> bool {
+    text.chars().all(is_space)
+}
+
+/// `<xml>` with the fields in their order.
+pub(super) fn render(fields: &Map<String, Value>) -> Result<String, Malformed> {
+    let mut out = String::from("<xml>");
+    render_fields(&mut out, fields, 1)?;
+    out.push_str("</xml>");
+    Ok(out)
+}
+
+fn render_fields(out: &mut String, fields: &Map<String, Value>, depth: usize) -> Result<(), Malformed> {
+    if depth >= MAX_DEPTH {
+        return Err(Malformed::Depth);
+    }
+    for (name, value) in fields {
+        match value {
+            // The articles of a news reply are a plain array in many a JSON backend.
+            Value::Array(items) if name == "Articles" => {
+                let list = Map::from_iter([("item".to_owned(), Value::Array(items.clone()))]);
+                render_element(out, name, &Value::Object(list), depth)?;
+            }
+            Value::Array(items) => {
+                for item in items {
+                    render_element(out, name, item, depth)?;
+                }
+            }
+            single => render_element(out, name, single, depth)?,
+        }
+    }
+    Ok(())
+}
+
+fn render_element(out: &mut String, name: &str, value: &Value, depth: usize) -> Result<(), Malformed> {
+    if !is_name(name) {
+        return Err(Malformed::Name);
+    }
+    let _ = write!(out, "<{name}>");
+    match value {
+        Value::Null => {}
+        Value::Bool(flag) => out.push_str(if *flag { "true" } else { "false" }),
+        Value::Number(number) => {
+            let _ = write!(out, "{number}");
+        }
+        Value::String(text) => cdata(out, text),
+        Value::Object(fields) => render_fields(out, fields, depth + 1)?,
+        Value::Array(_) => return Err(Malformed::Name),
+    }
+    let _ = write!(out, "</{name}>");
+    Ok(())
+}
+
+/// CDATA without the characters XML can't hold, `]]>` split over two sections.
+pub(crate) fn cdata(out: &mut String, text: &str) {
+    out.push_str("<![CDATA[");
+    for (i, part) in text.split("]]>").enumerate() {
+        if i > 0 {
+            out.push_str("]]]]><![CDATA[>");
+        }
+        out.extend(
+            part.chars()
+                .filter(|c| is_space(*c) || !(c.is_ascii_control() || ('\u{fffe}'..='\u{ffff}').contains(c))),
+        );
+    }
+    out.push_str("]]>");
+}
+
+fn is_name(name: &str) -> bool {
+    let mut chars = name.chars();
+    chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+        && chars.all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+}

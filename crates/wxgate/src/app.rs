@@ -1,0 +1,194 @@
+//! The composition root: the only place that knows every part. `wxgate serve`, `wxgate demo` and
+//! every test start the gateway here.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use arc_swap::ArcSwapOption;
+use tokio::net::TcpListener;
+
+use crate::apps::Registry;
+use crate::clock::Clock;
+use crate::config::{self, Config};
+use crate::http::identify::Gatekeeper;
+use crate::http::server::{Server, Tls};
+use crate::http::service::Service;
+use crate::http::{admin, callers};
+use crate::seal::Sealer;
+use crate::store::Store;
+use crate::tasks::Tasks;
+use crate::tokens::Tokens;
+use crate::upstream::{Transport, Upstream};
+
+/// Bound sockets; tests bind port 0.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For callers.
+    pub callers: TcpListener,
+    /// For operators.
+    pub admin: TcpListener,
+}
+
+impl Listeners {
+    /// Binds what the configuration names.
+    pub async fn bind(server: &config::Server) -> anyhow::Result<Self> {
+        let bind = async |key: &str, address: SocketAddr| {
+            TcpListener::bind(address).await.with_context(|| {
+                format!("无法监听 {address}（{key}）：端口被占用就换一个，或停掉占用它的进程")
+            })
+        };
+        Ok(Self {
+            callers: bind("server.listen", server.listen).await?,
+            admin: bind("server.admin_listen", server.admin_listen).await?,
+        })
+    }
+}
+
+/// A running gateway.
+#[derive(Debug)]
+pub struct Running {
+    config: Config,
+    registry: Registry,
+    store: Store,
+    tasks: Tasks,
+    tls: Tls,
+    callers: Server,
+    admin: Server,
+}
+
+/// Starts a gateway.
+pub async fn start(config: Config, clock: Clock, listeners: Listeners) -> anyhow::Result<Running> {
+    let tasks = Tasks::default();
+    let tls: Tls = Arc::new(ArcSwapOption::from(load_tls(&config)?));
+    let store = open_store(&config)?;
+    let transport = Transport::new(&config.wechat, clock.clone())?;
+    let tokens = Tokens::new(store.clone(), transport.clone(), clock.clone(), tasks.clone())?;
+    let registry = Registry::new(&config, tokens.clone());
+    let upstream = Upstream::new(tokens.clone(), transport, clock.clone());
+    let service = Service::new(
+        registry.clone(),
+        upstream,
+        Gatekeeper::new(&config.server),
+        store.clone(),
+        clock.clone(),
+        tasks.clone(),
+    );
+    tasks.spawn(tokens.run(registry.clone()));
+
+    let surface = callers::Surface::new(service);
+    let callers = Server::start(
+        listeners.callers,
+        tls.clone(),
+        tasks.draining.clone(),
+        move |request, peer, id| surface.clone().handle(request, peer, id),
+    )?;
+    let surface = admin::Surface::new(registry.clone(), store.clone(), clock, tasks.clone());
+    let plain = Tls::default();
+    let admin = Server::start(
+        listeners.admin,
+        plain,
+        tasks.draining.clone(),
+        move |request, peer, id| surface.clone().handle(request, peer, id),
+    )?;
+    Ok(Running {
+        config,
+        registry,
+        store,
+        tasks,
+        tls,
+        callers,
+        admin,
+    })
+}
+
+fn open_store(config: &Config) -> anyhow::Result<Store> {
+    let (path, key, key_file) = (
+        &config.store.path,
+        &config.store.master_key,
+        config.store.key_file(),
+    );
+    Store::open(path, |may_make| match key {
+        Some(key) => Sealer::from_base64(key),
+        None => Sealer::from_file(&key_file, may_make),
+    })
+}
+
+fn load_tls(config: &Config) -> anyhow::Result<Option<Arc<rustls::ServerConfig>>> {
+    config
+        .server
+        .tls
+        .as_ref()
+        .map(|(cert, key)| crate::tls::server_config(cert, key))
+        .transpose()
+}
+
+impl Running {
+    /// Where callers connect.
+    pub fn address(&self) -> SocketAddr {
+        self.callers.address
+    }
+
+    /// Where operators connect.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin.address
+    }
+
+    /// Takes up a new configuration without dropping a request. Returns the sections whose changes
+    /// wait for a restart.
+    pub fn reload(&mut self, config: Config) -> anyhow::Result<Vec<&'static str>> {
+        let tls = load_tls(&config)?;
+        let plain_now = self.config.server.tls.is_none();
+        let mut later = Vec::new();
+        if config.server != self.config.server {
+            later.push("server");
+        }
+        if config.store != self.config.store {
+            later.push("store");
+        }
+        if config.wechat != self.config.wechat {
+            later.push("wechat");
+        }
+        if config.log != self.config.log {
+            later.push("log");
+        }
+        if tls.is_none() == plain_now {
+            self.tls.store(tls);
+        }
+        self.registry.reload(&config);
+        self.config = Config {
+            server: self.config.server.clone(),
+            store: self.config.store.clone(),
+            wechat: self.config.wechat.clone(),
+            log: self.config.log,
+            ..config
+        };
+        Ok(later)
+    }
+
+    /// Not ready at once; finishes what runs; ends within `server.shutdown_grace`.
+    pub async fn stop(self) {
+        let grace = self.config.server.shutdown_grace;
+        let aborted = self.tasks.aborted.clone();
+        self.tasks.draining.cancel();
+        let drained = tokio::time::timeout(grace, self.drain(grace / 10)).await;
+        if drained.is_err() {
+            tracing::warn!(?grace, "到了 shutdown_grace 仍有请求未完成，强行结束");
+            aborted.cancel();
+        }
+        self.store.close();
+    }
+
+    async fn drain(&self, lame_duck: Duration) {
+        // Clients on kept connections learn by `Connection: close` on their next answer. Closing
+        // at once would race with requests that are on their way.
+        let patience = tokio::time::Instant::now() + lame_duck;
+        while !self.callers.is_idle() && tokio::time::Instant::now() < patience {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        self.callers.close().await;
+        self.admin.close().await;
+        self.tasks.wait().await;
+    }
+}

@@ -1,0 +1,96 @@
+//! The live configuration: apps and callers as they are now, swapped whole on a reload.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, Guard};
+
+use crate::callers::Callers;
+use crate::config::{AppEntry, Config};
+use crate::tokens::{Slots, Tokens};
+
+/// One WeChat account.
+#[derive(Debug)]
+pub struct App {
+    /// Its settings.
+    pub entry: AppEntry,
+    /// Its token and tickets.
+    pub slots: Slots,
+}
+
+/// One consistent state of the configuration.
+#[derive(Debug)]
+pub struct Live {
+    apps: HashMap<String, Arc<App>>,
+    /// Who may call.
+    pub callers: Callers,
+}
+
+impl Live {
+    /// The app with this AppID.
+    pub fn app(&self, appid: &str) -> Option<&Arc<App>> {
+        self.apps.get(appid)
+    }
+
+    /// All apps.
+    pub fn apps(&self) -> impl Iterator<Item = &Arc<App>> {
+        self.apps.values()
+    }
+}
+
+/// Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    live: Arc<ArcSwap<Live>>,
+    tokens: Tokens,
+}
+
+impl Registry {
+    /// The first state.
+    pub fn new(config: &Config, tokens: Tokens) -> Self {
+        let live = build(config, &tokens, None);
+        Self {
+            live: Arc::new(ArcSwap::from_pointee(live)),
+            tokens,
+        }
+    }
+
+    /// The present state; hold it for one request at most.
+    pub fn live(&self) -> Guard<Arc<Live>> {
+        self.live.load()
+    }
+
+    /// Swaps in what `config` says. An app whose secret or token mode changed is asked for at once.
+    pub fn reload(&self, config: &Config) {
+        let before = self.live.load_full();
+        self.live
+            .store(Arc::new(build(config, &self.tokens, Some(&before))));
+        for app in self.live.load().apps() {
+            if before
+                .app(&app.entry.appid)
+                .is_some_and(|old| old.entry != app.entry)
+            {
+                app.slots.iter().for_each(|slot| slot.end_back_off());
+            }
+        }
+        self.tokens.look_again();
+    }
+}
+
+fn build(config: &Config, tokens: &Tokens, before: Option<&Live>) -> Live {
+    let apps = config
+        .apps
+        .iter()
+        .map(|entry| {
+            let app = App {
+                entry: entry.clone(),
+                slots: tokens.slots(entry),
+            };
+            (entry.appid.clone(), Arc::new(app))
+        })
+        .collect();
+    Live {
+        apps,
+        callers: Callers::new(config, before.map(|live| &live.callers)),
+    }
+}

@@ -1,0 +1,183 @@
+//! Who calls: keys, networks, rates, and the one who needs no key.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ipnet::IpNet;
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+use crate::config::{CallerEntry, Config};
+use crate::rights::{ApiPatterns, AppPatterns};
+
+/// One caller as it is now.
+#[derive(Debug)]
+pub struct Caller {
+    /// For logs.
+    pub name: String,
+    /// Which apps it may use.
+    pub apps: AppPatterns,
+    /// Which paths it may call.
+    pub apis: ApiPatterns,
+    /// May read the real access_token.
+    pub export_token: bool,
+    networks: Vec<IpNet>,
+    rate: u32,
+    bucket: Arc<Mutex<Bucket>>,
+}
+
+/// A token bucket of one second's depth.
+#[derive(Debug, Default)]
+struct Bucket {
+    /// Thousandths of a request used up, as of `at`.
+    used: i64,
+    at: i64,
+}
+
+impl Caller {
+    fn new(entry: &CallerEntry, before: Option<&Callers>) -> Self {
+        let bucket = before
+            .and_then(|callers| callers.by_name(&entry.name))
+            .map(|c| c.bucket.clone());
+        Self {
+            name: entry.name.clone(),
+            apps: entry.apps.clone(),
+            apis: entry.apis.clone(),
+            export_token: entry.export_token,
+            networks: entry.networks.clone(),
+            rate: entry.rate,
+            bucket: bucket.unwrap_or_default(),
+        }
+    }
+
+    /// `auth.mode = "off"`: may do all but export tokens.
+    fn anonymous() -> Self {
+        Self {
+            name: "anonymous".to_owned(),
+            apps: AppPatterns::any(),
+            apis: ApiPatterns::any(),
+            export_token: false,
+            networks: Vec::new(),
+            rate: 0,
+            bucket: Arc::default(),
+        }
+    }
+
+    /// Whether it may call from `address`.
+    pub fn may_come_from(&self, address: IpAddr) -> bool {
+        self.networks.is_empty() || contains(&self.networks, address)
+    }
+
+    /// Takes one request off its rate at `now` (Unix milliseconds); false when it is used up.
+    pub fn take(&self, now: i64) -> bool {
+        if self.rate == 0 {
+            return true;
+        }
+        let rate = i64::from(self.rate);
+        let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
+        // Elapsed milliseconds × rate = thousandths of a request that came free.
+        let freed = (now - bucket.at).clamp(0, 1000) * rate;
+        let used = (bucket.used - freed).max(0);
+        bucket.at = now.max(bucket.at);
+        let fits = used + 1000 <= rate * 1000;
+        bucket.used = if fits { used + 1000 } else { used };
+        fits
+    }
+}
+
+/// The callers of one configuration.
+#[derive(Debug)]
+pub struct Callers {
+    /// By the first half of the key's SHA-256; the second half is compared in constant time.
+    keyed: HashMap<[u8; 16], ([u8; 16], Arc<Caller>)>,
+    keyless: Vec<Arc<Caller>>,
+    anonymous: Option<Arc<Caller>>,
+}
+
+/// Compares digests only, and both halves decide: a lookup's time tells nothing of the key.
+fn digest(key: &str) -> ([u8; 16], [u8; 16]) {
+    let digest: [u8; 32] = Sha256::digest(key.as_bytes()).into();
+    let (mut index, mut rest) = ([0; 16], [0; 16]);
+    index.copy_from_slice(&digest[..16]);
+    rest.copy_from_slice(&digest[16..]);
+    (index, rest)
+}
+
+impl Callers {
+    /// From the configuration; `before` hands its rate buckets on.
+    pub fn new(config: &Config, before: Option<&Self>) -> Self {
+        let mut keyed = HashMap::new();
+        let mut keyless = Vec::new();
+        for entry in &config.callers {
+            let caller = Arc::new(Caller::new(entry, before));
+            let keys: Vec<&SecretString> = [&entry.key, &entry.previous_key].into_iter().flatten().collect();
+            for key in &keys {
+                let (index, rest) = digest(key.expose_secret());
+                keyed.insert(index, (rest, caller.clone()));
+            }
+            if entry.key.is_none() {
+                keyless.push(caller);
+            }
+        }
+        let anonymous = config.auth.off.then(|| Arc::new(Caller::anonymous()));
+        Self {
+            keyed,
+            keyless,
+            anonymous,
+        }
+    }
+
+    /// Whose key this is.
+    pub fn by_key(&self, key: &str) -> Option<&Arc<Caller>> {
+        let (index, rest) = digest(key);
+        let (expected, caller) = self.keyed.get(&index)?;
+        bool::from(expected.ct_eq(&rest)).then_some(caller)
+    }
+
+    /// Who calls without a key from `address`.
+    pub fn without_key(&self, address: IpAddr) -> Option<&Arc<Caller>> {
+        self.keyless
+            .iter()
+            .find(|caller| contains(&caller.networks, address))
+            .or(self.anonymous.as_ref())
+    }
+
+    fn by_name(&self, name: &str) -> Option<&Arc<Caller>> {
+        self.keyed
+            .values()
+            .map(|(_, caller)| caller)
+            .chain(&self.keyless)
+            .find(|caller| caller.name == name)
+    }
+}
+
+/// Whether one of `networks` holds `address`, whatever form it is written in.
+pub fn contains(networks: &[IpNet], address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    networks.iter().any(|network| network.contains(&address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_averaged_over_one_second() {
+        let caller = Caller {
+            rate: 10,
+            ..Caller::anonymous()
+        };
+        let taken = |range: std::ops::Range<i64>| range.filter(|now| caller.take(1_000_000 + now)).count();
+        assert_eq!(taken(0..1), 1);
+        assert_eq!(
+            (0..100).filter(|_| caller.take(1_000_001)).count(),
+            9,
+            "a second's worth at once"
+        );
+        let second = taken(1..1001);
+        assert!((9..=11).contains(&second), "{second}");
+        assert_eq!((0..100).filter(|_| caller.take(1_100_000)).count(), 10);
+    }
+}

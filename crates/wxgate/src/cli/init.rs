@@ -1,0 +1,131 @@
+//! `wxgate init`: asks for one account, tries it, writes a configuration to start from.
+
+use std::io::{BufRead as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use secrecy::SecretString;
+
+use super::run::print;
+use super::{check, new_key};
+use crate::clock::Clock;
+use crate::config::{self, AppEntry, Kind, TokenMode};
+use crate::upstream::Transport;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// 要写的配置文件；已存在时不覆盖
+    #[arg(long, default_value = "wxgate.toml")]
+    config: PathBuf,
+    /// 微信接口的地址（试用模拟器时改它）
+    #[arg(long)]
+    api_base: Option<String>,
+}
+
+pub(super) async fn run(args: Args) -> anyhow::Result<()> {
+    if args.config.exists() {
+        bail!("{} 已经存在：换个 --config，或先移走它", args.config.display());
+    }
+    let wechat_section = match &args.api_base {
+        None => String::new(),
+        Some(base) => {
+            let base = toml::Value::from(base.as_str());
+            format!("\n[wechat]\napi_base = {base}\nmp_base = {base}\nopen_base = {base}\n")
+        }
+    };
+    // Reads the environment as `serve` will: a proxy set there is used here as well.
+    let settings = config::parse(&wechat_section, "init", "".as_ref(), &config::environment())?;
+    let kind = ask("账号类型：1 公众号，2 小程序 [1]：", |text| match text {
+        "" | "1" | "official" | "公众号" => Some(Kind::Official),
+        "2" | "mini" | "小程序" => Some(Kind::Mini),
+        _ => None,
+    })?;
+    let plain = |text: &str| {
+        let fine = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric());
+        fine.then(|| text.to_owned())
+    };
+    let appid = ask("AppID：", plain)?;
+    let secret = ask("AppSecret：", plain)?;
+    let app = AppEntry {
+        appid,
+        kind,
+        name: String::new(),
+        tags: Vec::new(),
+        secret: SecretString::from(secret.as_str()),
+        token_mode: TokenMode::Stable,
+    };
+    print("正在用稳定版接口（普通模式，不影响在用的令牌）试一试……\n")?;
+    let transport = Transport::new(&settings.wechat, Clock::System)?;
+    match check::check_app(&transport, &app).await {
+        Ok(fine) => print(&format!("√ {fine}\n"))?,
+        Err(wrong) => print(&format!(
+            "× {wrong}\n  配置照样写出；处理好之后用 `wxgate check --online` 再试\n"
+        ))?,
+    }
+    let key = new_key();
+    write(&args.config, &file(&app, &secret, &key, &wechat_section))?;
+    print(&next_steps(&args.config.display().to_string(), &app, &key))
+}
+
+/// Asks until `read` understands; the end of input is an error.
+fn ask<T>(question: &str, read: impl Fn(&str) -> Option<T>) -> anyhow::Result<T> {
+    loop {
+        print(question)?;
+        let mut line = String::new();
+        if std::io::stdin().lock().read_line(&mut line)? == 0 {
+            bail!("输入提前结束");
+        }
+        match read(line.trim()) {
+            Some(value) => return Ok(value),
+            None => print("看不懂，请重新输入\n")?,
+        }
+    }
+}
+
+fn file(app: &AppEntry, secret: &str, key: &str, wechat_section: &str) -> String {
+    format!(
+        "# 由 wxgate init 生成；全部配置项见 `wxgate config default`\n\
+         {wechat_section}\n\
+         [[apps]]\n\
+         appid = \"{}\"\n\
+         kind = \"{}\"\n\
+         secret = \"{secret}\"\n\
+         \n\
+         [[callers]]\n\
+         name = \"default\"\n\
+         key = \"{key}\"\n\
+         apps = [\"*\"]\n\
+         apis = [\"*\"]\n",
+        app.appid,
+        app.kind.as_str(),
+    )
+}
+
+fn write(path: &PathBuf, text: &str) -> anyhow::Result<()> {
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .with_context(|| format!("无法写 {}", path.display()))?;
+    file.write_all(text.as_bytes())
+        .with_context(|| format!("无法写 {}", path.display()))
+}
+
+fn next_steps(path: &str, app: &AppEntry, key: &str) -> String {
+    let appid = &app.appid;
+    format!(
+        "\n已写出 {path}（权限 0600，内含密钥，勿入版本库）\n\n\
+         公众平台上要做的：\n\
+         \x20 基本配置 → IP白名单：加入 wxgate 的出口 IP（上面若报 40164，就是报出的那个 IP）\n\
+         \x20 其他程序不要再用这个 AppSecret 获取 access_token，改为经由 wxgate 调用\n\n\
+         启动：\n\
+         \x20 wxgate serve --config {path}\n\n\
+         各后端这样调用（接口列表见 /v1/service/wx/openapi.json）：\n\
+         \x20 curl http://127.0.0.1:36012/v1/service/wx/code2session \\\n\
+         \x20   -H 'Authorization: Bearer {key}' \\\n\
+         \x20   -d '{{\"source\":\"try\",\"appid\":\"{appid}\",\"code\":\"wx.login 得到的 code\"}}'\n\n\
+         各 SDK：调用方密钥就是上面 Bearer 之后的那一串；SDK 直接改接口域名的用法在后续版本提供\n"
+    )
+}

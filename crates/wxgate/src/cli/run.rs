@@ -1,0 +1,27 @@
+//! Running a command and speaking to the terminal.
+
+use std::io::Write as _;
+
+/// Runs an async command to its end.
+pub(super) fn blocking(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(command);
+    // Whatever still runs after an orderly stop must not hold the process up.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Writes to standard output; a closed pipe (`| head`) is no failure.
+pub(super) fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Says on standard error what went wrong.
+pub(super) fn complain(error: &anyhow::Error) {
+    // Nobody is left to tell if this fails.
+    let _ = writeln!(std::io::stderr(), "错误：{error:#}");
+}

@@ -1,0 +1,74 @@
+//! `wxgate serve` and `wxgate sandbox`.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+
+use super::signals::{Ask, Signals};
+use crate::app::{self, Listeners, Running};
+use crate::clock::Clock;
+use crate::{config, telemetry};
+
+pub(super) async fn run(path: PathBuf) -> anyhow::Result<()> {
+    let config = config::load(&path, &config::environment())?;
+    telemetry::start(config.log);
+    let mut signals = Signals::new()?;
+    if config.apps.is_empty() {
+        tracing::warn!("没有配置任何 [[apps]]：加上账号后发 SIGHUP");
+    }
+    if config.callers.is_empty() && !config.auth.off {
+        tracing::warn!(
+            "没有配置任何 [[callers]]，所有调用都会得到 401：用 `wxgate key new` 生成密钥，写进 [[callers]]"
+        );
+    }
+    let listeners = Listeners::bind(&config.server).await?;
+    let mut running = app::start(config, Clock::System, listeners).await?;
+    tracing::info!(
+        callers = %running.address(), admin = %running.admin_address(),
+        version = env!("CARGO_PKG_VERSION"), "wxgate 已启动"
+    );
+    while signals.next().await == Ask::Reload {
+        reload(&mut running, &path);
+    }
+    tracing::info!("正在停止：等进行中的请求完成，再按一次 Ctrl-C 立即结束");
+    tokio::select! {
+        () = running.stop() => {}
+        () = second_stop(&mut signals) => {}
+    }
+    tracing::info!("已停止");
+    Ok(())
+}
+
+async fn second_stop(signals: &mut Signals) {
+    while signals.next().await != Ask::Stop {}
+}
+
+fn reload(running: &mut Running, path: &Path) {
+    let outcome = config::load(path, &config::environment()).map_err(anyhow::Error::from);
+    match outcome.and_then(|config| running.reload(config)) {
+        Ok(later) if later.is_empty() => tracing::info!("配置已重新读取"),
+        Ok(later) => tracing::warn!(
+            sections = later.join(","),
+            "配置已重新读取；这些节的改动要重启才生效"
+        ),
+        Err(error) => tracing::error!("配置没有重新读取，继续使用原来的：{error:#}"),
+    }
+}
+
+pub(super) async fn sandbox(listen: SocketAddr) -> anyhow::Result<()> {
+    let mut signals = Signals::new()?;
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("无法监听 {listen}"))?;
+    let sandbox = sandbox::Sandbox::start(listener, Arc::new(|| Clock::System.now()));
+    super::run::print(&format!(
+        "微信模拟器：{}（说明见该页面；Ctrl-C 结束）\n",
+        sandbox.url()
+    ))?;
+    while signals.next().await != Ask::Stop {}
+    sandbox.stop().await;
+    Ok(())
+}

@@ -1,0 +1,340 @@
+//! `[server]`, `[store]`, `[wechat]`, `[auth]`, `[log]`, and the sections of later versions.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use secrecy::SecretString;
+use toml::{Table, Value};
+use url::Url;
+
+use super::Problem;
+use super::reader::Reader;
+
+/// Section names, for overrides from the environment.
+pub(super) const NAMES: &[&str] = &[
+    "server",
+    "store",
+    "wechat",
+    "auth",
+    "callback",
+    "retention",
+    "log",
+    "egress",
+];
+
+/// Listeners and who may reach them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Server {
+    /// Where callers connect.
+    pub listen: SocketAddr,
+    /// Health, and later console, admin API and metrics.
+    pub admin_listen: SocketAddr,
+    /// How WeChat and browsers reach wxgate.
+    pub public_url: Option<Url>,
+    /// Further `Host` names that keyless calls may use.
+    pub hosts: Vec<String>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Certificate chain and key, PEM.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// How long a stop may take.
+    pub shutdown_grace: Duration,
+}
+
+/// Where things are kept.
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// The SQLite database.
+    pub path: PathBuf,
+    /// 32 bytes base64; absent: a file beside the database.
+    pub master_key: Option<SecretString>,
+}
+
+impl PartialEq for Store {
+    fn eq(&self, other: &Self) -> bool {
+        self.path == other.path && same_secret(self.master_key.as_ref(), other.master_key.as_ref())
+    }
+}
+
+impl Store {
+    /// Where the generated master key lies.
+    pub fn key_file(&self) -> PathBuf {
+        let mut name = self.path.as_os_str().to_owned();
+        name.push(".key");
+        name.into()
+    }
+}
+
+/// How WeChat is reached.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wechat {
+    /// General API.
+    pub api_base: Url,
+    /// `showqrcode` and the like.
+    pub mp_base: Url,
+    /// Pages for browsers.
+    pub open_base: Url,
+    /// Tried in order when a connection to `api_base` can't be made.
+    pub fallback_bases: Vec<Url>,
+    /// CONNECT proxy for every call to WeChat.
+    pub proxy: Option<Url>,
+    /// From the request's last byte to the answer's first, failover and retry included.
+    pub timeout: Duration,
+}
+
+/// Whether callers need keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Auth {
+    /// `mode = "off"`: anyone who reaches the port may call.
+    pub off: bool,
+}
+
+/// The log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// Of wxgate's own modules; other crates log at WARN and above only.
+    pub level: tracing::level_filters::LevelFilter,
+    /// Shape of a line.
+    pub format: LogFormat,
+}
+
+/// See [`Log::format`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+pub(super) fn server(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> Server {
+    let listen = address(&mut s, "listen", "0.0.0.0:36012");
+    let admin_listen = address(&mut s, "admin_listen", "127.0.0.1:36013");
+    if listen == admin_listen && listen.port() != 0 {
+        s.problem("admin_listen", "不能与 server.listen 相同");
+    }
+    let public_url = match s.string("public_url", "") {
+        text if text.is_empty() => None,
+        text => {
+            let url = web_url(&text);
+            if url.is_none() {
+                s.problem("public_url", "应是 http(s) 地址，如 \"https://wx.example.com\"");
+            }
+            url
+        }
+    };
+    let hosts = s.strings("hosts", &[]);
+    let trusted_proxies = networks(&mut s, "trusted_proxies");
+    let tls = match (s.path("tls_cert"), s.path("tls_key")) {
+        (Some(cert), Some(key)) => {
+            if let Err(error) = crate::tls::server_config(&cert, &key) {
+                s.problem("tls_cert", format!("{error:#}"));
+            }
+            Some((cert, key))
+        }
+        (None, None) => None,
+        _ => {
+            s.problem("tls_cert", "tls_cert 与 tls_key 须同时给出");
+            None
+        }
+    };
+    let shutdown_grace = s.duration("shutdown_grace", "25s");
+    s.later("public_listen", &Value::String(String::new()));
+    s.later("verify_files", &Value::Table(Table::new()));
+    s.finish(problems);
+    Server {
+        listen,
+        admin_listen,
+        public_url,
+        hosts,
+        trusted_proxies,
+        tls,
+        shutdown_grace,
+    }
+}
+
+pub(super) fn store(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> Store {
+    let url = s.string("url", "sqlite:data/wxgate.db");
+    let path = match url.strip_prefix("sqlite:") {
+        Some(path) if !path.is_empty() => s.resolve(path),
+        _ if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
+            s.problem(
+                "url",
+                "此版本尚不支持 PostgreSQL（not in this version）：请用 sqlite:路径",
+            );
+            PathBuf::new()
+        }
+        _ => {
+            s.problem("url", "应是 \"sqlite:路径\"，如 \"sqlite:data/wxgate.db\"");
+            PathBuf::new()
+        }
+    };
+    let master_key = s.secret("master_key");
+    if let Some(key) = &master_key
+        && let Err(error) = crate::seal::Sealer::from_base64(key)
+    {
+        s.problem("master_key", error.to_string());
+    }
+    s.finish(problems);
+    Store { path, master_key }
+}
+
+pub(super) fn wechat(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> Wechat {
+    const API: &str = "https://api.weixin.qq.com";
+    const FALLBACKS: &[&str] = &[
+        "https://api2.weixin.qq.com",
+        "https://sh.api.weixin.qq.com",
+        "https://sz.api.weixin.qq.com",
+    ];
+    let api_base = base(&mut s, "api_base", API);
+    let mp_base = base(&mut s, "mp_base", "https://mp.weixin.qq.com");
+    let open_base = base(&mut s, "open_base", "https://open.weixin.qq.com");
+    let default = if api_base.as_str().trim_end_matches('/') == API {
+        FALLBACKS
+    } else {
+        &[]
+    };
+    let mut fallback_bases = Vec::new();
+    for text in s.strings("fallback_bases", default) {
+        match base_url(&text) {
+            Some(url) => fallback_bases.push(url),
+            None => s.problem(
+                "fallback_bases",
+                format!("\"{text}\" 应是不带路径的 http(s) 地址"),
+            ),
+        }
+    }
+    let proxy = match s.secret("proxy") {
+        None => None,
+        Some(text) => {
+            let url =
+                web_url(secrecy::ExposeSecret::expose_secret(&text)).filter(|url| url.scheme() == "http");
+            if url.is_none() {
+                s.problem("proxy", "应是 http://[用户:密码@]主机:端口");
+            }
+            url
+        }
+    };
+    let timeout = s.duration("timeout", "10s");
+    if timeout.is_zero() || timeout > Duration::from_secs(120) {
+        s.problem("timeout", "应在 1ms 到 120s 之间");
+    }
+    s.finish(problems);
+    Wechat {
+        api_base,
+        mp_base,
+        open_base,
+        fallback_bases,
+        proxy,
+        timeout,
+    }
+}
+
+pub(super) fn auth(mut s: Reader<'_>, server: &Server, problems: &mut Vec<Problem>) -> Auth {
+    let off = s.choice("mode", &[("keys", false), ("off", true)]);
+    let allow_open = s.bool("allow_open", false);
+    if off && !allow_open && !is_loopback(server.listen.ip()) {
+        s.problem(
+            "mode",
+            format!(
+                "server.listen = {} 不是本机回环地址，auth.mode = \"off\" 会让任何能连上的人使用你的账号：\
+                 改用 \"keys\"，或监听 127.0.0.1，或确认网络可信后设 auth.allow_open = true",
+                server.listen
+            ),
+        );
+    }
+    s.finish(problems);
+    Auth { off }
+}
+
+pub(super) fn log(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> Log {
+    use tracing::level_filters::LevelFilter as Level;
+    let level = s.choice(
+        "level",
+        &[
+            ("info", Level::INFO),
+            ("error", Level::ERROR),
+            ("warn", Level::WARN),
+            ("debug", Level::DEBUG),
+            ("trace", Level::TRACE),
+        ],
+    );
+    let format = s.choice("format", &[("text", LogFormat::Text), ("json", LogFormat::Json)]);
+    s.finish(problems);
+    Log { level, format }
+}
+
+/// Sections whose features come later.
+pub(super) fn later(root: &mut Reader<'_>, problems: &mut Vec<Problem>) {
+    let text = |text: &str| Value::String(text.to_owned());
+    let mut callback = root.section("callback");
+    callback.later("max_age", &text("24h"));
+    callback.finish(problems);
+    let mut retention = root.section("retention");
+    retention.later("events", &text("7d"));
+    retention.later("dead_letters", &text("30d"));
+    retention.finish(problems);
+    let mut egress = root.section("egress");
+    egress.later("allow_loopback", &Value::Boolean(false));
+    egress.finish(problems);
+}
+
+pub(super) fn networks(s: &mut Reader<'_>, key: &'static str) -> Vec<IpNet> {
+    let mut found = Vec::new();
+    for text in s.strings(key, &[]) {
+        match text
+            .parse::<IpNet>()
+            .ok()
+            .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+        {
+            Some(network) => found.push(network),
+            None => s.problem(key, format!("\"{text}\" 应是 CIDR，如 \"10.0.0.0/8\"")),
+        }
+    }
+    found
+}
+
+fn address(s: &mut Reader<'_>, key: &'static str, default: &str) -> SocketAddr {
+    let what = "\"IP:端口\"，如 \"127.0.0.1:36012\"";
+    s.parsed(key, default, what, |text| text.parse().ok())
+        .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)))
+}
+
+fn base(s: &mut Reader<'_>, key: &'static str, default: &'static str) -> Url {
+    s.parsed(
+        key,
+        default,
+        "不带路径的 http(s) 地址，如 \"https://api.weixin.qq.com\"",
+        base_url,
+    )
+    .unwrap_or_else(|| base_url(default).expect("the defaults are URLs"))
+}
+
+fn web_url(text: &str) -> Option<Url> {
+    Url::parse(text)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+}
+
+/// A base carries nothing but scheme, host and port.
+fn base_url(text: &str) -> Option<Url> {
+    web_url(text).filter(|url| {
+        url.path() == "/"
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none()
+    })
+}
+
+/// Whether only this machine can reach `ip`.
+pub(super) fn is_loopback(ip: IpAddr) -> bool {
+    ip.to_canonical().is_loopback()
+}
+
+pub(super) fn same_secret(a: Option<&SecretString>, b: Option<&SecretString>) -> bool {
+    use secrecy::ExposeSecret as _;
+    a.map(SecretString::expose_secret) == b.map(SecretString::expose_secret)
+}

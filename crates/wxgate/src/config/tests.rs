@@ -1,0 +1,171 @@
+use super::*;
+
+fn environment(pairs: &[(&str, &str)]) -> Environment {
+    pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+fn read(text: &str) -> Result<Config, Problems> {
+    parse(text, "wxgate.toml", Path::new("/etc/wxgate"), &Environment::new())
+}
+
+/// The keys complained about, sorted.
+fn wrong_keys(text: &str, environment: &Environment) -> Vec<String> {
+    let problems = parse(text, "wxgate.toml", Path::new("/etc/wxgate"), environment).unwrap_err();
+    let mut keys: Vec<String> = problems.0.into_iter().map(|problem| problem.key).collect();
+    keys.sort();
+    keys
+}
+
+#[test]
+fn the_printed_defaults_are_the_defaults() {
+    assert_eq!(read(DEFAULT_TOML).unwrap(), read("").unwrap());
+}
+
+#[test]
+fn the_examples_in_the_defaults_are_valid() {
+    let text: String = DEFAULT_TOML
+        .lines()
+        .map(|line| {
+            line.strip_prefix("# ")
+                .filter(|l| l.starts_with("[[") || l.contains(" = "))
+                .unwrap_or(line)
+        })
+        .filter(|line| !line.contains("[[routes]]") && !line.contains("WXGATE_"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let environment = environment(&[("WX_SECRET", "s"), ("SHOP_KEY", "key_0123456789abcdefghijklmn")]);
+    let config = parse(&text, "x", Path::new(""), &environment).unwrap();
+    assert_eq!(config.apps[0].appid, "wx3cc8fd6963e31a32");
+    assert_eq!(config.callers[0].name, "shop");
+}
+
+#[test]
+fn all_problems_are_reported_at_once_each_by_its_key() {
+    let text = r#"
+        colour = "red"
+        [server]
+        listen = "nowhere"
+        shutdown_grace = "soon"
+        trusted_proxies = ["10.0.0.0/99"]
+        [wechat]
+        api_base = "https://api.weixin.qq.com/cgi-bin"
+        [log]
+        level = "loud"
+        [[apps]]
+        appid = ""
+        kind = "official"
+        secret = "env:NOT_SET"
+        [[apps]]
+        appid = "wx1"
+        secret = "x"
+        tagz = []
+        [[callers]]
+        name = "a"
+        key = "short"
+        apps = ["tag:"]
+        apis = ["cgi-bin"]
+        [[callers]]
+        name = "a"
+        apps = ["*"]
+        apis = ["*"]
+    "#;
+    let environment = environment(&[
+        ("WXGATE_SERVER__LISTENN", "x"),
+        ("WXGATE_NOPE__KEY", "x"),
+        ("WXGATE_ADMIN_TOKEN", "fine"),
+    ]);
+    assert_eq!(
+        wrong_keys(text, &environment),
+        [
+            "WXGATE_NOPE__KEY",
+            "WXGATE_SERVER__LISTENN",
+            "apps[0].appid",
+            "apps[0].secret",
+            "apps[1].kind",
+            "apps[1].tagz",
+            "callers[0].apis",
+            "callers[0].apps",
+            "callers[0].key",
+            "callers[1].name",
+            "callers[1].networks",
+            "colour",
+            "log.level",
+            "server.listen",
+            "server.shutdown_grace",
+            "server.trusted_proxies",
+            "wechat.api_base",
+        ]
+    );
+}
+
+#[test]
+fn what_comes_later_may_stand_at_its_default_only() {
+    assert!(read("[callback]\nmax_age = \"24h\"\n[egress]\nallow_loopback = false").is_ok());
+    let none = Environment::new();
+    assert_eq!(
+        wrong_keys("[callback]\nmax_age = \"1h\"", &none),
+        ["callback.max_age"]
+    );
+    assert_eq!(wrong_keys("[[routes]]\nname = \"x\"", &none), ["routes"]);
+    assert_eq!(
+        wrong_keys("[store]\nurl = \"postgres://u:p@h/d\"", &none),
+        ["store.url"]
+    );
+    let problems = read("[server]\npublic_listen = \"0.0.0.0:80\"").unwrap_err();
+    assert!(problems.to_string().contains("not in this version"));
+}
+
+#[test]
+fn the_environment_overrides_scalars_and_a_secret_may_come_from_elsewhere() {
+    let environment = environment(&[
+        ("WXGATE_SERVER__LISTEN", "127.0.0.1:5"),
+        ("WXGATE_AUTH__MODE", "off"),
+        ("SECRET", "from-env"),
+    ]);
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("secret"), "from-file\n").unwrap();
+    std::fs::create_dir(dir.path().join("apps.d")).unwrap();
+    std::fs::write(
+        dir.path().join("apps.d/a.toml"),
+        "[[apps]]\nappid = \"wx2\"\nkind = \"mini\"\nsecret = \"file:secret\"",
+    )
+    .unwrap();
+    let text = "include = [\"apps.d/*.toml\"]\n[server]\nlisten = \"0.0.0.0:1\"\n\
+                [[apps]]\nappid = \"wx1\"\nkind = \"mini\"\nsecret = \"env:SECRET\"";
+    let config = parse(text, "wxgate.toml", dir.path(), &environment).unwrap();
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:5");
+    assert!(config.auth.off);
+    let secrets: Vec<_> = config
+        .apps
+        .iter()
+        .map(|a| secrecy::ExposeSecret::expose_secret(&a.secret))
+        .collect();
+    assert_eq!(secrets, ["from-env", "from-file"]);
+}
+
+#[test]
+fn an_open_gateway_on_an_outside_address_is_refused() {
+    let none = Environment::new();
+    assert_eq!(wrong_keys("[auth]\nmode = \"off\"", &none), ["auth.mode"]);
+    assert!(read("[server]\nlisten = \"127.0.0.1:1\"\n[auth]\nmode = \"off\"").is_ok());
+    assert!(read("[auth]\nmode = \"off\"\nallow_open = true").is_ok());
+}
+
+#[test]
+fn fallback_hosts_are_only_assumed_for_wechat_itself() {
+    assert_eq!(read("").unwrap().wechat.fallback_bases.len(), 3);
+    let config = read("[wechat]\napi_base = \"http://127.0.0.1:36080\"").unwrap();
+    assert!(config.wechat.fallback_bases.is_empty());
+}
+
+#[test]
+fn a_syntax_error_names_its_line_and_quotes_no_secret() {
+    let problems = read("[[apps]]\nsecret = \"planted\" \"").unwrap_err().to_string();
+    assert!(
+        problems.contains("第 2 行") && !problems.contains("planted"),
+        "{problems}"
+    );
+}

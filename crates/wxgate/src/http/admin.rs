@@ -1,0 +1,153 @@
+//! The operators' listener: is the process alive, may it get traffic, what is amiss.
+
+use std::net::IpAddr;
+
+use axum::Router;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use http::header::CONTENT_TYPE;
+use http::{Request, StatusCode};
+use hyper::body::Incoming;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+use super::{Body, RequestId, streamed};
+use crate::apps::Registry;
+use crate::clock::Clock;
+use crate::http::service::openapi;
+use crate::store::Store;
+use crate::tasks::Tasks;
+use crate::tokens::{Kind, TokenError};
+
+/// A token that died early is shown this long.
+const SUPERSEDED_SHOWN_MS: i64 = 24 * 3600 * 1000;
+
+/// Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Surface(Router);
+
+#[derive(Clone)]
+struct Health {
+    registry: Registry,
+    store: Store,
+    clock: Clock,
+    tasks: Tasks,
+}
+
+impl Surface {
+    /// Over what health looks at.
+    pub fn new(registry: Registry, store: Store, clock: Clock, tasks: Tasks) -> Self {
+        let router = Router::new()
+            .route("/healthz", get(async || axum::Json(json!({"status": "ok"}))))
+            .route("/readyz", get(ready))
+            .route(
+                "/openapi.json",
+                get(async || ([(CONTENT_TYPE, "application/json")], openapi::DOCUMENT)),
+            )
+            .fallback(async || {
+                problem_json(
+                    StatusCode::NOT_FOUND,
+                    "没有这个路径：本端口提供 /healthz、/readyz、/openapi.json",
+                )
+            })
+            .method_not_allowed_fallback(async || problem_json(StatusCode::METHOD_NOT_ALLOWED, "请用 GET"))
+            .with_state(Health {
+                registry,
+                store,
+                clock,
+                tasks,
+            });
+        Self(router)
+    }
+
+    /// Answers one request.
+    pub async fn handle(
+        self,
+        request: Request<Incoming>,
+        _peer: IpAddr,
+        _id: RequestId,
+    ) -> http::Response<Body> {
+        match self.0.oneshot(request.map(axum::body::Body::new)).await {
+            Ok(response) => streamed(response),
+            Err(never) => match never {},
+        }
+    }
+}
+
+fn problem_json(status: StatusCode, detail: &str) -> Response {
+    let body = json!({"status": status.as_u16(), "title": status.canonical_reason(), "detail": detail});
+    (
+        status,
+        [(CONTENT_TYPE, "application/problem+json")],
+        body.to_string(),
+    )
+        .into_response()
+}
+
+#[derive(Deserialize)]
+struct ReadyFor {
+    #[serde(rename = "for", default)]
+    purpose: String,
+}
+
+/// 503 only while draining (or, asked for callbacks, without a store): no single app's token, nor
+/// WeChat being down, makes a node unready.
+async fn ready(State(health): State<Health>, Query(query): Query<ReadyFor>) -> Response {
+    let draining = health.tasks.draining.is_cancelled();
+    let store = health.store.ping().await;
+    let mut tokens = Vec::new();
+    let (mut total, mut down) = (0, 0);
+    for app in health.registry.live().apps() {
+        total += 1;
+        let mut is_down = false;
+        for slot in app.slots.iter() {
+            if let Some(at) = slot
+                .superseded_at()
+                .filter(|at| health.clock.now() - at < SUPERSEDED_SHOWN_MS)
+            {
+                tokens.push(json!({"appid": &*slot.appid, "event": "superseded", "at": at / 1000}));
+            }
+            if let Some(trouble) = slot.trouble() {
+                is_down |= slot.kind == Kind::AccessToken && slot.live(health.clock.now()).is_none();
+                tokens.push(failing(&slot.appid, slot.kind, &trouble));
+            }
+        }
+        down += u32::from(is_down);
+    }
+    let status = if draining {
+        "draining"
+    } else if store.is_err() {
+        "degraded"
+    } else {
+        "ok"
+    };
+    let checks = json!({
+        "store": match &store {
+            Ok(()) => json!({"status": "ok"}),
+            Err(error) => json!({"status": "failed", "error": error.to_string()}),
+        },
+        "tokens": tokens,
+    });
+    let unready = draining || (query.purpose == "callbacks" && store.is_err());
+    let code = if unready {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else {
+        StatusCode::OK
+    };
+    let body = json!({"status": status, "checks": checks, "apps": {"total": total, "down": down}});
+    (code, axum::Json(body)).into_response()
+}
+
+fn failing(appid: &str, kind: Kind, trouble: &crate::tokens::Trouble) -> Value {
+    let mut entry = json!({
+        "appid": appid, "event": "failing", "kind": kind.as_str(),
+        "at": trouble.since / 1000, "retry_at": trouble.retry_at / 1000,
+        "error": trouble.error.to_string(),
+    });
+    if let TokenError::Refused(error) = &trouble.error {
+        entry["wx_errcode"] = error.errcode.into();
+    }
+    entry
+}

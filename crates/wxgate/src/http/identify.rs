@@ -1,0 +1,368 @@
+//! Who is calling? A key, or, for those who need none, where the call comes from and that no web
+//! page made it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::header::{AUTHORIZATION, FORWARDED, HOST, HeaderName, ORIGIN, VIA};
+use http::{HeaderMap, StatusCode, request};
+use ipnet::IpNet;
+use url::{Host, Url};
+
+use crate::callers::{Caller, Callers, contains};
+use crate::config;
+use crate::problem::{Code, Problem};
+
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// What identification needs to know of `[server]`.
+#[derive(Clone, Debug)]
+pub struct Gatekeeper {
+    trusted_proxies: Vec<IpNet>,
+    hosts: Vec<String>,
+    public_url: Option<Url>,
+}
+
+/// What a request shows of a key.
+#[derive(Debug, PartialEq, Eq)]
+enum Shown<'a> {
+    Nothing,
+    Key(&'a str),
+    /// Something that is no key: never taken for nothing.
+    Unreadable,
+}
+
+impl Gatekeeper {
+    /// From `[server]`.
+    pub fn new(server: &config::Server) -> Self {
+        Self {
+            trusted_proxies: server.trusted_proxies.clone(),
+            hosts: server
+                .hosts
+                .iter()
+                .map(|host| host.to_ascii_lowercase())
+                .collect(),
+            public_url: server.public_url.clone(),
+        }
+    }
+
+    /// Who this is; `peer` is who connected.
+    pub fn identify<'a>(
+        &self,
+        head: &request::Parts,
+        peer: IpAddr,
+        callers: &'a Callers,
+    ) -> Result<&'a Arc<Caller>, Problem> {
+        let address = self.address(&head.headers, peer);
+        match shown_key(&head.headers) {
+            Shown::Unreadable => Err(unauthenticated("unreadable credential")),
+            Shown::Key(key) => {
+                let caller = callers
+                    .by_key(key)
+                    .ok_or_else(|| unauthenticated("unknown key"))?;
+                match address {
+                    Some(address) if caller.may_come_from(address) => Ok(caller),
+                    _ => Err(forbidden_network(&caller.name, address)),
+                }
+            }
+            Shown::Nothing => {
+                if self.came_through_a_stranger(&head.headers, peer) {
+                    return Err(unauthenticated("no key, and forwarded by an untrusted proxy"));
+                }
+                let caller = address.and_then(|address| callers.without_key(address));
+                let caller = caller.ok_or_else(|| unauthenticated("no key"))?;
+                self.refuse_web_pages(head)?;
+                Ok(caller)
+            }
+        }
+    }
+
+    /// The client's address: the peer's, or what trusted proxies say. `None` if they talk nonsense.
+    fn address(&self, headers: &HeaderMap, peer: IpAddr) -> Option<IpAddr> {
+        if !contains(&self.trusted_proxies, peer) {
+            return Some(peer);
+        }
+        let mut address = peer;
+        for value in headers.get_all(X_FORWARDED_FOR).iter().rev() {
+            for hop in value.to_str().ok()?.rsplit(',') {
+                address = hop.trim().parse().ok()?;
+                if !contains(&self.trusted_proxies, address) {
+                    return Some(address);
+                }
+            }
+        }
+        Some(address)
+    }
+
+    fn came_through_a_stranger(&self, headers: &HeaderMap, peer: IpAddr) -> bool {
+        let forwarded = [X_FORWARDED_FOR, FORWARDED, X_REAL_IP, VIA];
+        forwarded.iter().any(|name| headers.contains_key(name)) && !contains(&self.trusted_proxies, peer)
+    }
+
+    /// No web page may use the gateway: neither from another site, nor by a name that an attacker
+    /// points at us.
+    fn refuse_web_pages(&self, head: &request::Parts) -> Result<(), Problem> {
+        let headers = &head.headers;
+        let cross = |value: &http::HeaderValue| matches!(value.as_bytes(), b"cross-site" | b"same-site");
+        if headers.get_all(SEC_FETCH_SITE).iter().any(cross) {
+            return Err(web_page("Sec-Fetch-Site"));
+        }
+        let host = self.host(head).ok_or_else(|| web_page("Host"))?;
+        let is_ours = |origin: &Url| {
+            let same = origin.host_str() == host.host_str()
+                && origin.port_or_known_default() == host.port().or_else(|| default_port(origin));
+            let public = self
+                .public_url
+                .as_ref()
+                .is_some_and(|url| url.origin() == origin.origin());
+            same || public
+        };
+        for origin in headers.get_all(ORIGIN) {
+            let origin = origin.to_str().ok().and_then(|text| Url::parse(text).ok());
+            if !origin.as_ref().is_some_and(is_ours) {
+                return Err(web_page("Origin"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The `Host`, if it is one that keyless calls may use.
+    fn host(&self, head: &request::Parts) -> Option<Url> {
+        let mut given = head.headers.get_all(HOST).iter();
+        let authority = match (head.uri.authority(), given.next(), given.next()) {
+            (Some(authority), _, None) => authority.as_str(),
+            (None, Some(host), None) => host.to_str().ok()?,
+            _ => return None,
+        };
+        if authority.is_empty() || authority.contains(['@', '/', '?', '#', '\\']) {
+            return None;
+        }
+        let url = Url::parse(&format!("http://{authority}/")).ok()?;
+        let allowed = match url.host()? {
+            Host::Ipv4(_) | Host::Ipv6(_) => true,
+            Host::Domain(name) => {
+                name == "localhost"
+                    || self.hosts.iter().any(|host| host == name)
+                    || self.public_url.as_ref().and_then(Url::host_str) == Some(name)
+            }
+        };
+        allowed.then_some(url)
+    }
+}
+
+fn default_port(url: &Url) -> Option<u16> {
+    match url.scheme() {
+        "http" => Some(80),
+        "https" => Some(443),
+        _ => None,
+    }
+}
+
+fn shown_key(headers: &HeaderMap) -> Shown<'_> {
+    let mut shown = Shown::Nothing;
+    let bearer = headers.get_all(AUTHORIZATION).iter().map(|value| {
+        let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+    });
+    let plain = headers
+        .get_all(X_API_KEY)
+        .iter()
+        .map(|value| value.to_str().ok().map(str::trim));
+    for key in bearer.chain(plain) {
+        let next = key
+            .filter(|key| !key.is_empty())
+            .map_or(Shown::Unreadable, Shown::Key);
+        shown = match shown {
+            Shown::Nothing => next,
+            same if same == next => same,
+            _ => Shown::Unreadable,
+        };
+    }
+    shown
+}
+
+fn unauthenticated(cause: &str) -> Problem {
+    Problem::new(
+        Code::Unauthenticated,
+        "没有密钥，或密钥不对：请求头写 Authorization: Bearer <调用方密钥>（在 wxgate.toml 的 [[callers]] 里，用 `wxgate key new` 生成）",
+        "no key, or a wrong one: send the header Authorization: Bearer <caller key> (from [[callers]] in wxgate.toml, made by `wxgate key new`)",
+    )
+    .cause(cause)
+}
+
+fn web_page(header: &str) -> Problem {
+    Problem::new(
+        Code::Forbidden,
+        format!(
+            "网页不能使用 wxgate（{header} 来自别的站点）：请由后端调用；从别的主机名访问时，把它加进 server.hosts"
+        ),
+        format!(
+            "web pages may not use wxgate (foreign {header}): call it from a backend; to reach it by another host name, add that to server.hosts"
+        ),
+    )
+}
+
+fn forbidden_network(caller: &str, address: Option<IpAddr>) -> Problem {
+    let address = address.map_or_else(|| "?".to_owned(), |address| address.to_canonical().to_string());
+    forbidden(
+        format!("调用方 {caller} 不能从 {address} 调用：把它加进 [[callers]] 的 networks"),
+        format!("caller {caller} may not call from {address}: add it to `networks` in [[callers]]"),
+    )
+}
+
+/// The caller's `apis` don't allow `path`.
+pub fn forbidden_api(caller: &str, path: &str) -> Problem {
+    forbidden(
+        format!("调用方 {caller} 不能调用 {path}：需要时在 [[callers]] 的 apis 里放行"),
+        format!("caller {caller} may not call {path}: allow it in `apis` in [[callers]]"),
+    )
+}
+
+/// The caller's `apps` don't hold `appid`.
+pub fn forbidden_app(caller: &str, appid: &str) -> Problem {
+    forbidden(
+        format!("调用方 {caller} 不能使用 {appid}：需要时在 [[callers]] 的 apps 里放行"),
+        format!("caller {caller} may not use {appid}: allow it in `apps` in [[callers]]"),
+    )
+}
+
+/// The caller lacks `export_token`.
+pub fn forbidden_export(caller: &str) -> Problem {
+    forbidden(
+        format!("调用方 {caller} 不能读取 access_token：确有需要时在 [[callers]] 里设 export_token = true"),
+        format!(
+            "caller {caller} may not read access_tokens: if it must, set export_token = true in [[callers]]"
+        ),
+    )
+}
+
+/// The caller's `rate` is used up.
+pub fn over_rate(caller: &str) -> Problem {
+    Problem::new(
+        Code::Limited,
+        format!("调用方 {caller} 超过了每秒请求数（[[callers]] 的 rate）：放慢后重试"),
+        format!("caller {caller} is over its rate (`rate` in [[callers]]): slow down and retry"),
+    )
+    .status(StatusCode::TOO_MANY_REQUESTS)
+}
+
+fn forbidden(zh: String, en: String) -> Problem {
+    Problem::new(Code::Forbidden, zh, en)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keeper() -> Gatekeeper {
+        Gatekeeper {
+            trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
+            hosts: vec!["wx-proxy".to_owned()],
+            public_url: Some(Url::parse("https://wx.example.com").unwrap()),
+        }
+    }
+
+    fn head(headers: &[(&str, &str)]) -> request::Parts {
+        let mut request = http::Request::builder().uri("/v1/service/wx/getwxuserinfo");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    #[test]
+    fn no_web_page_may_use_the_gateway_and_every_backend_may() {
+        let cases: &[(&[(&str, &str)], bool)] = &[
+            (&[("host", "127.0.0.1:36012")], true),
+            (&[("host", "[::1]:36012")], true),
+            (&[("host", "LOCALHOST")], true),
+            (&[("host", "wx-proxy:36012")], true),
+            (&[("host", "wx.example.com")], true),
+            (&[("host", "evil.example.com")], false),
+            (&[("host", "localhost.evil.com")], false),
+            (&[("host", "localhost:80@evil.com")], false),
+            (&[("host", "")], false),
+            (&[], false),
+            (&[("host", "127.0.0.1"), ("host", "evil.com")], false),
+            (&[("host", "127.0.0.1:1"), ("origin", "http://127.0.0.1:1")], true),
+            (
+                &[("host", "127.0.0.1:1"), ("origin", "http://127.0.0.1:2")],
+                false,
+            ),
+            (&[("host", "127.0.0.1"), ("origin", "http://127.0.0.1")], true),
+            (&[("host", "127.0.0.1:1"), ("origin", "null")], false),
+            (&[("host", "127.0.0.1:1"), ("origin", "https://evil.com")], false),
+            (
+                &[("host", "127.0.0.1:1"), ("origin", "https://wx.example.com")],
+                true,
+            ),
+            (
+                &[("host", "127.0.0.1:1"), ("sec-fetch-site", "cross-site")],
+                false,
+            ),
+            (&[("host", "127.0.0.1:1"), ("sec-fetch-site", "same-site")], false),
+            (
+                &[("host", "127.0.0.1:1"), ("sec-fetch-site", "same-origin")],
+                true,
+            ),
+            (&[("host", "127.0.0.1:1"), ("sec-fetch-site", "none")], true),
+        ];
+        for (headers, allowed) in cases {
+            assert_eq!(
+                keeper().refuse_web_pages(&head(headers)).is_ok(),
+                *allowed,
+                "{headers:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_trusted_proxies_are_believed() {
+        let address = |peer: &str, forwarded: &[&str]| {
+            let headers: Vec<(&str, &str)> = forwarded
+                .iter()
+                .map(|value| ("x-forwarded-for", *value))
+                .collect();
+            keeper()
+                .address(&head(&headers).headers, peer.parse().unwrap())
+                .map(|ip| ip.to_string())
+        };
+        assert_eq!(address("8.8.8.8", &["1.1.1.1"]).unwrap(), "8.8.8.8");
+        assert_eq!(address("10.0.0.1", &["1.1.1.1"]).unwrap(), "1.1.1.1");
+        assert_eq!(
+            address("10.0.0.1", &["6.6.6.6, 1.1.1.1, 10.2.2.2"]).unwrap(),
+            "1.1.1.1"
+        );
+        assert_eq!(address("10.0.0.1", &["6.6.6.6", "1.1.1.1"]).unwrap(), "1.1.1.1");
+        assert_eq!(address("10.0.0.1", &["evil"]), None);
+        assert_eq!(address("10.0.0.1", &[]).unwrap(), "10.0.0.1");
+    }
+
+    #[test]
+    fn a_wrong_key_is_never_taken_for_none() {
+        let shown = |headers: &[(&str, &str)]| match shown_key(&head(headers).headers) {
+            Shown::Nothing => "nothing".to_owned(),
+            Shown::Key(key) => key.to_owned(),
+            Shown::Unreadable => "unreadable".to_owned(),
+        };
+        assert_eq!(shown(&[]), "nothing");
+        assert_eq!(shown(&[("authorization", "Bearer abc")]), "abc");
+        assert_eq!(
+            shown(&[("authorization", "bearer abc"), ("x-api-key", "abc")]),
+            "abc"
+        );
+        for wrong in [
+            &[("authorization", "Bearer ")][..],
+            &[("authorization", "Basic abc")],
+            &[("authorization", "abc")],
+            &[("x-api-key", "")],
+            &[("authorization", "Bearer abc"), ("x-api-key", "abd")],
+            &[("authorization", "Bearer abc"), ("authorization", "Basic abc")],
+        ] {
+            assert_eq!(shown(wrong), "unreadable", "{wrong:?}");
+        }
+    }
+}

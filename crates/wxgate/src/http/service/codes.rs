@@ -1,0 +1,112 @@
+//! Codes to scan: parametric QR codes of official accounts, mini-program codes.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use rand::RngExt as _;
+use rand::distr::Alphanumeric;
+use serde_json::{Map, Value, json};
+use wechat::catalog::{Endpoint, QRCODE_CREATE, SHOWQRCODE, WXACODE_UNLIMIT};
+
+use super::{Call, Done, Service, outcome, users};
+use crate::problem::Problem;
+use crate::upstream::picture_type;
+
+const DEFAULT_EXPIRE_SECONDS: i64 = 2_592_000;
+
+impl Service {
+    pub(super) async fn qr_code(&self, call: &Call) -> Result<Done, Problem> {
+        let scene = match call.fields.text("scene") {
+            "" => random_scene(),
+            scene => scene.to_owned(),
+        };
+        let permanent = call.fields.flag("permanent");
+        let action = if permanent {
+            "QR_LIMIT_STR_SCENE"
+        } else {
+            "QR_STR_SCENE"
+        };
+        let mut request = json!({"action_name": action, "action_info": {"scene": {"scene_str": scene}}});
+        if !permanent {
+            let seconds = call
+                .fields
+                .int("expire_seconds")
+                .unwrap_or(DEFAULT_EXPIRE_SECONDS);
+            request["expire_seconds"] = seconds.into();
+        }
+        let made = self.ask(call, &QRCODE_CREATE, &[], Some(&request)).await?;
+        let Some(ticket) = made["ticket"].as_str() else {
+            return Err(users::incomplete(call, &QRCODE_CREATE));
+        };
+        let picture = self
+            .picture(call, &SHOWQRCODE, &[("ticket", ticket)], None)
+            .await?;
+        if call.wants_picture {
+            return Ok(bare(picture));
+        }
+        Ok(Done::Body(json!({
+            "flow_id": call.fields.text("flow_id"),
+            "appid": call.app.entry.appid,
+            "scene": scene,
+            "ticket": ticket,
+            "url": made["url"].as_str().unwrap_or_default(),
+            "expire_seconds": made["expire_seconds"].as_i64().unwrap_or_default(),
+            "qr_buffer": data_uri(&picture),
+        })))
+    }
+
+    pub(super) async fn wxa_code(&self, call: &Call) -> Result<Done, Problem> {
+        let mut request = Map::new();
+        let members = [
+            "scene",
+            "page",
+            "check_path",
+            "env_version",
+            "width",
+            "auto_color",
+            "line_color",
+            "is_hyaline",
+        ];
+        call.fields.copy(&members, &mut request);
+        let picture = self
+            .picture(call, &WXACODE_UNLIMIT, &[], Some(&request.into()))
+            .await?;
+        if call.wants_picture {
+            return Ok(bare(picture));
+        }
+        Ok(Done::Body(json!({
+            "flow_id": call.fields.text("flow_id"),
+            "appid": call.app.entry.appid,
+            "qr_buffer": data_uri(&picture),
+        })))
+    }
+
+    async fn picture(
+        &self,
+        call: &Call,
+        endpoint: &Endpoint,
+        query: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<Bytes, Problem> {
+        let picture = self.0.upstream.picture(&call.app, endpoint, query, body).await;
+        picture.map_err(|failure| outcome::problem(call, endpoint, failure))
+    }
+}
+
+/// 24 characters that nobody guesses, so that a scan of it proves who was shown it.
+fn random_scene() -> String {
+    rand::rng()
+        .sample_iter(Alphanumeric)
+        .take(24)
+        .map(char::from)
+        .collect()
+}
+
+fn bare(picture: Bytes) -> Done {
+    Done::Bytes(picture_type(&picture).unwrap_or("image/jpeg"), picture)
+}
+
+fn data_uri(picture: &[u8]) -> String {
+    let media_type = picture_type(picture).unwrap_or("image/jpeg");
+    format!("data:{media_type};base64,{}", BASE64_STANDARD.encode(picture))
+}

@@ -1,0 +1,237 @@
+//! The top-level members of a request, read leniently where the contract says so and strictly
+//! everywhere else.
+
+use serde_json::{Map, Value};
+
+use super::table::{Endpoint, Kind, Param};
+use crate::problem::{Code, Problem};
+
+const NO_APPID: &str = "缺少：公众平台上的 AppID";
+
+/// Members by name; after [`Fields::check`], each of the kind its endpoint says.
+#[derive(Clone, Debug)]
+pub(super) struct Fields {
+    members: Map<String, Value>,
+    posted: bool,
+}
+
+impl Fields {
+    /// A GET's query; the last of repeated names counts.
+    pub(super) fn from_query(query: &str) -> Self {
+        let members = url::form_urlencoded::parse(query.as_bytes())
+            .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
+            .collect();
+        Self {
+            members,
+            posted: false,
+        }
+    }
+
+    /// A POST's body, whatever its Content-Type says.
+    pub(super) fn from_body(body: &[u8]) -> Result<Self, Problem> {
+        let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
+        match serde_json::from_slice(body) {
+            Ok(Value::Object(members)) => Ok(Self {
+                members,
+                posted: true,
+            }),
+            Ok(_) => Err(malformed(
+                "请求体应是 JSON 对象",
+                "the body must be a JSON object",
+            )),
+            Err(error) => {
+                let (line, column) = (error.line(), error.column());
+                Err(malformed(
+                    &format!("请求体不是合法的 JSON（第 {line} 行第 {column} 列）"),
+                    &format!("the body is no valid JSON (line {line}, column {column})"),
+                ))
+            }
+        }
+    }
+
+    /// Brings every member into the form its endpoint wants.
+    pub(super) fn check(mut self, endpoint: &Endpoint) -> Result<Self, Problem> {
+        self.check_source()?;
+        self.check_appid()?;
+        let mut checked = Map::new();
+        checked.insert("appid".to_owned(), self.members["appid"].clone());
+        for param in endpoint.params {
+            let value = self
+                .members
+                .remove(param.name)
+                .filter(|value| !is_absent(value, param));
+            match value {
+                Some(value) => checked.insert(param.name.to_owned(), checked_value(param, value)?),
+                None if param.required => {
+                    let (zh, en) = (format!("缺少：{}", param.doc), "is missing");
+                    return Err(Problem::parameter(param.name, &zh, en));
+                }
+                None => None,
+            };
+        }
+        Ok(Self {
+            members: checked,
+            ..self
+        })
+    }
+
+    fn check_source(&self) -> Result<(), Problem> {
+        let named = match self.members.get("source") {
+            Some(Value::String(text)) => !text.trim().is_empty() && text.chars().count() <= 128,
+            _ => false,
+        };
+        if named || !self.posted {
+            return Ok(());
+        }
+        Err(Problem::parameter(
+            "source",
+            "应是 1 到 128 个字符的字符串：调用方业务的名字，如 \"shop\"",
+            "must be a string of 1 to 128 characters that names the calling business",
+        ))
+    }
+
+    fn check_appid(&mut self) -> Result<(), Problem> {
+        let mut given = Vec::new();
+        for name in ["appid", "app_id"] {
+            match self.members.remove(name) {
+                None | Some(Value::Null) => {}
+                Some(Value::String(text)) if text.is_empty() => {}
+                Some(Value::String(text)) => given.push(text),
+                Some(_) => return Err(Problem::parameter(name, "应是字符串", "must be a string")),
+            }
+        }
+        let Some(appid) = given.pop() else {
+            return Err(Problem::parameter(
+                "appid",
+                NO_APPID,
+                "is missing: the AppID of the account",
+            ));
+        };
+        if given.iter().any(|other| *other != appid) {
+            let (zh, en) = (
+                "与 app_id 不一致：只给一个即可",
+                "and app_id differ: give one of them",
+            );
+            return Err(Problem::parameter("appid", zh, en));
+        }
+        self.members.insert("appid".to_owned(), appid.into());
+        Ok(())
+    }
+
+    pub(super) fn appid(&self) -> &str {
+        self.text("appid")
+    }
+
+    /// A text member, "" if absent.
+    pub(super) fn text(&self, name: &str) -> &str {
+        self.members.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&Value> {
+        self.members.get(name)
+    }
+
+    pub(super) fn int(&self, name: &str) -> Option<i64> {
+        self.members.get(name).and_then(Value::as_i64)
+    }
+
+    pub(super) fn flag(&self, name: &str) -> bool {
+        self.members
+            .get(name)
+            .and_then(Value::as_bool)
+            .unwrap_or_default()
+    }
+
+    /// The receiver of a message, written `openid` or `touser`; "" if absent.
+    pub(super) fn receiver(&self) -> Result<&str, Problem> {
+        match (self.text("openid"), self.text("touser")) {
+            ("", touser) => Ok(touser),
+            (openid, "") => Ok(openid),
+            (openid, touser) if openid == touser => Ok(openid),
+            _ => Err(Problem::parameter(
+                "openid",
+                "与 touser 不一致：只给一个即可",
+                "and touser differ: give one of them",
+            )),
+        }
+    }
+
+    /// Copies the members named, where they are given.
+    pub(super) fn copy(&self, names: &[&str], into: &mut Map<String, Value>) {
+        for name in names {
+            if let Some(value) = self.members.get(*name) {
+                into.insert((*name).to_owned(), value.clone());
+            }
+        }
+    }
+}
+
+fn malformed(zh: &str, en: &str) -> Problem {
+    Problem::new(Code::Json, zh.to_owned(), en.to_owned())
+}
+
+/// `null` and `""` are as good as nothing, and so is 0 where nothing is allowed.
+fn is_absent(value: &Value, param: &Param) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Number(number) => !param.required && number.as_f64() == Some(0.0),
+        _ => false,
+    }
+}
+
+fn checked_value(param: &Param, value: Value) -> Result<Value, Problem> {
+    let wrong = |zh: String, en: String| Err(Problem::parameter(param.name, &zh, &en));
+    match (param.kind, value) {
+        (Kind::Text(most), value @ (Value::String(_) | Value::Number(_))) => {
+            let text = match value {
+                Value::String(text) => text,
+                number => number.to_string(),
+            };
+            if text.chars().count() > most {
+                return wrong(
+                    format!("最多 {most} 个字符"),
+                    format!("takes at most {most} characters"),
+                );
+            }
+            Ok(text.into())
+        }
+        (Kind::Text(_), _) => wrong("应是字符串".into(), "must be a string".into()),
+        (Kind::Choice(allowed), Value::String(text)) if allowed.contains(&text.as_str()) => Ok(text.into()),
+        (Kind::Choice(allowed), _) => {
+            let list = allowed.join(" | ");
+            wrong(format!("只能是 {list}"), format!("must be one of {list}"))
+        }
+        (Kind::Int(least, most), value) => match whole_number(&value) {
+            Some(number) if (least..=most).contains(&number) => Ok(number.into()),
+            _ => wrong(
+                format!("应是 {least} 到 {most} 的整数"),
+                format!("must be a whole number from {least} to {most}"),
+            ),
+        },
+        (Kind::Flag, value @ Value::Bool(_)) => Ok(value),
+        (Kind::Flag, _) => wrong("应是 true 或 false".into(), "must be true or false".into()),
+        (Kind::Object | Kind::ObjectOrText, value @ Value::Object(_)) => Ok(value),
+        (Kind::Object | Kind::ObjectOrText, Value::Array(items)) if items.is_empty() => {
+            Ok(Value::Object(Map::new()))
+        }
+        (Kind::ObjectOrText, Value::String(text)) => match serde_json::from_str(&text) {
+            Ok(value @ Value::Object(_)) => Ok(value),
+            _ => wrong(
+                "是字符串时应是一个 JSON 对象的文本".into(),
+                "as a string must hold a JSON object".into(),
+            ),
+        },
+        (Kind::Object | Kind::ObjectOrText, _) => {
+            wrong("应是 JSON 对象".into(), "must be a JSON object".into())
+        }
+    }
+}
+
+fn whole_number(value: &Value) -> Option<i64> {
+    match value {
+        Value::Number(number) => number.as_i64(),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    }
+}

@@ -1,0 +1,104 @@
+//! Template messages and subscription messages.
+
+use serde_json::{Map, Value, json};
+use wechat::catalog::{Endpoint, SUBSCRIBE_BIZSEND, SUBSCRIBE_SEND, TEMPLATE_SEND};
+
+use super::{Call, Done, Service};
+use crate::config::Kind;
+use crate::problem::Problem;
+
+impl Service {
+    pub(super) async fn template_message(&self, call: &Call) -> Result<Done, Problem> {
+        let message = template_message(call)?;
+        self.send(call, &TEMPLATE_SEND, message).await
+    }
+
+    pub(super) async fn subscribe_message(&self, call: &Call) -> Result<Done, Problem> {
+        let (endpoint, own): (_, &[&str]) = match call.app.entry.kind {
+            Kind::Mini => (&SUBSCRIBE_SEND, &["page", "miniprogram_state", "lang"]),
+            Kind::Official | Kind::Open => (&SUBSCRIBE_BIZSEND, &["page", "miniprogram"]),
+        };
+        let mut message = Map::new();
+        message.insert("touser".to_owned(), receiver(call)?.into());
+        call.fields.copy(&["template_id", "data"], &mut message);
+        call.fields.copy(own, &mut message);
+        self.send(call, endpoint, message).await
+    }
+
+    async fn send(
+        &self,
+        call: &Call,
+        endpoint: &Endpoint,
+        message: Map<String, Value>,
+    ) -> Result<Done, Problem> {
+        let answer = self.ask(call, endpoint, &[], Some(&message.into())).await?;
+        let msgid = match &answer["msgid"] {
+            Value::Number(number) => number.to_string(),
+            Value::String(text) => text.clone(),
+            _ => String::new(),
+        };
+        Ok(Done::Body(
+            json!({"flow_id": call.fields.text("flow_id"), "msgid": msgid}),
+        ))
+    }
+}
+
+fn receiver(call: &Call) -> Result<&str, Problem> {
+    match call.fields.receiver()? {
+        "" => Err(no_receiver()),
+        openid => Ok(openid),
+    }
+}
+
+fn no_receiver() -> Problem {
+    Problem::parameter(
+        "openid",
+        "缺少：接收者的 openid",
+        "is missing: the receiver's openid",
+    )
+}
+
+/// `data` is a whole WeChat message if it has `template_id` and an object `data`: the outer members
+/// fill what it lacks. Else it is the keyword object.
+fn template_message(call: &Call) -> Result<Map<String, Value>, Problem> {
+    let outer = ["template_id", "url", "miniprogram", "client_msg_id"];
+    let openid = call.fields.receiver()?;
+    let data = call
+        .fields
+        .get("data")
+        .and_then(Value::as_object)
+        .cloned()
+        .unwrap_or_default();
+    let is_whole = data.get("template_id").is_some_and(Value::is_string)
+        && data.get("data").is_some_and(Value::is_object);
+    let mut message = Map::new();
+    if is_whole {
+        call.fields.copy(&outer, &mut message);
+        message.extend(data.into_iter().filter(|(_, value)| !value.is_null()));
+    } else {
+        call.fields.copy(&outer, &mut message);
+        message.insert("data".to_owned(), data.into());
+    }
+    if call.fields.text("template_id").is_empty() && !is_whole {
+        return Err(Problem::parameter(
+            "template_id",
+            "缺少：模板 ID",
+            "is missing: the template's id",
+        ));
+    }
+    match message.get("touser").and_then(Value::as_str).unwrap_or_default() {
+        "" if openid.is_empty() => return Err(no_receiver()),
+        "" => {
+            message.insert("touser".to_owned(), openid.into());
+        }
+        touser if !openid.is_empty() && touser != openid => {
+            return Err(Problem::parameter(
+                "openid",
+                "与 data 里消息的 touser 不一致：只给一个即可",
+                "and the message's touser differ: give one of them",
+            ));
+        }
+        _ => {}
+    }
+    Ok(message)
+}

@@ -1,0 +1,184 @@
+//! From what WeChat did to what the caller is told: the rules of the contract, first that fits.
+
+use wechat::answer::ApiError;
+use wechat::catalog::{Effect, Endpoint as WechatEndpoint};
+use wechat::errcode::{self, Class};
+
+use super::Call;
+use crate::problem::{Code, Problem};
+use crate::tokens::TokenError;
+use crate::upstream::{Failure, Lost, refuses_token};
+
+/// The account itself is not set up, whichever call says so.
+fn is_account_error(code: i64) -> bool {
+    matches!(
+        code,
+        40013 | 40125 | 40164 | 40243 | 50004 | 50007 | 89500..=89599
+    )
+}
+
+fn is_limit(code: i64) -> bool {
+    matches!(code, 45009 | 45011 | 44990)
+}
+
+/// `endpoint` was called for `call` and gave `failure`.
+pub(super) fn problem(call: &Call, endpoint: &WechatEndpoint, failure: Failure) -> Problem {
+    let appid = call.app.entry.appid.as_str();
+    match failure {
+        Failure::Token(TokenError::None) => Problem::parameter(
+            "appid",
+            &format!("{appid} 是网站/移动应用（kind = \"open\"），没有 access_token，不能用于此接口"),
+            &format!("{appid} is of kind \"open\": it has no access_token and can't be used here"),
+        ),
+        Failure::Token(TokenError::Refused(error)) => no_token(appid, error),
+        Failure::Token(TokenError::Lost(lost)) => {
+            let problem = Problem::new(
+                Code::Token,
+                format!(
+                    "拿不到 {appid} 的 access_token：微信没有给出可用的应答（{lost}）；检查到 api.weixin.qq.com 的网络和 wechat.proxy，稍后重试"
+                ),
+                format!(
+                    "no access_token for {appid}: WeChat gave no usable answer ({lost}); check the network to api.weixin.qq.com and wechat.proxy, then retry"
+                ),
+            );
+            Problem {
+                retryable: true,
+                ..problem
+            }
+            .cause(&lost)
+        }
+        Failure::Lost(lost) => unreachable(endpoint, &lost),
+        Failure::Refused(error) => refused(call, endpoint, error),
+    }
+}
+
+/// The token call itself was refused.
+fn no_token(appid: &str, error: ApiError) -> Problem {
+    if is_account_error(error.errcode) || error.errcode == 40001 {
+        return account(appid, error);
+    }
+    let (zh, en) = advice(&error);
+    let retryable = error.errcode == -1 || (45000..46000).contains(&error.errcode);
+    let problem = Problem::new(
+        Code::Token,
+        format!("拿不到 {appid} 的 access_token（微信 {}）：{zh}", error.errcode),
+        format!("no access_token for {appid} (WeChat {}): {en}", error.errcode),
+    );
+    Problem {
+        retryable,
+        wechat: Some(error.into()),
+        ..problem
+    }
+}
+
+fn account(appid: &str, error: ApiError) -> Problem {
+    let (zh, en) = match error.errcode {
+        40164 => {
+            let ip = errcode::refused_ip(&error.errmsg).unwrap_or("（见 wx_errmsg）");
+            (
+                format!("出口 IP {ip} 不在 {appid} 的白名单：公众平台 → 基本配置 → IP白名单，添加后重试"),
+                format!(
+                    "egress IP {ip} is not on the allow-list of {appid}: 公众平台 → 基本配置 → IP白名单, add it and retry"
+                ),
+            )
+        }
+        40001 | 40125 => (
+            format!(
+                "{appid} 的 AppSecret 不正确：到公众平台 → 基本配置核对或重置，更新 wxgate 配置里的 secret 后发 SIGHUP"
+            ),
+            format!(
+                "the AppSecret of {appid} is wrong: check or reset it at 公众平台 → 基本配置, update `secret` in wxgate's configuration and send SIGHUP"
+            ),
+        ),
+        code => {
+            let (zh, en) = advice(&error);
+            (
+                format!("{appid} 的账号配置有问题（微信 {code}）：{zh}"),
+                format!("the account {appid} is not set up (WeChat {code}): {en}"),
+            )
+        }
+    };
+    Problem {
+        wechat: Some(error.into()),
+        ..Problem::new(Code::App, zh, en)
+    }
+}
+
+fn unreachable(endpoint: &WechatEndpoint, lost: &Lost) -> Problem {
+    let (zh, en) = if lost.sent && endpoint.effect != Effect::Reads {
+        (
+            "；请求可能已经生效，wxgate 没有重发，请先核对再决定是否重试",
+            "; the call may have taken effect and was not repeated: check before you retry",
+        )
+    } else {
+        ("，可以重试", "; it is safe to retry")
+    };
+    let problem = Problem::new(
+        Code::Unreachable,
+        format!("微信没有给出可用的应答（{lost}）{zh}"),
+        format!("WeChat gave no usable answer ({lost}){en}"),
+    );
+    Problem {
+        retryable: !lost.sent || endpoint.effect == Effect::Reads,
+        ..problem
+    }
+    .cause(lost)
+}
+
+fn refused(call: &Call, endpoint: &WechatEndpoint, error: ApiError) -> Problem {
+    let code = error.errcode;
+    let appid = call.app.entry.appid.as_str();
+    if is_account_error(code) {
+        return account(appid, error);
+    }
+    let (zh, en) = advice(&error);
+    let said = |ours: Code, retryable: bool| {
+        let problem = Problem::new(ours, format!("微信 {code}：{zh}"), format!("WeChat {code}: {en}"));
+        Problem { retryable, ..problem }
+    };
+    let problem = if code == -1 {
+        said(Code::Unreachable, endpoint.effect == Effect::Reads)
+    } else if is_limit(code) {
+        said(Code::Limited, true)
+    } else if refuses_token(&error) && endpoint.auth == wechat::catalog::Auth::AccessToken {
+        Problem::new(
+            Code::Token,
+            format!(
+                "微信拒绝了 {appid} 的 access_token（{code}），换新后仍被拒绝，或暂时不能再换：确认账号有此接口的权限、没有别的程序在刷新它的 access_token"
+            ),
+            format!(
+                "WeChat refused the access_token of {appid} ({code}), and a fresh one did not help or may not be had yet: check that the account may use this API and that nothing else refreshes its access_token"
+            ),
+        )
+    } else if error.class() == Class::Code && endpoint.name == wechat::catalog::OAUTH_ACCESS_TOKEN.name {
+        said(Code::Token, false)
+    } else {
+        said(call.endpoint.failed, false)
+    };
+    Problem {
+        wechat: Some(error.into()),
+        ..problem
+    }
+}
+
+/// What a code means and what to do about it; WeChat's own words for one we don't know.
+fn advice(error: &ApiError) -> (String, String) {
+    match errcode::lookup(error.errcode) {
+        Some(entry) => {
+            let field = errcode::invalid_field(&error.errmsg)
+                .map(|field| format!(" [{field}]"))
+                .unwrap_or_default();
+            (format!("{}{field}", entry.zh), format!("{}{field}", entry.en))
+        }
+        None => (error.errmsg.clone(), error.errmsg.clone()),
+    }
+}
+
+/// No such app in the configuration.
+pub(super) fn unknown_app(appid: &str) -> Problem {
+    Problem::new(
+        Code::App,
+        format!("appid {appid} 没有配置：在 wxgate.toml 的 [[apps]] 里加上它，然后发 SIGHUP"),
+        format!("appid {appid} is not configured: add it to [[apps]] in wxgate.toml and send SIGHUP"),
+    )
+}

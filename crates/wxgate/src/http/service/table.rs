@@ -1,0 +1,371 @@
+//! Every endpoint of the service API as data: its parameters are checked, its OpenAPI entry is
+//! written and its failures are coded from here.
+
+use http::{Method, StatusCode};
+
+use crate::problem::{Code, Problem};
+
+/// One endpoint.
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    /// Path below the prefix.
+    pub(super) name: &'static str,
+    pub(super) method: Method,
+    /// For people, Chinese.
+    pub(super) summary: &'static str,
+    /// Besides `source` and `appid`.
+    pub(super) params: &'static [Param],
+    /// Members of `body`, with their JSON type.
+    pub(super) answer: &'static [(&'static str, &'static str)],
+    /// The code of WeChat's refusal when no rule of the contract is closer.
+    pub(super) failed: Code,
+    /// Needs a caller with `export_token`.
+    pub(super) exports_token: bool,
+    /// Answers pictures to `Accept: image/*`.
+    pub(super) picture: bool,
+    /// `None`: answered by the document itself, without a key.
+    pub(super) run: Option<Run>,
+}
+
+/// Which function answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Run {
+    UserInfo,
+    Session,
+    QrCode,
+    WxaCode,
+    Phone,
+    Template,
+    Subscribe,
+    JsSdk,
+    Token,
+    TokenRefresh,
+}
+
+/// One top-level member of a request.
+#[derive(Debug)]
+pub(super) struct Param {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    pub(super) required: bool,
+    /// For people, Chinese.
+    pub(super) doc: &'static str,
+}
+
+/// What a member may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A string of at most so many characters; a number is taken as its digits.
+    Text(usize),
+    /// One of these strings.
+    Choice(&'static [&'static str]),
+    /// A whole number between the two.
+    Int(i64, i64),
+    Flag,
+    Object,
+    /// An object, or a string that holds one.
+    ObjectOrText,
+}
+
+const fn need(name: &'static str, kind: Kind, doc: &'static str) -> Param {
+    Param {
+        name,
+        kind,
+        required: true,
+        doc,
+    }
+}
+
+const fn may(name: &'static str, kind: Kind, doc: &'static str) -> Param {
+    Param {
+        name,
+        kind,
+        required: false,
+        doc,
+    }
+}
+
+const FLOW_ID: Param = may("flow_id", Kind::Text(128), "业务流水号，原样返回");
+const CODE: Param = need(
+    "code",
+    Kind::Text(512),
+    "微信给的一次性 code；同一调用方 5 分钟内重复提交得到相同结果",
+);
+const OPENID: Param = may("openid", Kind::Text(128), "接收者的 openid（也可写 touser）");
+const TOUSER: Param = may("touser", Kind::Text(128), "同 openid");
+
+const BASE: Endpoint = Endpoint {
+    name: "",
+    method: Method::POST,
+    summary: "",
+    params: &[],
+    answer: &[],
+    failed: Code::Internal,
+    exports_token: false,
+    picture: false,
+    run: None,
+};
+
+const TOKEN_ANSWER: &[(&str, &str)] = &[
+    ("appid", "string"),
+    ("access_token", "string"),
+    ("expires_in", "integer"),
+    ("version", "integer"),
+];
+
+pub(super) const ENDPOINTS: &[Endpoint] = &[
+    Endpoint {
+        name: "getwxuserinfo",
+        summary: "网页授权：code 换用户信息",
+        params: &[
+            CODE,
+            may("lang", Kind::Choice(&["zh_CN", "zh_TW", "en"]), "资料的语言"),
+        ],
+        answer: &[
+            ("appid", "string"),
+            ("openid", "string"),
+            ("unionid", "string"),
+            ("nickname", "string"),
+            ("sex", "integer"),
+            ("province", "string"),
+            ("city", "string"),
+            ("country", "string"),
+            ("headimgurl", "string"),
+            ("privilege", "array"),
+            ("is_snapshot_user", "integer"),
+            ("access_token", "string"),
+            ("refresh_token", "string"),
+        ],
+        failed: Code::User,
+        run: Some(Run::UserInfo),
+        ..BASE
+    },
+    Endpoint {
+        name: "code2session",
+        summary: "小程序登录：code 换 openid 和 session_key",
+        params: &[CODE],
+        answer: &[
+            ("appid", "string"),
+            ("openid", "string"),
+            ("unionid", "string"),
+            ("session_key", "string"),
+        ],
+        failed: Code::User,
+        run: Some(Run::Session),
+        ..BASE
+    },
+    Endpoint {
+        name: "getwxqrcode",
+        summary: "公众号带参二维码",
+        params: &[
+            may("scene", Kind::Text(64), "场景值，1 到 64 个字符；不给则随机"),
+            may(
+                "expire_seconds",
+                Kind::Int(1, 2_592_000),
+                "有效秒数，默认 2592000（30 天）",
+            ),
+            may("permanent", Kind::Flag, "true：永久二维码（总数 10 万）"),
+            FLOW_ID,
+        ],
+        answer: &[
+            ("flow_id", "string"),
+            ("appid", "string"),
+            ("scene", "string"),
+            ("ticket", "string"),
+            ("url", "string"),
+            ("expire_seconds", "integer"),
+            ("qr_buffer", "string"),
+        ],
+        failed: Code::QrCode,
+        picture: true,
+        run: Some(Run::QrCode),
+        ..BASE
+    },
+    Endpoint {
+        name: "getunlimitedqrcode",
+        summary: "小程序码（不限数量）",
+        params: &[
+            need("scene", Kind::Text(32), "场景值，1 到 32 个字符"),
+            may(
+                "page",
+                Kind::Text(1024),
+                "页面路径，不以 / 开头、不带参数；默认主页",
+            ),
+            may("check_path", Kind::Flag, "是否检查页面已发布，默认 true"),
+            may(
+                "env_version",
+                Kind::Choice(&["release", "trial", "develop"]),
+                "要打开的版本，默认 release",
+            ),
+            may(
+                "width",
+                Kind::Int(1, 4096),
+                "宽度（像素），微信支持 280 到 1280，默认 430",
+            ),
+            may("auto_color", Kind::Flag, "自动配色"),
+            may("line_color", Kind::Object, "线条颜色 {\"r\":0,\"g\":0,\"b\":0}"),
+            may("is_hyaline", Kind::Flag, "透明底色"),
+            FLOW_ID,
+        ],
+        answer: &[
+            ("flow_id", "string"),
+            ("appid", "string"),
+            ("qr_buffer", "string"),
+        ],
+        failed: Code::QrCode,
+        picture: true,
+        run: Some(Run::WxaCode),
+        ..BASE
+    },
+    Endpoint {
+        name: "getuserphone",
+        summary: "小程序手机号：code 换号码",
+        params: &[
+            CODE,
+            may("openid", Kind::Text(128), "用户的 openid，微信用来核对"),
+        ],
+        answer: &[
+            ("appid", "string"),
+            ("purePhoneNumber", "string"),
+            ("phoneNumber", "string"),
+            ("countryCode", "string"),
+        ],
+        failed: Code::Phone,
+        run: Some(Run::Phone),
+        ..BASE
+    },
+    Endpoint {
+        name: "sendwxtemplatemsg",
+        summary: "公众号模板消息",
+        params: &[
+            OPENID,
+            TOUSER,
+            need(
+                "data",
+                Kind::ObjectOrText,
+                "关键词对象，或整条微信消息（对象或其 JSON 文本）",
+            ),
+            may("template_id", Kind::Text(128), "模板 ID；data 是整条消息时可省"),
+            may("url", Kind::Text(2048), "点击后打开的网页"),
+            may(
+                "miniprogram",
+                Kind::Object,
+                "点击后打开的小程序 {\"appid\":\"\",\"pagepath\":\"\"}",
+            ),
+            may(
+                "client_msg_id",
+                Kind::Text(128),
+                "防重入 ID：微信 10 分钟内只发一次",
+            ),
+            FLOW_ID,
+        ],
+        answer: &[("flow_id", "string"), ("msgid", "string")],
+        failed: Code::Message,
+        run: Some(Run::Template),
+        ..BASE
+    },
+    Endpoint {
+        name: "sendsubscribemsg",
+        summary: "订阅消息：公众号走 bizsend，小程序走 send",
+        params: &[
+            OPENID,
+            TOUSER,
+            need("template_id", Kind::Text(128), "模板 ID"),
+            need(
+                "data",
+                Kind::ObjectOrText,
+                "关键词对象 {\"thing1\":{\"value\":\"…\"}}",
+            ),
+            may("page", Kind::Text(1024), "点击后打开的页面"),
+            may("miniprogram", Kind::Object, "公众号：点击后打开的小程序"),
+            may(
+                "miniprogram_state",
+                Kind::Choice(&["developer", "trial", "formal"]),
+                "小程序：版本，默认 formal",
+            ),
+            may(
+                "lang",
+                Kind::Choice(&["zh_CN", "en_US", "zh_HK", "zh_TW"]),
+                "小程序：语言，默认 zh_CN",
+            ),
+            FLOW_ID,
+        ],
+        answer: &[("flow_id", "string"), ("msgid", "string")],
+        failed: Code::Message,
+        run: Some(Run::Subscribe),
+        ..BASE
+    },
+    Endpoint {
+        name: "jssdk",
+        summary: "JS-SDK 签名",
+        params: &[need(
+            "url",
+            Kind::Text(2048),
+            "当前网页的完整地址，# 之后不参与签名",
+        )],
+        answer: &[
+            ("appId", "string"),
+            ("timestamp", "integer"),
+            ("nonceStr", "string"),
+            ("signature", "string"),
+        ],
+        failed: Code::Token,
+        run: Some(Run::JsSdk),
+        ..BASE
+    },
+    Endpoint {
+        name: "token",
+        method: Method::GET,
+        summary: "读取真正的 access_token（调用方须有 export_token）",
+        answer: TOKEN_ANSWER,
+        failed: Code::Token,
+        exports_token: true,
+        run: Some(Run::Token),
+        ..BASE
+    },
+    Endpoint {
+        name: "token/refresh",
+        summary: "上报失效的 access_token：它仍是当前的才会刷新（调用方须有 export_token）",
+        params: &[need("current", Kind::Text(1024), "被微信拒绝的 access_token")],
+        answer: TOKEN_ANSWER,
+        failed: Code::Token,
+        exports_token: true,
+        run: Some(Run::TokenRefresh),
+        ..BASE
+    },
+    Endpoint {
+        name: "openapi.json",
+        method: Method::GET,
+        summary: "本接口的 OpenAPI 3.1 文档（无需密钥）",
+        ..BASE
+    },
+];
+
+/// The endpoint, or 404 / 405.
+pub(super) fn find(name: &str, method: &Method) -> Result<&'static Endpoint, Problem> {
+    let Some(endpoint) = ENDPOINTS.iter().find(|endpoint| endpoint.name == name) else {
+        return Err(Problem::new(
+            Code::NotFound,
+            "没有这个接口：接口列表见 /v1/service/wx/openapi.json",
+            "no such endpoint: /v1/service/wx/openapi.json lists them",
+        ));
+    };
+    if endpoint.method == *method {
+        return Ok(endpoint);
+    }
+    let allow = if endpoint.method == Method::GET {
+        "GET"
+    } else {
+        "POST"
+    };
+    let problem = Problem::new(
+        Code::NotFound,
+        format!("请用 {allow} 方法"),
+        format!("use {allow}"),
+    );
+    Err(Problem {
+        status: StatusCode::METHOD_NOT_ALLOWED,
+        allow,
+        ..problem
+    })
+}

@@ -1,0 +1,21 @@
+//! wxgate: one service that owns a company's WeChat credentials.
+//!
+//! How the modules stand to each other, and what must always hold, is in ARCHITECTURE.md.
+
+pub mod app;
+pub mod apps;
+pub mod callers;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod http;
+pub mod net;
+pub mod problem;
+pub mod rights;
+pub mod seal;
+pub mod store;
+pub mod tasks;
+pub mod telemetry;
+pub mod tls;
+pub mod tokens;
+pub mod upstream;

@@ -1,0 +1,350 @@
+//! SQLite: one writer thread that commits whole groups, one reader connection.
+//!
+//! WAL with `synchronous=FULL`: what was answered as stored survives a power cut. Group commit
+//! makes that as fast as not syncing: while one group is being synced, the next one gathers.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use anyhow::{Context as _, bail};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, params};
+use tokio::sync::oneshot;
+
+use super::migrations::STEPS;
+use super::{Credential, Inspection, StoreError};
+
+/// Most jobs in one commit.
+const GROUP: usize = 256;
+/// Jobs that may wait for the writer before callers have to.
+const QUEUE: usize = 1024;
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Unavailable(error.to_string().into())
+    }
+}
+
+type Write = dyn FnOnce(&Transaction<'_>) -> rusqlite::Result<()> + Send;
+
+/// One write: runs inside the group's transaction, and is told how the commit went.
+struct Job {
+    run: Box<Write>,
+    done: oneshot::Sender<Result<(), StoreError>>,
+}
+
+#[derive(Clone)]
+pub(super) struct Sqlite {
+    writer: Arc<Mutex<Option<Writer>>>,
+    reader: Arc<Mutex<Connection>>,
+}
+
+struct Writer {
+    jobs: SyncSender<Job>,
+    thread: JoinHandle<()>,
+}
+
+impl std::fmt::Debug for Sqlite {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sqlite")
+    }
+}
+
+impl Sqlite {
+    /// Opens and migrates; `prepare` is told the probe of the master key, if there is one, and may
+    /// give the first.
+    pub(super) fn open(
+        path: &Path,
+        prepare: impl FnOnce(Option<Vec<u8>>) -> anyhow::Result<Option<Vec<u8>>>,
+    ) -> anyhow::Result<Self> {
+        if let Some(dir) = path.parent() {
+            std::fs::create_dir_all(dir).with_context(|| format!("无法创建目录 {}", dir.display()))?;
+        }
+        let lock = lock(path)?;
+        let mut connection = connect(path, OpenFlags::default())
+            .with_context(|| format!("无法打开数据库 {}", path.display()))?;
+        migrate(&mut connection).with_context(|| format!("数据库 {} 升级失败", path.display()))?;
+        if let Some(first) = prepare(meta(&connection, KEY_CHECK)?)? {
+            connection.execute("insert into meta values (?1, ?2)", params![KEY_CHECK, first])?;
+        }
+        let reader = connect(
+            path,
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )?;
+        let (jobs, queue) = sync_channel(QUEUE);
+        let thread = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || {
+                write_groups(&mut connection, &queue);
+                drop(connection);
+                drop(lock);
+            })?;
+        Ok(Self {
+            writer: Arc::new(Mutex::new(Some(Writer { jobs, thread }))),
+            reader: Arc::new(Mutex::new(reader)),
+        })
+    }
+
+    pub(super) fn close(&self) {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Writer { jobs, thread }) = writer {
+            drop(jobs);
+            if thread.join().is_err() {
+                tracing::error!("the store's writer thread panicked");
+            }
+        }
+    }
+
+    /// Runs `run` in the next group and returns once it is on disk.
+    async fn write(
+        &self,
+        run: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let jobs = self
+            .writer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+            .map(|writer| writer.jobs.clone())
+            .ok_or_else(|| StoreError::Unavailable("closed".into()))?;
+        let (done, outcome) = oneshot::channel();
+        jobs.try_send(Job {
+            run: Box::new(run),
+            done,
+        })
+        .map_err(|_| StoreError::Unavailable("too many writes are waiting".into()))?;
+        outcome
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Unavailable("closed".into())))
+    }
+
+    fn read_blocking<T>(
+        &self,
+        run: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        Ok(run(&self.reader.lock().unwrap_or_else(PoisonError::into_inner))?)
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let this = self.clone();
+        tokio::task::spawn_blocking(move || this.read_blocking(run))
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Unavailable("a read panicked".into())))
+    }
+
+    pub(super) fn credentials_blocking(&self) -> Result<Vec<Credential>, StoreError> {
+        self.read_blocking(|db| {
+            db.prepare(
+                "select appid, kind, version, value, fetched_at, expires_at, history from credentials",
+            )?
+            .query_map([], |row| {
+                Ok(Credential {
+                    appid: row.get(0)?,
+                    kind: row.get(1)?,
+                    version: row.get(2)?,
+                    value: row.get(3)?,
+                    fetched_at: row.get(4)?,
+                    expires_at: row.get(5)?,
+                    history: row.get(6)?,
+                })
+            })?
+            .collect()
+        })
+    }
+
+    pub(super) async fn save_credential(&self, row: Credential) -> Result<(), StoreError> {
+        self.write(move |tx| {
+            tx.prepare_cached(
+                "insert into credentials (appid, kind, version, value, fetched_at, expires_at, history)
+                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                 on conflict (appid, kind) do update
+                 set version = ?3, value = ?4, fetched_at = ?5, expires_at = ?6, history = ?7
+                 where excluded.version >= credentials.version",
+            )?
+            .execute(params![
+                row.appid,
+                row.kind,
+                row.version,
+                row.value,
+                row.fetched_at,
+                row.expires_at,
+                row.history
+            ])
+            .map(drop)
+        })
+        .await
+    }
+
+    pub(super) async fn once_answer(&self, key: [u8; 32], now: i64) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(move |db| {
+            db.prepare_cached("select answer from once where key = ?1 and expires_at > ?2")?
+                .query_row(params![key, now], |row| row.get(0))
+                .optional()
+        })
+        .await
+    }
+
+    pub(super) async fn keep_once_answer(
+        &self,
+        key: [u8; 32],
+        sealed: Vec<u8>,
+        now: i64,
+        expires_at: i64,
+    ) -> Result<(), StoreError> {
+        self.write(move |tx| {
+            tx.prepare_cached("delete from once where expires_at <= ?1")?
+                .execute(params![now])?;
+            tx.prepare_cached(
+                "insert into once values (?1, ?2, ?3)
+                 on conflict do update set answer = ?2, expires_at = ?3",
+            )?
+            .execute(params![key, sealed, expires_at])
+            .map(drop)
+        })
+        .await
+    }
+
+    pub(super) async fn ping(&self) -> Result<(), StoreError> {
+        self.write(|tx| {
+            tx.prepare_cached(
+                "insert into meta values ('ping', x'00') on conflict do update set value = x'00'",
+            )?
+            .execute([])
+            .map(drop)
+        })
+        .await
+    }
+}
+
+/// The writer thread: takes what is waiting, runs it in one transaction, commits, reports.
+fn write_groups(connection: &mut Connection, queue: &Receiver<Job>) {
+    while let Ok(first) = queue.recv() {
+        let group = std::iter::once(first).chain(queue.try_iter()).take(GROUP);
+        let mut waiting = Vec::new();
+        let committed = commit_group(connection, group, &mut waiting);
+        for (done, outcome) in waiting {
+            let outcome = committed.clone().and(outcome);
+            // Whoever asked may have gone: the write holds all the same.
+            let _ = done.send(outcome);
+        }
+    }
+}
+
+type Waiting = (oneshot::Sender<Result<(), StoreError>>, Result<(), StoreError>);
+
+/// Runs every job in its own savepoint, so that one failing job spoils no other.
+fn commit_group(
+    connection: &mut Connection,
+    group: impl Iterator<Item = Job>,
+    waiting: &mut Vec<Waiting>,
+) -> Result<(), StoreError> {
+    let transaction = match connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate) {
+        Ok(transaction) => transaction,
+        Err(error) => {
+            waiting.extend(group.map(|job| (job.done, Ok(()))));
+            return Err(error.into());
+        }
+    };
+    for job in group {
+        let outcome = in_savepoint(&transaction, job.run);
+        waiting.push((job.done, outcome.map_err(StoreError::from)));
+    }
+    Ok(transaction.commit()?)
+}
+
+fn in_savepoint(
+    transaction: &Transaction<'_>,
+    run: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    transaction.execute_batch("savepoint job")?;
+    match run(transaction) {
+        Ok(()) => transaction.execute_batch("release job"),
+        Err(error) => {
+            transaction.execute_batch("rollback to job; release job")?;
+            Err(error)
+        }
+    }
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.execute_batch(
+        "pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on;
+         pragma temp_store = memory; pragma secure_delete = on;",
+    )?;
+    Ok(connection)
+}
+
+/// One process a database: two would each think they own the tokens.
+fn lock(path: &Path) -> anyhow::Result<File> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&name)
+        .with_context(|| format!("无法创建锁文件 {}", name.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => bail!(
+            "数据库 {} 正在使用：同一个 SQLite 文件只能由一个 wxgate 进程打开，请先停掉另一个",
+            path.display()
+        ),
+        Err(std::fs::TryLockError::Error(error)) => Err(error).context("无法锁定数据库"),
+    }
+}
+
+fn migrate(connection: &mut Connection) -> anyhow::Result<()> {
+    let done: u32 = connection.query_row("pragma user_version", [], |row| row.get(0))?;
+    if done as usize > STEPS.len() {
+        bail!("这个数据库由更新版本的 wxgate 写成（schema {done}），请升级 wxgate");
+    }
+    for (version, step) in (1u32..).zip(STEPS).skip(done as usize) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "user_version", version)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+/// Row of `meta` that proves the master key.
+const KEY_CHECK: &str = "key_check";
+
+fn meta(db: &Connection, name: &str) -> rusqlite::Result<Option<Vec<u8>>> {
+    db.query_row("select value from meta where name = ?1", [name], |row| row.get(0))
+        .optional()
+}
+
+pub(super) fn inspect(path: &Path) -> anyhow::Result<Option<Inspection>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    db.busy_timeout(std::time::Duration::from_secs(5))?;
+    let verdict: String = db.query_row("pragma integrity_check", [], |row| row.get(0))?;
+    if verdict != "ok" {
+        bail!("数据库 {} 已损坏（{verdict}）：请从备份恢复", path.display());
+    }
+    let schema: i64 = db.query_row("pragma user_version", [], |row| row.get(0))?;
+    if schema == 0 {
+        return Ok(Some(Inspection {
+            schema,
+            credentials: 0,
+            key_check: None,
+        }));
+    }
+    let credentials = db.query_row("select count(*) from credentials", [], |row| row.get(0))?;
+    Ok(Some(Inspection {
+        schema,
+        credentials,
+        key_check: meta(&db, KEY_CHECK)?,
+    }))
+}

@@ -1,0 +1,318 @@
+//! The token authority: the only place that fetches and writes access_tokens and tickets.
+//!
+//! * [`Tokens::get`] answers from memory; only when nothing lives does one task fetch.
+//! * [`Tokens::replace`] is compare-and-refresh: a caller says which value WeChat refused, and
+//!   only if that is still the current one is anything fetched.
+//! * [`Tokens::run`] refreshes in the background whatever is in use, before it ends.
+//!
+//! Every fetch runs in its own task, so that a caller that goes away spoils it for nobody.
+
+mod fetch;
+pub mod policy;
+mod slot;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{Notify, Semaphore};
+use wechat::answer::ApiError;
+
+pub use slot::{Kind, Slot, Token, Trouble};
+
+use crate::apps::{App, Registry};
+use crate::clock::Clock;
+use crate::config;
+use crate::store::{Credential, Store};
+use crate::tasks::Tasks;
+use crate::upstream::{Lost, Transport};
+use policy::{Ageing, Failure};
+use slot::Gate;
+
+/// Refreshes that may run at once in the background.
+const BACKGROUND: usize = 16;
+/// The longest the background sleeps without looking.
+const LOOK: i64 = 60_000;
+
+/// Why there is no token.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum TokenError {
+    /// WeChat's answer to the token call (or to the ticket call).
+    #[error("WeChat refused: {} {}", .0.errcode, .0.errmsg)]
+    Refused(ApiError),
+    /// The token call got no usable answer.
+    #[error("no answer: {0}")]
+    Lost(#[from] Lost),
+    /// The app's kind has no access_token.
+    #[error("an app of kind \"open\" has no access_token")]
+    None,
+}
+
+impl TokenError {
+    fn failure(&self) -> Failure {
+        match self {
+            Self::Refused(error) if error.errcode != -1 => Failure::Lasting,
+            _ => Failure::Transient,
+        }
+    }
+}
+
+/// What came of reporting a refused token.
+#[derive(Clone, Debug)]
+pub enum Replacement {
+    /// Repeat the call with this one.
+    Fresh(Arc<Token>),
+    /// Nothing better is to be had now: pass WeChat's refusal on.
+    Nothing,
+}
+
+/// The slots of one app, which outlive reloads of its settings.
+#[derive(Clone, Debug)]
+pub struct Slots([Arc<Slot>; 3]);
+
+impl Slots {
+    /// The slot of `kind`.
+    pub fn of(&self, kind: Kind) -> &Arc<Slot> {
+        &self.0[kind as usize]
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Slot>> {
+        self.0.iter()
+    }
+}
+
+/// Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Tokens(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    transport: Transport,
+    clock: Clock,
+    tasks: Tasks,
+    slots: Mutex<HashMap<Arc<str>, Slots>>,
+    kept: HashMap<(String, String), Credential>,
+    changed: Notify,
+    background: Arc<Semaphore>,
+}
+
+impl Tokens {
+    /// Takes up what the store kept, so that a restart fetches nothing.
+    pub fn new(store: Store, transport: Transport, clock: Clock, tasks: Tasks) -> anyhow::Result<Self> {
+        let kept = store.credentials()?;
+        let kept = kept
+            .into_iter()
+            .map(|row| ((row.appid.clone(), row.kind.clone()), row))
+            .collect();
+        Ok(Self(Arc::new(Inner {
+            store,
+            transport,
+            clock,
+            tasks,
+            slots: Mutex::default(),
+            kept,
+            changed: Notify::new(),
+            background: Arc::new(Semaphore::new(BACKGROUND)),
+        })))
+    }
+
+    /// The slots of an app; the same ones as long as the process lives.
+    pub fn slots(&self, entry: &config::AppEntry) -> Slots {
+        let mut slots = self.0.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = slots.get(entry.appid.as_str()) {
+            return found.clone();
+        }
+        let appid: Arc<str> = entry.appid.as_str().into();
+        let made = Slots(Kind::ALL.map(|kind| {
+            let slot = Slot::new(appid.clone(), kind);
+            if let Some(row) = self.0.kept.get(&(entry.appid.clone(), kind.as_str().to_owned())) {
+                slot.restore(row, ageing(entry, kind));
+            }
+            Arc::new(slot)
+        }));
+        slots.insert(appid, made.clone());
+        made
+    }
+
+    /// A value that lives. Without one in memory, one task fetches and all wait for it.
+    pub async fn get(&self, app: &Arc<App>, kind: Kind) -> Result<Arc<Token>, TokenError> {
+        let slot = app.slots.of(kind);
+        if let Some(token) = slot.live(self.0.clock.now()) {
+            return Ok(token);
+        }
+        if app.entry.kind == config::Kind::Open {
+            return Err(TokenError::None);
+        }
+        let gate = slot.lock().await;
+        if let Some(token) = slot.live(self.0.clock.now()) {
+            return Ok(token);
+        }
+        self.in_task(app, kind, gate, Self::fetch_normal).await
+    }
+
+    /// WeChat refused `used`: compare-and-refresh.
+    pub async fn replace(
+        &self,
+        app: &Arc<App>,
+        kind: Kind,
+        used: &Arc<Token>,
+    ) -> Result<Replacement, TokenError> {
+        let slot = app.slots.of(kind);
+        let gate = slot.lock().await;
+        let now = self.0.clock.now();
+        if let Some(token) = slot.live(now).filter(|token| token.version != used.version) {
+            return Ok(Replacement::Fresh(token));
+        }
+        let (may_ask, classic) = match ageing(&app.entry, kind) {
+            Ageing::Stable => (slot.history(|h| h.may_confirm(now)), false),
+            Ageing::Classic => {
+                let dead = used.expires_at <= now;
+                (
+                    dead || slot.history(|h| h.may_replace_classic(used.last_ok(), now)),
+                    true,
+                )
+            }
+        };
+        if !may_ask {
+            return Ok(Replacement::Nothing);
+        }
+        let refused = used.clone();
+        self.in_task(app, kind, gate, async move |this: Self, app: Arc<App>, kind, gate| {
+            let slot = app.slots.of(kind).clone();
+            if classic {
+                slot.history(|h| h.replaced_at = now);
+            }
+            let (token, gate) = this.fetch(&app, kind, gate, false).await?;
+            if token.version != refused.version {
+                return Ok((Replacement::Fresh(token), gate));
+            }
+            // WeChat holds the refused token for current. Only force_refresh gives another.
+            let now = this.0.clock.now();
+            let may_force = slot.history(|h| {
+                h.confirmed_at = now;
+                h.may_force(refused.last_ok(), now)
+            });
+            if !may_force || kind != Kind::AccessToken {
+                return Ok((Replacement::Nothing, gate));
+            }
+            slot.history(|h| h.forced(now));
+            tracing::warn!(appid = %slot.appid, "稳定版接口返回的正是被拒绝的 access_token，强制刷新一次");
+            let (token, gate) = this.fetch(&app, kind, gate, true).await?;
+            let fresh = token.version != refused.version;
+            Ok((if fresh { Replacement::Fresh(token) } else { Replacement::Nothing }, gate))
+        })
+        .await
+    }
+
+    /// A call that failed with `refused` succeeded with its successor: it had died before its time.
+    pub fn died_early(&self, app: &App, kind: Kind, refused: &Token) {
+        let now = self.0.clock.now();
+        if refused.expires_at <= now + 5_000 || !refused.report_once() {
+            return;
+        }
+        app.slots.of(kind).note_superseded(now);
+        tracing::warn!(
+            appid = %app.entry.appid,
+            event = "superseded",
+            at = now / 1000,
+            left_secs = (refused.expires_at - now) / 1000,
+            "access_token 提前失效：有别的程序用同一个 AppSecret 刷新了它。已换新；请找到那个程序，改为经由 wxgate 调用"
+        );
+    }
+
+    /// Refreshes in the background until the stop begins.
+    pub async fn run(self, registry: Registry) {
+        let draining = self.0.tasks.draining.clone();
+        let mut next = self.0.clock.now();
+        loop {
+            let sleep = self.0.clock.sleep_until(next);
+            tokio::select! {
+                () = draining.cancelled() => return,
+                () = sleep => {}
+                () = self.0.changed.notified() => {}
+            }
+            next = self.refresh_due(&registry);
+        }
+    }
+
+    /// Starts a refresh of whatever is due; returns when to look again (Unix milliseconds).
+    fn refresh_due(&self, registry: &Registry) -> i64 {
+        let now = self.0.clock.now();
+        let mut next = now + LOOK;
+        for app in registry.live().apps() {
+            for slot in app.slots.iter() {
+                match slot.due_at() {
+                    None => {}
+                    Some(due) if due > now => next = next.min(due),
+                    // Whoever holds the gate is fetching, and wakes this loop when done.
+                    Some(_) => {
+                        if let Some(gate) = slot.try_lock() {
+                            self.refresh_in_background(app.clone(), slot.kind, gate);
+                        }
+                    }
+                }
+            }
+        }
+        next
+    }
+
+    fn refresh_in_background(&self, app: Arc<App>, kind: Kind, gate: Gate) {
+        let this = self.clone();
+        self.0.tasks.spawn(async move {
+            let Ok(_turn) = this.0.background.clone().acquire_owned().await else {
+                return;
+            };
+            // The failure, if any, is noted on the slot and logged there.
+            let _ = this.fetch(&app, kind, gate, false).await;
+            this.0.changed.notify_one();
+        });
+    }
+
+    async fn fetch_normal(
+        self,
+        app: Arc<App>,
+        kind: Kind,
+        gate: Gate,
+    ) -> Result<(Arc<Token>, Gate), TokenError> {
+        self.fetch(&app, kind, gate, false).await
+    }
+
+    /// Runs `work` in a task of its own and wakes the background loop afterwards.
+    async fn in_task<T, W, F>(&self, app: &Arc<App>, kind: Kind, gate: Gate, work: W) -> Result<T, TokenError>
+    where
+        T: Send + 'static,
+        W: FnOnce(Self, Arc<App>, Kind, Gate) -> F,
+        F: Future<Output = Result<(T, Gate), TokenError>> + Send + 'static,
+    {
+        if let Some(error) = app.slots.of(kind).resting(self.0.clock.now()) {
+            return Err(error);
+        }
+        let work = work(self.clone(), app.clone(), kind, gate);
+        let this = self.clone();
+        let task = self.0.tasks.spawn(async move {
+            let outcome = work.await;
+            this.0.changed.notify_one();
+            outcome.map(|(done, _gate)| done)
+        });
+        match task.await {
+            Ok(Some(outcome)) => outcome,
+            _ => Err(TokenError::Lost(Lost {
+                sent: true,
+                why: "wxgate is stopping".into(),
+            })),
+        }
+    }
+
+    /// Wakes the background loop, after the registry changed.
+    pub fn look_again(&self) {
+        self.0.changed.notify_one();
+    }
+}
+
+fn ageing(entry: &config::AppEntry, kind: Kind) -> Ageing {
+    match kind {
+        Kind::AccessToken => entry.token_mode.into(),
+        Kind::Jsapi | Kind::WxCard => Ageing::Classic,
+    }
+}

@@ -1,0 +1,267 @@
+//! One managed value (an app's access_token, or one of its tickets): reading it costs an atomic
+//! load; replacing it is done by one task at a time, whoever asks.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwapOption;
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::sync::OwnedMutexGuard;
+
+use super::TokenError;
+use super::policy::{self, Ageing, Failure, History};
+use crate::store::Credential;
+
+/// What a slot holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The app's access_token.
+    AccessToken,
+    /// The JS-SDK's ticket.
+    Jsapi,
+    /// The card coupon ticket.
+    WxCard,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::AccessToken, Self::Jsapi, Self::WxCard];
+
+    /// As stored, and as WeChat's `type` parameter for tickets.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AccessToken => "access_token",
+            Self::Jsapi => "jsapi",
+            Self::WxCard => "wx_card",
+        }
+    }
+}
+
+/// A token or ticket as WeChat gave it. Times are Unix milliseconds.
+#[derive(Debug)]
+pub struct Token {
+    value: SecretString,
+    /// Counts up with every new value of the slot.
+    pub version: i64,
+    /// When it was fetched.
+    pub fetched_at: i64,
+    /// When WeChat ends it.
+    pub expires_at: i64,
+    refresh_at: i64,
+    last_ok: AtomicI64,
+    reported: AtomicBool,
+}
+
+impl Token {
+    /// The value, for the wire.
+    pub fn expose(&self) -> &str {
+        self.value.expose_secret()
+    }
+
+    /// Notes that WeChat accepted it at `now`.
+    pub fn accepted(&self, now: i64) {
+        // Most calls fall into a millisecond that is noted already: don't dirty the cache line.
+        if self.last_ok.load(Ordering::Relaxed) < now {
+            self.last_ok.store(now, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn last_ok(&self) -> i64 {
+        self.last_ok.load(Ordering::Relaxed)
+    }
+
+    /// True for the first who reports its early death.
+    pub(super) fn report_once(&self) -> bool {
+        !self.reported.swap(true, Ordering::Relaxed)
+    }
+}
+
+/// Why there is no value, and until when nobody asks WeChat again.
+#[derive(Clone, Debug)]
+pub struct Trouble {
+    /// What WeChat said last.
+    pub error: TokenError,
+    /// When it began, Unix milliseconds.
+    pub since: i64,
+    /// When it may be tried again, Unix milliseconds.
+    pub retry_at: i64,
+    failures: u32,
+}
+
+#[derive(Debug, Default)]
+struct Notes {
+    history: History,
+    trouble: Option<Trouble>,
+    superseded_at: Option<i64>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Slot {
+    /// Whose.
+    pub appid: Arc<str>,
+    /// What.
+    pub kind: Kind,
+    current: ArcSwapOption<Token>,
+    gate: Arc<tokio::sync::Mutex<()>>,
+    notes: Mutex<Notes>,
+}
+
+/// Held by the one task that may fetch.
+pub(super) type Gate = OwnedMutexGuard<()>;
+
+impl Slot {
+    pub(super) fn new(appid: Arc<str>, kind: Kind) -> Self {
+        Self {
+            appid,
+            kind,
+            current: ArcSwapOption::empty(),
+            gate: Arc::default(),
+            notes: Mutex::default(),
+        }
+    }
+
+    fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes up what the store kept.
+    pub(super) fn restore(&self, row: &Credential, ageing: Ageing) {
+        let Ok(value) = String::from_utf8(row.value.clone()) else {
+            return;
+        };
+        self.notes().history = serde_json::from_str(&row.history).unwrap_or_default();
+        self.current.store(Some(Arc::new(Token {
+            value: value.into(),
+            version: row.version,
+            fetched_at: row.fetched_at,
+            expires_at: row.expires_at,
+            refresh_at: policy::refresh_at(ageing, row.fetched_at, row.expires_at),
+            last_ok: AtomicI64::new(i64::MIN / 2),
+            reported: AtomicBool::new(false),
+        })));
+    }
+
+    /// The value, if it lives at `now`.
+    pub fn live(&self, now: i64) -> Option<Arc<Token>> {
+        self.current.load_full().filter(|token| token.expires_at > now)
+    }
+
+    /// The newest value, alive or not.
+    pub fn newest(&self) -> Option<Arc<Token>> {
+        self.current.load_full()
+    }
+
+    /// When the background should act: to refresh what is in use, or to try again after a failure.
+    /// `None` while nobody has ever asked for this value.
+    pub(super) fn due_at(&self) -> Option<i64> {
+        let refresh_at = self.current.load().as_ref().map(|token| token.refresh_at)?;
+        Some(
+            self.notes()
+                .trouble
+                .as_ref()
+                .map_or(refresh_at, |t| t.retry_at.max(refresh_at)),
+        )
+    }
+
+    /// Waits for its turn to fetch.
+    pub(super) async fn lock(&self) -> Gate {
+        self.gate.clone().lock_owned().await
+    }
+
+    /// Its turn to fetch, unless somebody is at it already.
+    pub(super) fn try_lock(&self) -> Option<Gate> {
+        self.gate.clone().try_lock_owned().ok()
+    }
+
+    /// The failure that still keeps everybody from asking, if any.
+    pub(super) fn resting(&self, now: i64) -> Option<TokenError> {
+        let notes = self.notes();
+        notes
+            .trouble
+            .as_ref()
+            .filter(|t| t.retry_at > now)
+            .map(|t| t.error.clone())
+    }
+
+    /// What is amiss, for health.
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.notes().trouble.clone()
+    }
+
+    /// When a value was last found dead before its time, Unix milliseconds.
+    pub fn superseded_at(&self) -> Option<i64> {
+        self.notes().superseded_at
+    }
+
+    pub(super) fn note_superseded(&self, at: i64) {
+        self.notes().superseded_at = Some(at);
+    }
+
+    pub(super) fn history<T>(&self, use_it: impl FnOnce(&mut History) -> T) -> T {
+        use_it(&mut self.notes().history)
+    }
+
+    /// Lets the next caller ask WeChat again at once.
+    pub fn end_back_off(&self) {
+        if let Some(trouble) = &mut self.notes().trouble {
+            trouble.retry_at = 0;
+        }
+    }
+
+    /// Notes a failed fetch; returns the wait in milliseconds.
+    pub(super) fn failed(&self, error: TokenError, failure: Failure, now: i64) -> i64 {
+        let mut notes = self.notes();
+        let failures = notes.trouble.as_ref().map_or(0, |t| t.failures).saturating_add(1);
+        let since = notes.trouble.as_ref().map_or(now, |t| t.since);
+        let wait = policy::back_off(failure, failures);
+        notes.trouble = Some(Trouble {
+            error,
+            since,
+            retry_at: now + wait,
+            failures,
+        });
+        wait
+    }
+
+    /// Takes a fetched value. Returns it, and the row to store unless only its life changed.
+    /// The gate is the proof that nobody else publishes.
+    pub(super) fn publish(
+        &self,
+        _gate: &Gate,
+        value: String,
+        expires_in: i64,
+        ageing: Ageing,
+        now: i64,
+    ) -> (Arc<Token>, Credential) {
+        let before = self.newest();
+        let same = before.as_ref().filter(|token| token.expose() == value);
+        let expires_at = now + expires_in.max(1) * 1000;
+        let token = Arc::new(Token {
+            version: match (same, &before) {
+                (Some(token), _) => token.version,
+                (None, Some(token)) => token.version + 1,
+                (None, None) => 1,
+            },
+            fetched_at: now,
+            expires_at,
+            refresh_at: policy::refresh_at(ageing, now, expires_at),
+            last_ok: AtomicI64::new(same.map_or(i64::MIN / 2, |token| token.last_ok())),
+            reported: AtomicBool::new(false),
+            value: value.into(),
+        });
+        self.current.store(Some(token.clone()));
+        let mut notes = self.notes();
+        notes.trouble = None;
+        let row = Credential {
+            appid: self.appid.to_string(),
+            kind: self.kind.as_str().to_owned(),
+            version: token.version,
+            value: token.expose().as_bytes().to_vec(),
+            fetched_at: token.fetched_at,
+            expires_at: token.expires_at,
+            history: serde_json::to_string(&notes.history).unwrap_or_default(),
+        };
+        (token, row)
+    }
+}

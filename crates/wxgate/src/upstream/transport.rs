@@ -1,0 +1,240 @@
+//! One exchange with WeChat: which host, for how long, and what is known if no answer came.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_TYPE, HeaderValue, USER_AGENT};
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use tokio::time::Instant;
+use url::Url;
+use wechat::catalog::{Endpoint, Host, Method};
+
+use crate::clock::Clock;
+use crate::config;
+use crate::net::Client;
+
+/// A host that could not be connected to is passed over this long, while another is left.
+const SKIP_MS: i64 = 30_000;
+/// A transfer ends when no byte moves for this long.
+const STALL: Duration = Duration::from_secs(30);
+/// Largest answer a typed call takes; WeChat's pictures are far below.
+const MAX_ANSWER: usize = 20 << 20;
+
+/// WeChat's answer, whole.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// Body.
+    pub body: Bytes,
+}
+
+/// No usable answer came.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{why}")]
+pub struct Lost {
+    /// Whether WeChat may have received the request.
+    pub sent: bool,
+    /// For log and `msg`; holds no URL and no secret.
+    pub why: Arc<str>,
+}
+
+/// Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Transport(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    client: Client,
+    clock: Clock,
+    api: Vec<Base>,
+    mp: Vec<Base>,
+    open: Vec<Base>,
+    timeout: Duration,
+}
+
+#[derive(Debug)]
+struct Base {
+    /// `https://host`, without a slash at the end.
+    prefix: String,
+    skip_until: AtomicI64,
+}
+
+impl Base {
+    fn new(url: &Url) -> Self {
+        Self {
+            prefix: url.as_str().trim_end_matches('/').to_owned(),
+            skip_until: AtomicI64::new(0),
+        }
+    }
+}
+
+impl Transport {
+    /// From `[wechat]`.
+    pub fn new(config: &config::Wechat, clock: Clock) -> anyhow::Result<Self> {
+        Ok(Self(Arc::new(Inner {
+            client: Client::new(config.proxy.as_ref())?,
+            clock,
+            api: std::iter::once(&config.api_base)
+                .chain(&config.fallback_bases)
+                .map(Base::new)
+                .collect(),
+            mp: vec![Base::new(&config.mp_base)],
+            open: vec![Base::new(&config.open_base)],
+            timeout: config.timeout,
+        })))
+    }
+
+    /// When a call that begins now has to be answered.
+    pub fn deadline(&self) -> Instant {
+        Instant::now() + self.0.timeout
+    }
+
+    /// Calls `endpoint` once. A connection that can't be made is tried at the next host; nothing
+    /// that may have been received is sent again.
+    pub async fn send(
+        &self,
+        endpoint: &Endpoint,
+        query: &[(&str, &str)],
+        body: Option<Bytes>,
+        deadline: Instant,
+    ) -> Result<Answer, Lost> {
+        let path = path_and_query(endpoint.path, query);
+        let bases = match endpoint.host {
+            Host::Api => &self.0.api,
+            Host::Mp => &self.0.mp,
+            Host::Open => &self.0.open,
+        };
+        let now = self.0.clock.now();
+        let rested = |base: &&Base| base.skip_until.load(Ordering::Relaxed) <= now;
+        let mut candidates: Vec<&Base> = bases.iter().filter(rested).collect();
+        if candidates.is_empty() {
+            candidates = bases.iter().collect();
+        }
+        let mut lost = Lost {
+            sent: false,
+            why: "no host".into(),
+        };
+        for base in candidates {
+            match self
+                .send_to(base, endpoint.method, &path, body.clone(), deadline)
+                .await
+            {
+                Err(error) if !error.sent => {
+                    base.skip_until
+                        .store(self.0.clock.now() + SKIP_MS, Ordering::Relaxed);
+                    lost = error;
+                }
+                outcome => return outcome,
+            }
+        }
+        Err(lost)
+    }
+
+    async fn send_to(
+        &self,
+        base: &Base,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+        deadline: Instant,
+    ) -> Result<Answer, Lost> {
+        let mut request = Request::builder().uri(format!("{}{path}", base.prefix)).header(
+            USER_AGENT,
+            HeaderValue::from_static(concat!("wxgate/", env!("CARGO_PKG_VERSION"))),
+        );
+        if method == Method::Post {
+            request = request
+                .method(http::Method::POST)
+                .header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        let request = request
+            .body(Full::new(body.unwrap_or_default()))
+            .map_err(|error| Lost {
+                sent: false,
+                why: error.to_string().into(),
+            })?;
+        let response = match tokio::time::timeout_at(deadline, self.0.client.send(request)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => {
+                return Err(Lost {
+                    sent: !error.is_connect(),
+                    why: causes(&error).into(),
+                });
+            }
+            Err(_) => {
+                let why = format!("no answer within {:?}", self.0.timeout);
+                return Err(Lost {
+                    sent: true,
+                    why: why.into(),
+                });
+            }
+        };
+        let (head, body) = response.into_parts();
+        let body = collect(body).await.map_err(|why| Lost {
+            sent: true,
+            why: why.into(),
+        })?;
+        Ok(Answer {
+            status: head.status,
+            body,
+        })
+    }
+}
+
+async fn collect(mut body: Incoming) -> Result<Bytes, String> {
+    let mut gathered = BytesMut::new();
+    loop {
+        match tokio::time::timeout(STALL, body.frame()).await {
+            Err(_) => return Err(format!("the answer stalled for {STALL:?}")),
+            Ok(None) => return Ok(gathered.freeze()),
+            Ok(Some(Err(error))) => return Err(format!("the answer was cut: {}", causes(&error))),
+            Ok(Some(Ok(frame))) => {
+                if let Ok(data) = frame.into_data() {
+                    if gathered.len() + data.len() > MAX_ANSWER {
+                        return Err(format!("the answer is over {MAX_ANSWER} bytes"));
+                    }
+                    gathered.extend_from_slice(&data);
+                }
+            }
+        }
+    }
+}
+
+/// What `encodeURIComponent` leaves alone.
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
+
+/// Percent-encodes one query value.
+fn encode(value: &str) -> percent_encoding::PercentEncode<'_> {
+    utf8_percent_encode(value, UNRESERVED)
+}
+
+fn path_and_query(path: &str, query: &[(&str, &str)]) -> String {
+    let mut out = path.to_owned();
+    for (index, (name, value)) in query.iter().enumerate() {
+        let mark = if index == 0 { '?' } else { '&' };
+        let _ = write!(out, "{mark}{name}={}", encode(value));
+    }
+    out
+}
+
+/// An error and what lies under it, on one line.
+pub fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let _ = write!(text, ": {cause}");
+        next = cause.source();
+    }
+    text
+}
