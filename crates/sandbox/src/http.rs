@@ -49,10 +49,7 @@ pub(crate) struct Call {
 impl Call {
     /// The first value of a query parameter; "" if there is none.
     pub(crate) fn query(&self, name: &str) -> &str {
-        self.query
-            .iter()
-            .find(|(one, _)| one == name)
-            .map_or("", |(_, value)| value)
+        self.query.iter().find(|(one, _)| one == name).map_or("", |(_, value)| value)
     }
 }
 
@@ -69,14 +66,7 @@ pub(crate) struct Reply {
 
 impl Reply {
     pub(crate) fn new(content_type: &'static str, body: impl Into<Bytes>) -> Self {
-        Self {
-            status: 200,
-            content_type,
-            body: body.into(),
-            location: None,
-            errcode: 0,
-            appid: None,
-        }
+        Self { status: 200, content_type, body: body.into(), location: None, errcode: 0, appid: None }
     }
 
     pub(crate) fn json(value: &Value) -> Self {
@@ -84,10 +74,7 @@ impl Reply {
     }
 
     pub(crate) fn status(status: u16) -> Self {
-        Self {
-            status,
-            ..Self::new("text/html; charset=utf-8", "")
-        }
+        Self { status, ..Self::new("text/html; charset=utf-8", "") }
     }
 
     pub(crate) fn page(html: String) -> Self {
@@ -95,10 +82,7 @@ impl Reply {
     }
 
     pub(crate) fn redirect(to: String) -> Self {
-        Self {
-            location: Some(to),
-            ..Self::status(302)
-        }
+        Self { location: Some(to), ..Self::status(302) }
     }
 
     fn into_response(self) -> Response<Body> {
@@ -109,10 +93,7 @@ impl Reply {
         if self.content_type == "image/jpg" {
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("max-age=604800"));
         }
-        if let Some(location) = self
-            .location
-            .and_then(|location| HeaderValue::try_from(location).ok())
-        {
+        if let Some(location) = self.location.and_then(|location| HeaderValue::try_from(location).ok()) {
             headers.insert(LOCATION, location);
         }
         response
@@ -120,9 +101,7 @@ impl Reply {
 }
 
 fn whole(body: Bytes) -> Body {
-    Full::new(body)
-        .map_err(|never: Infallible| match never {})
-        .boxed()
+    Full::new(body).map_err(|never: Infallible| match never {}).boxed()
 }
 
 /// The connection ends without an answer.
@@ -168,11 +147,7 @@ async fn answer(
 ) -> Result<Response<Body>, Dropped> {
     let (head, body) = request.into_parts();
     let header = |name: &str| {
-        head.headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
-            .to_owned()
+        head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
     };
     let raw_query = head.uri.query().unwrap_or_default().to_owned();
     let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
@@ -181,9 +156,7 @@ async fn answer(
     let call = Call {
         method: head.method,
         path: head.uri.path().to_owned(),
-        query: url::form_urlencoded::parse(raw_query.as_bytes())
-            .into_owned()
-            .collect(),
+        query: url::form_urlencoded::parse(raw_query.as_bytes()).into_owned().collect(),
         raw_query,
         cookie: header("cookie"),
         wants_english: header("accept-language").to_lowercase().starts_with("en"),
@@ -197,15 +170,46 @@ async fn answer(
     if let Some(name) = call.path.strip_prefix("/sandbox/") {
         return Ok(control::answer(&shared, name, &call).await.into_response());
     }
-    let fault = shared.world().take_fault(&call.path);
-    match fault {
-        None => Ok(process(&shared, &call, None).into_response()),
-        Some(fault) => faulted(&shared, &call, fault).await,
-    }
+    // In a task of its own: WeChat does what it was asked even if the client hangs up.
+    let tracker = shared.tracker.clone();
+    tracker.spawn(play(shared, call)).await.unwrap_or(Err(Dropped))
 }
 
-/// Answers as WeChat does, and notes the call.
-fn process(shared: &Arc<Shared>, call: &Call, instead: Option<Reply>) -> Reply {
+/// Answers as WeChat does, or as a fault has it, and notes the call.
+async fn play(shared: Arc<Shared>, call: Call) -> Result<Response<Body>, Dropped> {
+    let named = named_appid(&shared, &call);
+    let (sequence, fault) = {
+        let mut world = shared.world();
+        (world.begin_call(named.as_deref(), &call.path), world.take_fault(&call.path))
+    };
+    let Some(fault) = fault else {
+        return Ok(process(&shared, &call, sequence, None).into_response());
+    };
+    if let Some(delay) = fault.delay_ms {
+        tokio::time::sleep(Duration::from_millis(delay)).await;
+    }
+    if fault.cut == Some(Cut::Before) {
+        return Err(Dropped);
+    }
+    let scripted = scripted(&shared, &call, &fault);
+    let content_type = fault.content_type.as_deref().and_then(|value| HeaderValue::from_str(value).ok());
+    let reply = process(&shared, &call, sequence, scripted);
+    if fault.cut == Some(Cut::After) {
+        return Err(Dropped);
+    }
+    let body = reply.body.clone();
+    let mut response = reply.into_response();
+    if let Some(value) = content_type {
+        response.headers_mut().insert(CONTENT_TYPE, value);
+    }
+    if fault.cut == Some(Cut::Half) {
+        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+        *response.body_mut() = half(&body);
+    }
+    Ok(response)
+}
+
+fn process(shared: &Arc<Shared>, call: &Call, sequence: u64, instead: Option<Reply>) -> Reply {
     let reply = instead.unwrap_or_else(|| {
         if call.path.starts_with("/connect/") {
             oauth::answer(shared, call)
@@ -213,14 +217,11 @@ fn process(shared: &Arc<Shared>, call: &Call, instead: Option<Reply>) -> Reply {
             api::answer(shared, call)
         }
     });
-    let appid = reply.appid.clone().or_else(|| named_appid(shared, call));
-    shared
-        .world()
-        .record_call(appid.as_deref(), &call.path, reply.status, reply.errcode);
+    shared.world().end_call(sequence, reply.appid.as_deref(), reply.status, reply.errcode);
     reply
 }
 
-/// Whose call it is, when its processing didn't tell: by its appid or its token.
+/// Whose call it is, by its appid or its token.
 fn named_appid(shared: &Shared, call: &Call) -> Option<String> {
     if !call.query("appid").is_empty() {
         return Some(call.query("appid").to_owned());
@@ -233,39 +234,8 @@ fn named_appid(shared: &Shared, call: &Call) -> Option<String> {
     body["appid"].as_str().map(str::to_owned)
 }
 
-async fn faulted(shared: &Arc<Shared>, call: &Call, fault: Fault) -> Result<Response<Body>, Dropped> {
-    if let Some(delay) = fault.delay_ms {
-        tokio::time::sleep(Duration::from_millis(delay)).await;
-    }
-    if fault.cut == Some(Cut::Before) {
-        process(shared, call, Some(Reply::status(0)));
-        return Err(Dropped);
-    }
-    let scripted = scripted(shared, call, &fault);
-    let content_type = fault
-        .content_type
-        .as_deref()
-        .and_then(|value| HeaderValue::from_str(value).ok());
-    let reply = process(shared, call, scripted);
-    if fault.cut == Some(Cut::After) {
-        return Err(Dropped);
-    }
-    let body = reply.body.clone();
-    let mut response = reply.into_response();
-    if let Some(value) = content_type {
-        response.headers_mut().insert(CONTENT_TYPE, value);
-    }
-    if fault.cut == Some(Cut::Half) {
-        response
-            .headers_mut()
-            .insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-        *response.body_mut() = half(body);
-    }
-    Ok(response)
-}
-
 /// The first half, then the end of the connection.
-fn half(body: Bytes) -> Body {
+fn half(body: &Bytes) -> Body {
     let first = body.slice(..body.len() / 2);
     let frames = stream::unfold(Some(first), |state| async move {
         match state {

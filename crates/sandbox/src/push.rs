@@ -30,20 +30,13 @@ pub(crate) fn client() -> Client {
 }
 
 /// The machine's time: pushes carry it whatever the sandbox's clock says.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the timestamps of pushes stay the machine's"
-)]
+#[expect(clippy::disallowed_methods, reason = "the timestamps of pushes stay the machine's")]
 fn machine_secs() -> u64 {
-    std::time::SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
+    std::time::SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 fn nonce() -> String {
-    rand::rng()
-        .random_range(100_000_000..2_000_000_000u32)
-        .to_string()
+    rand::rng().random_range(100_000_000..2_000_000_000u32).to_string()
 }
 
 /// An event of a user.
@@ -76,11 +69,7 @@ pub(crate) async fn message(
     message.insert("ToUserName".to_owned(), account.original_id.as_str().into());
     message.insert("FromUserName".to_owned(), openid.into());
     message.insert("CreateTime".to_owned(), machine_secs().into());
-    message.extend(
-        fields
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), value.clone())),
-    );
+    message.extend(fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
     let push = deliver(shared, &account, &callback, openid, &message).await;
     shared.world().record_push(push.clone());
     vec![push]
@@ -124,11 +113,7 @@ async fn attempt_push(
 ) -> (Value, bool) {
     let began = Instant::now();
     let joint = if callback.url.contains('?') { '&' } else { '?' };
-    let media_type = if callback.json {
-        "application/json"
-    } else {
-        "text/xml"
-    };
+    let media_type = if callback.json { "application/json" } else { "text/xml" };
     let request = Request::post(format!("{}{joint}{}", callback.url, signed.query))
         .header(CONTENT_TYPE, media_type)
         .header(USER_AGENT, "Mozilla/4.0")
@@ -136,17 +121,10 @@ async fn attempt_push(
         .header(PRAGMA, "no-cache")
         .body(Full::new(Bytes::from(signed.body.clone())));
     let Ok(request) = request else {
-        return (
-            json!({"status": 0, "body": "the callback url is no URL", "ms": 0}),
-            true,
-        );
+        return (json!({"status": 0, "body": "the callback url is no URL", "ms": 0}), true);
     };
     let exchange = async {
-        let response = shared
-            .client
-            .request(request)
-            .await
-            .map_err(|error| error.to_string())?;
+        let response = shared.client.request(request).await.map_err(|error| error.to_string())?;
         let status = response.status().as_u16();
         let body = Limited::new(response.into_body(), MAX_ANSWER)
             .collect()
@@ -166,10 +144,7 @@ async fn attempt_push(
             (record, status == 200)
         }
         Ok(Err(error)) => (json!({"status": 0, "body": error, "ms": ms}), false),
-        Err(_) => (
-            json!({"status": 0, "body": "no answer within 5 s", "ms": ms}),
-            false,
-        ),
+        Err(_) => (json!({"status": 0, "body": "no answer within 5 s", "ms": ms}), false),
     }
 }
 
@@ -204,10 +179,7 @@ fn sign_push(
     let signature = sign::signature(&[token, &timestamp, &nonce]);
     let mut query = format!("signature={signature}&timestamp={timestamp}&nonce={nonce}&openid={openid}");
     if callback.mode == Mode::Plain {
-        return Signed {
-            query,
-            body: plain.to_owned(),
-        };
+        return Signed { query, body: plain.to_owned() };
     }
     let random: [u8; 16] = rand::rng().random::<[u8; 16]>().map(|byte| b'a' + byte % 26);
     let encrypt =
@@ -221,10 +193,7 @@ fn sign_push(
         }
     };
     fields.insert("Encrypt".to_owned(), encrypt.into());
-    Signed {
-        query,
-        body: render(callback.json, &fields),
-    }
+    Signed { query, body: render(callback.json, &fields) }
 }
 
 /// What a passive reply says, decrypted and checked as WeChat does before the user sees it.
@@ -240,9 +209,7 @@ fn open_reply(account: &Account, callback: &Callback, body: &str) -> Result<Valu
         }
         let after = body.split_once(&format!("<{name}>"))?.1;
         let inner = after.split_once(&format!("</{name}>"))?.0.trim();
-        let text = inner
-            .strip_prefix("<![CDATA[")
-            .and_then(|inner| inner.strip_suffix("]]>"));
+        let text = inner.strip_prefix("<![CDATA[").and_then(|inner| inner.strip_suffix("]]>"));
         Some(text.unwrap_or(inner).to_owned())
     };
     let plain = |text: String| Ok(json!({"encrypted": false, "message": text}));
@@ -253,10 +220,7 @@ fn open_reply(account: &Account, callback: &Callback, body: &str) -> Result<Valu
             Err("the reply is not encrypted".to_owned())
         };
     };
-    let (timestamp, nonce) = (
-        field("TimeStamp").unwrap_or_default(),
-        field("Nonce").unwrap_or_default(),
-    );
+    let (timestamp, nonce) = (field("TimeStamp").unwrap_or_default(), field("Nonce").unwrap_or_default());
     let expected = sign::signature(&[&account.callback_token, &timestamp, &nonce, &encrypt]);
     if field("MsgSignature").as_deref() != Some(expected.as_str()) {
         return Err("MsgSignature is wrong".to_owned());
@@ -275,16 +239,10 @@ pub(crate) async fn verify(shared: &Shared, token: &str, url: &str) -> Result<()
     let signature = sign::signature(&[token, &timestamp, &nonce]);
     let joint = if url.contains('?') { '&' } else { '?' };
     let uri = format!("{url}{joint}signature={signature}&timestamp={timestamp}&nonce={nonce}&echostr={echo}");
-    let request = Request::get(uri)
-        .header(USER_AGENT, "Mozilla/4.0")
-        .body(Full::default());
+    let request = Request::get(uri).header(USER_AGENT, "Mozilla/4.0").body(Full::default());
     let request = request.map_err(|error| format!("the url is no URL: {error}"))?;
     let exchange = async {
-        let response = shared
-            .client
-            .request(request)
-            .await
-            .map_err(|error| error.to_string())?;
+        let response = shared.client.request(request).await.map_err(|error| error.to_string())?;
         let status = response.status().as_u16();
         let body = Limited::new(response.into_body(), MAX_ANSWER)
             .collect()
@@ -297,10 +255,7 @@ pub(crate) async fn verify(shared: &Shared, token: &str, url: &str) -> Result<()
         Ok(Err(error)) => Err(error),
         Ok(Ok((200, body))) if body == echo.as_bytes() => Ok(()),
         Ok(Ok((status, body))) => {
-            let body = String::from_utf8_lossy(&body)
-                .chars()
-                .take(200)
-                .collect::<String>();
+            let body = String::from_utf8_lossy(&body).chars().take(200).collect::<String>();
             Err(format!("answered {status} {body:?} instead of the bare echostr"))
         }
     }

@@ -22,10 +22,7 @@ const BLOCK: usize = 32;
 pub fn signature(parts: &[&str]) -> String {
     let mut parts = parts.to_vec();
     parts.sort_unstable();
-    Sha1::digest(parts.concat().as_bytes())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha1::digest(parts.concat().as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn key(encoding_aes_key: &str) -> Option<[u8; 32]> {
@@ -52,9 +49,7 @@ pub fn decrypt(encoding_aes_key: &str, encrypt: &str) -> Option<(Vec<u8>, String
     let cipher = cbc::Decryptor::<aes::Aes256>::new_from_slices(&key, &key[..16]).ok()?;
     let plain = cipher.decrypt_padded::<NoPadding>(&mut bytes).ok()?;
     let pad = usize::from(*plain.last()?);
-    let plain = plain
-        .get(..plain.len().checked_sub(pad)?)
-        .filter(|_| (1..=BLOCK).contains(&pad))?;
+    let plain = plain.get(..plain.len().checked_sub(pad)?).filter(|_| (1..=BLOCK).contains(&pad))?;
     let length = u32::from_be_bytes(plain.get(16..20)?.try_into().ok()?) as usize;
     let message = plain.get(20..20usize.checked_add(length)?)?;
     let receive_id = std::str::from_utf8(plain.get(20 + length..)?).ok()?;
@@ -71,24 +66,9 @@ mod tests {
     fn the_published_signatures() {
         // Official message-push page: GET, plain POST, and the official Python sample.
         for (token, timestamp, nonce, expected) in [
-            (
-                "AAAAA",
-                "1714036504",
-                "1514711492",
-                "f464b24fc39322e44b38aa78f5edd27bd1441696",
-            ),
-            (
-                "AAAAA",
-                "1714037059",
-                "486452656",
-                "899cf89e464efb63f54ddac96b0a0a235f53aa78",
-            ),
-            (
-                "spamtest",
-                "1409735669",
-                "1320562132",
-                "16120ec1b8dbb870f510d87ce6bc2463eae6ca1a",
-            ),
+            ("AAAAA", "1714036504", "1514711492", "f464b24fc39322e44b38aa78f5edd27bd1441696"),
+            ("AAAAA", "1714037059", "486452656", "899cf89e464efb63f54ddac96b0a0a235f53aa78"),
+            ("spamtest", "1409735669", "1320562132", "16120ec1b8dbb870f510d87ce6bc2463eae6ca1a"),
         ] {
             assert_eq!(signature(&[token, timestamp, nonce]), expected);
         }
@@ -99,12 +79,7 @@ mod tests {
         // WxJava's WxCryptUtilTest; the key carries spare trailing bits.
         let cipher =
             "jn1L23DB+6ELqJ+6bruv21Y6MD7KeIfP82D6gU39rmkgczbWwt5+3bnyg5K55bgVtVzd832WzZGMhkP72vVOfg==";
-        let made = encrypt(
-            KEY,
-            *b"aaaabbbbccccdddd",
-            "我是中文abcd123".as_bytes(),
-            "wxb11529c136998cb6",
-        );
+        let made = encrypt(KEY, *b"aaaabbbbccccdddd", "我是中文abcd123".as_bytes(), "wxb11529c136998cb6");
         assert_eq!(made.as_deref(), Some(cipher));
         let (message, id) = decrypt(KEY, cipher).unwrap();
         assert_eq!(

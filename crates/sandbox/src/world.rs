@@ -90,12 +90,8 @@ impl World {
             world.accounts.insert(account.appid.clone(), account);
         }
         world.add_user(Some("Hui🐠"));
-        let officials: Vec<String> = world
-            .accounts
-            .values()
-            .filter(|a| a.kind == Kind::Official)
-            .map(|a| a.appid.clone())
-            .collect();
+        let officials: Vec<String> =
+            world.accounts.values().filter(|a| a.kind == Kind::Official).map(|a| a.appid.clone()).collect();
         world.users[0].follows.extend(officials);
         world
     }
@@ -122,10 +118,7 @@ impl World {
     /// Windows of a day begin at 00:00 Beijing time.
     fn count(&mut self, appid: &str, what: &'static str, seconds: i64, limit: u32) -> bool {
         let window = (self.now_secs() + 8 * 3600) / seconds;
-        let counter = self
-            .counters
-            .entry((appid.to_owned(), what))
-            .or_insert((window, 0));
+        let counter = self.counters.entry((appid.to_owned(), what)).or_insert((window, 0));
         if counter.0 != window {
             *counter = (window, 0);
         }
@@ -139,22 +132,32 @@ impl World {
     /// `aaaaaaaa-bbbbbbbb-cccccccc`: the first group is the time.
     pub(crate) fn rid(&self) -> String {
         let mut random = rand::rng();
-        format!(
-            "{:08x}-{:08x}-{:08x}",
-            self.now_secs(),
-            random.random::<u32>(),
-            random.random::<u32>()
-        )
+        format!("{:08x}-{:08x}-{:08x}", self.now_secs(), random.random::<u32>(), random.random::<u32>())
     }
 
-    pub(crate) fn record_call(&mut self, appid: Option<&str>, path: &str, status: u16, errcode: i64) {
+    /// Notes a call as it comes in, so that one that is never answered is counted too.
+    pub(crate) fn begin_call(&mut self, appid: Option<&str>, path: &str) -> u64 {
         self.sequence += 1;
         if self.calls.len() == CALLS_KEPT {
             self.calls.pop_front();
         }
         self.calls.push_back(json!({
-            "seq": self.sequence, "appid": appid.unwrap_or_default(), "path": path, "status": status, "errcode": errcode,
+            "seq": self.sequence, "appid": appid.unwrap_or_default(), "path": path, "status": 0, "errcode": 0,
         }));
+        self.sequence
+    }
+
+    /// Notes how a call ended; without effect if it is forgotten already.
+    pub(crate) fn end_call(&mut self, sequence: u64, appid: Option<&str>, status: u16, errcode: i64) {
+        let newest = self.sequence - sequence;
+        let index = usize::try_from(newest).ok().and_then(|back| self.calls.len().checked_sub(back + 1));
+        if let Some(call) = index.and_then(|index| self.calls.get_mut(index)) {
+            call["status"] = status.into();
+            call["errcode"] = errcode.into();
+            if let Some(appid) = appid {
+                call["appid"] = appid.into();
+            }
+        }
     }
 
     pub(crate) fn record_push(&mut self, push: Value) {
@@ -188,9 +191,5 @@ impl World {
 
 /// `n` letters and digits.
 pub(crate) fn random_text(n: usize) -> String {
-    rand::rng()
-        .sample_iter(Alphanumeric)
-        .take(n)
-        .map(char::from)
-        .collect()
+    rand::rng().sample_iter(Alphanumeric).take(n).map(char::from).collect()
 }

@@ -53,10 +53,7 @@ pub fn errcode(body: &[u8]) -> Option<ApiError> {
     let answer: Value = serde_json::from_slice(body).ok()?;
     let code = integer(answer.get("errcode")?)?;
     let errmsg = answer.get("errmsg").and_then(Value::as_str).unwrap_or_default();
-    (code != 0).then(|| ApiError {
-        errcode: code,
-        errmsg: errmsg.to_owned(),
-    })
+    (code != 0).then(|| ApiError { errcode: code, errmsg: errmsg.to_owned() })
 }
 
 /// A number, or a string of one.
@@ -78,10 +75,7 @@ mod tests {
 
     #[test]
     fn the_body_decides() {
-        assert_eq!(
-            code(r#"{"errcode":40003,"errmsg":"invalid openid"}"#),
-            Some(40003)
-        );
+        assert_eq!(code(r#"{"errcode":40003,"errmsg":"invalid openid"}"#), Some(40003));
         assert_eq!(code(" \n\t{\"errcode\":-1}"), Some(-1));
         assert_eq!(code(r#"{"errcode":"42001","errmsg":null}"#), Some(42001));
         for success in [
@@ -101,11 +95,7 @@ mod tests {
             assert_eq!(code(success), None, "{success}");
         }
         assert_eq!(errcode(&[b'{', 0xff, b'}']), None);
-        let deep = format!(
-            r#"{{"errcode":1,"a":{}{}}}"#,
-            "[".repeat(200_000),
-            "]".repeat(200_000)
-        );
+        let deep = format!(r#"{{"errcode":1,"a":{}{}}}"#, "[".repeat(200_000), "]".repeat(200_000));
         assert_eq!(code(&deep), None);
     }
 
@@ -119,10 +109,7 @@ mod tests {
         assert_eq!(e.refused_ip(), Some("1.2.3.4"));
         assert_eq!(e.rid(), Some("61b9947b-4eeffea7-4f08b7a6"));
         assert!(e.entry().unwrap().zh.contains("白名单"));
-        let unknown = ApiError {
-            errcode: 1,
-            errmsg: String::new(),
-        };
+        let unknown = ApiError { errcode: 1, errmsg: String::new() };
         assert_eq!(unknown.class(), Class::Argument);
     }
 }

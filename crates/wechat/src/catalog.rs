@@ -65,83 +65,33 @@ pub struct Endpoint {
 }
 
 const fn api(name: &'static str, method: Method, path: &'static str, auth: Auth, effect: Effect) -> Endpoint {
-    Endpoint {
-        name,
-        method,
-        path,
-        host: Host::Api,
-        auth,
-        effect,
-    }
+    Endpoint { name, method, path, host: Host::Api, auth, effect }
 }
 
 const fn page(name: &'static str, path: &'static str) -> Endpoint {
-    Endpoint {
-        name,
-        method: Method::Get,
-        path,
-        host: Host::Open,
-        auth: Auth::None,
-        effect: Effect::Reads,
-    }
+    Endpoint { name, method: Method::Get, path, host: Host::Open, auth: Auth::None, effect: Effect::Reads }
 }
 
 /// `access_token`, classic: every call ends the token before the last.
-pub const TOKEN: Endpoint = api(
-    "token",
-    Method::Get,
-    "/cgi-bin/token",
-    Auth::Secret,
-    Effect::Writes,
-);
+pub const TOKEN: Endpoint = api("token", Method::Get, "/cgi-bin/token", Auth::Secret, Effect::Writes);
 /// `access_token`, stable: the same token until five minutes before its end.
-pub const STABLE_TOKEN: Endpoint = api(
-    "stable_token",
-    Method::Post,
-    "/cgi-bin/stable_token",
-    Auth::Secret,
-    Effect::Reads,
-);
+pub const STABLE_TOKEN: Endpoint =
+    api("stable_token", Method::Post, "/cgi-bin/stable_token", Auth::Secret, Effect::Reads);
 /// `jsapi_ticket` and `wx_card` ticket.
-pub const GET_TICKET: Endpoint = api(
-    "ticket.getticket",
-    Method::Get,
-    "/cgi-bin/ticket/getticket",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const GET_TICKET: Endpoint =
+    api("ticket.getticket", Method::Get, "/cgi-bin/ticket/getticket", Auth::AccessToken, Effect::Reads);
 /// Web OAuth: code for user token.
-pub const OAUTH_ACCESS_TOKEN: Endpoint = api(
-    "sns.oauth2.access_token",
-    Method::Get,
-    "/sns/oauth2/access_token",
-    Auth::Secret,
-    Effect::SpendsCode,
-);
+pub const OAUTH_ACCESS_TOKEN: Endpoint =
+    api("sns.oauth2.access_token", Method::Get, "/sns/oauth2/access_token", Auth::Secret, Effect::SpendsCode);
 /// Web OAuth: the user's profile.
-pub const SNS_USERINFO: Endpoint = api(
-    "sns.userinfo",
-    Method::Get,
-    "/sns/userinfo",
-    Auth::UserToken,
-    Effect::Reads,
-);
+pub const SNS_USERINFO: Endpoint =
+    api("sns.userinfo", Method::Get, "/sns/userinfo", Auth::UserToken, Effect::Reads);
 /// Mini-program login.
-pub const JSCODE2SESSION: Endpoint = api(
-    "sns.jscode2session",
-    Method::Get,
-    "/sns/jscode2session",
-    Auth::Secret,
-    Effect::SpendsCode,
-);
+pub const JSCODE2SESSION: Endpoint =
+    api("sns.jscode2session", Method::Get, "/sns/jscode2session", Auth::Secret, Effect::SpendsCode);
 /// Parametric QR code of an official account.
-pub const QRCODE_CREATE: Endpoint = api(
-    "qrcode.create",
-    Method::Post,
-    "/cgi-bin/qrcode/create",
-    Auth::AccessToken,
-    Effect::Writes,
-);
+pub const QRCODE_CREATE: Endpoint =
+    api("qrcode.create", Method::Post, "/cgi-bin/qrcode/create", Auth::AccessToken, Effect::Writes);
 /// The picture of a parametric QR code.
 pub const SHOWQRCODE: Endpoint = Endpoint {
     name: "showqrcode",
@@ -176,13 +126,8 @@ pub const SUBSCRIBE_SEND: Endpoint = api(
     Effect::Writes,
 );
 /// Mini-program code, unlimited in number.
-pub const WXACODE_UNLIMIT: Endpoint = api(
-    "wxa.getwxacodeunlimit",
-    Method::Post,
-    "/wxa/getwxacodeunlimit",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const WXACODE_UNLIMIT: Endpoint =
+    api("wxa.getwxacodeunlimit", Method::Post, "/wxa/getwxacodeunlimit", Auth::AccessToken, Effect::Reads);
 /// Phone number of a mini-program user.
 pub const PHONE_NUMBER: Endpoint = api(
     "wxa.business.getuserphonenumber",
@@ -193,141 +138,55 @@ pub const PHONE_NUMBER: Endpoint = api(
 );
 
 /// Clears an app's daily quotas by its AppSecret.
-pub const CLEAR_QUOTA_V2: Endpoint = api(
-    "clear_quota.v2",
-    Method::Post,
-    "/cgi-bin/clear_quota/v2",
-    Auth::Secret,
-    Effect::Writes,
-);
+pub const CLEAR_QUOTA_V2: Endpoint =
+    api("clear_quota.v2", Method::Post, "/cgi-bin/clear_quota/v2", Auth::Secret, Effect::Writes);
 /// Clears an app's daily quotas: ten times a month.
-pub const CLEAR_QUOTA: Endpoint = api(
-    "clear_quota",
-    Method::Post,
-    "/cgi-bin/clear_quota",
-    Auth::AccessToken,
-    Effect::Writes,
-);
+pub const CLEAR_QUOTA: Endpoint =
+    api("clear_quota", Method::Post, "/cgi-bin/clear_quota", Auth::AccessToken, Effect::Writes);
 /// What is left of an endpoint's daily quota.
-pub const QUOTA_GET: Endpoint = api(
-    "openapi.quota.get",
-    Method::Post,
-    "/cgi-bin/openapi/quota/get",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const QUOTA_GET: Endpoint =
+    api("openapi.quota.get", Method::Post, "/cgi-bin/openapi/quota/get", Auth::AccessToken, Effect::Reads);
 /// The call behind a `rid`, its URL and token included.
-pub const RID_GET: Endpoint = api(
-    "openapi.rid.get",
-    Method::Post,
-    "/cgi-bin/openapi/rid/get",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const RID_GET: Endpoint =
+    api("openapi.rid.get", Method::Post, "/cgi-bin/openapi/rid/get", Auth::AccessToken, Effect::Reads);
 /// Addresses of WeChat's API.
-pub const API_DOMAIN_IP: Endpoint = api(
-    "get_api_domain_ip",
-    Method::Get,
-    "/cgi-bin/get_api_domain_ip",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const API_DOMAIN_IP: Endpoint =
+    api("get_api_domain_ip", Method::Get, "/cgi-bin/get_api_domain_ip", Auth::AccessToken, Effect::Reads);
 /// Addresses WeChat pushes from.
-pub const CALLBACK_IP: Endpoint = api(
-    "getcallbackip",
-    Method::Get,
-    "/cgi-bin/getcallbackip",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const CALLBACK_IP: Endpoint =
+    api("getcallbackip", Method::Get, "/cgi-bin/getcallbackip", Auth::AccessToken, Effect::Reads);
 /// Has WeChat reach for the callback URL.
-pub const CALLBACK_CHECK: Endpoint = api(
-    "callback.check",
-    Method::Post,
-    "/cgi-bin/callback/check",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const CALLBACK_CHECK: Endpoint =
+    api("callback.check", Method::Post, "/cgi-bin/callback/check", Auth::AccessToken, Effect::Reads);
 /// Web OAuth: renews a user token by its refresh token.
-pub const OAUTH_REFRESH_TOKEN: Endpoint = api(
-    "sns.oauth2.refresh_token",
-    Method::Get,
-    "/sns/oauth2/refresh_token",
-    Auth::None,
-    Effect::Reads,
-);
+pub const OAUTH_REFRESH_TOKEN: Endpoint =
+    api("sns.oauth2.refresh_token", Method::Get, "/sns/oauth2/refresh_token", Auth::None, Effect::Reads);
 /// Web OAuth: whether a user token is good.
-pub const SNS_AUTH: Endpoint = api(
-    "sns.auth",
-    Method::Get,
-    "/sns/auth",
-    Auth::UserToken,
-    Effect::Reads,
-);
+pub const SNS_AUTH: Endpoint = api("sns.auth", Method::Get, "/sns/auth", Auth::UserToken, Effect::Reads);
 /// A follower.
-pub const USER_INFO: Endpoint = api(
-    "user.info",
-    Method::Get,
-    "/cgi-bin/user/info",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const USER_INFO: Endpoint =
+    api("user.info", Method::Get, "/cgi-bin/user/info", Auth::AccessToken, Effect::Reads);
 /// Up to 100 followers.
-pub const USER_INFO_BATCHGET: Endpoint = api(
-    "user.info.batchget",
-    Method::Post,
-    "/cgi-bin/user/info/batchget",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const USER_INFO_BATCHGET: Endpoint =
+    api("user.info.batchget", Method::Post, "/cgi-bin/user/info/batchget", Auth::AccessToken, Effect::Reads);
 /// The followers' openids, 10,000 a page.
-pub const USER_GET: Endpoint = api(
-    "user.get",
-    Method::Get,
-    "/cgi-bin/user/get",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const USER_GET: Endpoint =
+    api("user.get", Method::Get, "/cgi-bin/user/get", Auth::AccessToken, Effect::Reads);
 /// Stores a text under a short key.
-pub const SHORTEN_GEN: Endpoint = api(
-    "shorten.gen",
-    Method::Post,
-    "/cgi-bin/shorten/gen",
-    Auth::AccessToken,
-    Effect::Writes,
-);
+pub const SHORTEN_GEN: Endpoint =
+    api("shorten.gen", Method::Post, "/cgi-bin/shorten/gen", Auth::AccessToken, Effect::Writes);
 /// The text of a short key.
-pub const SHORTEN_FETCH: Endpoint = api(
-    "shorten.fetch",
-    Method::Post,
-    "/cgi-bin/shorten/fetch",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const SHORTEN_FETCH: Endpoint =
+    api("shorten.fetch", Method::Post, "/cgi-bin/shorten/fetch", Auth::AccessToken, Effect::Reads);
 /// Sets the account's menu.
-pub const MENU_CREATE: Endpoint = api(
-    "menu.create",
-    Method::Post,
-    "/cgi-bin/menu/create",
-    Auth::AccessToken,
-    Effect::Writes,
-);
+pub const MENU_CREATE: Endpoint =
+    api("menu.create", Method::Post, "/cgi-bin/menu/create", Auth::AccessToken, Effect::Writes);
 /// The account's menus.
-pub const MENU_GET: Endpoint = api(
-    "menu.get",
-    Method::Get,
-    "/cgi-bin/menu/get",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const MENU_GET: Endpoint =
+    api("menu.get", Method::Get, "/cgi-bin/menu/get", Auth::AccessToken, Effect::Reads);
 /// Removes the account's menus.
-pub const MENU_DELETE: Endpoint = api(
-    "menu.delete",
-    Method::Get,
-    "/cgi-bin/menu/delete",
-    Auth::AccessToken,
-    Effect::Writes,
-);
+pub const MENU_DELETE: Endpoint =
+    api("menu.delete", Method::Get, "/cgi-bin/menu/delete", Auth::AccessToken, Effect::Writes);
 /// Template messages: sets the industries.
 pub const TEMPLATE_SET_INDUSTRY: Endpoint = api(
     "template.api_set_industry",
@@ -401,21 +260,11 @@ pub const NEWTMPL_DELETE: Endpoint = api(
     Effect::Writes,
 );
 /// Subscriptions: the account's templates.
-pub const NEWTMPL_LIST: Endpoint = api(
-    "newtmpl.gettemplate",
-    Method::Get,
-    "/wxaapi/newtmpl/gettemplate",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const NEWTMPL_LIST: Endpoint =
+    api("newtmpl.gettemplate", Method::Get, "/wxaapi/newtmpl/gettemplate", Auth::AccessToken, Effect::Reads);
 /// Subscriptions: the account's categories.
-pub const NEWTMPL_CATEGORY: Endpoint = api(
-    "newtmpl.getcategory",
-    Method::Get,
-    "/wxaapi/newtmpl/getcategory",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const NEWTMPL_CATEGORY: Endpoint =
+    api("newtmpl.getcategory", Method::Get, "/wxaapi/newtmpl/getcategory", Auth::AccessToken, Effect::Reads);
 /// Subscriptions: titles of the public library.
 pub const NEWTMPL_TITLES: Endpoint = api(
     "newtmpl.getpubtemplatetitles",
@@ -449,13 +298,8 @@ pub const CUSTOM_TYPING: Endpoint = api(
     Effect::Writes,
 );
 /// Mini-program code, limited in number.
-pub const WXACODE: Endpoint = api(
-    "wxa.getwxacode",
-    Method::Post,
-    "/wxa/getwxacode",
-    Auth::AccessToken,
-    Effect::Writes,
-);
+pub const WXACODE: Endpoint =
+    api("wxa.getwxacode", Method::Post, "/wxa/getwxacode", Auth::AccessToken, Effect::Writes);
 /// Square QR code of a mini program, limited in number.
 pub const WXA_QRCODE: Endpoint = api(
     "wxaapp.createwxaqrcode",
@@ -465,61 +309,26 @@ pub const WXA_QRCODE: Endpoint = api(
     Effect::Writes,
 );
 /// URL scheme that opens a mini program.
-pub const GENERATE_SCHEME: Endpoint = api(
-    "wxa.generatescheme",
-    Method::Post,
-    "/wxa/generatescheme",
-    Auth::AccessToken,
-    Effect::Writes,
-);
+pub const GENERATE_SCHEME: Endpoint =
+    api("wxa.generatescheme", Method::Post, "/wxa/generatescheme", Auth::AccessToken, Effect::Writes);
 /// What a URL scheme opens.
-pub const QUERY_SCHEME: Endpoint = api(
-    "wxa.queryscheme",
-    Method::Post,
-    "/wxa/queryscheme",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const QUERY_SCHEME: Endpoint =
+    api("wxa.queryscheme", Method::Post, "/wxa/queryscheme", Auth::AccessToken, Effect::Reads);
 /// URL scheme for an NFC tag.
-pub const GENERATE_NFC_SCHEME: Endpoint = api(
-    "wxa.generatenfcscheme",
-    Method::Post,
-    "/wxa/generatenfcscheme",
-    Auth::AccessToken,
-    Effect::Writes,
-);
+pub const GENERATE_NFC_SCHEME: Endpoint =
+    api("wxa.generatenfcscheme", Method::Post, "/wxa/generatenfcscheme", Auth::AccessToken, Effect::Writes);
 /// URL link that opens a mini program.
-pub const GENERATE_URLLINK: Endpoint = api(
-    "wxa.generate_urllink",
-    Method::Post,
-    "/wxa/generate_urllink",
-    Auth::AccessToken,
-    Effect::Writes,
-);
+pub const GENERATE_URLLINK: Endpoint =
+    api("wxa.generate_urllink", Method::Post, "/wxa/generate_urllink", Auth::AccessToken, Effect::Writes);
 /// What a URL link opens.
-pub const QUERY_URLLINK: Endpoint = api(
-    "wxa.query_urllink",
-    Method::Post,
-    "/wxa/query_urllink",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const QUERY_URLLINK: Endpoint =
+    api("wxa.query_urllink", Method::Post, "/wxa/query_urllink", Auth::AccessToken, Effect::Reads);
 /// Short link for chats.
-pub const GENERATE_SHORTLINK: Endpoint = api(
-    "wxa.genwxashortlink",
-    Method::Post,
-    "/wxa/genwxashortlink",
-    Auth::AccessToken,
-    Effect::Writes,
-);
+pub const GENERATE_SHORTLINK: Endpoint =
+    api("wxa.genwxashortlink", Method::Post, "/wxa/genwxashortlink", Auth::AccessToken, Effect::Writes);
 /// Whether a mini program's session key is good.
-pub const CHECK_SESSION: Endpoint = api(
-    "wxa.checksession",
-    Method::Get,
-    "/wxa/checksession",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const CHECK_SESSION: Endpoint =
+    api("wxa.checksession", Method::Get, "/wxa/checksession", Auth::AccessToken, Effect::Reads);
 /// Replaces a mini program's session key.
 pub const RESET_SESSION: Endpoint = api(
     "wxa.resetusersessionkey",
@@ -545,45 +354,20 @@ pub const USER_ENCRYPT_KEY: Endpoint = api(
     Effect::Reads,
 );
 /// The unionid of a user who has paid.
-pub const PAID_UNIONID: Endpoint = api(
-    "wxa.getpaidunionid",
-    Method::Get,
-    "/wxa/getpaidunionid",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const PAID_UNIONID: Endpoint =
+    api("wxa.getpaidunionid", Method::Get, "/wxa/getpaidunionid", Auth::AccessToken, Effect::Reads);
 /// Temporary media: upload.
-pub const MEDIA_UPLOAD: Endpoint = api(
-    "media.upload",
-    Method::Post,
-    "/cgi-bin/media/upload",
-    Auth::AccessToken,
-    Effect::Writes,
-);
+pub const MEDIA_UPLOAD: Endpoint =
+    api("media.upload", Method::Post, "/cgi-bin/media/upload", Auth::AccessToken, Effect::Writes);
 /// Temporary media: download.
-pub const MEDIA_GET: Endpoint = api(
-    "media.get",
-    Method::Get,
-    "/cgi-bin/media/get",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const MEDIA_GET: Endpoint =
+    api("media.get", Method::Get, "/cgi-bin/media/get", Auth::AccessToken, Effect::Reads);
 /// Temporary media: a page's recording in full quality.
-pub const MEDIA_GET_JSSDK: Endpoint = api(
-    "media.get.jssdk",
-    Method::Get,
-    "/cgi-bin/media/get/jssdk",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const MEDIA_GET_JSSDK: Endpoint =
+    api("media.get.jssdk", Method::Get, "/cgi-bin/media/get/jssdk", Auth::AccessToken, Effect::Reads);
 /// Picture for an article.
-pub const MEDIA_UPLOADIMG: Endpoint = api(
-    "media.uploadimg",
-    Method::Post,
-    "/cgi-bin/media/uploadimg",
-    Auth::AccessToken,
-    Effect::Writes,
-);
+pub const MEDIA_UPLOADIMG: Endpoint =
+    api("media.uploadimg", Method::Post, "/cgi-bin/media/uploadimg", Auth::AccessToken, Effect::Writes);
 /// Permanent media: upload.
 pub const MATERIAL_ADD: Endpoint = api(
     "material.add_material",
@@ -717,10 +501,7 @@ mod tests {
         let names: HashSet<_> = ALL.iter().map(|e| e.name).collect();
         let paths: HashSet<_> = ALL.iter().map(|e| e.path).collect();
         assert_eq!((names.len(), paths.len()), (ALL.len(), ALL.len()));
-        assert!(
-            ALL.iter()
-                .all(|e| e.path.starts_with('/') && !e.path.ends_with('/'))
-        );
+        assert!(ALL.iter().all(|e| e.path.starts_with('/') && !e.path.ends_with('/')));
     }
 
     #[test]

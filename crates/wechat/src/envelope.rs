@@ -99,24 +99,18 @@ pub enum Refused {
 
 impl fmt::Debug for Account<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Account")
-            .field("appid", &self.appid)
-            .finish_non_exhaustive()
+        f.debug_struct("Account").field("appid", &self.appid).finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for Keys<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Keys")
-            .field("appid", &self.appid)
-            .finish_non_exhaustive()
+        f.debug_struct("Keys").field("appid", &self.appid).finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for Stamp<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stamp")
-            .field("timestamp", &self.timestamp)
-            .finish_non_exhaustive()
+        f.debug_struct("Stamp").field("timestamp", &self.timestamp).finish_non_exhaustive()
     }
 }

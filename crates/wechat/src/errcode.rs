@@ -50,10 +50,7 @@ pub const TABLE: &[Entry] = table::ROWS;
 
 /// The row of `code`.
 pub fn lookup(code: i64) -> Option<&'static Entry> {
-    TABLE
-        .binary_search_by_key(&code, |e| e.code)
-        .ok()
-        .map(|i| &TABLE[i])
+    TABLE.binary_search_by_key(&code, |e| e.code).ok().map(|i| &TABLE[i])
 }
 
 /// WeChat's own words for `code`; `system error` for one that is not in the table.
@@ -100,9 +97,7 @@ pub fn invalid_field(errmsg: &str) -> Option<&str> {
     let rest = errmsg[errmsg.find(LABEL)? + LABEL.len()..].trim_start();
     let (field, verdict) = rest.split_once(' ')?;
     let named = !field.is_empty()
-        && field
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+        && field.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
     (named && (verdict.starts_with("invalid") || verdict.starts_with("is "))).then_some(field)
 }
 
@@ -114,11 +109,7 @@ mod tests {
     fn table_ascends_and_every_row_is_whole() {
         assert!(TABLE.windows(2).all(|w| w[0].code < w[1].code));
         for e in TABLE {
-            assert!(
-                !e.text.is_empty() && !e.zh.is_empty() && !e.en.is_empty(),
-                "{}",
-                e.code
-            );
+            assert!(!e.text.is_empty() && !e.zh.is_empty() && !e.en.is_empty(), "{}", e.code);
             assert!(e.en.is_ascii() || e.en.contains('→'), "{}", e.code);
             assert!(!e.zh.is_ascii() && !e.text.contains("rid:"), "{}", e.code);
         }
@@ -132,12 +123,7 @@ mod tests {
     #[test]
     fn rid_is_found_in_every_form() {
         let id = "61b9947b-4eeffea7-4f08b7a6";
-        for tail in [
-            "invalid openid rid: ",
-            "invalid code, rid: ",
-            "rid:",
-            "rid: x rid:  ",
-        ] {
+        for tail in ["invalid openid rid: ", "invalid code, rid: ", "rid:", "rid: x rid:  "] {
             assert_eq!(rid(&format!("{tail}{id}")), Some(id), "{tail}");
         }
         assert_eq!(rid(&format!("a rid: {id}, more")), Some(id));
@@ -163,25 +149,13 @@ mod tests {
             ("invalid ip 1.2.3.4, not in whitelist", "1.2.3.4"),
             ("invalid ip 2408:4001::1, not in whitelist", "2408:4001::1"),
             ("invalid ip  ipv6 2408:4001::1, not in whitelist", "2408:4001::1"),
-            (
-                "access clientip is not registered requestIP: 47.107.99.226 rid: 0",
-                "47.107.99.226",
-            ),
-            (
-                "access clientip is not registered requestIP: ::ffff:47.1.2.3",
-                "::ffff:47.1.2.3",
-            ),
+            ("access clientip is not registered requestIP: 47.107.99.226 rid: 0", "47.107.99.226"),
+            ("access clientip is not registered requestIP: ::ffff:47.1.2.3", "::ffff:47.1.2.3"),
         ];
         for (errmsg, ip) in cases {
             assert_eq!(refused_ip(errmsg), Some(ip), "{errmsg}");
         }
-        for none in [
-            "",
-            "invalid ip",
-            "invalid ip 1.2.3, not",
-            "requestIP: ；汉字",
-            "invalid openid",
-        ] {
+        for none in ["", "invalid ip", "invalid ip 1.2.3, not", "requestIP: ；汉字", "invalid openid"] {
             assert_eq!(refused_ip(none), None, "{none}");
         }
     }

@@ -190,8 +190,7 @@ impl Message {
         if event.eq_ignore_ascii_case("SCAN") {
             key
         } else if event.eq_ignore_ascii_case("subscribe") {
-            key.strip_prefix("qrscene_")
-                .map_or(Cow::Borrowed(""), |scene| Cow::Owned(scene.to_owned()))
+            key.strip_prefix("qrscene_").map_or(Cow::Borrowed(""), |scene| Cow::Owned(scene.to_owned()))
         } else {
             Cow::Borrowed("")
         }

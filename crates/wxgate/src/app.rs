@@ -78,37 +78,20 @@ pub async fn start(config: Config, clock: Clock, listeners: Listeners) -> anyhow
     tasks.spawn(tokens.run(registry.clone()));
 
     let surface = callers::Surface::new(service);
-    let callers = Server::start(
-        listeners.callers,
-        tls.clone(),
-        tasks.draining.clone(),
-        move |request, peer, id| surface.clone().handle(request, peer, id),
-    )?;
+    let callers =
+        Server::start(listeners.callers, tls.clone(), tasks.draining.clone(), move |request, peer, id| {
+            surface.clone().handle(request, peer, id)
+        })?;
     let surface = admin::Surface::new(registry.clone(), store.clone(), clock, tasks.clone());
     let plain = Tls::default();
-    let admin = Server::start(
-        listeners.admin,
-        plain,
-        tasks.draining.clone(),
-        move |request, peer, id| surface.clone().handle(request, peer, id),
-    )?;
-    Ok(Running {
-        config,
-        registry,
-        store,
-        tasks,
-        tls,
-        callers,
-        admin,
-    })
+    let admin = Server::start(listeners.admin, plain, tasks.draining.clone(), move |request, peer, id| {
+        surface.clone().handle(request, peer, id)
+    })?;
+    Ok(Running { config, registry, store, tasks, tls, callers, admin })
 }
 
 fn open_store(config: &Config) -> anyhow::Result<Store> {
-    let (path, key, key_file) = (
-        &config.store.path,
-        &config.store.master_key,
-        config.store.key_file(),
-    );
+    let (path, key, key_file) = (&config.store.path, &config.store.master_key, config.store.key_file());
     Store::open(path, |may_make| match key {
         Some(key) => Sealer::from_base64(key),
         None => Sealer::from_file(&key_file, may_make),
@@ -116,12 +99,7 @@ fn open_store(config: &Config) -> anyhow::Result<Store> {
 }
 
 fn load_tls(config: &Config) -> anyhow::Result<Option<Arc<rustls::ServerConfig>>> {
-    config
-        .server
-        .tls
-        .as_ref()
-        .map(|(cert, key)| crate::tls::server_config(cert, key))
-        .transpose()
+    config.server.tls.as_ref().map(|(cert, key)| crate::tls::server_config(cert, key)).transpose()
 }
 
 impl Running {

@@ -49,10 +49,7 @@ impl Registry {
     /// The first state.
     pub fn new(config: &Config, tokens: Tokens) -> Self {
         let live = build(config, &tokens, None);
-        Self {
-            live: Arc::new(ArcSwap::from_pointee(live)),
-            tokens,
-        }
+        Self { live: Arc::new(ArcSwap::from_pointee(live)), tokens }
     }
 
     /// The present state; hold it for one request at most.
@@ -63,13 +60,9 @@ impl Registry {
     /// Swaps in what `config` says. An app whose secret or token mode changed is asked for at once.
     pub fn reload(&self, config: &Config) {
         let before = self.live.load_full();
-        self.live
-            .store(Arc::new(build(config, &self.tokens, Some(&before))));
+        self.live.store(Arc::new(build(config, &self.tokens, Some(&before))));
         for app in self.live.load().apps() {
-            if before
-                .app(&app.entry.appid)
-                .is_some_and(|old| old.entry != app.entry)
-            {
+            if before.app(&app.entry.appid).is_some_and(|old| old.entry != app.entry) {
                 app.slots.iter().for_each(|slot| slot.end_back_off());
             }
         }
@@ -82,15 +75,9 @@ fn build(config: &Config, tokens: &Tokens, before: Option<&Live>) -> Live {
         .apps
         .iter()
         .map(|entry| {
-            let app = App {
-                entry: entry.clone(),
-                slots: tokens.slots(entry),
-            };
+            let app = App { entry: entry.clone(), slots: tokens.slots(entry) };
             (entry.appid.clone(), Arc::new(app))
         })
         .collect();
-    Live {
-        apps,
-        callers: Callers::new(config, before.map(|live| &live.callers)),
-    }
+    Live { apps, callers: Callers::new(config, before.map(|live| &live.callers)) }
 }

@@ -38,9 +38,7 @@ struct Bucket {
 
 impl Caller {
     fn new(entry: &CallerEntry, before: Option<&Callers>) -> Self {
-        let bucket = before
-            .and_then(|callers| callers.by_name(&entry.name))
-            .map(|c| c.bucket.clone());
+        let bucket = before.and_then(|callers| callers.by_name(&entry.name)).map(|c| c.bucket.clone());
         Self {
             name: entry.name.clone(),
             apps: entry.apps.clone(),
@@ -122,11 +120,7 @@ impl Callers {
             }
         }
         let anonymous = config.auth.off.then(|| Arc::new(Caller::anonymous()));
-        Self {
-            keyed,
-            keyless,
-            anonymous,
-        }
+        Self { keyed, keyless, anonymous }
     }
 
     /// Whose key this is.
@@ -138,18 +132,11 @@ impl Callers {
 
     /// Who calls without a key from `address`.
     pub fn without_key(&self, address: IpAddr) -> Option<&Arc<Caller>> {
-        self.keyless
-            .iter()
-            .find(|caller| contains(&caller.networks, address))
-            .or(self.anonymous.as_ref())
+        self.keyless.iter().find(|caller| contains(&caller.networks, address)).or(self.anonymous.as_ref())
     }
 
     fn by_name(&self, name: &str) -> Option<&Arc<Caller>> {
-        self.keyed
-            .values()
-            .map(|(_, caller)| caller)
-            .chain(&self.keyless)
-            .find(|caller| caller.name == name)
+        self.keyed.values().map(|(_, caller)| caller).chain(&self.keyless).find(|caller| caller.name == name)
     }
 }
 
@@ -165,17 +152,10 @@ mod tests {
 
     #[test]
     fn a_rate_is_averaged_over_one_second() {
-        let caller = Caller {
-            rate: 10,
-            ..Caller::anonymous()
-        };
+        let caller = Caller { rate: 10, ..Caller::anonymous() };
         let taken = |range: std::ops::Range<i64>| range.filter(|now| caller.take(1_000_000 + now)).count();
         assert_eq!(taken(0..1), 1);
-        assert_eq!(
-            (0..100).filter(|_| caller.take(1_000_001)).count(),
-            9,
-            "a second's worth at once"
-        );
+        assert_eq!((0..100).filter(|_| caller.take(1_000_001)).count(), 9, "a second's worth at once");
         let second = taken(1..1001);
         assert!((9..=11).contains(&second), "{second}");
         assert_eq!((0..100).filter(|_| caller.take(1_100_000)).count(), 10);

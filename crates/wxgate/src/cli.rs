@@ -94,12 +94,7 @@ pub fn main() -> ExitCode {
 /// A fresh caller key: `wxk_` and 40 letters and digits, 238 bits.
 fn new_key() -> String {
     let mut key = "wxk_".to_owned();
-    key.extend(
-        rand::rng()
-            .sample_iter(rand::distr::Alphanumeric)
-            .take(40)
-            .map(char::from),
-    );
+    key.extend(rand::rng().sample_iter(rand::distr::Alphanumeric).take(40).map(char::from));
     key
 }
 
@@ -107,13 +102,7 @@ fn new_key() -> String {
 fn no_core_dumps() {
     use rustix::process::{Resource, Rlimit, setrlimit};
     // Lowering one's own limit fails only where limits can't be set at all.
-    let _ = setrlimit(
-        Resource::Core,
-        Rlimit {
-            current: Some(0),
-            maximum: Some(0),
-        },
-    );
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
 }
 
 #[cfg(test)]

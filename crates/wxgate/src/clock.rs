@@ -19,10 +19,7 @@ impl Clock {
     /// Unix milliseconds.
     pub fn now(&self) -> i64 {
         match self {
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "the one place that reads the machine's clock"
-            )]
+            #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
             Self::System => std::time::SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX)),
@@ -64,10 +61,7 @@ pub struct ManualClock {
 impl ManualClock {
     /// A clock that shows `now` (Unix milliseconds).
     pub fn at(now: i64) -> Arc<Self> {
-        Arc::new(Self {
-            now: AtomicI64::new(now),
-            moved: watch::channel(()).0,
-        })
+        Arc::new(Self { now: AtomicI64::new(now), moved: watch::channel(()).0 })
     }
 
     /// What it shows, Unix milliseconds.
@@ -77,10 +71,7 @@ impl ManualClock {
 
     /// Moves it forward and wakes whoever waits for it.
     pub fn advance(&self, by: Duration) {
-        self.now.fetch_add(
-            i64::try_from(by.as_millis()).unwrap_or(i64::MAX / 2),
-            Ordering::AcqRel,
-        );
+        self.now.fetch_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX / 2), Ordering::AcqRel);
         self.moved.send_replace(());
     }
 }

@@ -69,10 +69,7 @@ impl fmt::Display for Problems {
 impl std::error::Error for Problems {}
 
 /// The process's environment, for [`load`].
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place that reads the environment"
-)]
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub fn environment() -> Environment {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -123,10 +120,7 @@ pub fn parse(text: &str, name: &str, folder: &Path, environment: &Environment) -
         let text = match std::fs::read_to_string(&file) {
             Ok(text) => text,
             Err(error) => {
-                problems.push(Problem {
-                    key: label,
-                    text: format!("读不到：{error}"),
-                });
+                problems.push(Problem { key: label, text: format!("读不到：{error}") });
                 continue;
             }
         };
@@ -149,38 +143,21 @@ pub fn parse(text: &str, name: &str, folder: &Path, environment: &Environment) -
         }
     }
     let (apps, callers) = lists.finish(&mut problems);
-    if problems.is_empty() {
-        Ok(Config {
-            apps,
-            callers,
-            ..config
-        })
-    } else {
-        Err(Problems(problems))
-    }
+    if problems.is_empty() { Ok(Config { apps, callers, ..config }) } else { Err(Problems(problems)) }
 }
 
 fn syntax_problem(name: &str, text: &str, error: &toml::de::Error) -> Problem {
     // The parser's own rendering quotes the line, which may hold a secret: say only where and what.
-    let before = error
-        .span()
-        .and_then(|span| text.get(..span.start))
-        .unwrap_or_default();
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
-    Problem {
-        key: name.to_owned(),
-        text: format!("第 {line} 行 TOML 语法错误：{}", error.message()),
-    }
+    Problem { key: name.to_owned(), text: format!("第 {line} 行 TOML 语法错误：{}", error.message()) }
 }
 
 /// `WXGATE_SECTION__KEY=value`, by section and key in lower case.
 fn overrides(environment: &Environment, problems: &mut Vec<Problem>) -> BTreeMap<(String, String), String> {
     let mut found = BTreeMap::new();
     for (name, value) in environment {
-        let Some((section, key)) = name
-            .strip_prefix("WXGATE_")
-            .and_then(|rest| rest.split_once("__"))
-        else {
+        let Some((section, key)) = name.strip_prefix("WXGATE_").and_then(|rest| rest.split_once("__")) else {
             continue;
         };
         if key.contains("__") {
@@ -202,10 +179,10 @@ fn included(pattern: &str, folder: &Path, files: &mut Vec<PathBuf>, problems: &m
             let mut found: Vec<PathBuf> = paths.filter_map(Result::ok).collect();
             found.sort();
             if found.is_empty() && !pattern.contains(['*', '?', '[']) {
-                problems.push(Problem {
-                    key: "include".to_owned(),
-                    text: format!("找不到 {}", full.display()),
-                });
+                problems
+                    .push(Problem {
+                        key: "include".to_owned(), text: format!("找不到 {}", full.display())
+                    });
             }
             files.extend(found);
         }

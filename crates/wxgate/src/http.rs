@@ -52,14 +52,9 @@ impl Default for RequestId {
 
 /// Whether English is the first language of `Accept-Language`.
 pub fn wants_english(headers: &HeaderMap) -> bool {
-    let first = headers
-        .get(ACCEPT_LANGUAGE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
+    let first = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let tag = first.split([',', ';']).next().unwrap_or_default().trim();
-    tag.split('-')
-        .next()
-        .is_some_and(|language| language.eq_ignore_ascii_case("en"))
+    tag.split('-').next().is_some_and(|language| language.eq_ignore_ascii_case("en"))
 }
 
 /// A whole answer as a [`Body`].

@@ -65,16 +65,8 @@ fn tunnel(proxy: &Url, tcp: HttpConnector) -> anyhow::Result<Tunnel<HttpConnecto
     if proxy.username().is_empty() {
         return Ok(tunnel);
     }
-    let decode = |text: &str| {
-        percent_encoding::percent_decode_str(text)
-            .decode_utf8_lossy()
-            .into_owned()
-    };
-    let pair = format!(
-        "{}:{}",
-        decode(proxy.username()),
-        decode(proxy.password().unwrap_or_default())
-    );
+    let decode = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let pair = format!("{}:{}", decode(proxy.username()), decode(proxy.password().unwrap_or_default()));
     let value = format!("Basic {}", base64::prelude::BASE64_STANDARD.encode(pair));
     let mut value = HeaderValue::try_from(value)?;
     value.set_sensitive(true);

@@ -105,19 +105,12 @@ impl Problem {
 
     /// With something for the log.
     pub fn cause(self, cause: &(impl ToString + ?Sized)) -> Self {
-        Self {
-            cause: Some(cause.to_string()),
-            ..self
-        }
+        Self { cause: Some(cause.to_string()), ..self }
     }
 
     /// Parameter `name` is not what it should be; the texts complete "appid 应…".
     pub fn parameter(name: &str, zh: &str, en: &str) -> Self {
-        Self::new(
-            Code::Parameter,
-            format!("参数 {name} {zh}"),
-            format!("parameter {name} {en}"),
-        )
+        Self::new(Code::Parameter, format!("参数 {name} {zh}"), format!("parameter {name} {en}"))
     }
 
     /// A bug of ours.

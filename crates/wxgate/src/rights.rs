@@ -37,10 +37,7 @@ impl AppPatterns {
 
     /// Every app.
     pub fn any() -> Self {
-        Self {
-            allowed: vec![AppPattern::Any],
-            denied: Vec::new(),
-        }
+        Self { allowed: vec![AppPattern::Any], denied: Vec::new() }
     }
 
     /// Whether the app with these tags is meant.
@@ -81,22 +78,14 @@ impl ApiPatterns {
             }
             let parts: Vec<String> = rest.split('*').map(str::to_owned).collect();
             let literal = parts.iter().map(String::len).sum();
-            patterns.push(ApiPattern {
-                allows,
-                parts,
-                literal,
-            });
+            patterns.push(ApiPattern { allows, parts, literal });
         }
         Ok(Self(patterns))
     }
 
     /// Every path.
     pub fn any() -> Self {
-        Self(vec![ApiPattern {
-            allows: true,
-            parts: vec![String::new(); 2],
-            literal: 0,
-        }])
+        Self(vec![ApiPattern { allows: true, parts: vec![String::new(); 2], literal: 0 }])
     }
 
     /// Whether `path` may be called.
@@ -151,23 +140,11 @@ mod tests {
             (&["/cgi-bin/*"], "/wxa/x", false),
             (&["/cgi-bin/*", "!/cgi-bin/menu/*"], "/cgi-bin/menu/get", false),
             (&["!/cgi-bin/*", "/cgi-bin/menu/*"], "/cgi-bin/menu/get", true),
-            (
-                &["!/cgi-bin/menu/get", "/cgi-bin/menu/*"],
-                "/cgi-bin/menu/get",
-                false,
-            ),
+            (&["!/cgi-bin/menu/get", "/cgi-bin/menu/*"], "/cgi-bin/menu/get", false),
             (&["/a/*", "!*/b/"], "/a/b/", false),
             (&["!*/b/", "/a/*"], "/a/b/", false),
-            (
-                &["/v1/service/wx/getwxqrcode"],
-                "/v1/service/wx/getwxqrcode",
-                true,
-            ),
-            (
-                &["/v1/service/wx/getwxqrcode"],
-                "/v1/service/wx/getwxqrcode2",
-                false,
-            ),
+            (&["/v1/service/wx/getwxqrcode"], "/v1/service/wx/getwxqrcode", true),
+            (&["/v1/service/wx/getwxqrcode"], "/v1/service/wx/getwxqrcode2", false),
             (&["/cgi-bin/*/send"], "/cgi-bin/message/template/send", true),
             (&["/cgi-bin/*/send"], "/cgi-bin/message/template/sendx", false),
             (&["/ab*ba"], "/aba", false),
@@ -186,10 +163,7 @@ mod tests {
         assert!(parse(&["tag:prod"]).unwrap().matches("wx1", &tags));
         assert!(!parse(&["tag:prod"]).unwrap().matches("wx1", &[]));
         assert!(!parse(&["*", "!wx1"]).unwrap().matches("wx1", &tags));
-        assert!(
-            !parse(&["!wx2"]).unwrap().matches("wx1", &tags),
-            "only exclusions allow nothing"
-        );
+        assert!(!parse(&["!wx2"]).unwrap().matches("wx1", &tags), "only exclusions allow nothing");
         assert_eq!(parse(&["tag:"]).unwrap_err(), "tag:");
     }
 }

@@ -62,10 +62,7 @@ impl Sealer {
     /// From 32 raw bytes.
     pub fn new(key: &[u8; 32]) -> Self {
         let index_key = hmac_sha256(key, b"wxgate index key v1");
-        Self {
-            cipher: XChaCha20Poly1305::new(key.into()),
-            index_key,
-        }
+        Self { cipher: XChaCha20Poly1305::new(key.into()), index_key }
     }
 
     /// From the configured base64 text.
@@ -110,10 +107,7 @@ impl Sealer {
     /// Seals `plain` for `place`.
     pub fn seal(&self, place: Place<'_>, plain: &[u8]) -> Vec<u8> {
         let nonce: [u8; NONCE] = rand::rng().random();
-        let payload = Payload {
-            msg: plain,
-            aad: &place.bytes(),
-        };
+        let payload = Payload { msg: plain, aad: &place.bytes() };
         let sealed = self
             .cipher
             .encrypt(&XNonce::from(nonce), payload)
@@ -125,13 +119,8 @@ impl Sealer {
     pub fn open(&self, place: Place<'_>, sealed: &[u8]) -> Result<Vec<u8>, Unsealable> {
         let (nonce, sealed) = sealed.split_at_checked(NONCE).ok_or(Unsealable)?;
         let nonce: [u8; NONCE] = nonce.try_into().map_err(|_| Unsealable)?;
-        let payload = Payload {
-            msg: sealed,
-            aad: &place.bytes(),
-        };
-        self.cipher
-            .decrypt(&XNonce::from(nonce), payload)
-            .map_err(|_| Unsealable)
+        let payload = Payload { msg: sealed, aad: &place.bytes() };
+        self.cipher.decrypt(&XNonce::from(nonce), payload).map_err(|_| Unsealable)
     }
 
     /// A row key for something that must not stand in the store in clear (a code, say).
@@ -156,37 +145,19 @@ fn hmac_sha256(key: &[u8; 32], message: &[u8]) -> [u8; 32] {
 mod tests {
     use super::*;
 
-    const HERE: Place<'_> = Place {
-        table: "credentials",
-        row: "wx1/access_token",
-        column: "value",
-    };
+    const HERE: Place<'_> = Place { table: "credentials", row: "wx1/access_token", column: "value" };
 
     #[test]
     fn what_is_sealed_opens_only_in_its_place_and_under_its_key() {
         let sealer = Sealer::new(&[7; 32]);
         let sealed = sealer.seal(HERE, b"token");
         assert_eq!(sealer.open(HERE, &sealed).unwrap(), b"token");
-        assert!(
-            sealer
-                .open(
-                    Place {
-                        row: "wx2/access_token",
-                        ..HERE
-                    },
-                    &sealed
-                )
-                .is_err()
-        );
+        assert!(sealer.open(Place { row: "wx2/access_token", ..HERE }, &sealed).is_err());
         assert!(Sealer::new(&[8; 32]).open(HERE, &sealed).is_err());
         for cut in 0..sealed.len() {
             assert!(sealer.open(HERE, &sealed[..cut]).is_err());
         }
-        assert_ne!(
-            sealer.seal(HERE, b"token"),
-            sealed,
-            "every sealing has its own nonce"
-        );
+        assert_ne!(sealer.seal(HERE, b"token"), sealed, "every sealing has its own nonce");
     }
 
     #[test]
@@ -194,19 +165,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("wxgate.key");
         let sealed = Sealer::from_file(&path, true).unwrap().seal(HERE, b"x");
-        assert!(
-            Sealer::from_file(&path, false)
-                .unwrap()
-                .open(HERE, &sealed)
-                .is_ok()
-        );
+        assert!(Sealer::from_file(&path, false).unwrap().open(HERE, &sealed).is_ok());
         std::fs::remove_file(&path).unwrap();
-        assert!(
-            Sealer::from_file(&path, false)
-                .unwrap_err()
-                .to_string()
-                .contains("不见了")
-        );
+        assert!(Sealer::from_file(&path, false).unwrap_err().to_string().contains("不见了"));
         assert!(!path.exists());
     }
 }

@@ -56,11 +56,7 @@ pub struct Store {
     sealer: Arc<Sealer>,
 }
 
-const KEY_CHECK: Place<'_> = Place {
-    table: "meta",
-    row: "key_check",
-    column: "value",
-};
+const KEY_CHECK: Place<'_> = Place { table: "meta", row: "key_check", column: "value" };
 
 impl Store {
     /// Opens (and migrates) the database at `path` and proves that the master key fits it.
@@ -82,10 +78,7 @@ impl Store {
             Ok(None)
         })?;
         let sealer = made.context("the store never asked for its key")?;
-        Ok(Self {
-            db,
-            sealer: Arc::new(sealer),
-        })
+        Ok(Self { db, sealer: Arc::new(sealer) })
     }
 
     /// The master key's services, for what others seal.
@@ -101,14 +94,7 @@ impl Store {
                 let name = format!("{}/{}", row.appid, row.kind);
                 row.value = self
                     .sealer
-                    .open(
-                        Place {
-                            table: "credentials",
-                            row: &name,
-                            column: "value",
-                        },
-                        &row.value,
-                    )
+                    .open(Place { table: "credentials", row: &name, column: "value" }, &row.value)
                     .map_err(|e| StoreError::Corrupt(format!("credentials {name}: {e}").into()))?;
                 Ok(row)
             })
@@ -118,14 +104,7 @@ impl Store {
     /// Keeps a token or ticket, unless a newer one is there already.
     pub async fn save_credential(&self, mut row: Credential) -> Result<(), StoreError> {
         let name = format!("{}/{}", row.appid, row.kind);
-        row.value = self.sealer.seal(
-            Place {
-                table: "credentials",
-                row: &name,
-                column: "value",
-            },
-            &row.value,
-        );
+        row.value = self.sealer.seal(Place { table: "credentials", row: &name, column: "value" }, &row.value);
         self.db.save_credential(row).await
     }
 
@@ -135,14 +114,7 @@ impl Store {
             return Ok(None);
         };
         let row = hex(&key);
-        match self.sealer.open(
-            Place {
-                table: "once",
-                row: &row,
-                column: "answer",
-            },
-            &sealed,
-        ) {
+        match self.sealer.open(Place { table: "once", row: &row, column: "answer" }, &sealed) {
             Ok(plain) => Ok(Some(plain)),
             Err(e) => Err(StoreError::Corrupt(format!("once {row}: {e}").into())),
         }
@@ -157,14 +129,7 @@ impl Store {
         expires_at: i64,
     ) -> Result<(), StoreError> {
         let row = hex(&key);
-        let sealed = self.sealer.seal(
-            Place {
-                table: "once",
-                row: &row,
-                column: "answer",
-            },
-            answer,
-        );
+        let sealed = self.sealer.seal(Place { table: "once", row: &row, column: "answer" }, answer);
         self.db.keep_once_answer(key, sealed, now, expires_at).await
     }
 
@@ -199,9 +164,7 @@ pub struct Inspection {
 impl Inspection {
     /// Whether `sealer` is the key this database was sealed with.
     pub fn fits(&self, sealer: &Sealer) -> bool {
-        self.key_check
-            .as_ref()
-            .is_none_or(|sealed| sealer.open(KEY_CHECK, sealed).is_ok())
+        self.key_check.as_ref().is_none_or(|sealed| sealer.open(KEY_CHECK, sealed).is_ok())
     }
 }
 
@@ -232,13 +195,7 @@ mod tests {
         };
         let store = Store::open(&path, |_| key(1)).unwrap();
         store.save_credential(row.clone()).await.unwrap();
-        store
-            .save_credential(Credential {
-                version: 2,
-                ..row.clone()
-            })
-            .await
-            .unwrap();
+        store.save_credential(Credential { version: 2, ..row.clone() }).await.unwrap();
         for file in std::fs::read_dir(dir.path()).unwrap() {
             let bytes = std::fs::read(file.unwrap().path()).unwrap();
             assert!(!bytes.windows(13).any(|w| w == b"planted-token"));
@@ -249,11 +206,7 @@ mod tests {
             key(1)
         })
         .unwrap();
-        assert_eq!(
-            store.credentials().unwrap(),
-            [row],
-            "an older version never overwrites a newer one"
-        );
+        assert_eq!(store.credentials().unwrap(), [row], "an older version never overwrites a newer one");
     }
 
     #[test]

@@ -27,8 +27,7 @@ impl Tasks {
         F::Output: Send + 'static,
     {
         let aborted = self.aborted.clone();
-        self.tracker
-            .spawn(async move { aborted.run_until_cancelled(work).await })
+        self.tracker.spawn(async move { aborted.run_until_cancelled(work).await })
     }
 
     /// Waits until every task has ended; call it once nothing spawns any more.

@@ -20,7 +20,5 @@ pub fn start(log: Log) {
         LogFormat::Json => layer.json().flatten_event(true).boxed(),
     };
     // Only a test that starts twice in one process meets the error.
-    let _ = tracing_subscriber::registry()
-        .with(layer.with_filter(targets))
-        .try_init();
+    let _ = tracing_subscriber::registry().with(layer.with_filter(targets)).try_init();
 }

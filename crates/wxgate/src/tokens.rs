@@ -101,10 +101,7 @@ impl Tokens {
     /// Takes up what the store kept, so that a restart fetches nothing.
     pub fn new(store: Store, transport: Transport, clock: Clock, tasks: Tasks) -> anyhow::Result<Self> {
         let kept = store.credentials()?;
-        let kept = kept
-            .into_iter()
-            .map(|row| ((row.appid.clone(), row.kind.clone()), row))
-            .collect();
+        let kept = kept.into_iter().map(|row| ((row.appid.clone(), row.kind.clone()), row)).collect();
         Ok(Self(Arc::new(Inner {
             store,
             transport,
@@ -168,10 +165,7 @@ impl Tokens {
             Ageing::Stable => (slot.history(|h| h.may_confirm(now)), false),
             Ageing::Classic => {
                 let dead = used.expires_at <= now;
-                (
-                    dead || slot.history(|h| h.may_replace_classic(used.last_ok(), now)),
-                    true,
-                )
+                (dead || slot.history(|h| h.may_replace_classic(used.last_ok(), now)), true)
             }
         };
         if !may_ask {
@@ -297,10 +291,7 @@ impl Tokens {
         });
         match task.await {
             Ok(Some(outcome)) => outcome,
-            _ => Err(TokenError::Lost(Lost {
-                sent: true,
-                why: "wxgate is stopping".into(),
-            })),
+            _ => Err(TokenError::Lost(Lost { sent: true, why: "wxgate is stopping".into() })),
         }
     }
 

@@ -42,11 +42,7 @@ pub struct Upstream {
 impl Upstream {
     /// Over the same transport as `tokens`.
     pub fn new(tokens: Tokens, transport: Transport, clock: Clock) -> Self {
-        Self {
-            tokens,
-            transport,
-            clock,
-        }
+        Self { tokens, transport, clock }
     }
 
     /// The token authority.
@@ -79,10 +75,7 @@ impl Upstream {
             return Ok(answer.body);
         }
         let why = format!("HTTP {} without a picture", answer.status.as_u16());
-        Err(Failure::Lost(Lost {
-            sent: true,
-            why: why.into(),
-        }))
+        Err(Failure::Lost(Lost { sent: true, why: why.into() }))
     }
 
     async fn call(
@@ -94,20 +87,10 @@ impl Upstream {
     ) -> Result<Answer, Failure> {
         let body = body.map(|body| Bytes::from(body.to_string()));
         if endpoint.auth != Auth::AccessToken {
-            let secret = [
-                ("appid", app.entry.appid.as_str()),
-                ("secret", app.entry.secret.expose_secret()),
-            ];
-            let credential: &[(&str, &str)] = if endpoint.auth == Auth::Secret {
-                &secret
-            } else {
-                &[]
-            };
+            let secret = [("appid", app.entry.appid.as_str()), ("secret", app.entry.secret.expose_secret())];
+            let credential: &[(&str, &str)] = if endpoint.auth == Auth::Secret { &secret } else { &[] };
             let query = [credential, query].concat();
-            let answer = self
-                .transport
-                .send(endpoint, &query, body, self.transport.deadline())
-                .await?;
+            let answer = self.transport.send(endpoint, &query, body, self.transport.deadline()).await?;
             return refused(&answer).map_or(Ok(answer), |error| Err(Failure::Refused(error)));
         }
         let token = self.tokens.get(app, Kind::AccessToken).await?;
@@ -115,9 +98,7 @@ impl Upstream {
         let deadline = self.transport.deadline();
         let send = async |token: &str| {
             let query = [&[("access_token", token)], query].concat();
-            self.transport
-                .send(endpoint, &query, body.clone(), deadline)
-                .await
+            self.transport.send(endpoint, &query, body.clone(), deadline).await
         };
         let answer = send(token.expose()).await?;
         let Some(error) = refused(&answer) else {
@@ -149,17 +130,12 @@ pub fn refuses_token(error: &ApiError) -> bool {
 
 /// WeChat's refusal, unless the answer comes from a broken edge.
 fn refused(answer: &Answer) -> Option<ApiError> {
-    (!answer.status.is_server_error())
-        .then(|| wechat::answer::errcode(&answer.body))
-        .flatten()
+    (!answer.status.is_server_error()).then(|| wechat::answer::errcode(&answer.body)).flatten()
 }
 
 /// The answer as a JSON object; anything else was not said by WeChat's API.
 pub fn json_answer(answer: &Answer) -> Result<Value, Lost> {
-    let lost = |why: String| Lost {
-        sent: true,
-        why: why.into(),
-    };
+    let lost = |why: String| Lost { sent: true, why: why.into() };
     if answer.status.is_server_error() {
         return Err(lost(format!("HTTP {}", answer.status.as_u16())));
     }

@@ -25,10 +25,7 @@ pub(super) fn answer(shared: &Arc<Shared>, call: &Call) -> Reply {
 
 /// An error as WeChat words it: `/sns/` as text with a comma, everything else as JSON.
 pub(super) fn refusal(world: &World, path: &str, refusal: &Refusal) -> Reply {
-    let text = refusal
-        .text
-        .as_deref()
-        .unwrap_or_else(|| errcode::text(refusal.code));
+    let text = refusal.text.as_deref().unwrap_or_else(|| errcode::text(refusal.code));
     let rid = world.rid();
     let (content_type, errmsg) = if path.starts_with("/sns/") {
         ("text/plain", format!("{text}, rid: {rid}"))
@@ -36,10 +33,7 @@ pub(super) fn refusal(world: &World, path: &str, refusal: &Refusal) -> Reply {
         (JSON, format!("{text} rid: {rid}"))
     };
     let body = json!({"errcode": refusal.code, "errmsg": errmsg});
-    Reply {
-        errcode: refusal.code,
-        ..Reply::new(content_type, body.to_string())
-    }
+    Reply { errcode: refusal.code, ..Reply::new(content_type, body.to_string()) }
 }
 
 /// What the sandbox plays; anything else is `invalid url`.
@@ -94,13 +88,7 @@ fn dispatch(shared: &Arc<Shared>, call: &Call, appid: &mut Option<String>) -> Ou
         "/cgi-bin/stable_token" => {
             *appid = Some(text("appid").to_owned());
             let force = request["force_refresh"].as_bool().unwrap_or_default();
-            json(world.stable_token(
-                text("grant_type"),
-                text("appid"),
-                text("secret"),
-                force,
-                call.peer,
-            )?)
+            json(world.stable_token(text("grant_type"), text("appid"), text("secret"), force, call.peer)?)
         }
         "/cgi-bin/ticket/getticket" => json(world.ticket(&own, q("type"))?),
         "/cgi-bin/user/info" => json(world.follower_info(&own, q("openid"))?),

@@ -16,11 +16,7 @@ type Outcome = Result<Value, String>;
 
 pub(super) async fn answer(shared: &Arc<Shared>, name: &str, call: &Call) -> Reply {
     let outcome = if name == "state" {
-        if call.method == Method::GET {
-            Ok(shared.world().state())
-        } else {
-            Err("use GET".to_owned())
-        }
+        if call.method == Method::GET { Ok(shared.world().state()) } else { Err("use GET".to_owned()) }
     } else if call.method != Method::POST {
         Err("use POST".to_owned())
     } else {
@@ -28,10 +24,9 @@ pub(super) async fn answer(shared: &Arc<Shared>, name: &str, call: &Call) -> Rep
     };
     match outcome {
         Ok(value) => Reply::new("application/json", value.to_string()),
-        Err(error) => Reply {
-            status: 400,
-            ..Reply::new("application/json", json!({"error": error}).to_string())
-        },
+        Err(error) => {
+            Reply { status: 400, ..Reply::new("application/json", json!({"error": error}).to_string()) }
+        }
     }
 }
 
@@ -58,21 +53,14 @@ async fn posted(shared: &Arc<Shared>, name: &str, call: &Call) -> Outcome {
         "callback" => set_callback(shared, read(body)?).await,
         "oauth/code" => {
             let asked: OauthCode = read(body)?;
-            if !matches!(
-                asked.scope.as_str(),
-                "snsapi_base" | "snsapi_userinfo" | "snsapi_login"
-            ) {
+            if !matches!(asked.scope.as_str(), "snsapi_base" | "snsapi_userinfo" | "snsapi_login") {
                 return Err("scope is snsapi_base, snsapi_userinfo or snsapi_login".to_owned());
             }
             code(shared, &asked.appid, &asked.openid, CodeKind::Oauth(asked.scope))
         }
         "login/code" | "phone/code" => {
             let asked: Person = read(body)?;
-            let kind = if name == "login/code" {
-                CodeKind::Login
-            } else {
-                CodeKind::Phone
-            };
+            let kind = if name == "login/code" { CodeKind::Login } else { CodeKind::Phone };
             code(shared, &asked.appid, &asked.openid, kind)
         }
         "subscribe" => {
@@ -90,18 +78,14 @@ async fn posted(shared: &Arc<Shared>, name: &str, call: &Call) -> Outcome {
                 &mut rand::rng(),
                 6_000_000_000_000_000_000..7_000_000_000_000_000_000,
             );
-            let fields = [
-                ("MsgType", json!("text")),
-                ("Content", json!(asked.text)),
-                ("MsgId", json!(id)),
-            ];
-            pushes(push::message(shared, &asked.appid, &asked.openid, &fields).await)
+            let fields = [("MsgType", json!("text")), ("Content", json!(asked.text)), ("MsgId", json!(id))];
+            pushes(&push::message(shared, &asked.appid, &asked.openid, &fields).await)
         }
         "event" => {
             let asked: Event = read(body)?;
             follow_by_event(&mut shared.world(), &asked)?;
             let fields = [("EventKey", json!(asked.key))];
-            pushes(push::event(shared, &asked.appid, &asked.openid, &asked.event, &fields).await)
+            pushes(&push::event(shared, &asked.appid, &asked.openid, &asked.event, &fields).await)
         }
         "unfollow" => {
             let asked: Person = read(body)?;
@@ -113,7 +97,7 @@ async fn posted(shared: &Arc<Shared>, name: &str, call: &Call) -> Outcome {
                 }
             }
             let fields = [("EventKey", json!(""))];
-            pushes(push::event(shared, &asked.appid, &asked.openid, "unsubscribe", &fields).await)
+            pushes(&push::event(shared, &asked.appid, &asked.openid, "unsubscribe", &fields).await)
         }
         "token/expire" => {
             let asked: Appid = read(body)?;
@@ -162,23 +146,17 @@ fn read<T: DeserializeOwned>(body: Value) -> Result<T, String> {
     serde_json::from_value(body).map_err(|error| error.to_string())
 }
 
-fn pushes(pushes: Vec<Value>) -> Outcome {
+fn pushes(pushes: &[Value]) -> Outcome {
     Ok(json!({"pushes": pushes}))
 }
 
 fn known_account<'a>(world: &'a World, appid: &str) -> Result<&'a Account, String> {
-    world
-        .accounts
-        .get(appid)
-        .ok_or_else(|| format!("no account {appid}"))
+    world.accounts.get(appid).ok_or_else(|| format!("no account {appid}"))
 }
 
 fn known_user(world: &World, appid: &str, openid: &str) -> Result<(), String> {
     known_account(world, appid)?;
-    world
-        .user(appid, openid)
-        .map(drop)
-        .ok_or_else(|| format!("no user {openid} of {appid}"))
+    world.user(appid, openid).map(drop).ok_or_else(|| format!("no user {openid} of {appid}"))
 }
 
 fn code(shared: &Shared, appid: &str, openid: &str, kind: CodeKind) -> Outcome {
@@ -332,11 +310,7 @@ async fn set_callback(shared: &Arc<Shared>, asked: NewCallback) -> Outcome {
         .await
         .map_err(|why| format!("the verification failed: {why}"))?;
     if let Some(account) = shared.world().accounts.get_mut(&asked.appid) {
-        account.callback = Some(Callback {
-            url: asked.url,
-            mode,
-            json,
-        });
+        account.callback = Some(Callback { url: asked.url, mode, json });
     }
     Ok(json!({"ok": true}))
 }
@@ -345,11 +319,7 @@ async fn scan(shared: &Arc<Shared>, asked: Scan) -> Outcome {
     let (appid, event, key) = {
         let mut world = shared.world();
         let now = world.now();
-        let ticket = world
-            .tickets
-            .get(&asked.ticket)
-            .cloned()
-            .ok_or("no such ticket")?;
+        let ticket = world.tickets.get(&asked.ticket).cloned().ok_or("no such ticket")?;
         if ticket.expires_at.is_some_and(|end| end <= now) {
             return Err("the code has expired".to_owned());
         }
@@ -364,7 +334,7 @@ async fn scan(shared: &Arc<Shared>, asked: Scan) -> Outcome {
         }
     };
     let fields = [("EventKey", json!(key)), ("Ticket", json!(asked.ticket))];
-    pushes(push::event(shared, &appid, &asked.openid, event, &fields).await)
+    pushes(&push::event(shared, &appid, &asked.openid, event, &fields).await)
 }
 
 fn follow_by_event(world: &mut World, asked: &Event) -> Result<(), String> {

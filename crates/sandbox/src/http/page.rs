@@ -9,10 +9,7 @@ a.button{display:block;padding:.7rem;margin:.5rem 0;border-radius:.5rem;backgrou
 text-align:center;text-decoration:none}a.plain{background:#8883;color:inherit}</style>";
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 fn document(lang: &str, title: &str, body: &str) -> String {
@@ -27,31 +24,15 @@ const CONTROL: &[(&str, &str, &str)] = &[
     ("POST apps", "添加或修改账号", "add or change an account"),
     ("POST reset", "回到初始状态", "back to the start"),
     ("POST users", "添加用户", "add a user"),
-    (
-        "POST callback",
-        "设置并验证消息推送地址",
-        "set and verify a callback",
-    ),
-    (
-        "POST oauth/code · login/code · phone/code",
-        "发一次性 code",
-        "hand out a single-use code",
-    ),
-    (
-        "POST subscribe",
-        "用户允许若干条订阅消息",
-        "a user allows subscription messages",
-    ),
+    ("POST callback", "设置并验证消息推送地址", "set and verify a callback"),
+    ("POST oauth/code · login/code · phone/code", "发一次性 code", "hand out a single-use code"),
+    ("POST subscribe", "用户允许若干条订阅消息", "a user allows subscription messages"),
     (
         "POST scan · message · event · unfollow",
         "用户扫码、发消息、触发事件、取关",
         "a user scans, writes, acts, unfollows",
     ),
-    (
-        "POST token/expire · token/rotate",
-        "令牌到期、被别人刷新",
-        "end a token, let somebody else refresh it",
-    ),
+    ("POST token/expire · token/rotate", "令牌到期、被别人刷新", "end a token, let somebody else refresh it"),
     ("POST fault", "注入故障", "script a fault"),
     ("POST clock", "拨快时钟", "move the clock"),
     ("POST quirks", "切换未经证实的行为", "switch unconfirmed facts"),
@@ -73,10 +54,7 @@ pub(super) fn front(world: &World, english: bool) -> String {
     let control: String = CONTROL
         .iter()
         .map(|(call, zh, en)| {
-            format!(
-                "<tr><td><code>{call}</code></td><td>{}</td></tr>",
-                if english { en } else { zh }
-            )
+            format!("<tr><td><code>{call}</code></td><td>{}</td></tr>", if english { en } else { zh })
         })
         .collect();
     let body = format!(
@@ -89,16 +67,9 @@ pub(super) fn front(world: &World, english: bool) -> String {
         ),
         pick("账号", "Accounts"),
         pick("控制接口", "Control"),
-        pick(
-            "在 /sandbox/ 之下，JSON 进出：",
-            "Below /sandbox/, JSON in and out:"
-        ),
+        pick("在 /sandbox/ 之下，JSON 进出：", "Below /sandbox/, JSON in and out:"),
     );
-    document(
-        if english { "en" } else { "zh-CN" },
-        pick("微信模拟器", "WeChat simulator"),
-        &body,
-    )
+    document(if english { "en" } else { "zh-CN" }, pick("微信模拟器", "WeChat simulator"), &body)
 }
 
 /// Whom to be, and whether to agree.
@@ -124,9 +95,5 @@ pub(super) fn consent(world: &World, appid: &str, scope: &str, query: &str) -> S
 
 /// WeChat's error page.
 pub(super) fn oauth_error(code: i64, why: &str) -> String {
-    document(
-        "zh-CN",
-        "出错了",
-        &format!("<h1>出错了</h1><p>{}</p><p>错误码 {code}</p>", escape(why)),
-    )
+    document("zh-CN", "出错了", &format!("<h1>出错了</h1><p>{}</p><p>错误码 {code}</p>", escape(why)))
 }

@@ -77,10 +77,7 @@ impl World {
         }
         let now = self.now();
         let same = |a: &CodeKind, b: &CodeKind| std::mem::discriminant(a) == std::mem::discriminant(b);
-        let found = self
-            .codes
-            .get_mut(code)
-            .filter(|found| found.appid == appid && same(&found.kind, kind));
+        let found = self.codes.get_mut(code).filter(|found| found.appid == appid && same(&found.kind, kind));
         let found = found.ok_or(Refusal::from(40029))?;
         if found.used {
             return Err(if *kind == CodeKind::Phone { 40029 } else { 40163 }.into());
@@ -101,11 +98,7 @@ impl World {
     }
 
     fn grant_type(given: &str, wanted: &str) -> Outcome<()> {
-        if given == wanted {
-            Ok(())
-        } else {
-            Err(40002.into())
-        }
+        if given == wanted { Ok(()) } else { Err(40002.into()) }
     }
 
     /// `GET /sns/oauth2/access_token`
@@ -162,21 +155,14 @@ impl World {
             return Err(41003.into());
         }
         Self::grant_type(grant, "refresh_token")?;
-        let (token, end) = self
-            .refresh_tokens
-            .get(refresh)
-            .cloned()
-            .ok_or(Refusal::from(40030))?;
+        let (token, end) = self.refresh_tokens.get(refresh).cloned().ok_or(Refusal::from(40030))?;
         if token.appid != appid {
             return Err(40030.into());
         }
         if end <= self.now() {
             return Err(42002.into());
         }
-        let renewed = UserToken {
-            expires_at: self.now() + USER_TOKEN_MS,
-            ..token
-        };
+        let renewed = UserToken { expires_at: self.now() + USER_TOKEN_MS, ..token };
         Ok(self.grant(renewed, Some(refresh.to_owned())))
     }
 
@@ -238,11 +224,7 @@ impl World {
         if code.is_empty() {
             return Err(41008.into());
         }
-        if self
-            .codes
-            .get(code)
-            .is_some_and(|code| code.kind == CodeKind::Phone && code.appid != appid)
-        {
+        if self.codes.get(code).is_some_and(|code| code.kind == CodeKind::Phone && code.appid != appid) {
             return Err(40013.into());
         }
         let (_, owner) = self.spend(appid, code, &CodeKind::Phone)?;
@@ -250,11 +232,7 @@ impl World {
             return Err(40003.into());
         }
         let phone = &self.user_of(appid, &owner)?.phone;
-        let country = if self.quirks.country_code_is_number {
-            json!(86)
-        } else {
-            json!("86")
-        };
+        let country = if self.quirks.country_code_is_number { json!(86) } else { json!("86") };
         Ok(json!({
             "errcode": 0, "errmsg": "ok",
             "phone_info": {

@@ -48,11 +48,7 @@ impl World {
 
     /// `POST /cgi-bin/message/template/send`
     pub(crate) fn send_template(&mut self, appid: &str, path: &str, request: &Value) -> Outcome<Sent> {
-        if self
-            .accounts
-            .get(appid)
-            .is_none_or(|account| account.kind != Kind::Official)
-        {
+        if self.accounts.get(appid).is_none_or(|account| account.kind != Kind::Official) {
             return Err(48001.into());
         }
         let openid = self.receiver(appid, request)?.to_owned();
@@ -61,10 +57,7 @@ impl World {
         }
         let data = request["data"].as_object().ok_or(Refusal::from(47001))?;
         check_values(data, false)?;
-        if self
-            .user(appid, &openid)
-            .is_some_and(|user| !user.follows.contains(appid))
-        {
+        if self.user(appid, &openid).is_some_and(|user| !user.follows.contains(appid)) {
             return Err(43004.into());
         }
         if !self.count(appid, "template/send", 86_400, 100_000) {
@@ -77,12 +70,7 @@ impl World {
         if let Some((msgid, at)) = self.client_msg_ids.get(&key).filter(|_| !client_id.is_empty())
             && now - at < SAME_ID_MS
         {
-            return Ok(Sent {
-                answer: answer(*msgid),
-                msgid: *msgid,
-                openid,
-                is_new: false,
-            });
+            return Ok(Sent { answer: answer(*msgid), msgid: *msgid, openid, is_new: false });
         }
         let msgid = message_id();
         if !client_id.is_empty() {
@@ -90,20 +78,12 @@ impl World {
             self.client_msg_ids.insert(key, (msgid, now));
         }
         self.record(appid, path, request, msgid);
-        Ok(Sent {
-            answer: answer(msgid),
-            msgid,
-            openid,
-            is_new: true,
-        })
+        Ok(Sent { answer: answer(msgid), msgid, openid, is_new: true })
     }
 
     /// The user allows `count` more messages of a template.
     pub(crate) fn allow(&mut self, openid: &str, template: &str, count: u32) {
-        let credit = self
-            .credits
-            .entry((openid.to_owned(), template.to_owned()))
-            .or_default();
+        let credit = self.credits.entry((openid.to_owned(), template.to_owned())).or_default();
         *credit = credit.saturating_add(count);
     }
 
@@ -151,10 +131,7 @@ fn check_values(data: &Map<String, Value>, subscription: bool) -> Outcome<()> {
     for (name, field) in data {
         let argument = |what: &str| {
             let text = format!("argument invalid! data.{name}.value {what}");
-            Err(Refusal {
-                code: 47003,
-                text: Some(text),
-            })
+            Err(Refusal { code: 47003, text: Some(text) })
         };
         let value = match &field["value"] {
             Value::String(text) => text.clone(),

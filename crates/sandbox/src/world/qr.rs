@@ -26,11 +26,7 @@ pub(crate) struct Ticket {
 impl World {
     /// `POST /cgi-bin/qrcode/create`
     pub(crate) fn create_qr(&mut self, appid: &str, request: &Value) -> Outcome<Value> {
-        if self
-            .accounts
-            .get(appid)
-            .is_none_or(|account| account.kind != Kind::Official)
-        {
+        if self.accounts.get(appid).is_none_or(|account| account.kind != Kind::Official) {
             return Err(48001.into());
         }
         let (permanent, by_id) = match request["action_name"].as_str() {
@@ -40,24 +36,16 @@ impl World {
             Some("QR_LIMIT_STR_SCENE") => (true, false),
             _ => return Err(40052.into()),
         };
-        let scene = request["action_info"]["scene"]
-            .as_object()
-            .ok_or(Refusal::from(40053))?;
+        let scene = request["action_info"]["scene"].as_object().ok_or(Refusal::from(40053))?;
         let scene = if by_id {
-            let id = scene
-                .get("scene_id")
-                .and_then(Value::as_i64)
-                .ok_or(Refusal::from(40129))?;
+            let id = scene.get("scene_id").and_then(Value::as_i64).ok_or(Refusal::from(40129))?;
             let most = if permanent { 100_000 } else { i64::from(u32::MAX) };
             if !(1..=most).contains(&id) {
                 return Err(40129.into());
             }
             id.to_string()
         } else {
-            let text = scene
-                .get("scene_str")
-                .and_then(Value::as_str)
-                .ok_or(Refusal::from(40129))?;
+            let text = scene.get("scene_str").and_then(Value::as_str).ok_or(Refusal::from(40129))?;
             if !(1..=64).contains(&text.chars().count()) {
                 return Err(40129.into());
             }
@@ -65,10 +53,7 @@ impl World {
         };
         let seconds = match &request["expire_seconds"] {
             Value::Null => 60,
-            value => value
-                .as_i64()
-                .filter(|seconds| *seconds > 0)
-                .ok_or(Refusal::from(40097))?,
+            value => value.as_i64().filter(|seconds| *seconds > 0).ok_or(Refusal::from(40097))?,
         };
         if !self.count(appid, "qrcode/create", 86_400, 100_000) {
             return Err(45009.into());
@@ -105,17 +90,11 @@ impl World {
 
     /// The text and width of `POST /wxa/getwxacodeunlimit`'s picture.
     pub(crate) fn wxa_code(&mut self, appid: &str, request: &Value) -> Outcome<(String, u32)> {
-        let scene = match &request["scene"] {
-            Value::String(scene) => scene,
-            _ => return Err(40169.into()),
-        };
+        let Value::String(scene) = &request["scene"] else { return Err(40169.into()) };
         if !(1..=32).contains(&scene.chars().count()) {
             return Err(40169.into());
         }
-        if !scene
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || SCENE_MARKS.contains(c))
-        {
+        if !scene.chars().all(|c| c.is_ascii_alphanumeric() || SCENE_MARKS.contains(c)) {
             return Err(40129.into());
         }
         let page = request["page"].as_str().unwrap_or_default();
@@ -125,10 +104,7 @@ impl World {
         if page.contains("scancode_time") {
             return Err(85096.into());
         }
-        if !matches!(
-            request["env_version"].as_str().unwrap_or("release"),
-            "release" | "trial" | "develop"
-        ) {
+        if !matches!(request["env_version"].as_str().unwrap_or("release"), "release" | "trial" | "develop") {
             return Err(40097.into());
         }
         let is_checked = request["check_path"].as_bool().unwrap_or(true);
@@ -138,11 +114,7 @@ impl World {
         if !self.count(appid, "getwxacodeunlimit", 60, 5000) {
             return Err(45009.into());
         }
-        let page = if page.is_empty() {
-            "pages/index/index"
-        } else {
-            page
-        };
+        let page = if page.is_empty() { "pages/index/index" } else { page };
         let width = request["width"].as_i64().unwrap_or(430).clamp(280, 1280);
         let text = format!("https://wxa.example/{appid}/{page}?scene={scene}");
         Ok((text, u32::try_from(width).unwrap_or(430)))

@@ -39,10 +39,7 @@ impl Slot {
             self.previous = Some((old, dies_at));
         }
         let value = format!("{}_{}", rand::rng().random_range(10..100), random_base64(105));
-        self.current.insert(Issued {
-            value,
-            expires_at: now + ttl * 1000,
-        })
+        self.current.insert(Issued { value, expires_at: now + ttl * 1000 })
     }
 
     /// Whether a token works at `now`: `Err` says why not, `None` is not of this slot.
@@ -91,16 +88,9 @@ impl World {
         if account.ip_allow.is_empty() || account.ip_allow.contains(&peer) {
             return Ok(());
         }
-        let v6 = if peer.is_ipv4() {
-            format!("::ffff:{peer}")
-        } else {
-            peer.to_string()
-        };
+        let v6 = if peer.is_ipv4() { format!("::ffff:{peer}") } else { peer.to_string() };
         let text = format!("invalid ip {peer} ipv6 {v6}, not in whitelist");
-        Err(Refusal {
-            code: 40164,
-            text: Some(text),
-        })
+        Err(Refusal { code: 40164, text: Some(text) })
     }
 
     fn check_token_call(&self, grant_type: &str, appid: &str, secret: &str, peer: IpAddr) -> Outcome<()> {
@@ -152,11 +142,7 @@ impl World {
         };
         // WeChat renews five minutes before the end; a short life is scaled.
         let window = (account.token_ttl * 1000 / 2).min(OVERLAP_MS);
-        let current = account
-            .stable
-            .current
-            .as_ref()
-            .filter(|token| token.expires_at > now);
+        let current = account.stable.current.as_ref().filter(|token| token.expires_at > now);
         let same = current.map(|token| granted(token, now));
         if force {
             let too_soon = account.stable.forced_at.is_some_and(|at| now - at < 30_000);
@@ -186,17 +172,12 @@ impl World {
             return Value::Null;
         };
         let ttl = account.token_ttl;
-        let slot = if stable {
-            &mut account.stable
-        } else {
-            &mut account.classic
-        };
+        let slot = if stable { &mut account.stable } else { &mut account.classic };
         let token = slot.issue(now, ttl).clone();
         if self.known_tokens.len() >= KNOWN {
             self.known_tokens.clear();
         }
-        self.known_tokens
-            .insert(token.value.clone(), (appid.to_owned(), token.expires_at));
+        self.known_tokens.insert(token.value.clone(), (appid.to_owned(), token.expires_at));
         granted(&token, now)
     }
 
@@ -215,18 +196,10 @@ impl World {
         }
         let now = self.now();
         let Some((appid, expires_at)) = self.known_tokens.get(token) else {
-            return Err(if self.quirks.garbage_token_is_40014 {
-                40014
-            } else {
-                40001
-            }
-            .into());
+            return Err(if self.quirks.garbage_token_is_40014 { 40014 } else { 40001 }.into());
         };
         let account = self.accounts.get(appid).ok_or(Refusal::from(40001))?;
-        let verdict = account
-            .stable
-            .verdict(token, now)
-            .or_else(|| account.classic.verdict(token, now));
+        let verdict = account.stable.verdict(token, now).or_else(|| account.classic.verdict(token, now));
         match verdict {
             Some(Ok(())) => {}
             Some(Err(code)) => return Err(code.into()),
@@ -241,11 +214,7 @@ impl World {
     pub(crate) fn rotate(&mut self, appid: &str, stable: bool, hard: bool) {
         self.issue(appid, stable);
         if let Some(account) = self.accounts.get_mut(appid).filter(|_| hard) {
-            let slot = if stable {
-                &mut account.stable
-            } else {
-                &mut account.classic
-            };
+            let slot = if stable { &mut account.stable } else { &mut account.classic };
             slot.previous = None;
         }
     }
@@ -260,8 +229,7 @@ impl World {
             slot.previous = None;
             if let Some(token) = &mut slot.current {
                 token.expires_at = token.expires_at.min(now);
-                self.known_tokens
-                    .insert(token.value.clone(), (appid.to_owned(), token.expires_at));
+                self.known_tokens.insert(token.value.clone(), (appid.to_owned(), token.expires_at));
             }
         }
     }

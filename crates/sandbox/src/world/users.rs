@@ -43,11 +43,7 @@ impl World {
         let user = User {
             nickname: nickname.map_or_else(|| format!("用户{number}"), str::to_owned),
             unionid: open_id(&id, "unionid"),
-            openids: self
-                .accounts
-                .keys()
-                .map(|appid| (appid.clone(), open_id(&id, appid)))
-                .collect(),
+            openids: self.accounts.keys().map(|appid| (appid.clone(), open_id(&id, appid))).collect(),
             follows: BTreeSet::new(),
             phone: format!("1350000{number:04}"),
             id,
@@ -65,15 +61,11 @@ impl World {
     }
 
     pub(crate) fn user(&self, appid: &str, openid: &str) -> Option<&User> {
-        self.users
-            .iter()
-            .find(|user| user.openids.get(appid).is_some_and(|one| one == openid))
+        self.users.iter().find(|user| user.openids.get(appid).is_some_and(|one| one == openid))
     }
 
     pub(crate) fn user_mut(&mut self, appid: &str, openid: &str) -> Option<&mut User> {
-        self.users
-            .iter_mut()
-            .find(|user| user.openids.get(appid).is_some_and(|one| one == openid))
+        self.users.iter_mut().find(|user| user.openids.get(appid).is_some_and(|one| one == openid))
     }
 
     /// `GET /cgi-bin/user/info`

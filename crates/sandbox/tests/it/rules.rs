@@ -19,22 +19,12 @@ async fn a_classic_token_overlaps_its_predecessor_for_five_minutes() {
     let world = World::start().await;
     let (first, second) = (world.classic().await, world.classic().await);
     assert_eq!(first["expires_in"], 7200);
-    assert_eq!(
-        (world.try_token(&first).await, world.try_token(&second).await),
-        (0, 0)
-    );
+    assert_eq!((world.try_token(&first).await, world.try_token(&second).await), (0, 0));
     world.advance(301);
-    assert_eq!(
-        (world.try_token(&first).await, world.try_token(&second).await),
-        (40001, 0)
-    );
+    assert_eq!((world.try_token(&first).await, world.try_token(&second).await), (40001, 0));
     world.classic().await;
     world.classic().await;
-    assert_eq!(
-        world.try_token(&second).await,
-        40001,
-        "the one before the last dies at once"
-    );
+    assert_eq!(world.try_token(&second).await, 40001, "the one before the last dies at once");
     world.advance(7200);
     assert_eq!(world.try_token(&second).await, 42001);
 }
@@ -46,22 +36,12 @@ async fn the_stable_token_is_the_same_until_five_minutes_before_its_end() {
     let classic = world.classic().await;
     world.advance(6800);
     let same = world.stable(false).await;
-    assert_eq!(
-        (&same["access_token"], &same["expires_in"]),
-        (&first["access_token"], &json!(400))
-    );
+    assert_eq!((&same["access_token"], &same["expires_in"]), (&first["access_token"], &json!(400)));
     world.advance(101);
     let second = world.stable(false).await;
     assert_ne!(second["access_token"], first["access_token"]);
-    assert_eq!(
-        (world.try_token(&first).await, world.try_token(&second).await),
-        (0, 0)
-    );
-    assert_eq!(
-        world.try_token(&classic).await,
-        0,
-        "the two kinds don't disturb each other"
-    );
+    assert_eq!((world.try_token(&first).await, world.try_token(&second).await), (0, 0));
+    assert_eq!(world.try_token(&classic).await, 0, "the two kinds don't disturb each other");
     world.advance(300);
     assert_eq!(world.try_token(&first).await, 42001);
 }
@@ -85,9 +65,7 @@ async fn force_refresh_has_a_gap_and_a_daily_limit() {
     assert_eq!(world.stable(true).await["errcode"], 45009);
     world.advance(86_400);
     assert!(world.stable(true).await["access_token"].is_string());
-    world
-        .control("quirks", json!({"forced_refresh_within_30s": "error"}))
-        .await;
+    world.control("quirks", json!({"forced_refresh_within_30s": "error"})).await;
     assert_eq!(world.stable(true).await["errcode"], 45011);
 }
 
@@ -99,27 +77,14 @@ async fn what_the_token_endpoints_refuse() {
         (format!("grant_type=x&appid={OFFICIAL}&secret={secret}"), 40002),
         (format!("grant_type=client_credential&secret={secret}"), 41002),
         (format!("grant_type=client_credential&appid={OFFICIAL}"), 41004),
-        (
-            format!("grant_type=client_credential&appid=wxnone&secret={secret}"),
-            40013,
-        ),
-        (
-            format!("grant_type=client_credential&appid={OFFICIAL}&secret=wrong"),
-            40125,
-        ),
+        (format!("grant_type=client_credential&appid=wxnone&secret={secret}"), 40013),
+        (format!("grant_type=client_credential&appid={OFFICIAL}&secret=wrong"), 40125),
     ] {
         let reply = world.get(&format!("/cgi-bin/token?{query}")).await;
         assert_eq!((reply.status, reply.errcode()), (200, code));
         assert_eq!(reply.headers["content-type"], "application/json; encoding=utf-8");
     }
-    assert_eq!(
-        world
-            .send(Method::POST, "/cgi-bin/stable_token", "")
-            .await
-            .unwrap()
-            .errcode(),
-        44002
-    );
+    assert_eq!(world.send(Method::POST, "/cgi-bin/stable_token", "").await.unwrap().errcode(), 44002);
     assert_eq!(world.get("/cgi-bin/stable_token").await.errcode(), 43002);
     world
         .control(
@@ -130,10 +95,7 @@ async fn what_the_token_endpoints_refuse() {
     let refused = world.stable(false).await;
     assert_eq!(refused["errcode"], 40164);
     let text = refused["errmsg"].as_str().unwrap();
-    assert!(
-        text.starts_with("invalid ip 127.0.0.1 ipv6 ::ffff:127.0.0.1, not in whitelist rid: "),
-        "{text}"
-    );
+    assert!(text.starts_with("invalid ip 127.0.0.1 ipv6 ::ffff:127.0.0.1, not in whitelist rid: "), "{text}");
 }
 
 #[tokio::test]
@@ -150,11 +112,7 @@ async fn what_business_calls_say_of_tokens_and_bodies() {
         (qr(&token), "{", 47001),
         (qr(&token), "{\"action_name\":\"X\"}", 40052),
         (qr(&token), "{\"action_name\":\"QR_STR_SCENE\"}", 40053),
-        (
-            qr(&token),
-            "{\"action_name\":\"QR_SCENE\",\"action_info\":{\"scene\":{\"scene_id\":0}}}",
-            40129,
-        ),
+        (qr(&token), "{\"action_name\":\"QR_SCENE\",\"action_info\":{\"scene\":{\"scene_id\":0}}}", 40129),
         ("/cgi-bin/nothing".to_owned(), "{}", 40066),
     ] {
         let reply = world.send(Method::POST, &path, body).await.unwrap();
@@ -164,10 +122,7 @@ async fn what_business_calls_say_of_tokens_and_bodies() {
         assert_eq!(i64::from_str_radix(&rid[..8], 16).unwrap(), 1_795_305_600);
     }
     world.control("quirks", json!({"garbage_token": "40014"})).await;
-    let reply = world
-        .send(Method::POST, &qr("12_neverissuedneverissuedneverissued"), "{}")
-        .await
-        .unwrap();
+    let reply = world.send(Method::POST, &qr("12_neverissuedneverissuedneverissued"), "{}").await.unwrap();
     assert_eq!(reply.errcode(), 40014);
 }
 
@@ -184,10 +139,7 @@ async fn a_qr_code_is_a_real_picture_of_its_url() {
     let world = World::start().await;
     let token = world.token(OFFICIAL).await;
     let request = json!({"expire_seconds": 600, "action_name": "QR_STR_SCENE", "action_info": {"scene": {"scene_str": "x"}}});
-    let made = world
-        .post(&format!("/cgi-bin/qrcode/create?access_token={token}"), request)
-        .await
-        .json();
+    let made = world.post(&format!("/cgi-bin/qrcode/create?access_token={token}"), request).await.json();
     assert_eq!(made["expire_seconds"], 600);
     let ticket: String =
         url::form_urlencoded::byte_serialize(made["ticket"].as_str().unwrap().as_bytes()).collect();
@@ -198,12 +150,7 @@ async fn a_qr_code_is_a_real_picture_of_its_url() {
 
     let openid = world.control("users", json!({})).await["openids"][OFFICIAL].clone();
     world.advance(601);
-    let late = world
-        .post(
-            "/sandbox/scan",
-            json!({"ticket": made["ticket"], "openid": openid}),
-        )
-        .await;
+    let late = world.post("/sandbox/scan", json!({"ticket": made["ticket"], "openid": openid})).await;
     assert_eq!(late.status, 400);
 }
 
@@ -229,22 +176,12 @@ async fn mini_program_codes_are_checked_and_real() {
     assert_eq!(picture.headers["content-type"], "image/jpeg");
     assert!(scan(&picture.body).contains("scene=id=7"));
     let hyaline = json!({"scene": "a", "is_hyaline": true});
-    assert_eq!(
-        world.post(&path, hyaline.clone()).await.headers["content-type"],
-        "image/png"
-    );
+    assert_eq!(world.post(&path, hyaline.clone()).await.headers["content-type"], "image/png");
     world.control("quirks", json!({"hyaline": "jpeg"})).await;
-    assert_eq!(
-        world.post(&path, hyaline).await.headers["content-type"],
-        "image/jpeg"
-    );
+    assert_eq!(world.post(&path, hyaline).await.headers["content-type"], "image/jpeg");
     let official = world.token(OFFICIAL).await;
-    let wrong = world
-        .post(
-            &format!("/wxa/getwxacodeunlimit?access_token={official}"),
-            json!({"scene": "a"}),
-        )
-        .await;
+    let wrong =
+        world.post(&format!("/wxa/getwxacodeunlimit?access_token={official}"), json!({"scene": "a"})).await;
     assert_eq!(wrong.errcode(), 45063);
 }
 
@@ -259,38 +196,20 @@ async fn codes_are_bound_single_use_and_short_lived() {
             .get(&format!("/sns/jscode2session?appid={MINI}&secret={secret}&js_code={code}&grant_type=authorization_code"))
             .await
     };
-    let code = world.control("login/code", person.clone()).await["code"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let code = world.control("login/code", person.clone()).await["code"].as_str().unwrap().to_owned();
     let first = login(&code).await;
     assert_eq!(
-        (
-            first.json()["openid"].clone(),
-            first.headers["content-type"].to_str().unwrap()
-        ),
+        (first.json()["openid"].clone(), first.headers["content-type"].to_str().unwrap()),
         (openid.clone(), "text/plain")
     );
     let used = login(&code).await;
     assert_eq!(used.errcode(), 40163);
-    assert!(
-        used.json()["errmsg"]
-            .as_str()
-            .unwrap()
-            .starts_with("code been used, rid: ")
-    );
-    let late = world.control("login/code", person.clone()).await["code"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    assert!(used.json()["errmsg"].as_str().unwrap().starts_with("code been used, rid: "));
+    let late = world.control("login/code", person.clone()).await["code"].as_str().unwrap().to_owned();
     world.advance(301);
     assert_eq!(login(&late).await.errcode(), 40029);
     for _ in 0..2 {
-        assert_eq!(
-            login("demo-login").await.errcode(),
-            0,
-            "the demo's code never runs out"
-        );
+        assert_eq!(login("demo-login").await.errcode(), 0, "the demo's code never runs out");
     }
     let token = world.token(MINI).await;
     let phone = world.control("phone/code", person).await["code"].clone();
@@ -311,9 +230,7 @@ async fn web_oauth_from_the_page_to_the_profile() {
     };
     let page = world.get(&link("snsapi_userinfo")).await;
     assert!(String::from_utf8_lossy(&page.body).contains("Hui🐠"));
-    let agreed = world
-        .get(&format!("{}&sandbox_user=u1", link("snsapi_userinfo")))
-        .await;
+    let agreed = world.get(&format!("{}&sandbox_user=u1", link("snsapi_userinfo"))).await;
     let location = agreed.headers["location"].to_str().unwrap().to_owned();
     assert!(
         agreed.status == 302
@@ -327,23 +244,10 @@ async fn web_oauth_from_the_page_to_the_profile() {
     );
     let granted = world.get(&format!("{exchange}{code}")).await.json();
     assert_eq!(granted["scope"], "snsapi_userinfo");
-    let (token, openid) = (
-        granted["access_token"].as_str().unwrap(),
-        granted["openid"].as_str().unwrap(),
-    );
-    let profile = world
-        .get(&format!(
-            "/sns/userinfo?access_token={token}&openid={openid}&lang=zh_CN"
-        ))
-        .await;
+    let (token, openid) = (granted["access_token"].as_str().unwrap(), granted["openid"].as_str().unwrap());
+    let profile = world.get(&format!("/sns/userinfo?access_token={token}&openid={openid}&lang=zh_CN")).await;
     assert_eq!(profile.json()["nickname"], "Hui🐠");
-    assert_eq!(
-        world
-            .get(&format!("/sns/auth?access_token={token}&openid=oOther"))
-            .await
-            .errcode(),
-        40003
-    );
+    assert_eq!(world.get(&format!("/sns/auth?access_token={token}&openid=oOther")).await.errcode(), 40003);
     let refresh = granted["refresh_token"].as_str().unwrap();
     let renewed = world
         .get(&format!(
@@ -353,10 +257,7 @@ async fn web_oauth_from_the_page_to_the_profile() {
     assert_eq!(renewed.json()["openid"], openid);
     world.advance(7201);
     assert_eq!(
-        world
-            .get(&format!("/sns/userinfo?access_token={token}&openid={openid}"))
-            .await
-            .errcode(),
+        world.get(&format!("/sns/userinfo?access_token={token}&openid={openid}")).await.errcode(),
         42001
     );
 
@@ -374,10 +275,7 @@ async fn web_oauth_from_the_page_to_the_profile() {
     let base = world.get(&format!("{exchange}{code}")).await.json();
     let token = base["access_token"].as_str().unwrap();
     assert_eq!(
-        world
-            .get(&format!("/sns/userinfo?access_token={token}&openid={openid}"))
-            .await
-            .errcode(),
+        world.get(&format!("/sns/userinfo?access_token={token}&openid={openid}")).await.errcode(),
         48001
     );
 
@@ -389,10 +287,7 @@ async fn web_oauth_from_the_page_to_the_profile() {
         link("snsapi_login"),
     ] {
         let page = world.get(&wrong).await;
-        assert!(
-            page.status == 200 && String::from_utf8_lossy(&page.body).contains("错误码"),
-            "{wrong}"
-        );
+        assert!(page.status == 200 && String::from_utf8_lossy(&page.body).contains("错误码"), "{wrong}");
     }
 }
 
@@ -413,10 +308,7 @@ async fn template_and_subscription_messages() {
         "sent once in ten minutes"
     );
     assert_eq!(world.post(&path, message(&stranger)).await.errcode(), 43004);
-    assert_eq!(
-        world.post(&path, message(&json!("oNobody"))).await.errcode(),
-        40003
-    );
+    assert_eq!(world.post(&path, message(&json!("oNobody"))).await.errcode(), 40003);
     let mut other = message(&follower);
     other["template_id"] = "other".into();
     assert_eq!(world.post(&path, other).await.errcode(), 40037);
@@ -429,17 +321,11 @@ async fn template_and_subscription_messages() {
         |value: &str| json!({"touser": user, "template_id": TEMPLATE, "data": {"thing1": {"value": value}}});
     assert_eq!(world.post(&path, message("奶茶")).await.errcode(), 43101);
     world
-        .control(
-            "subscribe",
-            json!({"appid": MINI, "openid": user, "template_id": TEMPLATE, "count": 1}),
-        )
+        .control("subscribe", json!({"appid": MINI, "openid": user, "template_id": TEMPLATE, "count": 1}))
         .await;
     let wrong = world.post(&path, message(&"长".repeat(21))).await.json();
     assert!(
-        wrong["errmsg"]
-            .as_str()
-            .unwrap()
-            .starts_with("argument invalid! data.thing1.value invalid rid:"),
+        wrong["errmsg"].as_str().unwrap().starts_with("argument invalid! data.thing1.value invalid rid:"),
         "{wrong}"
     );
     assert_eq!(world.post(&path, message("奶茶")).await.errcode(), 0);
@@ -451,34 +337,21 @@ async fn faults_cut_delay_and_answer_as_scripted() {
     let world = World::start().await;
     let path = "/cgi-bin/token";
     for cut in ["before", "half", "after"] {
-        world
-            .control("fault", json!({"path": path, "cut": cut, "times": 1}))
-            .await;
+        world.control("fault", json!({"path": path, "cut": cut, "times": 1})).await;
         let secret = "a1".repeat(16);
         let url = format!("{path}?grant_type=client_credential&appid={OFFICIAL}&secret={secret}");
         assert!(world.send(Method::GET, &url, "").await.is_err(), "{cut}");
     }
     let calls = world.state().await["calls"].as_array().unwrap().len();
     assert_eq!(calls, 3, "each was counted");
+    assert_eq!(world.state().await["tokens"].as_array().unwrap().len(), 1, "half and after were processed");
+    world.control("fault", json!({"path": path, "errcode": 45011, "times": 2})).await;
     assert_eq!(
-        world.state().await["tokens"].as_array().unwrap().len(),
-        1,
-        "half and after were processed"
-    );
-    world
-        .control("fault", json!({"path": path, "errcode": 45011, "times": 2}))
-        .await;
-    assert_eq!(
-        (
-            world.classic().await["errcode"].clone(),
-            world.classic().await["errcode"].clone()
-        ),
+        (world.classic().await["errcode"].clone(), world.classic().await["errcode"].clone()),
         (json!(45011), json!(45011))
     );
     assert!(world.classic().await["access_token"].is_string());
-    world
-        .control("fault", json!({"path": path, "status": 502, "times": 0}))
-        .await;
+    world.control("fault", json!({"path": path, "status": 502, "times": 0})).await;
     assert_eq!(world.get(path).await.status, 502);
     let body = json!({"path": "/x", "body": "<html>", "content_type": "text/html", "times": 1});
     world.control("fault", body).await;
@@ -489,13 +362,7 @@ async fn faults_cut_delay_and_answer_as_scripted() {
     );
     world.control("reset", json!({})).await;
     assert!(world.classic().await["access_token"].is_string());
-    assert_eq!(
-        world
-            .post("/sandbox/fault", json!({"path": "/x", "nonsense": 1}))
-            .await
-            .status,
-        400
-    );
+    assert_eq!(world.post("/sandbox/fault", json!({"path": "/x", "nonsense": 1})).await.status, 400);
 }
 
 /// A backend that notes what it gets and answers what it is told.
@@ -562,29 +429,18 @@ async fn pushes_in_every_mode_and_format() {
                     json!({"appid": appid, "url": backend.url, "mode": mode, "format": format}),
                 )
                 .await;
-            let openid = world.control("users", json!({})).await["openids"][appid]
-                .as_str()
-                .unwrap()
-                .to_owned();
-            let pushed = world
-                .control(
-                    "message",
-                    json!({"appid": appid, "openid": openid, "text": "你好]]>"}),
-                )
-                .await;
+            let openid =
+                world.control("users", json!({})).await["openids"][appid].as_str().unwrap().to_owned();
+            let pushed =
+                world.control("message", json!({"appid": appid, "openid": openid, "text": "你好]]>"})).await;
             assert_eq!(pushed["pushes"][0]["attempts"][0]["status"], 200, "{pushed}");
             let (query, body) = backend.seen.lock().unwrap()[0].clone();
             let part = |name: &str| parameter(&query, name);
             let (timestamp, nonce) = (part("timestamp"), part("nonce"));
-            assert_eq!(
-                part("signature"),
-                sign::signature(&["sandboxtoken", &timestamp, &nonce])
-            );
+            assert_eq!(part("signature"), sign::signature(&["sandboxtoken", &timestamp, &nonce]));
             assert_eq!(part("openid"), openid);
             let encrypt = if format == "json" {
-                serde_json::from_str::<Value>(&body).unwrap()["Encrypt"]
-                    .as_str()
-                    .map(str::to_owned)
+                serde_json::from_str::<Value>(&body).unwrap()["Encrypt"].as_str().map(str::to_owned)
             } else {
                 body.split("<Encrypt><![CDATA[")
                     .nth(1)
@@ -613,18 +469,10 @@ async fn pushes_in_every_mode_and_format() {
 async fn scans_follow_and_failed_pushes_are_tried_three_times() {
     let world = World::start().await;
     let backend = Backend::start(&[500, 500, 500, 500, 200], "success").await;
-    world
-        .control(
-            "callback",
-            json!({"appid": OFFICIAL, "url": backend.url, "mode": "plain"}),
-        )
-        .await;
+    world.control("callback", json!({"appid": OFFICIAL, "url": backend.url, "mode": "plain"})).await;
     let token = world.token(OFFICIAL).await;
     let request = json!({"expire_seconds": 600, "action_name": "QR_STR_SCENE", "action_info": {"scene": {"scene_str": "x"}}});
-    let made = world
-        .post(&format!("/cgi-bin/qrcode/create?access_token={token}"), request)
-        .await
-        .json();
+    let made = world.post(&format!("/cgi-bin/qrcode/create?access_token={token}"), request).await.json();
     let openid = world.control("users", json!({})).await["openids"][OFFICIAL].clone();
     let scan = json!({"ticket": made["ticket"], "openid": openid});
     let first = world.control("scan", scan.clone()).await;
@@ -641,10 +489,7 @@ async fn scans_follow_and_failed_pushes_are_tried_three_times() {
     let openid = world.state().await["users"][0]["openids"][OFFICIAL].clone();
     let message = json!({"touser": openid, "template_id": TEMPLATE, "data": {"k": {"value": "v"}}});
     let msgid = world
-        .post(
-            &format!("/cgi-bin/message/template/send?access_token={token}"),
-            message,
-        )
+        .post(&format!("/cgi-bin/message/template/send?access_token={token}"), message)
         .await
         .json()["msgid"]
         .to_string();
@@ -660,10 +505,7 @@ async fn scans_follow_and_failed_pushes_are_tried_three_times() {
         "{finish}"
     );
     let wrong = world
-        .post(
-            "/sandbox/callback",
-            json!({"appid": OFFICIAL, "url": "http://127.0.0.1:1/", "mode": "plain"}),
-        )
+        .post("/sandbox/callback", json!({"appid": OFFICIAL, "url": "http://127.0.0.1:1/", "mode": "plain"}))
         .await;
     assert_eq!(wrong.status, 400);
 }

@@ -45,11 +45,7 @@ impl World {
         let clock = now.clone();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let sandbox = Sandbox::start(listener, Arc::new(move || clock.load(Ordering::Relaxed)));
-        Self {
-            sandbox,
-            now,
-            client: Client::builder(TokioExecutor::new()).build_http(),
-        }
+        Self { sandbox, now, client: Client::builder(TokioExecutor::new()).build_http() }
     }
 
     pub(crate) fn advance(&self, secs: i64) {
@@ -58,27 +54,12 @@ impl World {
 
     pub(crate) async fn send(&self, method: Method, path: &str, body: &str) -> Result<Reply, String> {
         let uri = format!("{}{path}", self.sandbox.url());
-        let request = Request::builder()
-            .method(method)
-            .uri(uri)
-            .body(Full::new(Bytes::from(body.to_owned())))
-            .unwrap();
-        let response = self
-            .client
-            .request(request)
-            .await
-            .map_err(|error| format!("{error:?}"))?;
+        let request =
+            Request::builder().method(method).uri(uri).body(Full::new(Bytes::from(body.to_owned()))).unwrap();
+        let response = self.client.request(request).await.map_err(|error| format!("{error:?}"))?;
         let (head, body) = response.into_parts();
-        let body = body
-            .collect()
-            .await
-            .map_err(|error| format!("{error:?}"))?
-            .to_bytes();
-        Ok(Reply {
-            status: head.status.as_u16(),
-            headers: head.headers,
-            body,
-        })
+        let body = body.collect().await.map_err(|error| format!("{error:?}"))?.to_bytes();
+        Ok(Reply { status: head.status.as_u16(), headers: head.headers, body })
     }
 
     pub(crate) async fn get(&self, path: &str) -> Reply {
@@ -101,11 +82,9 @@ impl World {
 
     pub(crate) async fn classic(&self) -> Value {
         let secret = "a1".repeat(16);
-        self.get(&format!(
-            "/cgi-bin/token?grant_type=client_credential&appid={OFFICIAL}&secret={secret}"
-        ))
-        .await
-        .json()
+        self.get(&format!("/cgi-bin/token?grant_type=client_credential&appid={OFFICIAL}&secret={secret}"))
+            .await
+            .json()
     }
 
     pub(crate) async fn stable_of(&self, appid: &str, force: bool) -> Value {
@@ -121,15 +100,10 @@ impl World {
     /// What a business call with this token answers.
     pub(crate) async fn try_token(&self, token: &Value) -> i64 {
         let token = token["access_token"].as_str().unwrap();
-        self.get(&format!("/cgi-bin/getcallbackip?access_token={token}"))
-            .await
-            .errcode()
+        self.get(&format!("/cgi-bin/getcallbackip?access_token={token}")).await.errcode()
     }
 
     pub(crate) async fn token(&self, appid: &str) -> String {
-        self.stable_of(appid, false).await["access_token"]
-            .as_str()
-            .unwrap()
-            .to_owned()
+        self.stable_of(appid, false).await["access_token"].as_str().unwrap().to_owned()
     }
 }

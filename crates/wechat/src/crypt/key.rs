@@ -76,21 +76,14 @@ impl AesKey {
 
     /// Opens what [`encrypt`](Self::encrypt) sealed.
     pub fn decrypt(&self, encrypted: &str) -> Result<Plain, Undecipherable> {
-        let sealed = STANDARD
-            .decode(encrypted.trim_ascii())
-            .map_err(|_| Undecipherable)?;
+        let sealed = STANDARD.decode(encrypted.trim_ascii()).map_err(|_| Undecipherable)?;
         let cipher = cbc::Decryptor::<Aes256>::new(&self.0.into(), &self.iv().into());
-        let buffer = cipher
-            .decrypt_padded_vec::<NoPadding>(&sealed)
-            .map_err(|_| Undecipherable)?;
+        let buffer = cipher.decrypt_padded_vec::<NoPadding>(&sealed).map_err(|_| Undecipherable)?;
         let body = unpad(&buffer, PAD)?;
         let (head, rest) = body.split_at_checked(HEAD).ok_or(Undecipherable)?;
         let length = head[16..].iter().fold(0, |n, byte| n << 8 | usize::from(*byte));
         let (message, receive_id) = rest.split_at_checked(length).ok_or(Undecipherable)?;
-        Ok(Plain {
-            message: message.to_vec(),
-            receive_id: receive_id.to_vec(),
-        })
+        Ok(Plain { message: message.to_vec(), receive_id: receive_id.to_vec() })
     }
 
     fn iv(&self) -> [u8; 16] {
@@ -113,11 +106,7 @@ pub(super) fn unpad(buffer: &[u8], block: usize) -> Result<&[u8], Undecipherable
     }
     let (body, padding) = buffer.split_at(buffer.len() - count);
     let expected = vec![pad; count];
-    if bool::from(padding.ct_eq(&expected)) {
-        Ok(body)
-    } else {
-        Err(Undecipherable)
-    }
+    if bool::from(padding.ct_eq(&expected)) { Ok(body) } else { Err(Undecipherable) }
 }
 
 #[cfg(test)]
@@ -149,11 +138,7 @@ mod tests {
             assert_eq!(key().decrypt(&sealed).unwrap().message, b"xxx", "{pad}");
         }
         for fill in [0, 97, 255] {
-            assert_eq!(
-                key().decrypt(&seal(&envelope(3, 32, fill))),
-                Err(Undecipherable),
-                "{fill}"
-            );
+            assert_eq!(key().decrypt(&seal(&envelope(3, 32, fill))), Err(Undecipherable), "{fill}");
         }
         for pad in 33..=64_u8 {
             let sealed = seal(&envelope(3, usize::from(pad), pad));
@@ -166,30 +151,13 @@ mod tests {
 
     #[test]
     fn lengths_are_checked() {
-        assert!(
-            key()
-                .decrypt(&seal(&envelope(44, 32, 32)))
-                .unwrap()
-                .receive_id
-                .is_empty()
-        );
+        assert!(key().decrypt(&seal(&envelope(44, 32, 32))).unwrap().receive_id.is_empty());
         for length in [45, 96, i32::MAX as u32, u32::MAX] {
-            assert_eq!(
-                key().decrypt(&seal(&envelope(length, 32, 32))),
-                Err(Undecipherable),
-                "{length}"
-            );
+            assert_eq!(key().decrypt(&seal(&envelope(length, 32, 32))), Err(Undecipherable), "{length}");
         }
         assert_eq!(key().decrypt(&seal(&[16; 32])), Err(Undecipherable));
         assert_eq!(key().decrypt(&seal(&[32; 32])), Err(Undecipherable));
-        for sealed in [
-            "",
-            "=",
-            "AAAA",
-            "not base64!",
-            &seal(&[9; 32])[..43],
-            &seal(&[9; 32])[..40],
-        ] {
+        for sealed in ["", "=", "AAAA", "not base64!", &seal(&[9; 32])[..43], &seal(&[9; 32])[..40]] {
             assert_eq!(key().decrypt(sealed), Err(Undecipherable), "{sealed}");
         }
     }
@@ -199,14 +167,9 @@ mod tests {
         let good = "kWxPEV2UEDyxWpmPdKC3F4dgPDmOvfKX1HGnEUDS1aR";
         assert!(AesKey::parse(good).is_ok());
         let (short, long) = (&good[..42], format!("{good}A"));
-        for bad in [
-            "",
-            short,
-            &long,
-            &format!("{short}="),
-            &format!("{short}-"),
-            &format!("{}汉", &good[..40]),
-        ] {
+        for bad in
+            ["", short, &long, &format!("{short}="), &format!("{short}-"), &format!("{}汉", &good[..40])]
+        {
             assert_eq!(AesKey::parse(bad), Err(BadKey), "{bad}");
         }
         assert_eq!(format!("{:?}", key()), "AesKey(…)");

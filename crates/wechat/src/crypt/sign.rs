@@ -21,9 +21,7 @@ pub fn verify(claimed: &str, parts: &[&str]) -> bool {
 /// The signature of `wx.config`. The page's `url` is signed without its fragment.
 pub fn jssdk_signature(ticket: &str, nonce: &str, timestamp: &str, url: &str) -> String {
     let url = url.split('#').next().unwrap_or_default();
-    sha1_hex(&format!(
-        "jsapi_ticket={ticket}&noncestr={nonce}&timestamp={timestamp}&url={url}"
-    ))
+    sha1_hex(&format!("jsapi_ticket={ticket}&noncestr={nonce}&timestamp={timestamp}&url={url}"))
 }
 
 /// The signature of `wx.addCard` and `wx.chooseCard`: over the values that take part, the
@@ -39,10 +37,7 @@ pub(super) fn sha1_hex(text: &str) -> String {
 fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
-    bytes
-        .iter()
-        .flat_map(|b| [digit(b >> 4), digit(b & 15)])
-        .collect()
+    bytes.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]).collect()
 }
 
 #[cfg(test)]

@@ -18,16 +18,10 @@ pub fn decrypt(
 ) -> Result<Value, Undecipherable> {
     let sealed = STANDARD.decode(encrypted_data).map_err(|_| Undecipherable)?;
     let cipher = cbc::Decryptor::<Aes128>::new(&block(session_key)?.into(), &block(iv)?.into());
-    let buffer = cipher
-        .decrypt_padded_vec::<NoPadding>(&sealed)
-        .map_err(|_| Undecipherable)?;
+    let buffer = cipher.decrypt_padded_vec::<NoPadding>(&sealed).map_err(|_| Undecipherable)?;
     let data: Value = serde_json::from_slice(key::unpad(&buffer, 16)?).map_err(|_| Undecipherable)?;
     let made_for = data.pointer("/watermark/appid").and_then(Value::as_str);
-    if made_for == Some(appid) {
-        Ok(data)
-    } else {
-        Err(Undecipherable)
-    }
+    if made_for == Some(appid) { Ok(data) } else { Err(Undecipherable) }
 }
 
 /// The `signature` that goes with `rawData`; the session key in its base64 form.

@@ -91,13 +91,7 @@ impl<'b> Push<'b> {
             match self.open_encrypted(account) {
                 Ok((keys, body)) => {
                     let message = Message::parse(&body)?;
-                    return Ok(Opened {
-                        account: index,
-                        keys,
-                        mode: self.mode(),
-                        body,
-                        message,
-                    });
+                    return Ok(Opened { account: index, keys, mode: self.mode(), body, message });
                 }
                 Err(refused) => furthest = furthest.max(refused),
             }
@@ -113,13 +107,7 @@ impl<'b> Push<'b> {
             return Err(Refused::Ambiguous);
         }
         let (body, message) = (self.body.to_vec(), self.outer.clone());
-        Ok(Opened {
-            account: index,
-            keys,
-            mode: Mode::Plain,
-            body,
-            message,
-        })
+        Ok(Opened { account: index, keys, mode: Mode::Plain, body, message })
     }
 
     fn encrypted(&self) -> std::borrow::Cow<'_, str> {
@@ -134,11 +122,9 @@ impl<'b> Push<'b> {
             (true, true) => Err(Refused::Signature),
             (false, true) if self.mode() == Mode::Secure => Err(Refused::NoKey),
             (false, true) => Err(Refused::Signature),
-            (false, false) => open_sealed(
-                account,
-                &query.msg_signature,
-                [&query.timestamp, &query.nonce, &encrypted],
-            ),
+            (false, false) => {
+                open_sealed(account, &query.msg_signature, [&query.timestamp, &query.nonce, &encrypted])
+            }
         }
     }
 
@@ -147,11 +133,7 @@ impl<'b> Push<'b> {
             return None;
         }
         let token = plain_token(&self.query, account)?;
-        Some(Keys {
-            appid: account.appid,
-            token,
-            key: None,
-        })
+        Some(Keys { appid: account.appid, token, key: None })
     }
 }
 
@@ -168,24 +150,12 @@ pub(super) fn open_sealed<'a>(
 ) -> Result<(Keys<'a>, Vec<u8>), Refused> {
     let [timestamp, nonce, encrypted] = signed;
     let fits = |token: &&str| crypt::verify(claimed, &[token, timestamp, nonce, encrypted]);
-    let token = account
-        .tokens
-        .iter()
-        .copied()
-        .find(fits)
-        .ok_or(Refused::Signature)?;
+    let token = account.tokens.iter().copied().find(fits).ok_or(Refused::Signature)?;
     let mut furthest = Refused::Cipher;
     for key in account.keys.iter().copied() {
         match key.decrypt(encrypted) {
             Ok(plain) if plain.receive_id == account.appid.as_bytes() => {
-                return Ok((
-                    Keys {
-                        appid: account.appid,
-                        token,
-                        key: Some(key),
-                    },
-                    plain.message,
-                ));
+                return Ok((Keys { appid: account.appid, token, key: Some(key) }, plain.message));
             }
             Ok(_) => furthest = Refused::ReceiveId,
             Err(_) => {}

@@ -98,29 +98,18 @@ fn write(
     }
     let content_type = parsed.format().content_type();
     let Some(key) = keys.key else {
-        return Ok(Outgoing {
-            query,
-            body: message.to_vec(),
-            content_type,
-        });
+        return Ok(Outgoing { query, body: message.to_vec(), content_type });
     };
     let sealed = Sealed::new(keys, key, message, stamp);
     query.push_str("&encrypt_type=aes&msg_signature=");
     query.push_str(&sealed.signature);
     let body = seal(&parsed, &sealed.encrypted).into_bytes();
-    Ok(Outgoing {
-        query,
-        body,
-        content_type,
-    })
+    Ok(Outgoing { query, body, content_type })
 }
 
 /// Openids contain `-` and `_`, which WeChat doesn't escape.
-const UNRESERVED: &percent_encoding::AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'~');
+const UNRESERVED: &percent_encoding::AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 struct Sealed {
     encrypted: String,

@@ -70,14 +70,8 @@ impl Query {
 /// Form encoding: `+` is a space.
 fn decode(text: &str) -> Result<String, Refused> {
     let spaced = text.replace('+', " ");
-    let decoded = percent_decode_str(&spaced)
-        .decode_utf8()
-        .map_err(|_| Refused::Query("not UTF-8"))?;
-    if decoded.contains('\0') {
-        Err(Refused::Query("holds NUL"))
-    } else {
-        Ok(decoded.into_owned())
-    }
+    let decoded = percent_decode_str(&spaced).decode_utf8().map_err(|_| Refused::Query("not UTF-8"))?;
+    if decoded.contains('\0') { Err(Refused::Query("holds NUL")) } else { Ok(decoded.into_owned()) }
 }
 
 #[cfg(test)]

@@ -46,13 +46,5 @@ pub fn open_reply(body: &[u8], account: &Account<'_>) -> Result<Reply, Refused> 
 }
 
 fn reply(body: Vec<u8>, message: Message, encrypted: bool) -> Result<Reply, Refused> {
-    if message.is_reply() {
-        Ok(Reply {
-            body,
-            message,
-            encrypted,
-        })
-    } else {
-        Err(Refused::NotReply)
-    }
+    if message.is_reply() { Ok(Reply { body, message, encrypted }) } else { Err(Refused::NotReply) }
 }

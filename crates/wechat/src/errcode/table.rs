@@ -4,13 +4,7 @@ use super::Class::{Argument, Busy, Code, Config, Ok as Fine, Platform, Quota, Re
 use super::{Class, Entry};
 
 const fn row(code: i64, class: Class, text: &'static str, zh: &'static str, en: &'static str) -> Entry {
-    Entry {
-        code,
-        class,
-        text,
-        zh,
-        en,
-    }
+    Entry { code, class, text, zh, en }
 }
 
 #[rustfmt::skip]

@@ -52,9 +52,5 @@ fn is_large(number: &serde_json::Number) -> bool {
 }
 
 fn no_nul(text: String) -> Result<String, Malformed> {
-    if text.contains('\0') {
-        Err(Malformed::Nul)
-    } else {
-        Ok(text)
-    }
+    if text.contains('\0') { Err(Malformed::Nul) } else { Ok(text) }
 }

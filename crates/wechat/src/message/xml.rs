@@ -22,13 +22,7 @@ struct Open {
 
 impl Open {
     fn new(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            fields: Map::new(),
-            text: String::new(),
-            cdata: None,
-            blank: true,
-        }
+        Self { name: name.to_owned(), fields: Map::new(), text: String::new(), cdata: None, blank: true }
     }
 
     fn plain(&mut self, text: &str) {
@@ -123,15 +117,9 @@ fn insert(fields: &mut Map<String, Value>, name: String, value: Value) {
 /// Character references and XML's own five entities; there are no others without a DTD.
 fn resolve(reference: &BytesRef<'_>) -> Result<String, Malformed> {
     if let Some(character) = reference.resolve_char_ref().map_err(|_| Malformed::Entity)? {
-        return if character == '\0' {
-            Err(Malformed::Nul)
-        } else {
-            Ok(character.to_string())
-        };
+        return if character == '\0' { Err(Malformed::Nul) } else { Ok(character.to_string()) };
     }
-    resolve_xml_entity(reference)
-        .map(str::to_owned)
-        .ok_or(Malformed::Entity)
+    resolve_xml_entity(reference).map(str::to_owned).ok_or(Malformed::Entity)
 }
 
 fn is_space(c: char) -> bool {

@@ -18,9 +18,7 @@ fn open<'a>(sent: &Outgoing, accounts: &[Account<'a>]) -> Result<Opened<'a>, Ref
 }
 
 fn refused(sent: &Outgoing, accounts: &[Account<'_>]) -> Refused {
-    open(sent, accounts)
-        .map(|opened| opened.account)
-        .expect_err("must be refused")
+    open(sent, accounts).map(|opened| opened.account).expect_err("must be refused")
 }
 
 #[test]
@@ -31,19 +29,13 @@ fn outgoing_pushes_look_like_wechats() {
         plain.query,
         "signature=f464b24fc39322e44b38aa78f5edd27bd1441696&timestamp=1714036504&nonce=1514711492&openid=o-_1"
     );
-    assert_eq!(
-        (plain.body.as_slice(), plain.content_type),
-        (XML.as_bytes(), "text/xml")
-    );
+    assert_eq!((plain.body.as_slice(), plain.content_type), (XML.as_bytes(), "text/xml"));
 
     let secure = push(&keys("wx1", "AAAAA", Some(&key)), XML.as_bytes(), &STAMP).unwrap();
     let tail = secure.query.strip_prefix(plain.query.as_str()).unwrap();
     assert!(tail.starts_with("&encrypt_type=aes&msg_signature="), "{tail}");
     let body = String::from_utf8(secure.body).unwrap();
-    assert!(
-        body.starts_with("<xml><ToUserName><![CDATA[gh_1]]></ToUserName><Encrypt><![CDATA["),
-        "{body}"
-    );
+    assert!(body.starts_with("<xml><ToUserName><![CDATA[gh_1]]></ToUserName><Encrypt><![CDATA["), "{body}");
     assert!(!body.contains("Content"));
 
     let both = compatible_push(&keys("wx1", "AAAAA", Some(&key)), XML.as_bytes(), &STAMP).unwrap();
@@ -63,17 +55,11 @@ fn previous_token_and_key_still_open() {
         let sent = push(&keys("wx1", token, Some(used)), XML.as_bytes(), &STAMP).unwrap();
         let opened = open(&sent, std::slice::from_ref(&account)).unwrap();
         assert_eq!((opened.keys.token, opened.keys.key), (token, Some(used)));
-        assert_eq!(
-            (opened.body.as_slice(), opened.mode),
-            (XML.as_bytes(), Mode::Secure)
-        );
+        assert_eq!((opened.body.as_slice(), opened.mode), (XML.as_bytes(), Mode::Secure));
     }
     let plain = push(&keys("wx1", "old", None), XML.as_bytes(), &STAMP).unwrap();
     let opened = open(&plain, &[crate::account("wx1", &["new", "old"], &[])]).unwrap();
-    assert_eq!(
-        (opened.keys.token, opened.keys.key, opened.mode),
-        ("old", None, Mode::Plain)
-    );
+    assert_eq!((opened.keys.token, opened.keys.key, opened.mode), ("old", None, Mode::Plain));
 }
 
 #[test]
@@ -82,58 +68,29 @@ fn the_failed_check_is_named() {
     let secure = push(&keys("wx1", "t", Some(&one)), XML.as_bytes(), &STAMP).unwrap();
     let plain = push(&keys("wx1", "t", None), XML.as_bytes(), &STAMP).unwrap();
     assert_eq!(refused(&secure, &[]), Refused::NoAccount);
-    assert_eq!(
-        refused(&secure, &[account("wx1", &["u"], &[&one])]),
-        Refused::Signature
-    );
-    assert_eq!(
-        refused(&secure, &[account("wx1", &["t"], &[&two])]),
-        Refused::Cipher
-    );
-    assert_eq!(
-        refused(&secure, &[account("wx2", &["t"], &[&one])]),
-        Refused::ReceiveId
-    );
+    assert_eq!(refused(&secure, &[account("wx1", &["u"], &[&one])]), Refused::Signature);
+    assert_eq!(refused(&secure, &[account("wx1", &["t"], &[&two])]), Refused::Cipher);
+    assert_eq!(refused(&secure, &[account("wx2", &["t"], &[&one])]), Refused::ReceiveId);
     assert_eq!(refused(&secure, &[account("wx1", &["t"], &[])]), Refused::NoKey);
-    assert_eq!(
-        refused(&plain, &[account("wx1", &["t"], &[&one])]),
-        Refused::Plain
-    );
-    assert_eq!(
-        refused(&plain, &[account("wx1", &["u"], &[])]),
-        Refused::Signature
-    );
+    assert_eq!(refused(&plain, &[account("wx1", &["t"], &[&one])]), Refused::Plain);
+    assert_eq!(refused(&plain, &[account("wx1", &["u"], &[])]), Refused::Signature);
     // The furthest of several.
-    let several = [
-        account("wx1", &["u"], &[&one]),
-        account("wx2", &["t"], &[&one]),
-        account("wx3", &["t"], &[]),
-    ];
+    let several =
+        [account("wx1", &["u"], &[&one]), account("wx2", &["t"], &[&one]), account("wx3", &["t"], &[])];
     assert_eq!(refused(&secure, &several), Refused::ReceiveId);
 }
 
 #[test]
 fn an_encrypted_push_names_its_account_a_plain_one_must_fit_one() {
     let key = key(KEY_1);
-    let accounts = [
-        account("wx1", &["t"], &[&key]),
-        account("wx2", &["t"], &[&key]),
-        account("wx3", &["t"], &[]),
-    ];
+    let accounts =
+        [account("wx1", &["t"], &[&key]), account("wx2", &["t"], &[&key]), account("wx3", &["t"], &[])];
     let sent = push(&keys("wx2", "t", Some(&key)), XML.as_bytes(), &STAMP).unwrap();
     assert_eq!(open(&sent, &accounts).unwrap().account, 1);
     let sent = push(&keys("wx3", "t", None), XML.as_bytes(), &STAMP).unwrap();
     assert_eq!(open(&sent, &accounts).unwrap().account, 2);
-    assert_eq!(
-        refused(&sent, &[account("a", &["t"], &[]), account("b", &["t"], &[])]),
-        Refused::Ambiguous
-    );
-    assert_eq!(
-        open(&sent, &[account("a", &["u"], &[]), account("b", &["t"], &[])])
-            .unwrap()
-            .account,
-        1
-    );
+    assert_eq!(refused(&sent, &[account("a", &["t"], &[]), account("b", &["t"], &[])]), Refused::Ambiguous);
+    assert_eq!(open(&sent, &[account("a", &["u"], &[]), account("b", &["t"], &[])]).unwrap().account, 1);
 }
 
 /// Of a compatible push an account with a key reads the encrypted half only.
@@ -141,20 +98,11 @@ fn an_encrypted_push_names_its_account_a_plain_one_must_fit_one() {
 fn the_clear_half_counts_for_nothing_with_a_key() {
     let key = key(KEY_1);
     let mut sent = compatible_push(&keys("wx1", "t", Some(&key)), XML.as_bytes(), &STAMP).unwrap();
-    sent.body = String::from_utf8(sent.body)
-        .unwrap()
-        .replace("汉", "forged")
-        .into_bytes();
+    sent.body = String::from_utf8(sent.body).unwrap().replace("汉", "forged").into_bytes();
     let opened = open(&sent, &[account("wx1", &["t"], &[&key])]).unwrap();
-    assert_eq!(
-        (opened.message.content().as_ref(), opened.mode),
-        ("汉", Mode::Compatible)
-    );
+    assert_eq!((opened.message.content().as_ref(), opened.mode), ("汉", Mode::Compatible));
     let opened = open(&sent, &[account("wx1", &["t"], &[])]).unwrap();
-    assert_eq!(
-        (opened.message.content().as_ref(), opened.mode),
-        ("forged", Mode::Plain)
-    );
+    assert_eq!((opened.message.content().as_ref(), opened.mode), ("forged", Mode::Plain));
     // Without the encrypted half it is a plain push, which the key forbids.
     sent.body = XML.as_bytes().to_vec();
     assert_eq!(refused(&sent, &[account("wx1", &["t"], &[&key])]), Refused::Plain);
@@ -169,28 +117,13 @@ fn signatures_are_not_interchangeable() {
         .replace("msg_signature", "x")
         .replace("signature", "msg_signature")
         .replace("&x=", "&signature=");
-    let swapped = Outgoing {
-        query: swap,
-        ..sent.clone()
-    };
+    let swapped = Outgoing { query: swap, ..sent.clone() };
     let accounts = [account("wx1", &["t"], &[&key])];
     assert_eq!(refused(&swapped, &accounts), Refused::Signature);
     let without = sent.query.split("&encrypt_type").next().unwrap().to_owned();
-    assert_eq!(
-        refused(
-            &Outgoing {
-                query: without,
-                ..sent.clone()
-            },
-            &accounts
-        ),
-        Refused::Signature
-    );
+    assert_eq!(refused(&Outgoing { query: without, ..sent.clone() }, &accounts), Refused::Signature);
     let twice = format!("{}&msg_signature=0", sent.query);
-    assert!(matches!(
-        refused(&Outgoing { query: twice, ..sent }, &accounts),
-        Refused::Query(_)
-    ));
+    assert!(matches!(refused(&Outgoing { query: twice, ..sent }, &accounts), Refused::Query(_)));
 }
 
 #[test]
@@ -204,13 +137,7 @@ fn what_was_encrypted_must_be_a_message() {
             body: json!({ "Encrypt": encrypted }).to_string().into_bytes(),
             content_type: "",
         };
-        assert!(
-            matches!(
-                refused(&sent, &[account("wx1", &["t"], &[&key])]),
-                Refused::Body(_)
-            ),
-            "{inner}"
-        );
+        assert!(matches!(refused(&sent, &[account("wx1", &["t"], &[&key])]), Refused::Body(_)), "{inner}");
     }
 }
 
@@ -220,14 +147,8 @@ fn replies_are_recognised() {
     let backend = account("wx1", &["t"], &[&key]);
     let text = "<xml><MsgType>text</MsgType><Content>hi</Content></xml>";
     let reply = open_reply(text.as_bytes(), &backend).unwrap();
-    assert_eq!(
-        (reply.encrypted, reply.in_format(Format::Xml).unwrap()),
-        (false, text.as_bytes().to_vec())
-    );
-    assert_eq!(
-        reply.in_format(Format::Json).unwrap(),
-        br#"{"MsgType":"text","Content":"hi"}"#
-    );
+    assert_eq!((reply.encrypted, reply.in_format(Format::Xml).unwrap()), (false, text.as_bytes().to_vec()));
+    assert_eq!(reply.in_format(Format::Json).unwrap(), br#"{"MsgType":"text","Content":"hi"}"#);
 
     for format in [Format::Xml, Format::Json] {
         let sealed = seal_reply(&keys("wx1", "t", Some(&key)), format, text.as_bytes(), &STAMP);
@@ -256,10 +177,7 @@ fn replies_are_recognised() {
         assert!(open_reply(none.as_bytes(), &backend).is_err(), "{none}");
     }
     let json = br#"{"MsgType":"text","Content":"hi"}"#;
-    let xml = open_reply(json, &backend)
-        .unwrap()
-        .in_format(Format::Xml)
-        .unwrap();
+    let xml = open_reply(json, &backend).unwrap().in_format(Format::Xml).unwrap();
     let expected = "<xml><MsgType><![CDATA[text]]></MsgType><Content><![CDATA[hi]]></Content></xml>";
     assert_eq!(String::from_utf8(xml).unwrap(), expected);
 }
@@ -271,17 +189,10 @@ fn secrets_are_not_printed() {
         "{:?} {:?} {:?}",
         account("wx1", &["s3cret"], &[&key]),
         keys("wx1", "s3cret", Some(&key)),
-        Stamp {
-            timestamp: 1,
-            nonce: "n0nce",
-            random: [9; 16]
-        }
+        Stamp { timestamp: 1, nonce: "n0nce", random: [9; 16] }
     );
     assert!(shown.contains("wx1"));
-    assert!(
-        !shown.contains("s3cret") && !shown.contains("abcd") && !shown.contains("n0nce"),
-        "{shown}"
-    );
+    assert!(!shown.contains("s3cret") && !shown.contains("abcd") && !shown.contains("n0nce"), "{shown}");
 }
 
 fn stamp() -> impl Strategy<Value = (i64, String, [u8; 16])> {

@@ -55,16 +55,10 @@ fn depth() {
 
 #[test]
 fn encodings() {
-    let utf16: Vec<u8> = "\u{feff}<xml></xml>"
-        .encode_utf16()
-        .flat_map(u16::to_le_bytes)
-        .collect();
+    let utf16: Vec<u8> = "\u{feff}<xml></xml>".encode_utf16().flat_map(u16::to_le_bytes).collect();
     assert_eq!(refused(&utf16), Malformed::Format);
     // "你好" in GBK.
-    assert_eq!(
-        refused(b"<xml><Content>\xc4\xe3\xba\xc3</Content></xml>"),
-        Malformed::Utf8
-    );
+    assert_eq!(refused(b"<xml><Content>\xc4\xe3\xba\xc3</Content></xml>"), Malformed::Utf8);
     assert_eq!(refused(b"{\"a\":\"\xff\"}"), Malformed::Utf8);
     assert_eq!(refused(b"<xml><a>\xed\xa0\x80</a></xml>"), Malformed::Utf8);
     assert_eq!(refused(b"<xml><a>a\0b</a></xml>"), Malformed::Nul);
@@ -72,25 +66,12 @@ fn encodings() {
     assert_eq!(refused(br#"{"a":["\u0000"]}"#), Malformed::Nul);
     assert_eq!(refused(br#"{"\u0000":1}"#), Malformed::Nul);
     assert!(Message::parse("\u{feff}<xml><a>😀</a></xml>".as_bytes()).is_ok());
-    assert_eq!(
-        refused("\u{feff}\u{feff}<xml></xml>".as_bytes()),
-        Malformed::Format
-    );
+    assert_eq!(refused("\u{feff}\u{feff}<xml></xml>".as_bytes()), Malformed::Format);
 }
 
 #[test]
 fn syntax() {
-    for body in [
-        "",
-        " ",
-        "success",
-        "\u{feff}",
-        "[]",
-        "null",
-        "1",
-        "\"<xml>\"",
-        "汉",
-    ] {
+    for body in ["", " ", "success", "\u{feff}", "[]", "null", "1", "\"<xml>\"", "汉"] {
         assert_eq!(refused(body.as_bytes()), Malformed::Format, "{body}");
     }
     for body in [
@@ -119,15 +100,8 @@ fn syntax() {
     ] {
         assert_eq!(refused(body.as_bytes()), Malformed::Xml, "{body}");
     }
-    for body in [
-        "{",
-        "{}{}",
-        "{\"a\":1,}",
-        "{'a':1}",
-        "{\"a\":1e400}",
-        "{\"a\":NaN}",
-        "{\"a\":\"\\ud800\"}",
-    ] {
+    for body in ["{", "{}{}", "{\"a\":1,}", "{'a':1}", "{\"a\":1e400}", "{\"a\":NaN}", "{\"a\":\"\\ud800\"}"]
+    {
         assert_eq!(refused(body.as_bytes()), Malformed::Json, "{body}");
     }
 }
@@ -136,10 +110,7 @@ fn syntax() {
 fn the_big_and_the_repeated() {
     let big = "x".repeat(10 << 20);
     let body = format!("<xml><Content><![CDATA[{big}]]></Content></xml>");
-    assert_eq!(
-        Message::parse(body.as_bytes()).unwrap().content().len(),
-        big.len()
-    );
+    assert_eq!(Message::parse(body.as_bytes()).unwrap().content().len(), big.len());
     let body = format!("<xml>{}</xml>", "<item>1</item>".repeat(100_000));
     let message = Message::parse(body.as_bytes()).unwrap();
     assert_eq!(message.fields()["item"].as_array().map(Vec::len), Some(100_000));
@@ -147,16 +118,8 @@ fn the_big_and_the_repeated() {
     let twice = Message::parse(b"<xml><MsgType>a</MsgType><MsgType>b</MsgType></xml>").unwrap();
     let also = Message::parse(br#"{"MsgType":"a","MsgType":"b"}"#).unwrap();
     assert_eq!((&*twice.msg_type(), &*also.msg_type()), ("b", "b"));
-    assert_eq!(
-        Message::parse(br#"{"CreateTime":1e308}"#).unwrap().create_time(),
-        0
-    );
-    assert_eq!(
-        Message::parse(br#"{"CreateTime":{"a":1}}"#)
-            .unwrap()
-            .create_time(),
-        0
-    );
+    assert_eq!(Message::parse(br#"{"CreateTime":1e308}"#).unwrap().create_time(), 0);
+    assert_eq!(Message::parse(br#"{"CreateTime":{"a":1}}"#).unwrap().create_time(), 0);
 }
 
 #[test]

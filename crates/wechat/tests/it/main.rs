@@ -17,19 +17,11 @@ fn key(text: &str) -> AesKey {
 }
 
 fn account<'a>(appid: &'a str, tokens: &[&'a str], keys: &[&'a AesKey]) -> Account<'a> {
-    Account {
-        appid,
-        tokens: tokens.to_vec(),
-        keys: keys.to_vec(),
-    }
+    Account { appid, tokens: tokens.to_vec(), keys: keys.to_vec() }
 }
 
 fn keys<'a>(appid: &'a str, token: &'a str, key: Option<&'a AesKey>) -> Keys<'a> {
     Keys { appid, token, key }
 }
 
-const STAMP: Stamp<'_> = Stamp {
-    timestamp: 1_714_036_504,
-    nonce: "1514711492",
-    random: [7; 16],
-};
+const STAMP: Stamp<'_> = Stamp { timestamp: 1_714_036_504, nonce: "1514711492", random: [7; 16] };

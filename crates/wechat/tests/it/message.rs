@@ -25,14 +25,8 @@ fn both_formats_read_the_same() {
             "Event":"subscribe","EventKey":"qrscene_测试 1","Ticket":"T=="}"#,
     );
     for m in [&xml, &json, &string_time] {
-        assert_eq!(
-            (&*m.to_user(), &*m.from_user(), m.create_time()),
-            ("gh_1", "o1", 1_714_112_445)
-        );
-        assert_eq!(
-            (&*m.event(), &*m.event_key(), &*m.ticket()),
-            ("subscribe", "qrscene_测试 1", "T==")
-        );
+        assert_eq!((&*m.to_user(), &*m.from_user(), m.create_time()), ("gh_1", "o1", 1_714_112_445));
+        assert_eq!((&*m.event(), &*m.event_key(), &*m.ticket()), ("subscribe", "qrscene_测试 1", "T=="));
         assert_eq!((&*m.scene(), &*m.kind()), ("测试 1", "event.subscribe"));
         assert_eq!((&*m.msg_id(), &*m.content(), m.is_event()), ("", "", true));
     }
@@ -43,31 +37,20 @@ fn both_formats_read_the_same() {
 #[test]
 fn scenes() {
     let scene = |event: &str, key: &str| {
-        parse(&json!({"MsgType": "event", "Event": event, "EventKey": key}).to_string())
-            .scene()
-            .into_owned()
+        parse(&json!({"MsgType": "event", "Event": event, "EventKey": key}).to_string()).scene().into_owned()
     };
     assert_eq!(scene("SCAN", "a"), "a");
     assert_eq!(scene("scan", "qrscene_a"), "qrscene_a");
     assert_eq!(scene("subscribe", ""), "");
     assert_eq!(scene("subscribe", "last_trade_no_4001"), "");
     assert_eq!(scene("CLICK", "a"), "");
-    assert_eq!(
-        parse(r#"{"MsgType":"text","Event":"SCAN","EventKey":"a"}"#).scene(),
-        ""
-    );
+    assert_eq!(parse(r#"{"MsgType":"text","Event":"SCAN","EventKey":"a"}"#).scene(), "");
 }
 
 #[test]
 fn ids_keep_their_64_bits() {
-    assert_eq!(
-        parse(r#"{"MsgId":6054768590064713728}"#).msg_id(),
-        "6054768590064713728"
-    );
-    assert_eq!(
-        parse(r#"{"MsgID":2097683633284153344}"#).msg_id(),
-        "2097683633284153344"
-    );
+    assert_eq!(parse(r#"{"MsgId":6054768590064713728}"#).msg_id(), "6054768590064713728");
+    assert_eq!(parse(r#"{"MsgID":2097683633284153344}"#).msg_id(), "2097683633284153344");
     assert_eq!(parse("<xml><MsgID>200163836</MsgID></xml>").msg_id(), "200163836");
     let m = parse(
         r#"{"a":9007199254740992,"b":9007199254740993,"c":-9007199254740993,"d":18446744073709551615,"e":1.5,"f":1e308}"#,
@@ -91,28 +74,19 @@ fn lists_are_arrays_even_of_one() {
     assert_eq!(message.text("Other"), "2");
     assert_eq!(message.into_value(), expected);
     let one = parse(r#"{"List":{"TemplateId":"T"},"a":[{"item":"x"}]}"#).into_value();
-    assert_eq!(
-        one,
-        json!({"List": [{"TemplateId": "T"}], "a": [{"item": ["x"]}]})
-    );
+    assert_eq!(one, json!({"List": [{"TemplateId": "T"}], "a": [{"item": ["x"]}]}));
     assert_eq!(parse(r#"{"List":[1,2]}"#).into_value(), json!({"List": [1, 2]}));
 }
 
 #[test]
 fn text_in_all_its_spellings() {
-    let content = |inner: &str| {
-        parse(&format!("<xml><Content>{inner}</Content></xml>"))
-            .content()
-            .into_owned()
-    };
+    let content =
+        |inner: &str| parse(&format!("<xml><Content>{inner}</Content></xml>")).content().into_owned();
     assert_eq!(content("<![CDATA[ a\r\n<b>&amp; ]]>"), " a\r\n<b>&amp; ");
     assert_eq!(content("\n  <![CDATA[a]]>\n"), "a");
     assert_eq!(content("<![CDATA[a]]]]><![CDATA[>b]]>"), "a]]>b");
     assert_eq!(content("x<![CDATA[a]]> y"), "xa y");
-    assert_eq!(
-        content(" a &lt;b&gt; &amp;&quot;&apos; &#x1F600;&#128512; "),
-        "a <b> &\"' 😀😀"
-    );
+    assert_eq!(content(" a &lt;b&gt; &amp;&quot;&apos; &#x1F600;&#128512; "), "a <b> &\"' 😀😀");
     assert_eq!(
         content("<![CDATA[<!DOCTYPE x [<!ENTITY a \"b\">]>😀]]>"),
         "<!DOCTYPE x [<!ENTITY a \"b\">]>😀"
@@ -141,13 +115,7 @@ fn a_json_reply_becomes_xml() {
         "<xml><MsgType><![CDATA[news]]></MsgType><Articles><item><Title><![CDATA[a]]></Title></item>\
          <item><Title><![CDATA[b]]></Title></item></Articles></xml>"
     );
-    for bad in [
-        r#"{"a b":1}"#,
-        r#"{"<x>":1}"#,
-        r#"{"":1}"#,
-        r#"{"1":1}"#,
-        r#"{"a":[[1]]}"#,
-    ] {
+    for bad in [r#"{"a b":1}"#, r#"{"<x>":1}"#, r#"{"":1}"#, r#"{"1":1}"#, r#"{"a":[[1]]}"#] {
         assert_eq!(parse(bad).to_xml(), Err(Malformed::Name), "{bad}");
     }
     let control = Map::from_iter([("a".to_owned(), json!("x\u{1}\u{b}\u{7f}\t\ny\u{ffff}"))]);
@@ -157,16 +125,12 @@ fn a_json_reply_becomes_xml() {
 #[test]
 fn an_xml_reply_becomes_json() {
     let reply = parse("<xml><MsgType>text</MsgType><CreateTime>12</CreateTime><Content>a\"b</Content></xml>");
-    assert_eq!(
-        reply.to_json(),
-        r#"{"MsgType":"text","CreateTime":12,"Content":"a\"b"}"#
-    );
+    assert_eq!(reply.to_json(), r#"{"MsgType":"text","CreateTime":12,"Content":"a\"b"}"#);
 }
 
 fn name() -> impl Strategy<Value = String> {
-    "[A-Za-z_][A-Za-z0-9_.-]{0,8}".prop_filter("lists and Articles apart", |n| {
-        !matches!(n.as_str(), "item" | "List" | "Articles")
-    })
+    "[A-Za-z_][A-Za-z0-9_.-]{0,8}"
+        .prop_filter("lists and Articles apart", |n| !matches!(n.as_str(), "item" | "List" | "Articles"))
 }
 
 /// What XML can hold: strings, objects that aren't empty, lists under their names.

@@ -13,9 +13,7 @@ fn vectors(name: &str) -> Vec<Value> {
 }
 
 fn text<'a>(vector: &'a Value, name: &str) -> &'a str {
-    vector[name]
-        .as_str()
-        .unwrap_or_else(|| panic!("{name} of {}", vector["source"]))
+    vector[name].as_str().unwrap_or_else(|| panic!("{name} of {}", vector["source"]))
 }
 
 #[test]
@@ -32,11 +30,7 @@ fn plain_signatures() {
             parts[2]
         );
         let query = Query::parse(&url).unwrap();
-        let account = |token| Account {
-            appid: "wx",
-            tokens: vec![token],
-            keys: vec![],
-        };
+        let account = |token| Account { appid: "wx", tokens: vec![token], keys: vec![] };
         assert_eq!(verify_url(&query, &[account("other"), account(parts[0])]), Ok(1));
         assert!(verify_url(&query, &[account("other")]).is_err());
     }
@@ -46,11 +40,7 @@ fn plain_signatures() {
 fn the_urls_own_sample_is_answered() {
     let url = "signature=f464b24fc39322e44b38aa78f5edd27bd1441696&echostr=4375120948345356249&timestamp=1714036504&nonce=1514711492";
     let query = Query::parse(url).unwrap();
-    let account = Account {
-        appid: "wx",
-        tokens: vec!["old", "AAAAA"],
-        keys: vec![],
-    };
+    let account = Account { appid: "wx", tokens: vec!["old", "AAAAA"], keys: vec![] };
     assert_eq!(verify_url(&query, &[account]), Ok(0));
     assert_eq!(query.echostr, "4375120948345356249");
 }
@@ -64,24 +54,13 @@ fn encryption_both_ways() {
 
         let plain = key.decrypt(sealed).unwrap();
         assert_eq!(String::from_utf8(plain.message).unwrap(), message);
-        assert_eq!(
-            String::from_utf8(plain.receive_id).unwrap(),
-            text(&v, "receive_id")
-        );
+        assert_eq!(String::from_utf8(plain.receive_id).unwrap(), text(&v, "receive_id"));
 
         let random: [u8; 16] = text(&v, "random16").as_bytes().try_into().unwrap();
-        assert_eq!(
-            key.encrypt(random, message.as_bytes(), text(&v, "receive_id")),
-            sealed
-        );
+        assert_eq!(key.encrypt(random, message.as_bytes(), text(&v, "receive_id")), sealed);
 
         if let Some(signed) = v["msg_signature"].as_str() {
-            let parts = [
-                text(&v, "token"),
-                text(&v, "timestamp"),
-                text(&v, "nonce"),
-                sealed,
-            ];
+            let parts = [text(&v, "token"), text(&v, "timestamp"), text(&v, "nonce"), sealed];
             assert_eq!(signature(&parts), signed);
         }
     }
@@ -96,11 +75,8 @@ fn whole_pushes_and_replies() {
             continue;
         };
         let key = AesKey::parse(text(&v, "encoding_aes_key")).unwrap();
-        let account = Account {
-            appid: text(&v, "receive_id"),
-            tokens: vec![text(&v, "token")],
-            keys: vec![&key],
-        };
+        let account =
+            Account { appid: text(&v, "receive_id"), tokens: vec![text(&v, "token")], keys: vec![&key] };
         let (timestamp, nonce) = (text(&v, "timestamp"), text(&v, "nonce"));
         let sealed = text(&v, "cipher_base64");
         let kind = text(&v, "kind");
@@ -118,10 +94,7 @@ fn whole_pushes_and_replies() {
             assert_eq!(push.to_user(), "gh_x");
             let push = push.open(&[account]).unwrap();
             assert_eq!(push.body, text(&v, "msg").as_bytes());
-            assert_eq!(
-                push.message.create_time().to_string(),
-                push.message.text("CreateTime")
-            );
+            assert_eq!(push.message.create_time().to_string(), push.message.text("CreateTime"));
             opened += 1;
         } else if kind == "WeCom XML reply" {
             let body = format!(
@@ -151,14 +124,7 @@ fn whole_pushes_and_replies() {
 fn mini_program_data() {
     let all = vectors("wxa");
     let v = &all[0];
-    let open = |appid| {
-        wxa::decrypt(
-            text(v, "session_key"),
-            text(v, "iv"),
-            text(v, "encrypted_data"),
-            appid,
-        )
-    };
+    let open = |appid| wxa::decrypt(text(v, "session_key"), text(v, "iv"), text(v, "encrypted_data"), appid);
     let plain: Value = serde_json::from_str(text(v, "plain")).unwrap();
     assert_eq!(open("wx4f4bc4dec97d474b").unwrap(), plain);
     assert!(open("wx0000000000000000").is_err());
@@ -184,14 +150,8 @@ fn jssdk() {
         let url = &signed[signed.find("url=").unwrap() + 4..];
         let ticket = value("jsapi_ticket=");
         let (nonce, timestamp) = (value("noncestr="), value("timestamp="));
-        assert_eq!(
-            jssdk_signature(ticket, nonce, timestamp, url),
-            text(&v, "signature")
-        );
-        assert_eq!(
-            jssdk_signature(ticket, nonce, timestamp, &format!("{url}#top")),
-            text(&v, "signature")
-        );
+        assert_eq!(jssdk_signature(ticket, nonce, timestamp, url), text(&v, "signature"));
+        assert_eq!(jssdk_signature(ticket, nonce, timestamp, &format!("{url}#top")), text(&v, "signature"));
     }
 }
 

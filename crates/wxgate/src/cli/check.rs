@@ -64,14 +64,9 @@ fn check_store(config: &Config) -> Result<String, String> {
     };
     let sealer = sealer.map_err(|error| format!("{error:#}"))?;
     if !found.fits(&sealer) {
-        return Err(format!(
-            "主密钥与数据库 {path} 不符：恢复原来的 store.master_key 或密钥文件"
-        ));
+        return Err(format!("主密钥与数据库 {path} 不符：恢复原来的 store.master_key 或密钥文件"));
     }
-    Ok(format!(
-        "数据库 {path}：完好（schema {}，{} 个令牌）",
-        found.schema, found.credentials
-    ))
+    Ok(format!("数据库 {path}：完好（schema {}，{} 个令牌）", found.schema, found.credentials))
 }
 
 /// Tries an app's credentials; the text says what is wrong and what to do.
@@ -82,12 +77,7 @@ pub(super) async fn check_app(transport: &Transport, app: &AppEntry) -> Result<S
         "force_refresh": false,
     });
     let answer = transport
-        .send(
-            &STABLE_TOKEN,
-            &[],
-            Some(Bytes::from(body.to_string())),
-            transport.deadline(),
-        )
+        .send(&STABLE_TOKEN, &[], Some(Bytes::from(body.to_string())), transport.deadline())
         .await
         .and_then(|answer| json_answer(&answer).map(|_| answer))
         .map_err(|lost| format!("{appid} {name}：连不上微信（{lost}）：检查网络和 wechat.proxy"))?;
@@ -96,10 +86,7 @@ pub(super) async fn check_app(transport: &Transport, app: &AppEntry) -> Result<S
     };
     let mut text = format!("{appid} {name}：微信 {}", error.errcode);
     if let Some(ip) = errcode::refused_ip(&error.errmsg) {
-        let _ = write!(
-            text,
-            "：出口 IP {ip} 不在白名单：公众平台 → 基本配置 → IP白名单，添加后重试"
-        );
+        let _ = write!(text, "：出口 IP {ip} 不在白名单：公众平台 → 基本配置 → IP白名单，添加后重试");
     } else if matches!(error.errcode, 40001 | 40125) {
         text.push_str("：AppSecret 不正确：到公众平台 → 基本配置核对或重置");
     } else {

@@ -49,24 +49,10 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let mut signals = Signals::new()?;
     let mut moved = String::new();
-    let sandbox_listener = bind(
-        args.sandbox_listen.unwrap_or((local, 36080).into()),
-        "微信模拟器",
-        &mut moved,
-    )
-    .await?;
-    let callers = bind(
-        args.listen.unwrap_or((args.host, 36012).into()),
-        "网关",
-        &mut moved,
-    )
-    .await?;
-    let admin = bind(
-        args.admin_listen.unwrap_or((local, 36013).into()),
-        "健康检查",
-        &mut moved,
-    )
-    .await?;
+    let sandbox_listener =
+        bind(args.sandbox_listen.unwrap_or((local, 36080).into()), "微信模拟器", &mut moved).await?;
+    let callers = bind(args.listen.unwrap_or((args.host, 36012).into()), "网关", &mut moved).await?;
+    let admin = bind(args.admin_listen.unwrap_or((local, 36013).into()), "健康检查", &mut moved).await?;
     let open = callers.local_addr()?.ip().is_loopback();
 
     let (data, _temporary) = match args.data {
@@ -78,12 +64,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     };
     let sandbox = sandbox::Sandbox::start(sandbox_listener, Arc::new(|| Clock::System.now()));
     let key = (!open).then(new_key);
-    let text = settings(
-        &sandbox.url(),
-        callers.local_addr()?,
-        admin.local_addr()?,
-        key.as_deref(),
-    );
+    let text = settings(&sandbox.url(), callers.local_addr()?, admin.local_addr()?, key.as_deref());
     let config = config::parse(&text, "demo", &data, &config::Environment::new())?;
     telemetry::start(config.log);
     let running = app::start(config, Clock::System, Listeners { callers, admin }).await?;
@@ -92,13 +73,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let admin = format!("http://{}", running.admin_address());
     print(&moved)?;
     let openids = Openids::ask(&sandbox.url()).await?;
-    print(&welcome(
-        &gateway,
-        &admin,
-        &sandbox.url(),
-        key.as_deref(),
-        &openids,
-    ))?;
+    print(&welcome(&gateway, &admin, &sandbox.url(), key.as_deref(), &openids))?;
     while signals.next().await != Ask::Stop {}
     running.stop().await;
     sandbox.stop().await;
@@ -124,11 +99,7 @@ async fn bind(address: SocketAddr, what: &str, moved: &mut String) -> anyhow::Re
 
 /// An unspecified address can be listened on, not connected to.
 fn reachable(address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        (Ipv4Addr::LOCALHOST, address.port()).into()
-    } else {
-        address
-    }
+    if address.ip().is_unspecified() { (Ipv4Addr::LOCALHOST, address.port()).into() } else { address }
 }
 
 /// The sandbox's accounts, as configuration.
@@ -167,33 +138,17 @@ struct Openids {
 impl Openids {
     async fn ask(sandbox: &str) -> anyhow::Result<Self> {
         let request = http::Request::get(format!("{sandbox}/sandbox/state")).body(Full::default())?;
-        let answer = Client::new(None)?
-            .send(request)
-            .await?
-            .into_body()
-            .collect()
-            .await?
-            .to_bytes();
+        let answer = Client::new(None)?.send(request).await?.into_body().collect().await?.to_bytes();
         let state: serde_json::Value = serde_json::from_slice(&answer)?;
         let openids = &state["users"][0]["openids"];
-        let openid = |appid: &str| {
-            openids[appid]
-                .as_str()
-                .map(str::to_owned)
-                .context("模拟器没有用户")
-        };
-        Ok(Self {
-            official: openid(OFFICIAL)?,
-            mini: openid(MINI)?,
-        })
+        let openid = |appid: &str| openids[appid].as_str().map(str::to_owned).context("模拟器没有用户");
+        Ok(Self { official: openid(OFFICIAL)?, mini: openid(MINI)? })
     }
 }
 
 /// What there is, and lines to paste.
 fn welcome(gateway: &str, admin: &str, sandbox: &str, key: Option<&str>, openids: &Openids) -> String {
-    let header = key
-        .map(|key| format!("-H 'Authorization: Bearer {key}' "))
-        .unwrap_or_default();
+    let header = key.map(|key| format!("-H 'Authorization: Bearer {key}' ")).unwrap_or_default();
     let service = |path: &str, members: serde_json::Value| {
         let mut body = json!({"source": "demo"});
         if let (Some(body), Some(members)) = (body.as_object_mut(), members.as_object()) {
@@ -204,22 +159,10 @@ fn welcome(gateway: &str, admin: &str, sandbox: &str, key: Option<&str>, openids
     let data = json!({"thing1": {"value": "奶茶"}});
     let allow = json!({"appid": MINI, "openid": openids.mini, "template_id": TEMPLATE, "count": 100});
     let lines = [
-        (
-            "网页授权：用户信息",
-            service("getwxuserinfo", json!({"appid": EXAMPLE, "code": EXAMPLE_CODE})),
-        ),
-        (
-            "小程序登录",
-            service("code2session", json!({"appid": MINI, "code": "demo-login"})),
-        ),
-        (
-            "小程序手机号",
-            service("getuserphone", json!({"appid": MINI, "code": "demo-phone"})),
-        ),
-        (
-            "公众号带参二维码",
-            service("getwxqrcode", json!({"appid": OFFICIAL, "scene": "login_1"})),
-        ),
+        ("网页授权：用户信息", service("getwxuserinfo", json!({"appid": EXAMPLE, "code": EXAMPLE_CODE}))),
+        ("小程序登录", service("code2session", json!({"appid": MINI, "code": "demo-login"}))),
+        ("小程序手机号", service("getuserphone", json!({"appid": MINI, "code": "demo-phone"}))),
+        ("公众号带参二维码", service("getwxqrcode", json!({"appid": OFFICIAL, "scene": "login_1"}))),
         (
             "小程序码",
             service(
@@ -234,10 +177,7 @@ fn welcome(gateway: &str, admin: &str, sandbox: &str, key: Option<&str>, openids
                 json!({"appid": OFFICIAL, "openid": openids.official, "template_id": TEMPLATE, "data": data}),
             ),
         ),
-        (
-            "订阅消息：先让模拟用户允许",
-            format!("curl {sandbox}/sandbox/subscribe -d '{allow}'"),
-        ),
+        ("订阅消息：先让模拟用户允许", format!("curl {sandbox}/sandbox/subscribe -d '{allow}'")),
         (
             "订阅消息：再发送",
             service(
@@ -245,13 +185,7 @@ fn welcome(gateway: &str, admin: &str, sandbox: &str, key: Option<&str>, openids
                 json!({"appid": MINI, "openid": openids.mini, "template_id": TEMPLATE, "data": data}),
             ),
         ),
-        (
-            "JS-SDK 签名",
-            service(
-                "jssdk",
-                json!({"appid": OFFICIAL, "url": "https://www.example.com/"}),
-            ),
-        ),
+        ("JS-SDK 签名", service("jssdk", json!({"appid": OFFICIAL, "url": "https://www.example.com/"}))),
         ("是否就绪", format!("curl {admin}/readyz")),
         ("模拟器看到了什么", format!("curl {sandbox}/sandbox/state")),
     ];

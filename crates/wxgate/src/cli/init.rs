@@ -59,9 +59,9 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let transport = Transport::new(&settings.wechat, Clock::System)?;
     match check::check_app(&transport, &app).await {
         Ok(fine) => print(&format!("√ {fine}\n"))?,
-        Err(wrong) => print(&format!(
-            "× {wrong}\n  配置照样写出；处理好之后用 `wxgate check --online` 再试\n"
-        ))?,
+        Err(wrong) => {
+            print(&format!("× {wrong}\n  配置照样写出；处理好之后用 `wxgate check --online` 再试\n"))?
+        }
     }
     let key = new_key();
     write(&args.config, &file(&app, &secret, &key, &wechat_section))?;
@@ -109,8 +109,7 @@ fn write(path: &PathBuf, text: &str) -> anyhow::Result<()> {
         .mode(0o600)
         .open(path)
         .with_context(|| format!("无法写 {}", path.display()))?;
-    file.write_all(text.as_bytes())
-        .with_context(|| format!("无法写 {}", path.display()))
+    file.write_all(text.as_bytes()).with_context(|| format!("无法写 {}", path.display()))
 }
 
 fn next_steps(path: &str, app: &AppEntry, key: &str) -> String {

@@ -50,24 +50,16 @@ fn reload(running: &mut Running, path: &Path) {
     let outcome = config::load(path, &config::environment()).map_err(anyhow::Error::from);
     match outcome.and_then(|config| running.reload(config)) {
         Ok(later) if later.is_empty() => tracing::info!("配置已重新读取"),
-        Ok(later) => tracing::warn!(
-            sections = later.join(","),
-            "配置已重新读取；这些节的改动要重启才生效"
-        ),
+        Ok(later) => tracing::warn!(sections = later.join(","), "配置已重新读取；这些节的改动要重启才生效"),
         Err(error) => tracing::error!("配置没有重新读取，继续使用原来的：{error:#}"),
     }
 }
 
 pub(super) async fn sandbox(listen: SocketAddr) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
-    let listener = TcpListener::bind(listen)
-        .await
-        .with_context(|| format!("无法监听 {listen}"))?;
+    let listener = TcpListener::bind(listen).await.with_context(|| format!("无法监听 {listen}"))?;
     let sandbox = sandbox::Sandbox::start(listener, Arc::new(|| Clock::System.now()));
-    super::run::print(&format!(
-        "微信模拟器：{}（说明见该页面；Ctrl-C 结束）\n",
-        sandbox.url()
-    ))?;
+    super::run::print(&format!("微信模拟器：{}（说明见该页面；Ctrl-C 结束）\n", sandbox.url()))?;
     while signals.next().await != Ask::Stop {}
     sandbox.stop().await;
     Ok(())

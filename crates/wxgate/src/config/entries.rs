@@ -62,13 +62,7 @@ pub struct AppEntry {
 impl PartialEq for AppEntry {
     fn eq(&self, other: &Self) -> bool {
         (&self.appid, self.kind, &self.name, &self.tags, self.token_mode)
-            == (
-                &other.appid,
-                other.kind,
-                &other.name,
-                &other.tags,
-                other.token_mode,
-            )
+            == (&other.appid, other.kind, &other.name, &other.tags, other.token_mode)
             && same_secret(Some(&self.secret), Some(&other.secret))
     }
 }
@@ -96,21 +90,9 @@ pub struct CallerEntry {
 
 impl PartialEq for CallerEntry {
     fn eq(&self, other: &Self) -> bool {
-        (
-            &self.name,
-            &self.apps,
-            &self.apis,
-            &self.networks,
-            self.rate,
-            self.export_token,
-        ) == (
-            &other.name,
-            &other.apps,
-            &other.apis,
-            &other.networks,
-            other.rate,
-            other.export_token,
-        ) && same_secret(self.key.as_ref(), other.key.as_ref())
+        (&self.name, &self.apps, &self.apis, &self.networks, self.rate, self.export_token)
+            == (&other.name, &other.apps, &other.apis, &other.networks, other.rate, other.export_token)
+            && same_secret(self.key.as_ref(), other.key.as_ref())
             && same_secret(self.previous_key.as_ref(), other.previous_key.as_ref())
     }
 }
@@ -125,12 +107,10 @@ pub(super) struct Lists {
 impl Lists {
     pub(super) fn read(&mut self, root: &mut Reader<'_>, label: &str, problems: &mut Vec<Problem>) {
         for (index, reader) in root.list("apps", label).into_iter().enumerate() {
-            self.apps
-                .push((format!("{label}apps[{index}]"), app(reader, problems)));
+            self.apps.push((format!("{label}apps[{index}]"), app(reader, problems)));
         }
         for (index, reader) in root.list("callers", label).into_iter().enumerate() {
-            self.callers
-                .push((format!("{label}callers[{index}]"), caller(reader, problems)));
+            self.callers.push((format!("{label}callers[{index}]"), caller(reader, problems)));
         }
         root.later("routes", &Value::Array(Vec::new()));
     }
@@ -180,55 +160,27 @@ fn app(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> AppEntry {
         s.problem("appid", "应是公众平台上的 AppID，如 \"wx3cc8fd6963e31a32\"");
     }
     if !s.has("kind") {
-        s.problem(
-            "kind",
-            "缺少：公众号写 \"official\"，小程序写 \"mini\"，网站/移动应用写 \"open\"",
-        );
+        s.problem("kind", "缺少：公众号写 \"official\"，小程序写 \"mini\"，网站/移动应用写 \"open\"");
     }
-    let kind = s.choice(
-        "kind",
-        &[
-            ("official", Kind::Official),
-            ("mini", Kind::Mini),
-            ("open", Kind::Open),
-        ],
-    );
+    let kind = s.choice("kind", &[("official", Kind::Official), ("mini", Kind::Mini), ("open", Kind::Open)]);
     let name = s.string("name", "");
     let tags = s.strings("tags", &[]);
     let had_secret = s.has("secret");
     let before = s.problems();
     let secret = s.secret("secret");
     if secret.is_none() && (!had_secret || s.problems() == before) {
-        s.problem(
-            "secret",
-            "缺少 AppSecret：写值本身，或 \"env:变量名\"、\"file:路径\"",
-        );
+        s.problem("secret", "缺少 AppSecret：写值本身，或 \"env:变量名\"、\"file:路径\"");
     }
-    let token_mode = s.choice(
-        "token_mode",
-        &[("stable", TokenMode::Stable), ("classic", TokenMode::Classic)],
-    );
+    let token_mode =
+        s.choice("token_mode", &[("stable", TokenMode::Stable), ("classic", TokenMode::Classic)]);
     let empty = Value::String(String::new());
-    for key in [
-        "original_id",
-        "callback_token",
-        "previous_callback_token",
-        "aes_key",
-        "previous_aes_key",
-    ] {
+    for key in ["original_id", "callback_token", "previous_callback_token", "aes_key", "previous_aes_key"] {
         s.later(key, &empty);
     }
     s.later("allow_plain", &Value::Boolean(false));
     s.later("oauth_redirects", &Value::Array(Vec::new()));
     s.finish(problems);
-    AppEntry {
-        appid,
-        kind,
-        name,
-        tags,
-        secret: secret.unwrap_or_default(),
-        token_mode,
-    }
+    AppEntry { appid, kind, name, tags, secret: secret.unwrap_or_default(), token_mode }
 }
 
 fn caller(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> CallerEntry {
@@ -240,18 +192,8 @@ fn caller(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> CallerEntry {
     let key = key(&mut s, "key");
     let keyless = key.is_none() && s.problems() == before;
     let previous_key = self::key(&mut s, "previous_key");
-    let apps = patterns(
-        &mut s,
-        "apps",
-        "[\"*\"]、[\"tag:prod\"] 或 [\"wx…\"]",
-        AppPatterns::parse,
-    );
-    let apis = patterns(
-        &mut s,
-        "apis",
-        "[\"*\"] 或 [\"/v1/service/wx/*\"]",
-        ApiPatterns::parse,
-    );
+    let apps = patterns(&mut s, "apps", "[\"*\"]、[\"tag:prod\"] 或 [\"wx…\"]", AppPatterns::parse);
+    let apis = patterns(&mut s, "apis", "[\"*\"] 或 [\"/v1/service/wx/*\"]", ApiPatterns::parse);
     let networks = networks(&mut s, "networks");
     if keyless && networks.is_empty() {
         s.problem(
@@ -263,16 +205,7 @@ fn caller(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> CallerEntry {
     let export_token = s.bool("export_token", false);
     s.later("may_reply", &Value::Boolean(false));
     s.finish(problems);
-    CallerEntry {
-        name,
-        key,
-        previous_key,
-        apps,
-        apis,
-        networks,
-        rate,
-        export_token,
-    }
+    CallerEntry { name, key, previous_key, apps, apis, networks, rate, export_token }
 }
 
 fn key(s: &mut Reader<'_>, name: &'static str) -> Option<SecretString> {
@@ -280,19 +213,14 @@ fn key(s: &mut Reader<'_>, name: &'static str) -> Option<SecretString> {
     if is_key(key.expose_secret()) {
         return Some(key);
     }
-    s.problem(
-        name,
-        "应是 24 到 128 个 [A-Za-z0-9_-] 字符：用 `wxgate key new` 生成",
-    );
+    s.problem(name, "应是 24 到 128 个 [A-Za-z0-9_-] 字符：用 `wxgate key new` 生成");
     None
 }
 
 /// Whether `text` has the shape of a caller key.
 pub fn is_key(text: &str) -> bool {
     (24..=128).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
 fn patterns<T: Default>(

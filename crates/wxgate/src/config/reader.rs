@@ -46,14 +46,7 @@ impl<'a> Reader<'a> {
     }
 
     fn child(&self, table: Table, prefix: String, section: String) -> Self {
-        Self {
-            table,
-            prefix,
-            section,
-            asked: Vec::new(),
-            problems: Vec::new(),
-            ..*self
-        }
+        Self { table, prefix, section, asked: Vec::new(), problems: Vec::new(), ..*self }
     }
 
     /// The table `[name]`, empty if absent.
@@ -92,10 +85,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn problem(&mut self, key: &str, text: impl Into<String>) {
-        self.problems.push(Problem {
-            key: format!("{}{key}", self.prefix),
-            text: text.into(),
-        });
+        self.problems.push(Problem { key: format!("{}{key}", self.prefix), text: text.into() });
     }
 
     /// How many mistakes there are so far.
@@ -117,9 +107,7 @@ impl<'a> Reader<'a> {
     pub(super) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
             || (!self.section.is_empty()
-                && self
-                    .overrides
-                    .contains_key(&(self.section.clone(), key.to_owned())))
+                && self.overrides.contains_key(&(self.section.clone(), key.to_owned())))
     }
 
     pub(super) fn string(&mut self, key: &'static str, default: &str) -> String {
@@ -164,10 +152,8 @@ impl<'a> Reader<'a> {
         match self.take(key) {
             None => default(),
             Some(Value::Array(items)) => {
-                let texts: Option<Vec<String>> = items
-                    .iter()
-                    .map(|item| item.as_str().map(str::to_owned))
-                    .collect();
+                let texts: Option<Vec<String>> =
+                    items.iter().map(|item| item.as_str().map(str::to_owned)).collect();
                 texts.unwrap_or_else(|| {
                     self.problem(key, "应是字符串数组，如 [\"a\", \"b\"]");
                     default()
@@ -236,15 +222,10 @@ impl<'a> Reader<'a> {
             return None;
         }
         let (value, missing) = if let Some(name) = text.strip_prefix("env:") {
-            (
-                self.environment.get(name).cloned(),
-                format!("环境变量 {name} 不存在或为空"),
-            )
+            (self.environment.get(name).cloned(), format!("环境变量 {name} 不存在或为空"))
         } else if let Some(path) = text.strip_prefix("file:") {
             let path = self.resolve(path);
-            let value = std::fs::read_to_string(&path)
-                .ok()
-                .map(|text| text.trim().to_owned());
+            let value = std::fs::read_to_string(&path).ok().map(|text| text.trim().to_owned());
             (value, format!("文件 {} 读不到或为空", path.display()))
         } else {
             return Some(text.into());
@@ -271,18 +252,12 @@ impl<'a> Reader<'a> {
     pub(super) fn finish(mut self, problems: &mut Vec<Problem>) {
         let unknown: Vec<String> = self.table.keys().cloned().collect();
         for key in unknown {
-            self.problem(
-                &key,
-                "没有这个配置项：检查拼写，全部配置项见 `wxgate config default`",
-            );
+            self.problem(&key, "没有这个配置项：检查拼写，全部配置项见 `wxgate config default`");
         }
         for (section, key) in self.overrides.keys() {
             if *section == self.section && !section.is_empty() && !self.asked.contains(&key.as_str()) {
                 let name = format!("WXGATE_{}__{}", section.to_uppercase(), key.to_uppercase());
-                self.problems.push(Problem {
-                    key: name,
-                    text: format!("没有配置项 {section}.{key}"),
-                });
+                self.problems.push(Problem { key: name, text: format!("没有配置项 {section}.{key}") });
             }
         }
         problems.append(&mut self.problems);

@@ -13,16 +13,8 @@ use super::Problem;
 use super::reader::Reader;
 
 /// Section names, for overrides from the environment.
-pub(super) const NAMES: &[&str] = &[
-    "server",
-    "store",
-    "wechat",
-    "auth",
-    "callback",
-    "retention",
-    "log",
-    "egress",
-];
+pub(super) const NAMES: &[&str] =
+    &["server", "store", "wechat", "auth", "callback", "retention", "log", "egress"];
 
 /// Listeners and who may reach them.
 #[derive(Clone, Debug, PartialEq)]
@@ -144,15 +136,7 @@ pub(super) fn server(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> Server {
     s.later("public_listen", &Value::String(String::new()));
     s.later("verify_files", &Value::Table(Table::new()));
     s.finish(problems);
-    Server {
-        listen,
-        admin_listen,
-        public_url,
-        hosts,
-        trusted_proxies,
-        tls,
-        shutdown_grace,
-    }
+    Server { listen, admin_listen, public_url, hosts, trusted_proxies, tls, shutdown_grace }
 }
 
 pub(super) fn store(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> Store {
@@ -160,10 +144,7 @@ pub(super) fn store(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> Store {
     let path = match url.strip_prefix("sqlite:") {
         Some(path) if !path.is_empty() => s.resolve(path),
         _ if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
-            s.problem(
-                "url",
-                "此版本尚不支持 PostgreSQL（not in this version）：请用 sqlite:路径",
-            );
+            s.problem("url", "此版本尚不支持 PostgreSQL（not in this version）：请用 sqlite:路径");
             PathBuf::new()
         }
         _ => {
@@ -183,27 +164,17 @@ pub(super) fn store(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> Store {
 
 pub(super) fn wechat(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> Wechat {
     const API: &str = "https://api.weixin.qq.com";
-    const FALLBACKS: &[&str] = &[
-        "https://api2.weixin.qq.com",
-        "https://sh.api.weixin.qq.com",
-        "https://sz.api.weixin.qq.com",
-    ];
+    const FALLBACKS: &[&str] =
+        &["https://api2.weixin.qq.com", "https://sh.api.weixin.qq.com", "https://sz.api.weixin.qq.com"];
     let api_base = base(&mut s, "api_base", API);
     let mp_base = base(&mut s, "mp_base", "https://mp.weixin.qq.com");
     let open_base = base(&mut s, "open_base", "https://open.weixin.qq.com");
-    let default = if api_base.as_str().trim_end_matches('/') == API {
-        FALLBACKS
-    } else {
-        &[]
-    };
+    let default = if api_base.as_str().trim_end_matches('/') == API { FALLBACKS } else { &[] };
     let mut fallback_bases = Vec::new();
     for text in s.strings("fallback_bases", default) {
         match base_url(&text) {
             Some(url) => fallback_bases.push(url),
-            None => s.problem(
-                "fallback_bases",
-                format!("\"{text}\" 应是不带路径的 http(s) 地址"),
-            ),
+            None => s.problem("fallback_bases", format!("\"{text}\" 应是不带路径的 http(s) 地址")),
         }
     }
     let proxy = match s.secret("proxy") {
@@ -222,14 +193,7 @@ pub(super) fn wechat(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> Wechat {
         s.problem("timeout", "应在 1ms 到 120s 之间");
     }
     s.finish(problems);
-    Wechat {
-        api_base,
-        mp_base,
-        open_base,
-        fallback_bases,
-        proxy,
-        timeout,
-    }
+    Wechat { api_base, mp_base, open_base, fallback_bases, proxy, timeout }
 }
 
 pub(super) fn auth(mut s: Reader<'_>, server: &Server, problems: &mut Vec<Problem>) -> Auth {
@@ -284,11 +248,7 @@ pub(super) fn later(root: &mut Reader<'_>, problems: &mut Vec<Problem>) {
 pub(super) fn networks(s: &mut Reader<'_>, key: &'static str) -> Vec<IpNet> {
     let mut found = Vec::new();
     for text in s.strings(key, &[]) {
-        match text
-            .parse::<IpNet>()
-            .ok()
-            .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
-        {
+        match text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from)) {
             Some(network) => found.push(network),
             None => s.problem(key, format!("\"{text}\" 应是 CIDR，如 \"10.0.0.0/8\"")),
         }
@@ -303,19 +263,12 @@ fn address(s: &mut Reader<'_>, key: &'static str, default: &str) -> SocketAddr {
 }
 
 fn base(s: &mut Reader<'_>, key: &'static str, default: &'static str) -> Url {
-    s.parsed(
-        key,
-        default,
-        "不带路径的 http(s) 地址，如 \"https://api.weixin.qq.com\"",
-        base_url,
-    )
-    .unwrap_or_else(|| base_url(default).expect("the defaults are URLs"))
+    s.parsed(key, default, "不带路径的 http(s) 地址，如 \"https://api.weixin.qq.com\"", base_url)
+        .unwrap_or_else(|| base_url(default).expect("the defaults are URLs"))
 }
 
 fn web_url(text: &str) -> Option<Url> {
-    Url::parse(text)
-        .ok()
-        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+    Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
 /// A base carries nothing but scheme, host and port.

@@ -1,10 +1,7 @@
 use super::*;
 
 fn environment(pairs: &[(&str, &str)]) -> Environment {
-    pairs
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect()
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 fn read(text: &str) -> Result<Config, Problems> {
@@ -29,9 +26,7 @@ fn the_examples_in_the_defaults_are_valid() {
     let text: String = DEFAULT_TOML
         .lines()
         .map(|line| {
-            line.strip_prefix("# ")
-                .filter(|l| l.starts_with("[[") || l.contains(" = "))
-                .unwrap_or(line)
+            line.strip_prefix("# ").filter(|l| l.starts_with("[[") || l.contains(" = ")).unwrap_or(line)
         })
         .filter(|line| !line.contains("[[routes]]") && !line.contains("WXGATE_"))
         .map(|line| format!("{line}\n"))
@@ -105,15 +100,9 @@ fn all_problems_are_reported_at_once_each_by_its_key() {
 fn what_comes_later_may_stand_at_its_default_only() {
     assert!(read("[callback]\nmax_age = \"24h\"\n[egress]\nallow_loopback = false").is_ok());
     let none = Environment::new();
-    assert_eq!(
-        wrong_keys("[callback]\nmax_age = \"1h\"", &none),
-        ["callback.max_age"]
-    );
+    assert_eq!(wrong_keys("[callback]\nmax_age = \"1h\"", &none), ["callback.max_age"]);
     assert_eq!(wrong_keys("[[routes]]\nname = \"x\"", &none), ["routes"]);
-    assert_eq!(
-        wrong_keys("[store]\nurl = \"postgres://u:p@h/d\"", &none),
-        ["store.url"]
-    );
+    assert_eq!(wrong_keys("[store]\nurl = \"postgres://u:p@h/d\"", &none), ["store.url"]);
     let problems = read("[server]\npublic_listen = \"0.0.0.0:80\"").unwrap_err();
     assert!(problems.to_string().contains("not in this version"));
 }
@@ -138,11 +127,8 @@ fn the_environment_overrides_scalars_and_a_secret_may_come_from_elsewhere() {
     let config = parse(text, "wxgate.toml", dir.path(), &environment).unwrap();
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:5");
     assert!(config.auth.off);
-    let secrets: Vec<_> = config
-        .apps
-        .iter()
-        .map(|a| secrecy::ExposeSecret::expose_secret(&a.secret))
-        .collect();
+    let secrets: Vec<_> =
+        config.apps.iter().map(|a| secrecy::ExposeSecret::expose_secret(&a.secret)).collect();
     assert_eq!(secrets, ["from-env", "from-file"]);
 }
 
@@ -164,8 +150,5 @@ fn fallback_hosts_are_only_assumed_for_wechat_itself() {
 #[test]
 fn a_syntax_error_names_its_line_and_quotes_no_secret() {
     let problems = read("[[apps]]\nsecret = \"planted\" \"").unwrap_err().to_string();
-    assert!(
-        problems.contains("第 2 行") && !problems.contains("planted"),
-        "{problems}"
-    );
+    assert!(problems.contains("第 2 行") && !problems.contains("planted"), "{problems}");
 }

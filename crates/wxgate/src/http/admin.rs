@@ -42,10 +42,7 @@ impl Surface {
         let router = Router::new()
             .route("/healthz", get(async || axum::Json(json!({"status": "ok"}))))
             .route("/readyz", get(ready))
-            .route(
-                "/openapi.json",
-                get(async || ([(CONTENT_TYPE, "application/json")], openapi::DOCUMENT)),
-            )
+            .route("/openapi.json", get(async || ([(CONTENT_TYPE, "application/json")], openapi::DOCUMENT)))
             .fallback(async || {
                 problem_json(
                     StatusCode::NOT_FOUND,
@@ -53,12 +50,7 @@ impl Surface {
                 )
             })
             .method_not_allowed_fallback(async || problem_json(StatusCode::METHOD_NOT_ALLOWED, "请用 GET"))
-            .with_state(Health {
-                registry,
-                store,
-                clock,
-                tasks,
-            });
+            .with_state(Health { registry, store, clock, tasks });
         Self(router)
     }
 
@@ -78,12 +70,7 @@ impl Surface {
 
 fn problem_json(status: StatusCode, detail: &str) -> Response {
     let body = json!({"status": status.as_u16(), "title": status.canonical_reason(), "detail": detail});
-    (
-        status,
-        [(CONTENT_TYPE, "application/problem+json")],
-        body.to_string(),
-    )
-        .into_response()
+    (status, [(CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
 }
 
 #[derive(Deserialize)]
@@ -103,9 +90,7 @@ async fn ready(State(health): State<Health>, Query(query): Query<ReadyFor>) -> R
         total += 1;
         let mut is_down = false;
         for slot in app.slots.iter() {
-            if let Some(at) = slot
-                .superseded_at()
-                .filter(|at| health.clock.now() - at < SUPERSEDED_SHOWN_MS)
+            if let Some(at) = slot.superseded_at().filter(|at| health.clock.now() - at < SUPERSEDED_SHOWN_MS)
             {
                 tokens.push(json!({"appid": &*slot.appid, "event": "superseded", "at": at / 1000}));
             }
@@ -131,11 +116,7 @@ async fn ready(State(health): State<Health>, Query(query): Query<ReadyFor>) -> R
         "tokens": tokens,
     });
     let unready = draining || (query.purpose == "callbacks" && store.is_err());
-    let code = if unready {
-        StatusCode::SERVICE_UNAVAILABLE
-    } else {
-        StatusCode::OK
-    };
+    let code = if unready { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     let body = json!({"status": status, "checks": checks, "apps": {"total": total, "down": down}});
     (code, axum::Json(body)).into_response()
 }

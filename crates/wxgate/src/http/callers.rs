@@ -24,10 +24,7 @@ pub struct Surface {
 impl Surface {
     /// Over the service API.
     pub fn new(service: Service) -> Self {
-        Self {
-            service,
-            rest: Router::new().route("/", get(index)).fallback(not_found),
-        }
+        Self { service, rest: Router::new().route("/", get(index)).fallback(not_found) }
     }
 
     /// Answers one request.
@@ -54,11 +51,7 @@ async fn index() -> &'static str {
 }
 
 async fn not_found(request: axum::extract::Request) -> axum::response::Response {
-    let id = request
-        .extensions()
-        .get::<RequestId>()
-        .copied()
-        .unwrap_or_default();
+    let id = request.extensions().get::<RequestId>().copied().unwrap_or_default();
     let problem = Problem::new(
         Code::NotFound,
         "没有这个路径：服务接口在 /v1/service/wx/ 之下，列表见 /v1/service/wx/openapi.json",

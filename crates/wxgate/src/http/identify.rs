@@ -40,11 +40,7 @@ impl Gatekeeper {
     pub fn new(server: &config::Server) -> Self {
         Self {
             trusted_proxies: server.trusted_proxies.clone(),
-            hosts: server
-                .hosts
-                .iter()
-                .map(|host| host.to_ascii_lowercase())
-                .collect(),
+            hosts: server.hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
             public_url: server.public_url.clone(),
         }
     }
@@ -60,9 +56,7 @@ impl Gatekeeper {
         match shown_key(&head.headers) {
             Shown::Unreadable => Err(unauthenticated("unreadable credential")),
             Shown::Key(key) => {
-                let caller = callers
-                    .by_key(key)
-                    .ok_or_else(|| unauthenticated("unknown key"))?;
+                let caller = callers.by_key(key).ok_or_else(|| unauthenticated("unknown key"))?;
                 match address {
                     Some(address) if caller.may_come_from(address) => Ok(caller),
                     _ => Err(forbidden_network(&caller.name, address)),
@@ -114,10 +108,7 @@ impl Gatekeeper {
         let is_ours = |origin: &Url| {
             let same = origin.host_str() == host.host_str()
                 && origin.port_or_known_default() == host.port().or_else(|| default_port(origin));
-            let public = self
-                .public_url
-                .as_ref()
-                .is_some_and(|url| url.origin() == origin.origin());
+            let public = self.public_url.as_ref().is_some_and(|url| url.origin() == origin.origin());
             same || public
         };
         for origin in headers.get_all(ORIGIN) {
@@ -167,14 +158,9 @@ fn shown_key(headers: &HeaderMap) -> Shown<'_> {
         let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
     });
-    let plain = headers
-        .get_all(X_API_KEY)
-        .iter()
-        .map(|value| value.to_str().ok().map(str::trim));
+    let plain = headers.get_all(X_API_KEY).iter().map(|value| value.to_str().ok().map(str::trim));
     for key in bearer.chain(plain) {
-        let next = key
-            .filter(|key| !key.is_empty())
-            .map_or(Shown::Unreadable, Shown::Key);
+        let next = key.filter(|key| !key.is_empty()).map_or(Shown::Unreadable, Shown::Key);
         shown = match shown {
             Shown::Nothing => next,
             same if same == next => same,
@@ -288,54 +274,31 @@ mod tests {
             (&[], false),
             (&[("host", "127.0.0.1"), ("host", "evil.com")], false),
             (&[("host", "127.0.0.1:1"), ("origin", "http://127.0.0.1:1")], true),
-            (
-                &[("host", "127.0.0.1:1"), ("origin", "http://127.0.0.1:2")],
-                false,
-            ),
+            (&[("host", "127.0.0.1:1"), ("origin", "http://127.0.0.1:2")], false),
             (&[("host", "127.0.0.1"), ("origin", "http://127.0.0.1")], true),
             (&[("host", "127.0.0.1:1"), ("origin", "null")], false),
             (&[("host", "127.0.0.1:1"), ("origin", "https://evil.com")], false),
-            (
-                &[("host", "127.0.0.1:1"), ("origin", "https://wx.example.com")],
-                true,
-            ),
-            (
-                &[("host", "127.0.0.1:1"), ("sec-fetch-site", "cross-site")],
-                false,
-            ),
+            (&[("host", "127.0.0.1:1"), ("origin", "https://wx.example.com")], true),
+            (&[("host", "127.0.0.1:1"), ("sec-fetch-site", "cross-site")], false),
             (&[("host", "127.0.0.1:1"), ("sec-fetch-site", "same-site")], false),
-            (
-                &[("host", "127.0.0.1:1"), ("sec-fetch-site", "same-origin")],
-                true,
-            ),
+            (&[("host", "127.0.0.1:1"), ("sec-fetch-site", "same-origin")], true),
             (&[("host", "127.0.0.1:1"), ("sec-fetch-site", "none")], true),
         ];
         for (headers, allowed) in cases {
-            assert_eq!(
-                keeper().refuse_web_pages(&head(headers)).is_ok(),
-                *allowed,
-                "{headers:?}"
-            );
+            assert_eq!(keeper().refuse_web_pages(&head(headers)).is_ok(), *allowed, "{headers:?}");
         }
     }
 
     #[test]
     fn only_trusted_proxies_are_believed() {
         let address = |peer: &str, forwarded: &[&str]| {
-            let headers: Vec<(&str, &str)> = forwarded
-                .iter()
-                .map(|value| ("x-forwarded-for", *value))
-                .collect();
-            keeper()
-                .address(&head(&headers).headers, peer.parse().unwrap())
-                .map(|ip| ip.to_string())
+            let headers: Vec<(&str, &str)> =
+                forwarded.iter().map(|value| ("x-forwarded-for", *value)).collect();
+            keeper().address(&head(&headers).headers, peer.parse().unwrap()).map(|ip| ip.to_string())
         };
         assert_eq!(address("8.8.8.8", &["1.1.1.1"]).unwrap(), "8.8.8.8");
         assert_eq!(address("10.0.0.1", &["1.1.1.1"]).unwrap(), "1.1.1.1");
-        assert_eq!(
-            address("10.0.0.1", &["6.6.6.6, 1.1.1.1, 10.2.2.2"]).unwrap(),
-            "1.1.1.1"
-        );
+        assert_eq!(address("10.0.0.1", &["6.6.6.6, 1.1.1.1, 10.2.2.2"]).unwrap(), "1.1.1.1");
         assert_eq!(address("10.0.0.1", &["6.6.6.6", "1.1.1.1"]).unwrap(), "1.1.1.1");
         assert_eq!(address("10.0.0.1", &["evil"]), None);
         assert_eq!(address("10.0.0.1", &[]).unwrap(), "10.0.0.1");
@@ -350,10 +313,7 @@ mod tests {
         };
         assert_eq!(shown(&[]), "nothing");
         assert_eq!(shown(&[("authorization", "Bearer abc")]), "abc");
-        assert_eq!(
-            shown(&[("authorization", "bearer abc"), ("x-api-key", "abc")]),
-            "abc"
-        );
+        assert_eq!(shown(&[("authorization", "bearer abc"), ("x-api-key", "abc")]), "abc");
         for wrong in [
             &[("authorization", "Bearer ")][..],
             &[("authorization", "Basic abc")],

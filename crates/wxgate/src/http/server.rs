@@ -173,18 +173,14 @@ where
         const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
         let id = RequestId::new();
         let path = request.uri().path().to_owned();
-        let answer = AssertUnwindSafe((self.handle)(request, peer, id))
-            .catch_unwind()
-            .await;
+        let answer = AssertUnwindSafe((self.handle)(request, peer, id)).catch_unwind().await;
         let mut response = answer.unwrap_or_else(|_| {
             tracing::error!(request_id = id.as_str(), path, "处理请求时崩溃（panic），请报告");
             whole(service::failure(&Problem::internal("panic"), id, false))
         });
         response.headers_mut().insert(X_REQUEST_ID, id.header());
         if self.draining.is_cancelled() {
-            response
-                .headers_mut()
-                .insert(CONNECTION, HeaderValue::from_static("close"));
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }

@@ -1,6 +1,6 @@
 //! The service API, `/v1/service/wx/*`: JSON in, `{"ret": …, "body": …}` out.
 //!
-//! [`table`] says what exists and what it takes; [`handle`] is the one way a request goes: find
+//! [`table`] says what exists and what it takes; [`Service::handle`] is the one way a request goes: find
 //! the endpoint, know the caller, read and check the parameters, find the app, run, answer.
 
 mod codes;
@@ -118,9 +118,7 @@ impl Service {
             }
             Ok(Done::Bytes(media_type, bytes)) => {
                 let mut response = Response::new(Full::new(bytes));
-                response
-                    .headers_mut()
-                    .insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
                 response
             }
             Err(problem) => {
@@ -139,10 +137,7 @@ impl Service {
         let path = head.uri.path();
         let endpoint = table::find(path.strip_prefix(PREFIX).unwrap_or_default(), &head.method)?;
         let Some(run) = endpoint.run else {
-            return Ok(Done::Bytes(
-                "application/json",
-                Bytes::from_static(openapi::DOCUMENT.as_bytes()),
-            ));
+            return Ok(Done::Bytes("application/json", Bytes::from_static(openapi::DOCUMENT.as_bytes())));
         };
         let live = self.0.registry.live();
         let caller = self.0.gatekeeper.identify(head, peer, &live.callers)?.clone();
@@ -179,13 +174,7 @@ impl Service {
             .iter()
             .filter_map(|value| value.to_str().ok())
             .any(|value| value.split(',').any(|range| range.trim().starts_with("image/")));
-        let call = Call {
-            endpoint,
-            caller,
-            app,
-            fields,
-            wants_picture,
-        };
+        let call = Call { endpoint, caller, app, fields, wants_picture };
         match run {
             Run::UserInfo => self.once(call, Self::user_info).await,
             Run::Session => self.once(call, Self::session).await,
@@ -247,15 +236,7 @@ fn log(problem: &Problem, path: &str, id: RequestId) {
     if problem.code == Code::Internal {
         tracing::error!(request_id = id.as_str(), path, code, cause, "{}", problem.zh);
     } else {
-        tracing::info!(
-            request_id = id.as_str(),
-            path,
-            code,
-            wx_errcode,
-            cause,
-            "{}",
-            problem.zh
-        );
+        tracing::info!(request_id = id.as_str(), path, code, wx_errcode, cause, "{}", problem.zh);
     }
 }
 

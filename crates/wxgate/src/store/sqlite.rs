@@ -69,18 +69,13 @@ impl Sqlite {
         if let Some(first) = prepare(meta(&connection, KEY_CHECK)?)? {
             connection.execute("insert into meta values (?1, ?2)", params![KEY_CHECK, first])?;
         }
-        let reader = connect(
-            path,
-            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-        )?;
+        let reader = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         let (jobs, queue) = sync_channel(QUEUE);
-        let thread = std::thread::Builder::new()
-            .name("store-writer".to_owned())
-            .spawn(move || {
-                write_groups(&mut connection, &queue);
-                drop(connection);
-                drop(lock);
-            })?;
+        let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
+            write_groups(&mut connection, &queue);
+            drop(connection);
+            drop(lock);
+        })?;
         Ok(Self {
             writer: Arc::new(Mutex::new(Some(Writer { jobs, thread }))),
             reader: Arc::new(Mutex::new(reader)),
@@ -110,14 +105,9 @@ impl Sqlite {
             .map(|writer| writer.jobs.clone())
             .ok_or_else(|| StoreError::Unavailable("closed".into()))?;
         let (done, outcome) = oneshot::channel();
-        jobs.try_send(Job {
-            run: Box::new(run),
-            done,
-        })
-        .map_err(|_| StoreError::Unavailable("too many writes are waiting".into()))?;
-        outcome
-            .await
-            .unwrap_or_else(|_| Err(StoreError::Unavailable("closed".into())))
+        jobs.try_send(Job { run: Box::new(run), done })
+            .map_err(|_| StoreError::Unavailable("too many writes are waiting".into()))?;
+        outcome.await.unwrap_or_else(|_| Err(StoreError::Unavailable("closed".into())))
     }
 
     fn read_blocking<T>(
@@ -197,8 +187,7 @@ impl Sqlite {
         expires_at: i64,
     ) -> Result<(), StoreError> {
         self.write(move |tx| {
-            tx.prepare_cached("delete from once where expires_at <= ?1")?
-                .execute(params![now])?;
+            tx.prepare_cached("delete from once where expires_at <= ?1")?.execute(params![now])?;
             tx.prepare_cached(
                 "insert into once values (?1, ?2, ?3)
                  on conflict do update set answer = ?2, expires_at = ?3",
@@ -319,8 +308,7 @@ fn migrate(connection: &mut Connection) -> anyhow::Result<()> {
 const KEY_CHECK: &str = "key_check";
 
 fn meta(db: &Connection, name: &str) -> rusqlite::Result<Option<Vec<u8>>> {
-    db.query_row("select value from meta where name = ?1", [name], |row| row.get(0))
-        .optional()
+    db.query_row("select value from meta where name = ?1", [name], |row| row.get(0)).optional()
 }
 
 pub(super) fn inspect(path: &Path) -> anyhow::Result<Option<Inspection>> {
@@ -335,16 +323,8 @@ pub(super) fn inspect(path: &Path) -> anyhow::Result<Option<Inspection>> {
     }
     let schema: i64 = db.query_row("pragma user_version", [], |row| row.get(0))?;
     if schema == 0 {
-        return Ok(Some(Inspection {
-            schema,
-            credentials: 0,
-            key_check: None,
-        }));
+        return Ok(Some(Inspection { schema, credentials: 0, key_check: None }));
     }
     let credentials = db.query_row("select count(*) from credentials", [], |row| row.get(0))?;
-    Ok(Some(Inspection {
-        schema,
-        credentials,
-        key_check: meta(&db, KEY_CHECK)?,
-    }))
+    Ok(Some(Inspection { schema, credentials, key_check: meta(&db, KEY_CHECK)? }))
 }

@@ -72,17 +72,10 @@ impl Tokens {
                     "grant_type": "client_credential", "appid": appid, "secret": secret, "force_refresh": force,
                 });
                 let body = Bytes::from(body.to_string());
-                self.0
-                    .transport
-                    .send(&STABLE_TOKEN, &[], Some(body), deadline)
-                    .await
+                self.0.transport.send(&STABLE_TOKEN, &[], Some(body), deadline).await
             }
             TokenMode::Classic => {
-                let query = [
-                    ("grant_type", "client_credential"),
-                    ("appid", appid),
-                    ("secret", secret),
-                ];
+                let query = [("grant_type", "client_credential"), ("appid", appid), ("secret", secret)];
                 self.0.transport.send(&TOKEN, &query, None, deadline).await
             }
         };
@@ -123,11 +116,7 @@ impl Tokens {
 
     async fn ask_for_ticket_with(&self, token: &Token, kind: Kind) -> Result<Answer, TokenError> {
         let query = [("access_token", token.expose()), ("type", kind.as_str())];
-        let answer = self
-            .0
-            .transport
-            .send(&GET_TICKET, &query, None, self.0.transport.deadline())
-            .await?;
+        let answer = self.0.transport.send(&GET_TICKET, &query, None, self.0.transport.deadline()).await?;
         if granted(&answer).is_ok() {
             token.accepted(self.0.clock.now());
         }
@@ -141,9 +130,6 @@ fn granted(answer: &Answer) -> Result<Granted, TokenError> {
         return Err(TokenError::Refused(error));
     }
     serde_json::from_value(body).map_err(|_| {
-        TokenError::Lost(Lost {
-            sent: true,
-            why: "the answer holds no token and no errcode".into(),
-        })
+        TokenError::Lost(Lost { sent: true, why: "the answer holds no token and no errcode".into() })
     })
 }

@@ -125,11 +125,7 @@ mod tests {
         assert_eq!(refresh_at(Ageing::Stable, 0, 1000 * SECOND), 750 * SECOND);
         assert_eq!(refresh_at(Ageing::Stable, 0, 30 * SECOND), 22_500);
         assert_eq!(refresh_at(Ageing::Classic, 0, 3000 * SECOND), 2250 * SECOND);
-        assert_eq!(
-            refresh_at(Ageing::Stable, 0, 1),
-            1,
-            "a life under a second ends at its end"
-        );
+        assert_eq!(refresh_at(Ageing::Stable, 0, 1), 1, "a life under a second ends at its end");
     }
 
     #[test]
@@ -158,10 +154,7 @@ mod tests {
         }
         assert_eq!(used, FORCED_A_DAY);
         assert!(history.may_force(0, now + DAY), "a day later it may again");
-        assert!(
-            !history.may_force(now + DAY - 59 * SECOND, now + DAY),
-            "not for a token proven alive"
-        );
+        assert!(!history.may_force(now + DAY - 59 * SECOND, now + DAY), "not for a token proven alive");
     }
 
     #[test]

@@ -112,13 +112,7 @@ pub(super) type Gate = OwnedMutexGuard<()>;
 
 impl Slot {
     pub(super) fn new(appid: Arc<str>, kind: Kind) -> Self {
-        Self {
-            appid,
-            kind,
-            current: ArcSwapOption::empty(),
-            gate: Arc::default(),
-            notes: Mutex::default(),
-        }
+        Self { appid, kind, current: ArcSwapOption::empty(), gate: Arc::default(), notes: Mutex::default() }
     }
 
     fn notes(&self) -> MutexGuard<'_, Notes> {
@@ -156,12 +150,7 @@ impl Slot {
     /// `None` while nobody has ever asked for this value.
     pub(super) fn due_at(&self) -> Option<i64> {
         let refresh_at = self.current.load().as_ref().map(|token| token.refresh_at)?;
-        Some(
-            self.notes()
-                .trouble
-                .as_ref()
-                .map_or(refresh_at, |t| t.retry_at.max(refresh_at)),
-        )
+        Some(self.notes().trouble.as_ref().map_or(refresh_at, |t| t.retry_at.max(refresh_at)))
     }
 
     /// Waits for its turn to fetch.
@@ -177,11 +166,7 @@ impl Slot {
     /// The failure that still keeps everybody from asking, if any.
     pub(super) fn resting(&self, now: i64) -> Option<TokenError> {
         let notes = self.notes();
-        notes
-            .trouble
-            .as_ref()
-            .filter(|t| t.retry_at > now)
-            .map(|t| t.error.clone())
+        notes.trouble.as_ref().filter(|t| t.retry_at > now).map(|t| t.error.clone())
     }
 
     /// What is amiss, for health.
@@ -215,12 +200,7 @@ impl Slot {
         let failures = notes.trouble.as_ref().map_or(0, |t| t.failures).saturating_add(1);
         let since = notes.trouble.as_ref().map_or(now, |t| t.since);
         let wait = policy::back_off(failure, failures);
-        notes.trouble = Some(Trouble {
-            error,
-            since,
-            retry_at: now + wait,
-            failures,
-        });
+        notes.trouble = Some(Trouble { error, since, retry_at: now + wait, failures });
         wait
     }
 

@@ -68,10 +68,7 @@ struct Base {
 
 impl Base {
     fn new(url: &Url) -> Self {
-        Self {
-            prefix: url.as_str().trim_end_matches('/').to_owned(),
-            skip_until: AtomicI64::new(0),
-        }
+        Self { prefix: url.as_str().trim_end_matches('/').to_owned(), skip_until: AtomicI64::new(0) }
     }
 }
 
@@ -81,10 +78,7 @@ impl Transport {
         Ok(Self(Arc::new(Inner {
             client: Client::new(config.proxy.as_ref())?,
             clock,
-            api: std::iter::once(&config.api_base)
-                .chain(&config.fallback_bases)
-                .map(Base::new)
-                .collect(),
+            api: std::iter::once(&config.api_base).chain(&config.fallback_bases).map(Base::new).collect(),
             mp: vec![Base::new(&config.mp_base)],
             open: vec![Base::new(&config.open_base)],
             timeout: config.timeout,
@@ -117,18 +111,11 @@ impl Transport {
         if candidates.is_empty() {
             candidates = bases.iter().collect();
         }
-        let mut lost = Lost {
-            sent: false,
-            why: "no host".into(),
-        };
+        let mut lost = Lost { sent: false, why: "no host".into() };
         for base in candidates {
-            match self
-                .send_to(base, endpoint.method, &path, body.clone(), deadline)
-                .await
-            {
+            match self.send_to(base, endpoint.method, &path, body.clone(), deadline).await {
                 Err(error) if !error.sent => {
-                    base.skip_until
-                        .store(self.0.clock.now() + SKIP_MS, Ordering::Relaxed);
+                    base.skip_until.store(self.0.clock.now() + SKIP_MS, Ordering::Relaxed);
                     lost = error;
                 }
                 outcome => return outcome,
@@ -145,10 +132,9 @@ impl Transport {
         body: Option<Bytes>,
         deadline: Instant,
     ) -> Result<Answer, Lost> {
-        let mut request = Request::builder().uri(format!("{}{path}", base.prefix)).header(
-            USER_AGENT,
-            HeaderValue::from_static(concat!("wxgate/", env!("CARGO_PKG_VERSION"))),
-        );
+        let mut request = Request::builder()
+            .uri(format!("{}{path}", base.prefix))
+            .header(USER_AGENT, HeaderValue::from_static(concat!("wxgate/", env!("CARGO_PKG_VERSION"))));
         if method == Method::Post {
             request = request
                 .method(http::Method::POST)
@@ -156,35 +142,20 @@ impl Transport {
         }
         let request = request
             .body(Full::new(body.unwrap_or_default()))
-            .map_err(|error| Lost {
-                sent: false,
-                why: error.to_string().into(),
-            })?;
+            .map_err(|error| Lost { sent: false, why: error.to_string().into() })?;
         let response = match tokio::time::timeout_at(deadline, self.0.client.send(request)).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
-                return Err(Lost {
-                    sent: !error.is_connect(),
-                    why: causes(&error).into(),
-                });
+                return Err(Lost { sent: !error.is_connect(), why: causes(&error).into() });
             }
             Err(_) => {
                 let why = format!("no answer within {:?}", self.0.timeout);
-                return Err(Lost {
-                    sent: true,
-                    why: why.into(),
-                });
+                return Err(Lost { sent: true, why: why.into() });
             }
         };
         let (head, body) = response.into_parts();
-        let body = collect(body).await.map_err(|why| Lost {
-            sent: true,
-            why: why.into(),
-        })?;
-        Ok(Answer {
-            status: head.status,
-            body,
-        })
+        let body = collect(body).await.map_err(|why| Lost { sent: true, why: why.into() })?;
+        Ok(Answer { status: head.status, body })
     }
 }
 
@@ -208,11 +179,7 @@ async fn collect(mut body: Incoming) -> Result<Bytes, String> {
 }
 
 /// What `encodeURIComponent` leaves alone.
-const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'~');
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Percent-encodes one query value.
 fn encode(value: &str) -> percent_encoding::PercentEncode<'_> {

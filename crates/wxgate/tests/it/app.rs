@@ -1,7 +1,7 @@
 //! The world of a test: a sandbox and a gateway on one manual clock, and a client.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -51,16 +51,9 @@ impl Reply {
     /// The `body` of a success.
     pub(crate) fn ok(&self) -> Value {
         let json = self.json();
-        assert_eq!(
-            (self.status, &json["ret"]["code"]),
-            (StatusCode::OK, &json!(0)),
-            "{json}"
-        );
+        assert_eq!((self.status, &json["ret"]["code"]), (StatusCode::OK, &json!(0)), "{json}");
         assert_eq!(json["ret"]["msg"], "OK");
-        assert_eq!(
-            self.headers["x-request-id"],
-            json["ret"]["request_id"].as_str().unwrap()
-        );
+        assert_eq!(self.headers["x-request-id"], json["ret"]["request_id"].as_str().unwrap());
         json["body"].clone()
     }
 
@@ -77,15 +70,9 @@ impl Reply {
         assert_eq!(json["body"], Value::Null);
         assert_eq!(self.headers["x-request-id"], ret["request_id"].as_str().unwrap());
         let msg = ret["msg"].as_str().unwrap();
-        assert!(
-            msg.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c)),
-            "not Chinese: {msg}"
-        );
+        assert!(msg.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c)), "not Chinese: {msg}");
         if wx_errcode != 0 {
-            assert!(
-                ret["wx_errmsg"].is_string() && ret["wx_rid"].is_string(),
-                "{json}"
-            );
+            assert!(ret["wx_errmsg"].is_string() && ret["wx_rid"].is_string(), "{json}");
         }
         ret.clone()
     }
@@ -115,11 +102,7 @@ impl Http {
         let response = self.0.request(request).await.map_err(|e| format!("{e:?}"))?;
         let (head, body) = response.into_parts();
         let body = body.collect().await.map_err(|e| format!("{e:?}"))?.to_bytes();
-        Ok(Reply {
-            status: head.status,
-            headers: head.headers,
-            body,
-        })
+        Ok(Reply { status: head.status, headers: head.headers, body })
     }
 }
 
@@ -176,14 +159,7 @@ impl TestApp {
             "#
         );
         let dir = tempfile::tempdir().unwrap();
-        let mut app = Self {
-            clock,
-            sandbox,
-            http: Http::new(),
-            gateway: None,
-            text,
-            dir,
-        };
+        let mut app = Self { clock, sandbox, http: Http::new(), gateway: None, text, dir };
         app.begin().await;
         app
     }
@@ -236,46 +212,28 @@ impl TestApp {
             body["source"] = "test".into();
         }
         let url = format!("{}/v1/service/wx/{name}", self.url());
-        self.http
-            .send(Method::POST, &url, headers, body.to_string())
-            .await
-            .unwrap()
+        self.http.send(Method::POST, &url, headers, body.to_string()).await.unwrap()
     }
 
     /// A call that needs the access_token.
     pub(crate) async fn qr_code(&self, appid: &str) -> Reply {
-        self.call("getwxqrcode", json!({"appid": appid, "scene": "s"}))
-            .await
+        self.call("getwxqrcode", json!({"appid": appid, "scene": "s"})).await
     }
 
     pub(crate) async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
-        self.http
-            .send(Method::GET, &format!("{}{path}", self.url()), headers, "")
-            .await
-            .unwrap()
+        self.http.send(Method::GET, &format!("{}{path}", self.url()), headers, "").await.unwrap()
     }
 
     pub(crate) async fn admin(&self, path: &str) -> Reply {
-        self.http
-            .send(Method::GET, &format!("{}{path}", self.admin_url()), &[], "")
-            .await
-            .unwrap()
+        self.http.send(Method::GET, &format!("{}{path}", self.admin_url()), &[], "").await.unwrap()
     }
 
     /// A control call of the sandbox.
     pub(crate) async fn control(&self, name: &str, body: Value) -> Value {
         let url = format!("{}/sandbox/{name}", self.sandbox.url());
-        let reply = self
-            .http
-            .send(Method::POST, &url, &[], body.to_string())
-            .await
-            .unwrap();
+        let reply = self.http.send(Method::POST, &url, &[], body.to_string()).await.unwrap();
         assert_eq!(reply.status, StatusCode::OK, "{name}: {:?}", reply.body);
-        if reply.body.is_empty() {
-            Value::Null
-        } else {
-            reply.json()
-        }
+        if reply.body.is_empty() { Value::Null } else { reply.json() }
     }
 
     /// A scripted fault, until reset.
@@ -299,9 +257,7 @@ impl TestApp {
     pub(crate) async fn calls(&self, path: &str, appid: Option<&str>) -> usize {
         let state = self.state().await;
         let calls = state["calls"].as_array().unwrap().iter();
-        calls
-            .filter(|call| call["path"] == path && appid.is_none_or(|appid| call["appid"] == appid))
-            .count()
+        calls.filter(|call| call["path"] == path && appid.is_none_or(|appid| call["appid"] == appid)).count()
     }
 
     /// Token calls of both kinds.
@@ -339,27 +295,6 @@ impl TestApp {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         panic!("never: {what}");
-    }
-}
-
-/// Collects log lines of this process, for what must not stand in them.
-#[derive(Clone, Default)]
-pub(crate) struct Logged(Arc<Mutex<Vec<u8>>>);
-
-impl Logged {
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
-    }
-}
-
-impl std::io::Write for Logged {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
     }
 }
 

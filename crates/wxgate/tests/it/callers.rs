@@ -11,35 +11,17 @@ fn key(name: &str) -> String {
 
 fn caller(name: &str, more: &str) -> String {
     let fixed = format!("[[callers]]\nname = \"{name}\"\nkey = \"{}\"\n", key(name));
-    let apps = if more.contains("apps =") {
-        ""
-    } else {
-        "apps = [\"*\"]\n"
-    };
-    let apis = if more.contains("apis =") {
-        ""
-    } else {
-        "apis = [\"*\"]\n"
-    };
+    let apps = if more.contains("apps =") { "" } else { "apps = [\"*\"]\n" };
+    let apis = if more.contains("apis =") { "" } else { "apis = [\"*\"]\n" };
     format!("{fixed}{apps}{apis}{more}\n")
 }
 
 async fn session_by(app: &TestApp, headers: &[(&str, &str)]) -> Reply {
-    app.call_with(
-        "code2session",
-        headers,
-        json!({"appid": MINI, "code": "demo-login"}),
-    )
-    .await
+    app.call_with("code2session", headers, json!({"appid": MINI, "code": "demo-login"})).await
 }
 
 fn refused(reply: &Reply, status: u16, code: u64) {
-    assert_eq!(
-        (reply.status.as_u16(), reply.code()),
-        (status, code),
-        "{}",
-        reply.json()
-    );
+    assert_eq!((reply.status.as_u16(), reply.code()), (status, code), "{}", reply.json());
 }
 
 #[tokio::test]
@@ -49,10 +31,7 @@ async fn a_key_opens_and_nothing_else_does() {
         &[("authorization", format!("Bearer {}", key("shop")))][..],
         &[("x-api-key", key("shop"))],
         &[("authorization", format!("bearer {}", key("old")))],
-        &[
-            ("x-api-key", key("shop")),
-            ("origin", "https://evil.example.com".to_owned()),
-        ],
+        &[("x-api-key", key("shop")), ("origin", "https://evil.example.com".to_owned())],
     ] {
         let headers: Vec<(&str, &str)> = fine.iter().map(|(n, v)| (*n, v.as_str())).collect();
         session_by(&app, &headers).await.ok();
@@ -75,10 +54,7 @@ async fn apps_apis_networks_and_the_order_of_refusals() {
     let callers = [
         caller("mini", &format!("apps = [\"{MINI}\"]")),
         caller("tagged", "apps = [\"tag:prod\"]"),
-        caller(
-            "reader",
-            "apis = [\"/v1/service/wx/*\", \"!/v1/service/wx/code2session\"]",
-        ),
+        caller("reader", "apis = [\"/v1/service/wx/*\", \"!/v1/service/wx/code2session\"]"),
         caller("far", "networks = [\"10.0.0.0/8\"]"),
         caller("near", "networks = [\"127.0.0.0/8\"]"),
     ]
@@ -90,44 +66,20 @@ async fn apps_apis_networks_and_the_order_of_refusals() {
     let session = json!({"appid": MINI, "code": "demo-login"});
     let qr = json!({"appid": OFFICIAL});
     as_caller("mini", "code2session", session.clone()).await.ok();
-    refused(
-        &as_caller("mini", "getwxqrcode", qr.clone()).await,
-        403,
-        3_584_011,
-    );
+    refused(&as_caller("mini", "getwxqrcode", qr.clone()).await, 403, 3_584_011);
     as_caller("tagged", "getwxqrcode", qr.clone()).await.ok();
-    refused(
-        &as_caller("tagged", "code2session", session.clone()).await,
-        403,
-        3_584_011,
-    );
+    refused(&as_caller("tagged", "code2session", session.clone()).await, 403, 3_584_011);
     as_caller("reader", "getwxqrcode", qr).await.ok();
-    refused(
-        &as_caller("reader", "code2session", session.clone()).await,
-        403,
-        3_584_011,
-    );
+    refused(&as_caller("reader", "code2session", session.clone()).await, 403, 3_584_011);
     as_caller("near", "code2session", session.clone()).await.ok();
     refused(&as_caller("far", "code2session", session).await, 403, 3_584_011);
 
     // 404, 401, 403 of network and API, 400, parameters, 403 of the app, unknown appid.
     refused(&as_caller("wrong", "nothing", json!({})).await, 404, 3_584_016);
-    refused(
-        &as_caller("wrong", "code2session", json!({})).await,
-        401,
-        3_584_010,
-    );
+    refused(&as_caller("wrong", "code2session", json!({})).await, 401, 3_584_010);
     refused(&as_caller("far", "code2session", json!({})).await, 403, 3_584_011);
-    refused(
-        &as_caller("mini", "code2session", json!({})).await,
-        200,
-        3_584_002,
-    );
-    refused(
-        &as_caller("mini", "code2session", json!({"appid": "wxnone"})).await,
-        200,
-        3_584_002,
-    );
+    refused(&as_caller("mini", "code2session", json!({})).await, 200, 3_584_002);
+    refused(&as_caller("mini", "code2session", json!({"appid": "wxnone"})).await, 200, 3_584_002);
     refused(
         &as_caller("mini", "code2session", json!({"appid": "wxnone", "code": "c"})).await,
         403,
@@ -138,11 +90,7 @@ async fn apps_apis_networks_and_the_order_of_refusals() {
         200,
         3_584_005,
     );
-    assert_eq!(
-        app.calls("/sns/jscode2session", None).await,
-        2,
-        "refused calls reached nobody"
-    );
+    assert_eq!(app.calls("/sns/jscode2session", None).await, 2, "refused calls reached nobody");
 }
 
 #[tokio::test]
@@ -177,11 +125,7 @@ async fn without_a_key_only_from_its_network_and_never_through_a_stranger() {
     for header in ["x-forwarded-for", "forwarded", "x-real-ip", "via"] {
         refused(&session_by(&app, &[(header, "127.0.0.1")]).await, 401, 3_584_010);
     }
-    refused(
-        &session_by(&app, &[("x-api-key", "wrong_key_0123456789abcdefgh")]).await,
-        401,
-        3_584_010,
-    );
+    refused(&session_by(&app, &[("x-api-key", "wrong_key_0123456789abcdefgh")]).await, 401, 3_584_010);
     let app = TestApp::configured(&keyless("10.0.0.0/8")).await;
     refused(&session_by(&app, &[]).await, 401, 3_584_010);
 }
@@ -190,9 +134,7 @@ async fn without_a_key_only_from_its_network_and_never_through_a_stranger() {
 async fn behind_a_trusted_proxy_the_client_counts() {
     let callers = "[[callers]]\nname = \"legacy\"\nkey = \"\"\nnetworks = [\"10.0.0.0/8\"]\napps = [\"*\"]\napis = [\"*\"]";
     let app = TestApp::configured(callers).await;
-    let text = app
-        .text()
-        .replace("[server]", "[server]\ntrusted_proxies = [\"127.0.0.0/8\"]");
+    let text = app.text().replace("[server]", "[server]\ntrusted_proxies = [\"127.0.0.0/8\"]");
     let dir = tempfile::tempdir().unwrap();
     let config = wxgate::config::parse(&text, "t", dir.path(), &Default::default()).unwrap();
     let listeners = wxgate::app::Listeners::bind(&config.server).await.unwrap();
@@ -200,18 +142,11 @@ async fn behind_a_trusted_proxy_the_client_counts() {
     let other = wxgate::app::start(config, clock, listeners).await.unwrap();
     let url = format!("http://{}/v1/service/wx/code2session", other.address());
     let body = json!({"source": "t", "appid": MINI, "code": "demo-login"}).to_string();
-    for (forwarded, status) in [
-        ("10.1.2.3", 200),
-        ("8.8.8.8", 401),
-        ("10.1.2.3, 8.8.8.8", 401),
-        ("junk", 401),
-    ] {
+    for (forwarded, status) in
+        [("10.1.2.3", 200), ("8.8.8.8", 401), ("10.1.2.3, 8.8.8.8", 401), ("junk", 401)]
+    {
         let headers = [("x-forwarded-for", forwarded)];
-        let reply = app
-            .http
-            .send(Method::POST, &url, &headers, body.clone())
-            .await
-            .unwrap();
+        let reply = app.http.send(Method::POST, &url, &headers, body.clone()).await.unwrap();
         assert_eq!(reply.status.as_u16(), status, "{forwarded}");
     }
     other.stop().await;
@@ -233,19 +168,8 @@ async fn no_web_page_may_use_an_open_gateway() {
         refused(&session_by(&app, attack).await, 403, 3_584_011);
     }
     let own = app.url();
-    session_by(&app, &[("origin", &own), ("sec-fetch-site", "same-origin")])
-        .await
-        .ok();
+    session_by(&app, &[("origin", &own), ("sec-fetch-site", "same-origin")]).await.ok();
     session_by(&app, &[("host", "localhost")]).await.ok();
-    refused(
-        &app.get(&format!("/v1/service/wx/token?appid={OFFICIAL}"), &[])
-            .await,
-        403,
-        3_584_011,
-    );
-    assert_eq!(
-        app.calls("/sns/jscode2session", None).await,
-        1,
-        "asked once; the second was kept"
-    );
+    refused(&app.get(&format!("/v1/service/wx/token?appid={OFFICIAL}"), &[]).await, 403, 3_584_011);
+    assert_eq!(app.calls("/sns/jscode2session", None).await, 1, "asked once; the second was kept");
 }

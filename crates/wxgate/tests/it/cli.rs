@@ -48,10 +48,7 @@ impl Drop for Running {
 
 impl Running {
     pub(crate) fn signal(&self, name: &str) {
-        let status = Command::new("kill")
-            .args([name, &self.0.id().to_string()])
-            .status()
-            .unwrap();
+        let status = Command::new("kill").args([name, &self.0.id().to_string()]).status().unwrap();
         assert!(status.success());
     }
 
@@ -69,11 +66,7 @@ impl Running {
 
 /// A free port; another process might take it, but hardly in the same second.
 pub(crate) fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A sandbox on the machine's clock.
@@ -86,20 +79,9 @@ pub(crate) async fn sandbox() -> Sandbox {
 async fn the_demo_runs_and_every_line_it_prints_succeeds() {
     let blocked = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = blocked.local_addr().unwrap().to_string();
-    let (admin, sandbox) = (
-        format!("127.0.0.1:{}", free_port()),
-        format!("127.0.0.1:{}", free_port()),
-    );
+    let (admin, sandbox) = (format!("127.0.0.1:{}", free_port()), format!("127.0.0.1:{}", free_port()));
     let child = wxgate()
-        .args([
-            "demo",
-            "--listen",
-            &taken,
-            "--admin-listen",
-            &admin,
-            "--sandbox-listen",
-            &sandbox,
-        ])
+        .args(["demo", "--listen", &taken, "--admin-listen", &admin, "--sandbox-listen", &sandbox])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -115,26 +97,17 @@ async fn the_demo_runs_and_every_line_it_prints_succeeds() {
             lines.push(command.to_owned());
         }
     }
-    assert!(
-        printed.contains("已被占用"),
-        "a taken port moves to the next and says so: {printed}"
-    );
+    assert!(printed.contains("已被占用"), "a taken port moves to the next and says so: {printed}");
     assert!(lines.len() >= 9, "{printed}");
     for line in lines {
-        let output = Command::new("sh")
-            .args(["-c", &format!("curl -sS --fail {line}")])
-            .output();
+        let output = Command::new("sh").args(["-c", &format!("curl -sS --fail {line}")]).output();
         let Ok(output) = output else { return };
         if text(&output.stderr).contains("not found") {
             eprintln!("skipped: no curl here");
             break;
         }
         let answer = text(&output.stdout);
-        assert!(
-            output.status.success(),
-            "{line}: {answer} {}",
-            text(&output.stderr)
-        );
+        assert!(output.status.success(), "{line}: {answer} {}", text(&output.stderr));
         if line.contains("/v1/service/wx/") && !line.contains("--output") {
             assert!(answer.contains("\"code\":0"), "{line}: {answer}");
         }
@@ -176,10 +149,7 @@ async fn outside_the_loopback_the_demo_wants_the_key_it_prints() {
     let http = Http::new();
     let bare = http.send(Method::POST, &url, &[], body.clone()).await.unwrap();
     assert_eq!(bare.status.as_u16(), 401);
-    http.send(Method::POST, &url, &[("x-api-key", key)], body)
-        .await
-        .unwrap()
-        .ok();
+    http.send(Method::POST, &url, &[("x-api-key", key)], body).await.unwrap().ok();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -188,11 +158,7 @@ async fn init_tries_the_account_and_writes_what_check_accepts() {
     let url = sandbox.url();
     let dir = tempfile::tempdir().unwrap();
     let secret = "a1".repeat(16);
-    let output = run(
-        &["init", "--api-base", &url],
-        dir.path(),
-        &format!("9\n1\n{OFFICIAL}\n{secret}\n"),
-    );
+    let output = run(&["init", "--api-base", &url], dir.path(), &format!("9\n1\n{OFFICIAL}\n{secret}\n"));
     let said = text(&output.stdout);
     assert!(output.status.success(), "{said}{}", text(&output.stderr));
     assert!(
@@ -206,19 +172,12 @@ async fn init_tries_the_account_and_writes_what_check_accepts() {
     let check = run(&["check", "--online"], dir.path(), "");
     assert_eq!(check.status.code(), Some(0), "{}", text(&check.stdout));
     let again = run(&["init"], dir.path(), "");
-    assert_eq!(
-        again.status.code(),
-        Some(1),
-        "an existing file is never overwritten"
-    );
+    assert_eq!(again.status.code(), Some(1), "an existing file is never overwritten");
 
     // WeChat refuses this machine's address: named, and the file is written all the same.
     let account = json!({"appid": OFFICIAL, "secret": secret, "kind": "official", "ip_allow": ["8.8.8.8"]});
     let control = format!("{url}/sandbox/apps");
-    Http::new()
-        .send(Method::POST, &control, &[], account.to_string())
-        .await
-        .unwrap();
+    Http::new().send(Method::POST, &control, &[], account.to_string()).await.unwrap();
     let args = ["init", "--config", "other.toml", "--api-base", &url];
     let output = run(&args, dir.path(), &format!("1\n{OFFICIAL}\n{secret}\n"));
     let said = text(&output.stdout);
@@ -244,16 +203,9 @@ fn what_the_small_commands_print_and_how_they_end() {
     }
     let missing = run(&["serve"], dir.path(), "");
     assert_eq!(missing.status.code(), Some(1));
-    assert!(
-        text(&missing.stderr).contains("wxgate init"),
-        "{}",
-        text(&missing.stderr)
-    );
-    std::fs::write(
-        dir.path().join("bad.toml"),
-        "[server]\nlisten = \"x\"\ncolour = 1\n[auth]\nmode = \"?\"",
-    )
-    .unwrap();
+    assert!(text(&missing.stderr).contains("wxgate init"), "{}", text(&missing.stderr));
+    std::fs::write(dir.path().join("bad.toml"), "[server]\nlisten = \"x\"\ncolour = 1\n[auth]\nmode = \"?\"")
+        .unwrap();
     let bad = run(&["check", "--config", "bad.toml"], dir.path(), "");
     assert_eq!(bad.status.code(), Some(1));
     for key in ["server.listen", "server.colour", "auth.mode"] {
@@ -276,33 +228,17 @@ pub(crate) fn served(sandbox: &str, port: u16, admin: u16, more: &str) -> String
 
 /// Starts `wxgate serve` in `dir` and waits until it is ready; its log goes to `dir/log`.
 pub(crate) async fn serve(dir: &Path, admin: u16) -> Running {
-    let log = std::fs::File::options()
-        .create(true)
-        .append(true)
-        .open(dir.join("log"))
-        .unwrap();
-    let child = wxgate()
-        .arg("serve")
-        .current_dir(dir)
-        .stderr(log)
-        .spawn()
-        .unwrap();
+    let log = std::fs::File::options().create(true).append(true).open(dir.join("log")).unwrap();
+    let child = wxgate().arg("serve").current_dir(dir).stderr(log).spawn().unwrap();
     let mut running = Running(child);
     let http = Http::new();
     for _ in 0..500 {
-        if http
-            .send(Method::GET, &format!("http://127.0.0.1:{admin}/readyz"), &[], "")
-            .await
-            .is_ok()
-        {
+        if http.send(Method::GET, &format!("http://127.0.0.1:{admin}/readyz"), &[], "").await.is_ok() {
             return running;
         }
         if let Some(status) = running.0.try_wait().unwrap() {
             let mut log = String::new();
-            std::fs::File::open(dir.join("log"))
-                .unwrap()
-                .read_to_string(&mut log)
-                .unwrap();
+            std::fs::File::open(dir.join("log")).unwrap().read_to_string(&mut log).unwrap();
             panic!("ended with {status}: {log}");
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -316,11 +252,7 @@ async fn a_served_gateway_reloads_on_hup_and_refuses_a_lost_key_and_a_second_pro
     let dir = tempfile::tempdir().unwrap();
     let (port, admin) = (free_port(), free_port());
     let config = dir.path().join("wxgate.toml");
-    std::fs::write(
-        &config,
-        served(&sandbox.url(), port, admin, "[auth]\nmode = \"off\""),
-    )
-    .unwrap();
+    std::fs::write(&config, served(&sandbox.url(), port, admin, "[auth]\nmode = \"off\"")).unwrap();
     let mut gateway = serve(dir.path(), admin).await;
     let http = Http::new();
     let session = async || {
@@ -352,12 +284,7 @@ async fn a_served_gateway_reloads_on_hup_and_refuses_a_lost_key_and_a_second_pro
     let second = run(&["serve"], dir.path(), "");
     assert_eq!(second.status.code(), Some(1));
     let check = run(&["check"], dir.path(), "");
-    assert_eq!(
-        check.status.code(),
-        Some(0),
-        "beside a running server: {}",
-        text(&check.stdout)
-    );
+    assert_eq!(check.status.code(), Some(0), "beside a running server: {}", text(&check.stdout));
 
     gateway.signal("-TERM");
     assert!(gateway.wait(Duration::from_secs(10)).success());

@@ -65,8 +65,7 @@ impl Load {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_under_load_fails_no_accepted_call() {
     let mut app = TestApp::start().await;
-    app.fault("/cgi-bin/qrcode/create", json!({"delay_ms": 100}))
-        .await;
+    app.fault("/cgi-bin/qrcode/create", json!({"delay_ms": 100})).await;
     let load = Load::start(&app.url(), 16);
     load.passed(64).await;
     let began = Instant::now();
@@ -78,41 +77,20 @@ async fn a_stop_under_load_fails_no_accepted_call() {
 #[tokio::test]
 async fn not_ready_while_draining_and_alive_until_the_end() {
     let mut app = TestApp::start().await;
-    app.fault("/cgi-bin/qrcode/create", json!({"delay_ms": 1000}))
-        .await;
+    app.fault("/cgi-bin/qrcode/create", json!({"delay_ms": 1000})).await;
     let (admin, url) = (app.admin_url(), app.url());
     let http = app.http.clone();
     let slow = tokio::spawn(async move {
         let body = json!({"source": "t", "appid": OFFICIAL}).to_string();
-        http.send(
-            Method::POST,
-            &format!("{url}/v1/service/wx/getwxqrcode"),
-            &[],
-            body,
-        )
-        .await
-        .unwrap()
+        http.send(Method::POST, &format!("{url}/v1/service/wx/getwxqrcode"), &[], body).await.unwrap()
     });
-    app.until("the call is at work", async || {
-        app.calls("/cgi-bin/qrcode/create", None).await == 1
-    })
-    .await;
+    app.until("the call is at work", async || app.calls("/cgi-bin/qrcode/create", None).await == 1).await;
     let probe = tokio::spawn(async move {
         let http = Http::new();
         tokio::time::sleep(Duration::from_millis(200)).await;
-        let ready = http
-            .send(Method::GET, &format!("{admin}/readyz"), &[], "")
-            .await
-            .unwrap();
-        let alive = http
-            .send(Method::GET, &format!("{admin}/healthz"), &[], "")
-            .await
-            .unwrap();
-        (
-            ready.status.as_u16(),
-            ready.json()["status"].clone(),
-            alive.status.as_u16(),
-        )
+        let ready = http.send(Method::GET, &format!("{admin}/readyz"), &[], "").await.unwrap();
+        let alive = http.send(Method::GET, &format!("{admin}/healthz"), &[], "").await.unwrap();
+        (ready.status.as_u16(), ready.json()["status"].clone(), alive.status.as_u16())
     });
     app.stop().await;
     assert_eq!(probe.await.unwrap(), (503, json!("draining"), 200));
@@ -129,17 +107,11 @@ async fn reloads_under_load_fail_no_call() {
     );
     for round in 0..10 {
         load.passed(20).await;
-        let text = if round % 2 == 0 {
-            good.clone()
-        } else {
-            app.text().to_owned()
-        };
+        let text = if round % 2 == 0 { good.clone() } else { app.text().to_owned() };
         let config = app.config(&text).unwrap();
         assert_eq!(app.gateway().reload(config).unwrap(), Vec::<&str>::new());
     }
-    let problems = app
-        .config(&good.replace("[[callers]]", "[[caller]]"))
-        .unwrap_err();
+    let problems = app.config(&good.replace("[[callers]]", "[[caller]]")).unwrap_err();
     assert!(problems.to_string().contains("caller"), "{problems}");
     load.passed(20).await;
     assert_eq!(load.finish().await, Vec::<String>::new());
@@ -150,12 +122,8 @@ async fn a_reload_takes_up_callers_and_names_what_waits() {
     let mut app = TestApp::configured("").await;
     let call = async |app: &TestApp| {
         let key = [("x-api-key", "key_new_0123456789abcdefghijk")];
-        app.call_with(
-            "code2session",
-            &key,
-            json!({"appid": "wx00000000000000b2", "code": "demo-login"}),
-        )
-        .await
+        app.call_with("code2session", &key, json!({"appid": "wx00000000000000b2", "code": "demo-login"}))
+            .await
     };
     assert_eq!(call(&app).await.status.as_u16(), 401);
     let more = "[[callers]]\nname = \"new\"\nkey = \"key_new_0123456789abcdefghijk\"\napps = [\"*\"]\napis = [\"*\"]";
@@ -165,9 +133,5 @@ async fn a_reload_takes_up_callers_and_names_what_waits() {
     call(&app).await.ok();
     let config = app.config(app.text()).unwrap();
     app.gateway().reload(config).unwrap();
-    assert_eq!(
-        call(&app).await.status.as_u16(),
-        401,
-        "a removed caller is refused at once"
-    );
+    assert_eq!(call(&app).await.status.as_u16(), 401, "a removed caller is refused at once");
 }

@@ -24,12 +24,7 @@ async fn the_missions_request_answers_the_missions_user_now_and_an_hour_later() 
     for _ in 0..2 {
         let url = format!("{}/v1/service/wx/getwxuserinfo", app.url());
         let json = [("content-type", "application/json")];
-        let body = app
-            .http
-            .send(Method::POST, &url, &json, request.clone())
-            .await
-            .unwrap()
-            .ok();
+        let body = app.http.send(Method::POST, &url, &json, request.clone()).await.unwrap().ok();
         assert_eq!(body["nickname"], "Hui🐠");
         assert_eq!(
             members(&body),
@@ -49,10 +44,7 @@ async fn the_missions_request_answers_the_missions_user_now_and_an_hour_later() 
                 "unionid"
             ]
         );
-        assert_eq!(
-            (&body["access_token"], &body["refresh_token"]),
-            (&json!(""), &json!(""))
-        );
+        assert_eq!((&body["access_token"], &body["refresh_token"]), (&json!(""), &json!("")));
         app.advance(std::time::Duration::from_secs(3600)).await;
     }
 }
@@ -61,16 +53,9 @@ async fn the_missions_request_answers_the_missions_user_now_and_an_hour_later() 
 async fn a_base_scope_gives_the_openid_and_the_rest_empty() {
     let app = TestApp::start().await;
     let openid = app.user(OFFICIAL).await;
-    let code = app
-        .control(
-            "oauth/code",
-            json!({"appid": OFFICIAL, "openid": openid, "scope": "snsapi_base"}),
-        )
-        .await;
-    let body = app
-        .call("getwxuserinfo", json!({"appid": OFFICIAL, "code": code["code"]}))
-        .await
-        .ok();
+    let code =
+        app.control("oauth/code", json!({"appid": OFFICIAL, "openid": openid, "scope": "snsapi_base"})).await;
+    let body = app.call("getwxuserinfo", json!({"appid": OFFICIAL, "code": code["code"]})).await.ok();
     assert_eq!((&body["openid"], &body["nickname"]), (&json!(openid), &json!("")));
     assert_eq!(app.calls("/sns/userinfo", None).await, 0);
 }
@@ -80,37 +65,17 @@ async fn login_and_phone_number() {
     let app = TestApp::start().await;
     let openid = app.user(MINI).await;
     let code = app.code("login", MINI, &openid).await;
-    let body = app
-        .call("code2session", json!({"appid": MINI, "code": code}))
-        .await
-        .ok();
+    let body = app.call("code2session", json!({"appid": MINI, "code": code})).await.ok();
     assert_eq!(body["openid"], openid.as_str());
-    assert_eq!(
-        BASE64_STANDARD
-            .decode(body["session_key"].as_str().unwrap())
-            .unwrap()
-            .len(),
-        16
-    );
+    assert_eq!(BASE64_STANDARD.decode(body["session_key"].as_str().unwrap()).unwrap().len(), 16);
     let code = app.code("phone", MINI, &openid).await;
     for kind in ["string", "number"] {
         app.control("quirks", json!({"country_code": kind})).await;
-        let body = app
-            .call("getuserphone", json!({"app_id": MINI, "code": "demo-phone"}))
-            .await
-            .ok();
-        assert_eq!(
-            members(&body),
-            ["appid", "countryCode", "phoneNumber", "purePhoneNumber"]
-        );
+        let body = app.call("getuserphone", json!({"app_id": MINI, "code": "demo-phone"})).await.ok();
+        assert_eq!(members(&body), ["appid", "countryCode", "phoneNumber", "purePhoneNumber"]);
         assert_eq!(body["countryCode"], "86");
     }
-    app.call(
-        "getuserphone",
-        json!({"appid": MINI, "code": code, "openid": openid}),
-    )
-    .await
-    .ok();
+    app.call("getuserphone", json!({"appid": MINI, "code": code, "openid": openid})).await.ok();
 }
 
 /// What a picture says when it is scanned.
@@ -132,49 +97,22 @@ async fn a_parametric_qr_code_can_be_scanned() {
         (&body["flow_id"], &body["scene"], &body["expire_seconds"]),
         (&json!("f1"), &json!("123"), &json!(600))
     );
-    let picture = body["qr_buffer"]
-        .as_str()
-        .unwrap()
-        .strip_prefix("data:image/jpeg;base64,")
-        .unwrap();
-    assert_eq!(
-        scan(&BASE64_STANDARD.decode(picture).unwrap()),
-        body["url"].as_str().unwrap()
-    );
+    let picture = body["qr_buffer"].as_str().unwrap().strip_prefix("data:image/jpeg;base64,").unwrap();
+    assert_eq!(scan(&BASE64_STANDARD.decode(picture).unwrap()), body["url"].as_str().unwrap());
 
-    let random = app
-        .call(
-            "getwxqrcode",
-            json!({"appid": OFFICIAL, "scene": 0, "flow_id": null}),
-        )
-        .await
-        .ok();
+    let random = app.call("getwxqrcode", json!({"appid": OFFICIAL, "scene": 0, "flow_id": null})).await.ok();
     assert!((1..=64).contains(&random["scene"].as_str().unwrap().len()));
-    assert_eq!(
-        (&random["expire_seconds"], &random["flow_id"]),
-        (&json!(2_592_000), &json!(""))
-    );
-    let permanent = app
-        .call(
-            "getwxqrcode",
-            json!({"appid": OFFICIAL, "scene": "p", "permanent": true}),
-        )
-        .await
-        .ok();
+    assert_eq!((&random["expire_seconds"], &random["flow_id"]), (&json!(2_592_000), &json!("")));
+    let permanent =
+        app.call("getwxqrcode", json!({"appid": OFFICIAL, "scene": "p", "permanent": true})).await.ok();
     assert_eq!(permanent["expire_seconds"], 0);
 
     let openid = app.user(OFFICIAL).await;
-    let scanned = app
-        .control("scan", json!({"ticket": body["ticket"], "openid": openid}))
-        .await;
+    let scanned = app.control("scan", json!({"ticket": body["ticket"], "openid": openid})).await;
     assert_eq!(scanned["pushes"], json!([]), "no callback is set");
 
     let picture = app
-        .call_with(
-            "getwxqrcode",
-            &[("accept", "image/*")],
-            json!({"appid": OFFICIAL, "scene": "x"}),
-        )
+        .call_with("getwxqrcode", &[("accept", "image/*")], json!({"appid": OFFICIAL, "scene": "x"}))
         .await;
     assert_eq!(picture.headers["content-type"], "image/jpeg");
     assert!(scan(&picture.body).starts_with("http"));
@@ -186,29 +124,15 @@ async fn a_mini_program_code_carries_its_true_type() {
     let request =
         json!({"appid": MINI, "scene": "a=1", "page": "pages/index/index", "width": 300, "line_color": []});
     let body = app.call("getunlimitedqrcode", request.clone()).await.ok();
-    assert!(
-        body["qr_buffer"]
-            .as_str()
-            .unwrap()
-            .starts_with("data:image/jpeg;base64,")
-    );
+    assert!(body["qr_buffer"].as_str().unwrap().starts_with("data:image/jpeg;base64,"));
     let mut hyaline = request;
     hyaline["is_hyaline"] = true.into();
     let body = app.call("getunlimitedqrcode", hyaline.clone()).await.ok();
-    assert!(
-        body["qr_buffer"]
-            .as_str()
-            .unwrap()
-            .starts_with("data:image/png;base64,")
-    );
-    let picture = app
-        .call_with("getunlimitedqrcode", &[("accept", "image/png")], hyaline)
-        .await;
+    assert!(body["qr_buffer"].as_str().unwrap().starts_with("data:image/png;base64,"));
+    let picture = app.call_with("getunlimitedqrcode", &[("accept", "image/png")], hyaline).await;
     assert_eq!(picture.headers["content-type"], "image/png");
     let missing = json!({"appid": MINI, "scene": "a", "page": "pages/none"});
-    app.call("getunlimitedqrcode", missing.clone())
-        .await
-        .fails(3_584_007, false, 41030);
+    app.call("getunlimitedqrcode", missing.clone()).await.fails(3_584_007, false, 41030);
     let mut unchecked = missing;
     unchecked["check_path"] = false.into();
     app.call("getunlimitedqrcode", unchecked).await.ok();
@@ -216,12 +140,8 @@ async fn a_mini_program_code_carries_its_true_type() {
 
 async fn follower(app: &TestApp, appid: &str) -> String {
     let openid = app.user(appid).await;
-    let code = app
-        .call("getwxqrcode", json!({"appid": appid, "scene": "follow"}))
-        .await
-        .ok();
-    app.control("scan", json!({"ticket": code["ticket"], "openid": openid}))
-        .await;
+    let code = app.call("getwxqrcode", json!({"appid": appid, "scene": "follow"})).await.ok();
+    app.control("scan", json!({"ticket": code["ticket"], "openid": openid})).await;
     openid
 }
 
@@ -250,63 +170,43 @@ async fn template_messages_in_every_form_the_contract_takes() {
     let state = app.state().await;
     let messages = state["messages"].as_array().unwrap();
     assert_eq!(messages.len(), count);
-    assert!(
-        messages
-            .iter()
-            .all(|m| m["touser"] == openid.as_str() && m["template_id"] == TEMPLATE)
-    );
+    assert!(messages.iter().all(|m| m["touser"] == openid.as_str() && m["template_id"] == TEMPLATE));
     assert!(messages.iter().all(|m| m["data"] == keywords), "{messages:?}");
 
     for (wrong, name) in [
         (json!({"template_id": TEMPLATE, "data": keywords}), "openid"),
         (json!({"openid": openid, "data": keywords}), "template_id"),
         (json!({"openid": openid, "template_id": TEMPLATE}), "data"),
-        (
-            json!({"openid": openid, "template_id": TEMPLATE, "data": "no json"}),
-            "data",
-        ),
+        (json!({"openid": openid, "template_id": TEMPLATE, "data": "no json"}), "data"),
         (json!({"openid": "oOther", "data": whole}), "openid"),
-        (
-            json!({"openid": openid, "touser": "oOther", "data": whole}),
-            "openid",
-        ),
+        (json!({"openid": openid, "touser": "oOther", "data": whole}), "openid"),
     ] {
         let mut request = wrong;
         request["appid"] = OFFICIAL.into();
-        let ret = app
-            .call("sendwxtemplatemsg", request)
-            .await
-            .fails(3_584_002, false, 0);
+        let ret = app.call("sendwxtemplatemsg", request).await.fails(3_584_002, false, 0);
         assert!(ret["msg"].as_str().unwrap().contains(name), "{ret}");
     }
     let stranger = app.user(OFFICIAL).await;
     let request = json!({"appid": OFFICIAL, "openid": stranger, "template_id": TEMPLATE, "data": keywords});
-    app.call("sendwxtemplatemsg", request)
-        .await
-        .fails(3_584_009, false, 43004);
+    app.call("sendwxtemplatemsg", request).await.fails(3_584_009, false, 43004);
 }
 
 #[tokio::test]
 async fn subscription_messages_go_where_the_kind_of_account_says() {
     let app = TestApp::start().await;
-    for (appid, path) in [
-        (OFFICIAL, "/cgi-bin/message/subscribe/bizsend"),
-        (MINI, "/cgi-bin/message/subscribe/send"),
-    ] {
+    for (appid, path) in
+        [(OFFICIAL, "/cgi-bin/message/subscribe/bizsend"), (MINI, "/cgi-bin/message/subscribe/send")]
+    {
         let openid = app.user(appid).await;
         let request = json!({
             "appid": appid, "openid": openid, "template_id": TEMPLATE, "data": {"thing1": {"value": "奶茶"}},
         });
-        app.call("sendsubscribemsg", request.clone())
-            .await
-            .fails(3_584_009, false, 43101);
+        app.call("sendsubscribemsg", request.clone()).await.fails(3_584_009, false, 43101);
         let allow = json!({"appid": appid, "openid": openid, "template_id": TEMPLATE, "count": 1});
         app.control("subscribe", allow).await;
         let body = app.call("sendsubscribemsg", request.clone()).await.ok();
         assert_eq!(members(&body), ["flow_id", "msgid"]);
-        app.call("sendsubscribemsg", request)
-            .await
-            .fails(3_584_009, false, 43101);
+        app.call("sendsubscribemsg", request).await.fails(3_584_009, false, 43101);
         assert_eq!(app.calls(path, Some(appid)).await, 3);
     }
 }
@@ -325,9 +225,7 @@ async fn js_sdk_signatures_come_from_one_ticket() {
     }
     assert!(seen[0] != seen[1] && seen[1] != seen[2]);
     assert_eq!(app.calls("/cgi-bin/ticket/getticket", None).await, 1);
-    app.call("jssdk", json!({"appid": OFFICIAL, "url": "a.example.com"}))
-        .await
-        .fails(3_584_002, false, 0);
+    app.call("jssdk", json!({"appid": OFFICIAL, "url": "a.example.com"})).await.fails(3_584_002, false, 0);
 }
 
 /// Every row of the service API, with a request that succeeds.
@@ -344,31 +242,11 @@ async fn rows(app: &TestApp) -> Vec<(&'static str, &'static str, Value)> {
     }
     let keywords = json!({"thing1": {"value": "x"}});
     vec![
-        (
-            "getwxuserinfo",
-            USER_INFO,
-            json!({"appid": OFFICIAL, "code": "demo-oauth"}),
-        ),
-        (
-            "code2session",
-            SESSION,
-            json!({"appid": MINI, "code": "demo-login"}),
-        ),
-        (
-            "getuserphone",
-            PHONE,
-            json!({"appid": MINI, "code": "demo-phone"}),
-        ),
-        (
-            "getwxqrcode",
-            "/cgi-bin/qrcode/create",
-            json!({"appid": OFFICIAL, "scene": "s"}),
-        ),
-        (
-            "getunlimitedqrcode",
-            "/wxa/getwxacodeunlimit",
-            json!({"appid": MINI, "scene": "s"}),
-        ),
+        ("getwxuserinfo", USER_INFO, json!({"appid": OFFICIAL, "code": "demo-oauth"})),
+        ("code2session", SESSION, json!({"appid": MINI, "code": "demo-login"})),
+        ("getuserphone", PHONE, json!({"appid": MINI, "code": "demo-phone"})),
+        ("getwxqrcode", "/cgi-bin/qrcode/create", json!({"appid": OFFICIAL, "scene": "s"})),
+        ("getunlimitedqrcode", "/wxa/getwxacodeunlimit", json!({"appid": MINI, "scene": "s"})),
         (
             "sendwxtemplatemsg",
             "/cgi-bin/message/template/send",
@@ -379,11 +257,7 @@ async fn rows(app: &TestApp) -> Vec<(&'static str, &'static str, Value)> {
             "/cgi-bin/message/subscribe/send",
             json!({"appid": MINI, "openid": mini, "template_id": TEMPLATE, "data": keywords}),
         ),
-        (
-            "jssdk",
-            "/cgi-bin/ticket/getticket",
-            json!({"appid": OFFICIAL, "url": "https://a.example.com/"}),
-        ),
+        ("jssdk", "/cgi-bin/ticket/getticket", json!({"appid": OFFICIAL, "url": "https://a.example.com/"})),
     ]
 }
 
@@ -411,50 +285,20 @@ async fn every_row_says_what_is_wrong_when_wechat_fails() {
         let reads = matches!(*name, "getunlimitedqrcode");
         let is_ticket = *name == "jssdk";
         let cases: Vec<(Value, u64, bool, i64)> = vec![
-            (
-                json!({"errcode": -1}),
-                if is_ticket { 3_584_004 } else { 3_584_013 },
-                reads || is_ticket,
-                -1,
-            ),
-            (
-                json!({"errcode": 45009}),
-                if is_ticket { 3_584_004 } else { 3_584_012 },
-                true,
-                45009,
-            ),
+            (json!({"errcode": -1}), if is_ticket { 3_584_004 } else { 3_584_013 }, reads || is_ticket, -1),
+            (json!({"errcode": 45009}), if is_ticket { 3_584_004 } else { 3_584_012 }, true, 45009),
             (json!({"errcode": 48001}), own_code(name), false, 48001),
             (json!({"errcode": 40164}), 3_584_005, false, 40164),
-            (
-                json!({"status": 500}),
-                if is_ticket { 3_584_004 } else { 3_584_013 },
-                reads || is_ticket,
-                0,
-            ),
+            (json!({"status": 500}), if is_ticket { 3_584_004 } else { 3_584_013 }, reads || is_ticket, 0),
             (
                 json!({"body": "<html>bad gateway</html>", "content_type": "text/html"}),
                 if is_ticket { 3_584_004 } else { 3_584_013 },
                 reads || is_ticket,
                 0,
             ),
-            (
-                json!({"cut": "before"}),
-                if is_ticket { 3_584_004 } else { 3_584_013 },
-                reads || is_ticket,
-                0,
-            ),
-            (
-                json!({"cut": "half"}),
-                if is_ticket { 3_584_004 } else { 3_584_013 },
-                reads || is_ticket,
-                0,
-            ),
-            (
-                json!({"delay_ms": 2500}),
-                if is_ticket { 3_584_004 } else { 3_584_013 },
-                reads || is_ticket,
-                0,
-            ),
+            (json!({"cut": "before"}), if is_ticket { 3_584_004 } else { 3_584_013 }, reads || is_ticket, 0),
+            (json!({"cut": "half"}), if is_ticket { 3_584_004 } else { 3_584_013 }, reads || is_ticket, 0),
+            (json!({"delay_ms": 2500}), if is_ticket { 3_584_004 } else { 3_584_013 }, reads || is_ticket, 0),
         ];
         for (fault, code, retryable, wx_errcode) in cases {
             app.faults(path, fault.clone(), 1).await;
@@ -467,11 +311,7 @@ async fn every_row_says_what_is_wrong_when_wechat_fails() {
             let reply = app.call(name, request).await;
             let ret = reply.fails(code, retryable, wx_errcode);
             assert_eq!(reply.status, StatusCode::OK);
-            assert_eq!(
-                app.calls(path, None).await,
-                before + 1,
-                "{name} {fault}: never repeated; {ret}"
-            );
+            assert_eq!(app.calls(path, None).await, before + 1, "{name} {fault}: never repeated; {ret}");
             // Tickets rest after a failure; the next case is another time.
             app.advance(std::time::Duration::from_secs(700)).await;
         }
@@ -516,10 +356,7 @@ async fn codes_used_expired_and_of_another_app() {
     let key = |n: char| format!("key_{}", n.to_string().repeat(24));
     let callers: String = ['a', 'b']
         .map(|n| {
-            format!(
-                "[[callers]]\nname = \"{n}\"\nkey = \"{}\"\napps = [\"*\"]\napis = [\"*\"]\n",
-                key(n)
-            )
+            format!("[[callers]]\nname = \"{n}\"\nkey = \"{}\"\napps = [\"*\"]\napis = [\"*\"]\n", key(n))
         })
         .concat();
     let app = TestApp::configured(&callers).await;
@@ -535,16 +372,11 @@ async fn codes_used_expired_and_of_another_app() {
         let call = async |who: &str, appid: &str, code: &str| {
             let headers = as_caller(who);
             let headers: Vec<(&str, &str)> = headers.iter().map(|(n, v)| (*n, v.as_str())).collect();
-            app.call_with(name, &headers, json!({"appid": appid, "code": code}))
-                .await
+            app.call_with(name, &headers, json!({"appid": appid, "code": code})).await
         };
         let code = app.code(kind, appid, &openid).await;
         let answer = call(&first, appid, &code).await.ok();
-        assert_eq!(
-            call(&first, appid, &code).await.ok(),
-            answer,
-            "the same caller gets the same answer"
-        );
+        assert_eq!(call(&first, appid, &code).await.ok(), answer, "the same caller gets the same answer");
         let used = if kind == "phone" { 40029 } else { 40163 };
         call(&second, appid, &code).await.fails(refused, false, used);
         app.advance(std::time::Duration::from_secs(301)).await;
@@ -580,13 +412,8 @@ async fn a_code_whose_second_step_failed_is_not_lost() {
     let code = app.code("oauth", OFFICIAL, &openid).await;
     app.faults("/sns/userinfo", json!({"status": 500}), 1).await;
     let request = json!({"appid": OFFICIAL, "code": code});
-    app.call("getwxuserinfo", request.clone())
-        .await
-        .fails(3_584_013, true, 0);
-    assert_eq!(
-        app.call("getwxuserinfo", request).await.ok()["openid"],
-        openid.as_str()
-    );
+    app.call("getwxuserinfo", request.clone()).await.fails(3_584_013, true, 0);
+    assert_eq!(app.call("getwxuserinfo", request).await.ok()["openid"], openid.as_str());
     assert_eq!(app.calls(USER_INFO, None).await, 1);
 }
 
@@ -606,87 +433,34 @@ async fn parameters_are_read_as_the_contract_says() {
     let app = TestApp::start().await;
     let wrong = [
         ("getwxuserinfo", json!({"code": "c"}), "appid"),
-        (
-            "getwxuserinfo",
-            json!({"appid": "", "app_id": null, "code": "c"}),
-            "appid",
-        ),
-        (
-            "getwxuserinfo",
-            json!({"appid": OFFICIAL, "app_id": MINI, "code": "c"}),
-            "appid",
-        ),
+        ("getwxuserinfo", json!({"appid": "", "app_id": null, "code": "c"}), "appid"),
+        ("getwxuserinfo", json!({"appid": OFFICIAL, "app_id": MINI, "code": "c"}), "appid"),
         ("getwxuserinfo", json!({"appid": OFFICIAL}), "code"),
         ("getwxuserinfo", json!({"appid": OFFICIAL, "code": ""}), "code"),
         ("getwxuserinfo", json!({"appid": OFFICIAL, "code": ["c"]}), "code"),
-        (
-            "getwxuserinfo",
-            json!({"appid": OFFICIAL, "code": "c", "lang": "fr"}),
-            "lang",
-        ),
-        (
-            "getwxuserinfo",
-            json!({"appid": OFFICIAL, "code": "c", "source": ""}),
-            "source",
-        ),
-        (
-            "getwxuserinfo",
-            json!({"appid": OFFICIAL, "code": "c", "source": 7}),
-            "source",
-        ),
-        (
-            "getwxqrcode",
-            json!({"appid": OFFICIAL, "scene": "x".repeat(65)}),
-            "scene",
-        ),
-        (
-            "getwxqrcode",
-            json!({"appid": OFFICIAL, "expire_seconds": 2_592_001}),
-            "expire_seconds",
-        ),
-        (
-            "getwxqrcode",
-            json!({"appid": OFFICIAL, "expire_seconds": -1}),
-            "expire_seconds",
-        ),
-        (
-            "getwxqrcode",
-            json!({"appid": OFFICIAL, "expire_seconds": "soon"}),
-            "expire_seconds",
-        ),
-        (
-            "getwxqrcode",
-            json!({"appid": OFFICIAL, "permanent": "yes"}),
-            "permanent",
-        ),
+        ("getwxuserinfo", json!({"appid": OFFICIAL, "code": "c", "lang": "fr"}), "lang"),
+        ("getwxuserinfo", json!({"appid": OFFICIAL, "code": "c", "source": ""}), "source"),
+        ("getwxuserinfo", json!({"appid": OFFICIAL, "code": "c", "source": 7}), "source"),
+        ("getwxqrcode", json!({"appid": OFFICIAL, "scene": "x".repeat(65)}), "scene"),
+        ("getwxqrcode", json!({"appid": OFFICIAL, "expire_seconds": 2_592_001}), "expire_seconds"),
+        ("getwxqrcode", json!({"appid": OFFICIAL, "expire_seconds": -1}), "expire_seconds"),
+        ("getwxqrcode", json!({"appid": OFFICIAL, "expire_seconds": "soon"}), "expire_seconds"),
+        ("getwxqrcode", json!({"appid": OFFICIAL, "permanent": "yes"}), "permanent"),
         ("getunlimitedqrcode", json!({"appid": MINI}), "scene"),
-        (
-            "getunlimitedqrcode",
-            json!({"appid": MINI, "scene": "s", "line_color": "red"}),
-            "line_color",
-        ),
-        (
-            "getunlimitedqrcode",
-            json!({"appid": MINI, "scene": "s", "env_version": "beta"}),
-            "env_version",
-        ),
+        ("getunlimitedqrcode", json!({"appid": MINI, "scene": "s", "line_color": "red"}), "line_color"),
+        ("getunlimitedqrcode", json!({"appid": MINI, "scene": "s", "env_version": "beta"}), "env_version"),
     ];
     for (name, request, parameter) in wrong {
         let reply = app.call(name, request.clone()).await;
         assert_eq!(reply.status, StatusCode::OK);
         let ret = reply.fails(3_584_002, false, 0);
-        assert!(
-            ret["msg"].as_str().unwrap().contains(parameter),
-            "{request}: {ret}"
-        );
+        assert!(ret["msg"].as_str().unwrap().contains(parameter), "{request}: {ret}");
     }
     assert_eq!(app.state().await["calls"], json!([]), "nothing reached WeChat");
 
     let fine = json!({"app_id": OFFICIAL, "appid": "", "scene": null, "expire_seconds": "60", "permanent": null, "more": {}});
     app.call("getwxqrcode", fine).await.ok();
-    app.call("getunlimitedqrcode", json!({"appid": MINI, "scene": 0}))
-        .await
-        .ok();
+    app.call("getunlimitedqrcode", json!({"appid": MINI, "scene": 0})).await.ok();
 }
 
 #[tokio::test]
@@ -694,10 +468,7 @@ async fn what_is_refused_before_wechat_is_asked() {
     let app = TestApp::start().await;
     let url = |name: &str| format!("{}/v1/service/wx/{name}", app.url());
     let send = async |method: Method, name: &str, body: &str| {
-        app.http
-            .send(method, &url(name), &[], body.to_owned())
-            .await
-            .unwrap()
+        app.http.send(method, &url(name), &[], body.to_owned()).await.unwrap()
     };
     for (method, name, body, status, code) in [
         (Method::POST, "nothing", "{}", 404, 3_584_016),
@@ -707,29 +478,14 @@ async fn what_is_refused_before_wechat_is_asked() {
         (Method::POST, "getwxuserinfo", "{", 400, 3_584_003),
         (Method::POST, "getwxuserinfo", "[]", 400, 3_584_003),
         (Method::POST, "getwxuserinfo", "", 400, 3_584_003),
-        (
-            Method::POST,
-            "getwxuserinfo",
-            "{\"source\":\"\\ud83d\"}",
-            400,
-            3_584_003,
-        ),
+        (Method::POST, "getwxuserinfo", "{\"source\":\"\\ud83d\"}", 400, 3_584_003),
     ] {
         let reply = send(method, name, body).await;
-        assert_eq!(
-            (reply.status.as_u16(), reply.code()),
-            (status, code),
-            "{name} {body}"
-        );
+        assert_eq!((reply.status.as_u16(), reply.code()), (status, code), "{name} {body}");
     }
     let large = format!("{{\"source\":\"{}\"}}", "x".repeat(1 << 20));
-    assert_eq!(
-        send(Method::POST, "getwxuserinfo", &large).await.status,
-        StatusCode::PAYLOAD_TOO_LARGE
-    );
-    let unknown = app
-        .call("getwxuserinfo", json!({"appid": "wxunknown", "code": "c"}))
-        .await;
+    assert_eq!(send(Method::POST, "getwxuserinfo", &large).await.status, StatusCode::PAYLOAD_TOO_LARGE);
+    let unknown = app.call("getwxuserinfo", json!({"appid": "wxunknown", "code": "c"})).await;
     assert_eq!(unknown.status, StatusCode::OK);
     unknown.fails(3_584_005, false, 0);
     let english = app
@@ -741,10 +497,7 @@ async fn what_is_refused_before_wechat_is_asked() {
         .await;
     assert!(english.ret()["msg"].as_str().unwrap().is_ascii());
     let elsewhere = app.get("/cgi-bin/token", &[]).await;
-    assert_eq!(
-        (elsewhere.status, elsewhere.code()),
-        (StatusCode::NOT_FOUND, 3_584_016)
-    );
+    assert_eq!((elsewhere.status, elsewhere.code()), (StatusCode::NOT_FOUND, 3_584_016));
 }
 
 #[tokio::test]

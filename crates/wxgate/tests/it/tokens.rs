@@ -14,26 +14,18 @@ fn secs(n: u64) -> Duration {
 }
 
 async fn rotate(app: &TestApp, mode: &str, hard: bool) {
-    app.control(
-        "token/rotate",
-        json!({"appid": OFFICIAL, "mode": mode, "hard": hard}),
-    )
-    .await;
+    app.control("token/rotate", json!({"appid": OFFICIAL, "mode": mode, "hard": hard})).await;
 }
 
 /// The events in `/readyz` about tokens.
 async fn amiss(app: &TestApp) -> Vec<Value> {
-    app.admin("/readyz").await.json()["checks"]["tokens"]
-        .as_array()
-        .unwrap()
-        .clone()
+    app.admin("/readyz").await.json()["checks"]["tokens"].as_array().unwrap().clone()
 }
 
 #[tokio::test]
 async fn a_thousand_first_calls_make_one_fetch() {
     let app = TestApp::start().await;
-    app.faults("/cgi-bin/stable_token", json!({"delay_ms": 300}), 1)
-        .await;
+    app.faults("/cgi-bin/stable_token", json!({"delay_ms": 300}), 1).await;
     for reply in join_all((0..1000).map(|_| app.qr_code(OFFICIAL))).await {
         reply.ok();
     }
@@ -46,19 +38,12 @@ async fn a_hundred_apps_make_a_hundred_fetches_and_a_restart_none() {
     let entries: String = apps
         .iter()
         .map(|appid| {
-            format!(
-                "[[apps]]\nappid = \"{appid}\"\nkind = \"official\"\nsecret = \"{}\"\n",
-                "d4".repeat(16)
-            )
+            format!("[[apps]]\nappid = \"{appid}\"\nkind = \"official\"\nsecret = \"{}\"\n", "d4".repeat(16))
         })
         .collect();
     let mut app = TestApp::configured(&format!("[auth]\nmode = \"off\"\n{entries}")).await;
     for appid in &apps {
-        app.control(
-            "apps",
-            json!({"appid": appid, "secret": "d4".repeat(16), "kind": "official"}),
-        )
-        .await;
+        app.control("apps", json!({"appid": appid, "secret": "d4".repeat(16), "kind": "official"})).await;
     }
     let calls = async |app: &TestApp| {
         for reply in join_all(apps.iter().chain(&apps).map(|appid| app.qr_code(appid))).await {
@@ -78,21 +63,12 @@ async fn a_token_in_use_is_refreshed_in_the_background_before_it_ends() {
     app.qr_code(OFFICIAL).await.ok();
     app.advance(secs(7200 - 300)).await;
     tokio::time::sleep(Duration::from_millis(50)).await;
-    assert_eq!(
-        app.token_calls(None).await,
-        1,
-        "before that WeChat would return the same one"
-    );
+    assert_eq!(app.token_calls(None).await, 1, "before that WeChat would return the same one");
     app.advance(secs(220)).await;
-    app.until("the refresh", async || app.token_calls(None).await == 2)
-        .await;
+    app.until("the refresh", async || app.token_calls(None).await == 2).await;
     app.qr_code(OFFICIAL).await.ok();
     assert_eq!(app.token_calls(None).await, 2);
-    assert_eq!(
-        app.token_calls(Some(MINI)).await,
-        0,
-        "what nobody uses is not fetched"
-    );
+    assert_eq!(app.token_calls(Some(MINI)).await, 0, "what nobody uses is not fetched");
 }
 
 #[tokio::test]
@@ -101,21 +77,16 @@ async fn the_old_token_serves_while_the_new_one_is_fetched() {
     app.qr_code(OFFICIAL).await.ok();
     app.fault("/cgi-bin/stable_token", json!({"status": 502})).await;
     app.advance(secs(7200 - 30)).await;
-    app.until("a failed refresh", async || app.token_calls(None).await >= 2)
-        .await;
+    app.until("a failed refresh", async || app.token_calls(None).await >= 2).await;
     app.qr_code(OFFICIAL).await.ok();
     let ready = app.admin("/readyz").await;
-    assert_eq!(
-        (ready.status.as_u16(), &ready.json()["apps"]),
-        (200, &json!({"total": 3, "down": 0}))
-    );
+    assert_eq!((ready.status.as_u16(), &ready.json()["apps"]), (200, &json!({"total": 3, "down": 0})));
     app.advance(secs(40)).await;
     app.qr_code(OFFICIAL).await.fails(3_584_004, true, 0);
     assert_eq!(app.admin("/readyz").await.json()["apps"]["down"], 1);
     app.control("reset", json!({})).await;
     app.advance(secs(5)).await;
-    app.until("recovery", async || app.token_calls(None).await >= 1)
-        .await;
+    app.until("recovery", async || app.token_calls(None).await >= 1).await;
     app.qr_code(OFFICIAL).await.ok();
     assert_eq!(amiss(&app).await, Vec::<Value>::new());
 }
@@ -174,11 +145,7 @@ async fn an_api_that_refuses_every_token_costs_few_refreshes() {
     let versions = app.state().await["tokens"].as_array().unwrap().len();
     assert!(versions >= 1);
     assert!(app.token_calls(None).await <= 24 * 60 + 12 + 11, "{refreshes:?}");
-    assert_eq!(
-        amiss(&app).await,
-        Vec::<Value>::new(),
-        "nobody else refreshed anything"
-    );
+    assert_eq!(amiss(&app).await, Vec::<Value>::new(), "nobody else refreshed anything");
 }
 
 #[tokio::test]
@@ -186,21 +153,15 @@ async fn one_broken_api_never_ends_a_token_that_lives() {
     for mode in ["stable", "classic"] {
         let app = with_account(TestApp::configured(&classic_or_not(mode)).await).await;
         app.qr_code("wxd").await.ok();
-        app.fault("/cgi-bin/message/template/send", json!({"errcode": 40001}))
-            .await;
+        app.fault("/cgi-bin/message/template/send", json!({"errcode": 40001})).await;
         let message = json!({"appid": "wxd", "openid": "o", "template_id": "t", "data": {"a": {}}});
         let exported = async |app: &TestApp| {
-            app.get("/v1/service/wx/token?appid=wxd", &[("x-api-key", KEY)])
-                .await
-                .ok()["version"]
-                .clone()
+            app.get("/v1/service/wx/token?appid=wxd", &[("x-api-key", KEY)]).await.ok()["version"].clone()
         };
         let version = exported(&app).await;
         for _ in 0..60 {
             app.qr_code("wxd").await.ok();
-            app.call("sendwxtemplatemsg", message.clone())
-                .await
-                .fails(3_584_004, false, 40001);
+            app.call("sendwxtemplatemsg", message.clone()).await.fails(3_584_004, false, 40001);
             app.advance(secs(20)).await;
         }
         assert_eq!(exported(&app).await, version, "{mode}");
@@ -218,11 +179,7 @@ fn classic_or_not(mode: &str) -> String {
 }
 
 async fn with_account(app: TestApp) -> TestApp {
-    app.control(
-        "apps",
-        json!({"appid": "wxd", "secret": "e5".repeat(16), "kind": "official"}),
-    )
-    .await;
+    app.control("apps", json!({"appid": "wxd", "secret": "e5".repeat(16), "kind": "official"})).await;
     app
 }
 
@@ -232,11 +189,7 @@ async fn a_classic_token_is_replaced_at_most_once_a_minute() {
     app.qr_code("wxd").await.ok();
     assert_eq!(app.calls("/cgi-bin/token", None).await, 1);
     app.advance(secs(61)).await;
-    app.control(
-        "token/rotate",
-        json!({"appid": "wxd", "mode": "classic", "hard": true}),
-    )
-    .await;
+    app.control("token/rotate", json!({"appid": "wxd", "mode": "classic", "hard": true})).await;
     app.qr_code("wxd").await.ok();
     assert_eq!(app.calls("/cgi-bin/token", None).await, 2);
     assert_eq!(amiss(&app).await.len(), 1);
@@ -265,14 +218,9 @@ async fn a_wrong_secret_is_tried_rarely_and_a_mended_one_at_once() {
     let calls = app.token_calls(None).await - before;
     assert!((1..=20).contains(&calls), "{calls} in an hour");
     let failing = &amiss(&app).await[0];
-    assert_eq!(
-        (&failing["event"], &failing["wx_errcode"]),
-        (&json!("failing"), &json!(40125))
-    );
+    assert_eq!((&failing["event"], &failing["wx_errcode"]), (&json!("failing"), &json!(40125)));
 
-    let mended = app
-        .text()
-        .replace("a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1", &"ff".repeat(16));
+    let mended = app.text().replace("a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1", &"ff".repeat(16));
     let mended = app.config(&mended).unwrap();
     app.gateway().reload(mended).unwrap();
     app.qr_code(OFFICIAL).await.ok();
@@ -297,43 +245,26 @@ async fn a_broken_wechat_is_not_hammered_and_its_return_is_noticed() {
 async fn the_exported_token_and_its_compare_and_refresh() {
     let app = TestApp::configured(&classic_or_not("stable")).await;
     let key = [("authorization", "Bearer key_exporter_0123456789abcdef")];
-    let token = app
-        .get(&format!("/v1/service/wx/token?appid={OFFICIAL}"), &key)
-        .await
-        .ok();
+    let token = app.get(&format!("/v1/service/wx/token?appid={OFFICIAL}"), &key).await.ok();
     assert_eq!(
         (&token["appid"], &token["expires_in"], &token["version"]),
         (&json!(OFFICIAL), &json!(7200), &json!(1))
     );
     let refresh = async |current: &Value| {
-        app.call_with(
-            "token/refresh",
-            &key,
-            json!({"appid": OFFICIAL, "current": current}),
-        )
-        .await
-        .ok()
+        app.call_with("token/refresh", &key, json!({"appid": OFFICIAL, "current": current})).await.ok()
     };
     rotate(&app, "stable", true).await;
-    assert_eq!(
-        refresh(&token["access_token"]).await["version"],
-        1,
-        "younger than 30 s"
-    );
+    assert_eq!(refresh(&token["access_token"]).await["version"], 1, "younger than 30 s");
     app.advance(secs(31)).await;
     let replies = join_all((0..100).map(|_| refresh(&token["access_token"]))).await;
     assert!(
-        replies
-            .iter()
-            .all(|reply| reply["version"] == 2 && reply["access_token"] != token["access_token"])
+        replies.iter().all(|reply| reply["version"] == 2 && reply["access_token"] != token["access_token"])
     );
     assert_eq!(app.token_calls(None).await, 2);
     let counts = tally(replies.iter().map(|reply| reply["access_token"].to_string()));
     assert_eq!(counts.len(), 1);
 
-    let without = app
-        .get(&format!("/v1/service/wx/token?appid={OFFICIAL}"), &[])
-        .await;
+    let without = app.get(&format!("/v1/service/wx/token?appid={OFFICIAL}"), &[]).await;
     assert_eq!((without.status.as_u16(), without.code()), (403, 3_584_011));
 }
 
@@ -346,10 +277,7 @@ async fn a_store_that_takes_no_writes_keeps_no_call_from_succeeding() {
     blocker.execute_batch("begin immediate").unwrap();
     app.qr_code(OFFICIAL).await.ok();
     let ready = app.admin("/readyz").await;
-    assert_eq!(
-        (ready.status.as_u16(), &ready.json()["status"]),
-        (200, &json!("degraded"))
-    );
+    assert_eq!((ready.status.as_u16(), &ready.json()["status"]), (200, &json!("degraded")));
     assert_eq!(app.admin("/readyz?for=callbacks").await.status.as_u16(), 503);
     blocker.execute_batch("rollback").unwrap();
     assert_eq!(app.admin("/readyz").await.json()["status"], "ok");
@@ -370,10 +298,7 @@ async fn a_host_that_cannot_be_reached_is_passed_over() {
     let app = TestApp::configured("[auth]\nmode = \"off\"").await;
     let text = app.text().replace(
         &format!("api_base = \"{}\"", app.sandbox.url()),
-        &format!(
-            "api_base = \"http://127.0.0.1:1\"\nfallback_bases = [\"{}\"]",
-            app.sandbox.url()
-        ),
+        &format!("api_base = \"http://127.0.0.1:1\"\nfallback_bases = [\"{}\"]", app.sandbox.url()),
     );
     let dir = tempfile::tempdir().unwrap();
     let config = wxgate::config::parse(&text, "t", dir.path(), &Default::default()).unwrap();
@@ -382,10 +307,6 @@ async fn a_host_that_cannot_be_reached_is_passed_over() {
     let other = wxgate::app::start(config, clock, listeners).await.unwrap();
     let url = format!("http://{}/v1/service/wx/code2session", other.address());
     let body = json!({"source": "t", "appid": MINI, "code": "demo-login"}).to_string();
-    app.http
-        .send(http::Method::POST, &url, &[], body)
-        .await
-        .unwrap()
-        .ok();
+    app.http.send(http::Method::POST, &url, &[], body).await.unwrap().ok();
     other.stop().await;
 }

@@ -21,26 +21,17 @@ impl Service {
             scene => scene.to_owned(),
         };
         let permanent = call.fields.flag("permanent");
-        let action = if permanent {
-            "QR_LIMIT_STR_SCENE"
-        } else {
-            "QR_STR_SCENE"
-        };
+        let action = if permanent { "QR_LIMIT_STR_SCENE" } else { "QR_STR_SCENE" };
         let mut request = json!({"action_name": action, "action_info": {"scene": {"scene_str": scene}}});
         if !permanent {
-            let seconds = call
-                .fields
-                .int("expire_seconds")
-                .unwrap_or(DEFAULT_EXPIRE_SECONDS);
+            let seconds = call.fields.int("expire_seconds").unwrap_or(DEFAULT_EXPIRE_SECONDS);
             request["expire_seconds"] = seconds.into();
         }
         let made = self.ask(call, &QRCODE_CREATE, &[], Some(&request)).await?;
         let Some(ticket) = made["ticket"].as_str() else {
             return Err(users::incomplete(call, &QRCODE_CREATE));
         };
-        let picture = self
-            .picture(call, &SHOWQRCODE, &[("ticket", ticket)], None)
-            .await?;
+        let picture = self.picture(call, &SHOWQRCODE, &[("ticket", ticket)], None).await?;
         if call.wants_picture {
             return Ok(bare(picture));
         }
@@ -57,20 +48,10 @@ impl Service {
 
     pub(super) async fn wxa_code(&self, call: &Call) -> Result<Done, Problem> {
         let mut request = Map::new();
-        let members = [
-            "scene",
-            "page",
-            "check_path",
-            "env_version",
-            "width",
-            "auto_color",
-            "line_color",
-            "is_hyaline",
-        ];
+        let members =
+            ["scene", "page", "check_path", "env_version", "width", "auto_color", "line_color", "is_hyaline"];
         call.fields.copy(&members, &mut request);
-        let picture = self
-            .picture(call, &WXACODE_UNLIMIT, &[], Some(&request.into()))
-            .await?;
+        let picture = self.picture(call, &WXACODE_UNLIMIT, &[], Some(&request.into())).await?;
         if call.wants_picture {
             return Ok(bare(picture));
         }
@@ -95,11 +76,7 @@ impl Service {
 
 /// 24 characters that nobody guesses, so that a scan of it proves who was shown it.
 fn random_scene() -> String {
-    rand::rng()
-        .sample_iter(Alphanumeric)
-        .take(24)
-        .map(char::from)
-        .collect()
+    rand::rng().sample_iter(Alphanumeric).take(24).map(char::from).collect()
 }
 
 fn bare(picture: Bytes) -> Done {

@@ -21,24 +21,15 @@ impl Fields {
         let members = url::form_urlencoded::parse(query.as_bytes())
             .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
             .collect();
-        Self {
-            members,
-            posted: false,
-        }
+        Self { members, posted: false }
     }
 
     /// A POST's body, whatever its Content-Type says.
     pub(super) fn from_body(body: &[u8]) -> Result<Self, Problem> {
         let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
         match serde_json::from_slice(body) {
-            Ok(Value::Object(members)) => Ok(Self {
-                members,
-                posted: true,
-            }),
-            Ok(_) => Err(malformed(
-                "请求体应是 JSON 对象",
-                "the body must be a JSON object",
-            )),
+            Ok(Value::Object(members)) => Ok(Self { members, posted: true }),
+            Ok(_) => Err(malformed("请求体应是 JSON 对象", "the body must be a JSON object")),
             Err(error) => {
                 let (line, column) = (error.line(), error.column());
                 Err(malformed(
@@ -56,10 +47,7 @@ impl Fields {
         let mut checked = Map::new();
         checked.insert("appid".to_owned(), self.members["appid"].clone());
         for param in endpoint.params {
-            let value = self
-                .members
-                .remove(param.name)
-                .filter(|value| !is_absent(value, param));
+            let value = self.members.remove(param.name).filter(|value| !is_absent(value, param));
             match value {
                 Some(value) => checked.insert(param.name.to_owned(), checked_value(param, value)?),
                 None if param.required => {
@@ -69,10 +57,7 @@ impl Fields {
                 None => None,
             };
         }
-        Ok(Self {
-            members: checked,
-            ..self
-        })
+        Ok(Self { members: checked, ..self })
     }
 
     fn check_source(&self) -> Result<(), Problem> {
@@ -101,17 +86,10 @@ impl Fields {
             }
         }
         let Some(appid) = given.pop() else {
-            return Err(Problem::parameter(
-                "appid",
-                NO_APPID,
-                "is missing: the AppID of the account",
-            ));
+            return Err(Problem::parameter("appid", NO_APPID, "is missing: the AppID of the account"));
         };
         if given.iter().any(|other| *other != appid) {
-            let (zh, en) = (
-                "与 app_id 不一致：只给一个即可",
-                "and app_id differ: give one of them",
-            );
+            let (zh, en) = ("与 app_id 不一致：只给一个即可", "and app_id differ: give one of them");
             return Err(Problem::parameter("appid", zh, en));
         }
         self.members.insert("appid".to_owned(), appid.into());
@@ -136,10 +114,7 @@ impl Fields {
     }
 
     pub(super) fn flag(&self, name: &str) -> bool {
-        self.members
-            .get(name)
-            .and_then(Value::as_bool)
-            .unwrap_or_default()
+        self.members.get(name).and_then(Value::as_bool).unwrap_or_default()
     }
 
     /// The receiver of a message, written `openid` or `touser`; "" if absent.
@@ -189,10 +164,7 @@ fn checked_value(param: &Param, value: Value) -> Result<Value, Problem> {
                 number => number.to_string(),
             };
             if text.chars().count() > most {
-                return wrong(
-                    format!("最多 {most} 个字符"),
-                    format!("takes at most {most} characters"),
-                );
+                return wrong(format!("最多 {most} 个字符"), format!("takes at most {most} characters"));
             }
             Ok(text.into())
         }

@@ -37,9 +37,7 @@ impl Service {
             Value::String(text) => text.clone(),
             _ => String::new(),
         };
-        Ok(Done::Body(
-            json!({"flow_id": call.fields.text("flow_id"), "msgid": msgid}),
-        ))
+        Ok(Done::Body(json!({"flow_id": call.fields.text("flow_id"), "msgid": msgid})))
     }
 }
 
@@ -51,11 +49,7 @@ fn receiver(call: &Call) -> Result<&str, Problem> {
 }
 
 fn no_receiver() -> Problem {
-    Problem::parameter(
-        "openid",
-        "缺少：接收者的 openid",
-        "is missing: the receiver's openid",
-    )
+    Problem::parameter("openid", "缺少：接收者的 openid", "is missing: the receiver's openid")
 }
 
 /// `data` is a whole WeChat message if it has `template_id` and an object `data`: the outer members
@@ -63,12 +57,7 @@ fn no_receiver() -> Problem {
 fn template_message(call: &Call) -> Result<Map<String, Value>, Problem> {
     let outer = ["template_id", "url", "miniprogram", "client_msg_id"];
     let openid = call.fields.receiver()?;
-    let data = call
-        .fields
-        .get("data")
-        .and_then(Value::as_object)
-        .cloned()
-        .unwrap_or_default();
+    let data = call.fields.get("data").and_then(Value::as_object).cloned().unwrap_or_default();
     let is_whole = data.get("template_id").is_some_and(Value::is_string)
         && data.get("data").is_some_and(Value::is_object);
     let mut message = Map::new();
@@ -80,11 +69,7 @@ fn template_message(call: &Call) -> Result<Map<String, Value>, Problem> {
         message.insert("data".to_owned(), data.into());
     }
     if call.fields.text("template_id").is_empty() && !is_whole {
-        return Err(Problem::parameter(
-            "template_id",
-            "缺少：模板 ID",
-            "is missing: the template's id",
-        ));
+        return Err(Problem::parameter("template_id", "缺少：模板 ID", "is missing: the template's id"));
     }
     match message.get("touser").and_then(Value::as_str).unwrap_or_default() {
         "" if openid.is_empty() => return Err(no_receiver()),

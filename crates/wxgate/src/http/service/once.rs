@@ -31,11 +31,7 @@ pub(super) struct Once {
 
 impl Once {
     pub(super) fn new(store: Store, clock: Clock) -> Self {
-        Self {
-            store,
-            clock,
-            running: Arc::default(),
-        }
+        Self { store, clock, running: Arc::default() }
     }
 
     /// The kept answer for `identity`, or what `work` gives. Call it from a task of its own: the
@@ -53,10 +49,7 @@ impl Once {
         if let Some(first) = first {
             return follow(first).await;
         }
-        let _leave = Leave {
-            running: &self.running,
-            key,
-        };
+        let _leave = Leave { running: &self.running, key };
         let outcome = match self.kept(key).await {
             Some(answer) => Ok(answer),
             None => {
@@ -87,10 +80,8 @@ impl Once {
 
     async fn keep(&self, key: Key, answer: &Value) {
         let now = self.clock.now();
-        if let Err(error) = self
-            .store
-            .keep_once_answer(key, answer.to_string().as_bytes(), now, now + KEPT_MS)
-            .await
+        if let Err(error) =
+            self.store.keep_once_answer(key, answer.to_string().as_bytes(), now, now + KEPT_MS).await
         {
             tracing::error!(%error, "存不下一次性 code 的结果：本次照常返回，重复提交会被微信拒绝");
         }
@@ -98,11 +89,7 @@ impl Once {
 }
 
 async fn follow(mut first: watch::Receiver<Option<Outcome>>) -> Outcome {
-    let outcome = first
-        .wait_for(Option::is_some)
-        .await
-        .ok()
-        .and_then(|outcome| outcome.clone());
+    let outcome = first.wait_for(Option::is_some).await.ok().and_then(|outcome| outcome.clone());
     outcome.unwrap_or_else(|| {
         Err(Problem::new(
             Code::Internal,
@@ -119,9 +106,6 @@ struct Leave<'a> {
 
 impl Drop for Leave<'_> {
     fn drop(&mut self) {
-        self.running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&self.key);
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
     }
 }

@@ -13,10 +13,7 @@ pub fn generate() -> String {
     let mut paths = Map::new();
     for endpoint in ENDPOINTS {
         let method = endpoint.method.as_str().to_lowercase();
-        paths.insert(
-            format!("{PREFIX}{}", endpoint.name),
-            json!({ method: operation(endpoint) }),
-        );
+        paths.insert(format!("{PREFIX}{}", endpoint.name), json!({ method: operation(endpoint) }));
     }
     let document = json!({
         "openapi": "3.1.0",
@@ -38,10 +35,7 @@ pub fn generate() -> String {
             "schemas": {"Ret": ret(), "Failure": failure()},
         },
     });
-    format!(
-        "{}\n",
-        serde_json::to_string_pretty(&document).unwrap_or_default()
-    )
+    format!("{}\n", serde_json::to_string_pretty(&document).unwrap_or_default())
 }
 
 fn operation(endpoint: &Endpoint) -> Value {
@@ -112,11 +106,8 @@ fn request(params: &[Param]) -> Value {
 }
 
 fn success(endpoint: &Endpoint) -> Value {
-    let properties: Map<String, Value> = endpoint
-        .answer
-        .iter()
-        .map(|(name, kind)| ((*name).to_owned(), json!({"type": kind})))
-        .collect();
+    let properties: Map<String, Value> =
+        endpoint.answer.iter().map(|(name, kind)| ((*name).to_owned(), json!({"type": kind}))).collect();
     let names: Vec<&str> = endpoint.answer.iter().map(|(name, _)| *name).collect();
     json!({
         "type": "object",

@@ -11,10 +11,7 @@ use crate::upstream::{Failure, Lost, refuses_token};
 
 /// The account itself is not set up, whichever call says so.
 fn is_account_error(code: i64) -> bool {
-    matches!(
-        code,
-        40013 | 40125 | 40164 | 40243 | 50004 | 50007 | 89500..=89599
-    )
+    matches!(code, 40013 | 40125 | 40164 | 40243 | 50004 | 50007 | 89500..=89599)
 }
 
 fn is_limit(code: i64) -> bool {
@@ -41,11 +38,7 @@ pub(super) fn problem(call: &Call, endpoint: &WechatEndpoint, failure: Failure) 
                     "no access_token for {appid}: WeChat gave no usable answer ({lost}); check the network to api.weixin.qq.com and wechat.proxy, then retry"
                 ),
             );
-            Problem {
-                retryable: true,
-                ..problem
-            }
-            .cause(&lost)
+            Problem { retryable: true, ..problem }.cause(&lost)
         }
         Failure::Lost(lost) => unreachable(endpoint, &lost),
         Failure::Refused(error) => refused(call, endpoint, error),
@@ -64,11 +57,7 @@ fn no_token(appid: &str, error: ApiError) -> Problem {
         format!("拿不到 {appid} 的 access_token（微信 {}）：{zh}", error.errcode),
         format!("no access_token for {appid} (WeChat {}): {en}", error.errcode),
     );
-    Problem {
-        retryable,
-        wechat: Some(error.into()),
-        ..problem
-    }
+    Problem { retryable, wechat: Some(error.into()), ..problem }
 }
 
 fn account(appid: &str, error: ApiError) -> Problem {
@@ -98,10 +87,7 @@ fn account(appid: &str, error: ApiError) -> Problem {
             )
         }
     };
-    Problem {
-        wechat: Some(error.into()),
-        ..Problem::new(Code::App, zh, en)
-    }
+    Problem { wechat: Some(error.into()), ..Problem::new(Code::App, zh, en) }
 }
 
 fn unreachable(endpoint: &WechatEndpoint, lost: &Lost) -> Problem {
@@ -118,11 +104,7 @@ fn unreachable(endpoint: &WechatEndpoint, lost: &Lost) -> Problem {
         format!("微信没有给出可用的应答（{lost}）{zh}"),
         format!("WeChat gave no usable answer ({lost}){en}"),
     );
-    Problem {
-        retryable: !lost.sent || endpoint.effect == Effect::Reads,
-        ..problem
-    }
-    .cause(lost)
+    Problem { retryable: !lost.sent || endpoint.effect == Effect::Reads, ..problem }.cause(lost)
 }
 
 fn refused(call: &Call, endpoint: &WechatEndpoint, error: ApiError) -> Problem {
@@ -155,19 +137,15 @@ fn refused(call: &Call, endpoint: &WechatEndpoint, error: ApiError) -> Problem {
     } else {
         said(call.endpoint.failed, false)
     };
-    Problem {
-        wechat: Some(error.into()),
-        ..problem
-    }
+    Problem { wechat: Some(error.into()), ..problem }
 }
 
 /// What a code means and what to do about it; WeChat's own words for one we don't know.
 fn advice(error: &ApiError) -> (String, String) {
     match errcode::lookup(error.errcode) {
         Some(entry) => {
-            let field = errcode::invalid_field(&error.errmsg)
-                .map(|field| format!(" [{field}]"))
-                .unwrap_or_default();
+            let field =
+                errcode::invalid_field(&error.errmsg).map(|field| format!(" [{field}]")).unwrap_or_default();
             (format!("{}{field}", entry.zh), format!("{}{field}", entry.en))
         }
         None => (error.errmsg.clone(), error.errmsg.clone()),

@@ -68,29 +68,16 @@ pub(super) enum Kind {
 }
 
 const fn need(name: &'static str, kind: Kind, doc: &'static str) -> Param {
-    Param {
-        name,
-        kind,
-        required: true,
-        doc,
-    }
+    Param { name, kind, required: true, doc }
 }
 
 const fn may(name: &'static str, kind: Kind, doc: &'static str) -> Param {
-    Param {
-        name,
-        kind,
-        required: false,
-        doc,
-    }
+    Param { name, kind, required: false, doc }
 }
 
 const FLOW_ID: Param = may("flow_id", Kind::Text(128), "业务流水号，原样返回");
-const CODE: Param = need(
-    "code",
-    Kind::Text(512),
-    "微信给的一次性 code；同一调用方 5 分钟内重复提交得到相同结果",
-);
+const CODE: Param =
+    need("code", Kind::Text(512), "微信给的一次性 code；同一调用方 5 分钟内重复提交得到相同结果");
 const OPENID: Param = may("openid", Kind::Text(128), "接收者的 openid（也可写 touser）");
 const TOUSER: Param = may("touser", Kind::Text(128), "同 openid");
 
@@ -106,21 +93,14 @@ const BASE: Endpoint = Endpoint {
     run: None,
 };
 
-const TOKEN_ANSWER: &[(&str, &str)] = &[
-    ("appid", "string"),
-    ("access_token", "string"),
-    ("expires_in", "integer"),
-    ("version", "integer"),
-];
+const TOKEN_ANSWER: &[(&str, &str)] =
+    &[("appid", "string"), ("access_token", "string"), ("expires_in", "integer"), ("version", "integer")];
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         name: "getwxuserinfo",
         summary: "网页授权：code 换用户信息",
-        params: &[
-            CODE,
-            may("lang", Kind::Choice(&["zh_CN", "zh_TW", "en"]), "资料的语言"),
-        ],
+        params: &[CODE, may("lang", Kind::Choice(&["zh_CN", "zh_TW", "en"]), "资料的语言")],
         answer: &[
             ("appid", "string"),
             ("openid", "string"),
@@ -159,11 +139,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         summary: "公众号带参二维码",
         params: &[
             may("scene", Kind::Text(64), "场景值，1 到 64 个字符；不给则随机"),
-            may(
-                "expire_seconds",
-                Kind::Int(1, 2_592_000),
-                "有效秒数，默认 2592000（30 天）",
-            ),
+            may("expire_seconds", Kind::Int(1, 2_592_000), "有效秒数，默认 2592000（30 天）"),
             may("permanent", Kind::Flag, "true：永久二维码（总数 10 万）"),
             FLOW_ID,
         ],
@@ -186,32 +162,16 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         summary: "小程序码（不限数量）",
         params: &[
             need("scene", Kind::Text(32), "场景值，1 到 32 个字符"),
-            may(
-                "page",
-                Kind::Text(1024),
-                "页面路径，不以 / 开头、不带参数；默认主页",
-            ),
+            may("page", Kind::Text(1024), "页面路径，不以 / 开头、不带参数；默认主页"),
             may("check_path", Kind::Flag, "是否检查页面已发布，默认 true"),
-            may(
-                "env_version",
-                Kind::Choice(&["release", "trial", "develop"]),
-                "要打开的版本，默认 release",
-            ),
-            may(
-                "width",
-                Kind::Int(1, 4096),
-                "宽度（像素），微信支持 280 到 1280，默认 430",
-            ),
+            may("env_version", Kind::Choice(&["release", "trial", "develop"]), "要打开的版本，默认 release"),
+            may("width", Kind::Int(1, 4096), "宽度（像素），微信支持 280 到 1280，默认 430"),
             may("auto_color", Kind::Flag, "自动配色"),
             may("line_color", Kind::Object, "线条颜色 {\"r\":0,\"g\":0,\"b\":0}"),
             may("is_hyaline", Kind::Flag, "透明底色"),
             FLOW_ID,
         ],
-        answer: &[
-            ("flow_id", "string"),
-            ("appid", "string"),
-            ("qr_buffer", "string"),
-        ],
+        answer: &[("flow_id", "string"), ("appid", "string"), ("qr_buffer", "string")],
         failed: Code::QrCode,
         picture: true,
         run: Some(Run::WxaCode),
@@ -220,10 +180,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         name: "getuserphone",
         summary: "小程序手机号：code 换号码",
-        params: &[
-            CODE,
-            may("openid", Kind::Text(128), "用户的 openid，微信用来核对"),
-        ],
+        params: &[CODE, may("openid", Kind::Text(128), "用户的 openid，微信用来核对")],
         answer: &[
             ("appid", "string"),
             ("purePhoneNumber", "string"),
@@ -240,23 +197,11 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         params: &[
             OPENID,
             TOUSER,
-            need(
-                "data",
-                Kind::ObjectOrText,
-                "关键词对象，或整条微信消息（对象或其 JSON 文本）",
-            ),
+            need("data", Kind::ObjectOrText, "关键词对象，或整条微信消息（对象或其 JSON 文本）"),
             may("template_id", Kind::Text(128), "模板 ID；data 是整条消息时可省"),
             may("url", Kind::Text(2048), "点击后打开的网页"),
-            may(
-                "miniprogram",
-                Kind::Object,
-                "点击后打开的小程序 {\"appid\":\"\",\"pagepath\":\"\"}",
-            ),
-            may(
-                "client_msg_id",
-                Kind::Text(128),
-                "防重入 ID：微信 10 分钟内只发一次",
-            ),
+            may("miniprogram", Kind::Object, "点击后打开的小程序 {\"appid\":\"\",\"pagepath\":\"\"}"),
+            may("client_msg_id", Kind::Text(128), "防重入 ID：微信 10 分钟内只发一次"),
             FLOW_ID,
         ],
         answer: &[("flow_id", "string"), ("msgid", "string")],
@@ -271,11 +216,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
             OPENID,
             TOUSER,
             need("template_id", Kind::Text(128), "模板 ID"),
-            need(
-                "data",
-                Kind::ObjectOrText,
-                "关键词对象 {\"thing1\":{\"value\":\"…\"}}",
-            ),
+            need("data", Kind::ObjectOrText, "关键词对象 {\"thing1\":{\"value\":\"…\"}}"),
             may("page", Kind::Text(1024), "点击后打开的页面"),
             may("miniprogram", Kind::Object, "公众号：点击后打开的小程序"),
             may(
@@ -283,11 +224,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
                 Kind::Choice(&["developer", "trial", "formal"]),
                 "小程序：版本，默认 formal",
             ),
-            may(
-                "lang",
-                Kind::Choice(&["zh_CN", "en_US", "zh_HK", "zh_TW"]),
-                "小程序：语言，默认 zh_CN",
-            ),
+            may("lang", Kind::Choice(&["zh_CN", "en_US", "zh_HK", "zh_TW"]), "小程序：语言，默认 zh_CN"),
             FLOW_ID,
         ],
         answer: &[("flow_id", "string"), ("msgid", "string")],
@@ -298,11 +235,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         name: "jssdk",
         summary: "JS-SDK 签名",
-        params: &[need(
-            "url",
-            Kind::Text(2048),
-            "当前网页的完整地址，# 之后不参与签名",
-        )],
+        params: &[need("url", Kind::Text(2048), "当前网页的完整地址，# 之后不参与签名")],
         answer: &[
             ("appId", "string"),
             ("timestamp", "integer"),
@@ -353,19 +286,7 @@ pub(super) fn find(name: &str, method: &Method) -> Result<&'static Endpoint, Pro
     if endpoint.method == *method {
         return Ok(endpoint);
     }
-    let allow = if endpoint.method == Method::GET {
-        "GET"
-    } else {
-        "POST"
-    };
-    let problem = Problem::new(
-        Code::NotFound,
-        format!("请用 {allow} 方法"),
-        format!("use {allow}"),
-    );
-    Err(Problem {
-        status: StatusCode::METHOD_NOT_ALLOWED,
-        allow,
-        ..problem
-    })
+    let allow = if endpoint.method == Method::GET { "GET" } else { "POST" };
+    let problem = Problem::new(Code::NotFound, format!("请用 {allow} 方法"), format!("use {allow}"));
+    Err(Problem { status: StatusCode::METHOD_NOT_ALLOWED, allow, ..problem })
 }

@@ -19,19 +19,12 @@ impl Service {
         let url = call.fields.text("url");
         let url = url.split('#').next().unwrap_or_default();
         if !(url.starts_with("http://") || url.starts_with("https://")) {
-            let (zh, en) = (
-                "应是网页的完整地址，以 http(s):// 开头",
-                "must be a page's full http(s) URL",
-            );
+            let (zh, en) = ("应是网页的完整地址，以 http(s):// 开头", "must be a page's full http(s) URL");
             return Err(Problem::parameter("url", zh, en));
         }
         let ticket = self.0.upstream.tokens().get(&call.app, Kind::Jsapi).await;
         let ticket = ticket.map_err(|error| outcome::problem(call, &GET_TICKET, Failure::Token(error)))?;
-        let nonce: String = rand::rng()
-            .sample_iter(Alphanumeric)
-            .take(16)
-            .map(char::from)
-            .collect();
+        let nonce: String = rand::rng().sample_iter(Alphanumeric).take(16).map(char::from).collect();
         let timestamp = self.0.clock.now_secs();
         Ok(Done::Body(json!({
             "appId": call.app.entry.appid,
@@ -53,18 +46,10 @@ impl Service {
         if !is_current || self.0.clock.now() - token.fetched_at < YOUNG_MS {
             return Ok(self.token_body(call, &token));
         }
-        let replaced = self
-            .0
-            .upstream
-            .tokens()
-            .replace(&call.app, Kind::AccessToken, &token)
-            .await;
+        let replaced = self.0.upstream.tokens().replace(&call.app, Kind::AccessToken, &token).await;
         match replaced.map_err(|error| outcome::problem(call, &STABLE_TOKEN, Failure::Token(error)))? {
             Replacement::Fresh(fresh) => {
-                self.0
-                    .upstream
-                    .tokens()
-                    .died_early(&call.app, Kind::AccessToken, &token);
+                self.0.upstream.tokens().died_early(&call.app, Kind::AccessToken, &token);
                 Ok(self.token_body(call, &fresh))
             }
             Replacement::Nothing => Ok(self.token_body(call, &token)),

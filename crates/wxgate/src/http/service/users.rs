@@ -16,10 +16,7 @@ impl Service {
     {
         let this = self.clone();
         let work = work(self.clone(), call.clone());
-        let task = self
-            .0
-            .tasks
-            .spawn(async move { this.0.once.run(&identity(&call, ""), work).await });
+        let task = self.0.tasks.spawn(async move { this.0.once.run(&identity(&call, ""), work).await });
         match task.await {
             Ok(Some(outcome)) => outcome.map(Done::Body),
             Ok(None) => Err(super::overloaded().cause("stopping")),
@@ -41,20 +38,11 @@ impl Service {
             "is_snapshot_user": u8::from(granted["is_snapshotuser"] == 1),
             "access_token": "", "refresh_token": "",
         });
-        if !text("scope")
-            .split(',')
-            .any(|scope| matches!(scope.trim(), "snsapi_userinfo" | "snsapi_login"))
-        {
+        if !text("scope").split(',').any(|scope| matches!(scope.trim(), "snsapi_userinfo" | "snsapi_login")) {
             return Ok(body);
         }
-        let lang = Some(call.fields.text("lang"))
-            .filter(|lang| !lang.is_empty())
-            .unwrap_or("zh_CN");
-        let query = [
-            ("access_token", text("access_token")),
-            ("openid", text("openid")),
-            ("lang", lang),
-        ];
+        let lang = Some(call.fields.text("lang")).filter(|lang| !lang.is_empty()).unwrap_or("zh_CN");
+        let query = [("access_token", text("access_token")), ("openid", text("openid")), ("lang", lang)];
         let profile = self.ask(&call, &SNS_USERINFO, &query, None).await?;
         for name in ["unionid", "nickname", "province", "city", "country", "headimgurl"] {
             if let Some(value) = profile[name].as_str().filter(|value| !value.is_empty()) {
@@ -71,10 +59,7 @@ impl Service {
     }
 
     async fn exchange(&self, call: &Call) -> Result<Value, Problem> {
-        let query = [
-            ("code", call.fields.text("code")),
-            ("grant_type", "authorization_code"),
-        ];
+        let query = [("code", call.fields.text("code")), ("grant_type", "authorization_code")];
         let granted = self.ask(call, &OAUTH_ACCESS_TOKEN, &query, None).await?;
         if granted["openid"].is_string() && granted["access_token"].is_string() {
             return Ok(granted);
@@ -83,10 +68,7 @@ impl Service {
     }
 
     pub(super) async fn session(self, call: Call) -> Result<Value, Problem> {
-        let query = [
-            ("js_code", call.fields.text("code")),
-            ("grant_type", "authorization_code"),
-        ];
+        let query = [("js_code", call.fields.text("code")), ("grant_type", "authorization_code")];
         let session = self.ask(&call, &JSCODE2SESSION, &query, None).await?;
         if !session["openid"].is_string() {
             return Err(incomplete(&call, &JSCODE2SESSION));
@@ -137,19 +119,10 @@ impl Service {
 
 /// WeChat answered without an errcode, and without what it documents.
 pub(super) fn incomplete(call: &Call, endpoint: &wechat::catalog::Endpoint) -> Problem {
-    let lost = Lost {
-        sent: true,
-        why: "the answer lacks documented members".into(),
-    };
+    let lost = Lost { sent: true, why: "the answer lacks documented members".into() };
     outcome::problem(call, endpoint, Failure::Lost(lost))
 }
 
 fn identity<'a>(call: &'a Call, step: &'a str) -> [&'a str; 5] {
-    [
-        &call.caller.name,
-        call.fields.appid(),
-        call.endpoint.name,
-        call.fields.text("code"),
-        step,
-    ]
+    [&call.caller.name, call.fields.appid(), call.endpoint.name, call.fields.text("code"), step]
 }
