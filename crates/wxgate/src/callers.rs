@@ -63,9 +63,9 @@ impl Caller {
         }
     }
 
-    /// Whether it may call from `address`.
-    pub fn may_come_from(&self, address: IpAddr) -> bool {
-        self.networks.is_empty() || contains(&self.networks, address)
+    /// Whether it may call from `address`; `None` is an address that nobody could read.
+    pub fn may_come_from(&self, address: Option<IpAddr>) -> bool {
+        self.networks.is_empty() || address.is_some_and(|address| contains(&self.networks, address))
     }
 
     /// Takes one request off its rate at `now` (Unix milliseconds); false when it is used up.

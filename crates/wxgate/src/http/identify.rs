@@ -57,10 +57,10 @@ impl Gatekeeper {
             Shown::Unreadable => Err(unauthenticated("unreadable credential")),
             Shown::Key(key) => {
                 let caller = callers.by_key(key).ok_or_else(|| unauthenticated("unknown key"))?;
-                match address {
-                    Some(address) if caller.may_come_from(address) => Ok(caller),
-                    _ => Err(forbidden_network(&caller.name, address)),
+                if caller.may_come_from(address) {
+                    return Ok(caller);
                 }
+                Err(forbidden_network(&caller.name, address))
             }
             Shown::Nothing => {
                 if self.came_through_a_stranger(&head.headers, peer) {

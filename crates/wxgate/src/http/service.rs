@@ -15,6 +15,7 @@ mod users;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE};
@@ -41,6 +42,8 @@ use table::{Endpoint, Run};
 pub const PREFIX: &str = "/v1/service/wx/";
 /// Largest request body.
 const MAX_BODY: usize = 1 << 20;
+/// A request's body has to arrive in this time.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Requests at work at once; more are shed.
 const MAX_AT_WORK: usize = 4096;
 
@@ -191,17 +194,17 @@ impl Service {
 }
 
 async fn read(body: Incoming) -> Result<Bytes, Problem> {
-    match Limited::new(body, MAX_BODY).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Problem::new(
+    let cut = || Problem::new(Code::Json, "请求体没有收全", "the request body was cut or came too slowly");
+    match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Problem::new(
             Code::Parameter,
             format!("请求体超过 {MAX_BODY} 字节"),
             format!("the request body is over {MAX_BODY} bytes"),
         )
         .status(StatusCode::PAYLOAD_TOO_LARGE)),
-        Err(error) => {
-            Err(Problem::new(Code::Json, "请求体没有收全", "the request body was cut").cause(&error))
-        }
+        Ok(Err(error)) => Err(cut().cause(&error)),
+        Err(_) => Err(cut().cause("too slow")),
     }
 }
 

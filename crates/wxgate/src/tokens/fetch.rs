@@ -55,8 +55,12 @@ impl Tokens {
             }
             Err(error) => {
                 let wait = slot.failed(error.clone(), error.failure(), self.0.clock.now());
+                let advice = match &error {
+                    TokenError::Refused(error) => error.entry().map_or("", |entry| entry.zh),
+                    TokenError::Lost(_) | TokenError::None => "",
+                };
                 tracing::warn!(
-                    appid = %slot.appid, kind = kind.as_str(), %error, retry_in_ms = wait, "获取失败"
+                    appid = %slot.appid, kind = kind.as_str(), %error, advice, retry_in_ms = wait, "获取失败"
                 );
                 Err(error)
             }

@@ -8,6 +8,7 @@ mod callers;
 mod cli;
 mod days;
 mod lifecycle;
+mod network;
 mod secrets;
 mod services;
 mod tidy;
