@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 pub(crate) use accounts::{Account, Callback, Kind, Mode};
 pub(crate) use calls::{Cut, Fault, Quirks};
-pub(crate) use codes::{CodeKind, UserToken};
+pub(crate) use codes::{CodeKind, UserToken, is_eternal};
 pub(crate) use qr::Ticket;
 pub(crate) use users::User;
 

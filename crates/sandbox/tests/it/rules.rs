@@ -220,6 +220,27 @@ async fn codes_are_bound_single_use_and_short_lived() {
 }
 
 #[tokio::test]
+async fn the_demo_codes_work_on_every_account() {
+    let world = World::start().await;
+    for (appid, pair) in [(OFFICIAL, "a1"), (MINI, "b2"), ("wx3cc8fd6963e31a32", "c3")] {
+        let secret = pair.repeat(16);
+        let sns = async |path: &str, code: &str| {
+            let query = format!("appid={appid}&secret={secret}&grant_type=authorization_code&{code}");
+            world.get(&format!("/sns/{path}?{query}")).await.errcode()
+        };
+        assert_eq!(sns("oauth2/access_token", "code=demo-oauth").await, 0);
+        assert_eq!(sns("jscode2session", "js_code=demo-login").await, 0);
+        let body = json!({"grant_type": "client_credential", "appid": appid, "secret": secret});
+        let token = world.post("/cgi-bin/stable_token", body).await.json();
+        let path = format!(
+            "/wxa/business/getuserphonenumber?access_token={}",
+            token["access_token"].as_str().unwrap()
+        );
+        assert_eq!(world.post(&path, json!({"code": "demo-phone"})).await.errcode(), 0);
+    }
+}
+
+#[tokio::test]
 async fn web_oauth_from_the_page_to_the_profile() {
     let world = World::start().await;
     let back: String = url::form_urlencoded::byte_serialize(b"http://127.0.0.1:9/cb?x=1").collect();
