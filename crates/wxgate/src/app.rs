@@ -17,10 +17,12 @@ use crate::http::server::{Server, Tls};
 use crate::http::service::Service;
 use crate::http::{admin, callers};
 use crate::seal::Sealer;
+use crate::slots::SlotBook;
 use crate::store::Store;
 use crate::tasks::Tasks;
 use crate::tokens::Tokens;
-use crate::upstream::{Transport, Upstream};
+use crate::transport::Transport;
+use crate::upstream::Upstream;
 
 /// Bound sockets; tests bind port 0.
 #[derive(Debug)]
@@ -64,8 +66,9 @@ pub async fn start(config: Config, clock: Clock, listeners: Listeners) -> anyhow
     let tls: Tls = Arc::new(ArcSwapOption::from(load_tls(&config)?));
     let store = open_store(&config)?;
     let transport = Transport::new(&config.wechat, clock.clone())?;
-    let tokens = Tokens::new(store.clone(), transport.clone(), clock.clone(), tasks.clone())?;
-    let registry = Registry::new(&config, tokens.clone());
+    let slots = SlotBook::new(&store)?;
+    let registry = Registry::new(&config, slots.clone());
+    let tokens = Tokens::new(slots, store.clone(), transport.clone(), clock.clone(), tasks.clone());
     let upstream = Upstream::new(tokens.clone(), transport, clock.clone());
     let service = Service::new(
         registry.clone(),

@@ -7,7 +7,7 @@ use arc_swap::{ArcSwap, Guard};
 
 use crate::callers::Callers;
 use crate::config::{AppEntry, Config};
-use crate::tokens::{Slots, Tokens};
+use crate::slots::{SlotBook, Slots};
 
 /// One WeChat account.
 #[derive(Debug)]
@@ -42,14 +42,14 @@ impl Live {
 #[derive(Clone, Debug)]
 pub struct Registry {
     live: Arc<ArcSwap<Live>>,
-    tokens: Tokens,
+    slots: SlotBook,
 }
 
 impl Registry {
     /// The first state.
-    pub fn new(config: &Config, tokens: Tokens) -> Self {
-        let live = build(config, &tokens, None);
-        Self { live: Arc::new(ArcSwap::from_pointee(live)), tokens }
+    pub fn new(config: &Config, slots: SlotBook) -> Self {
+        let live = build(config, &slots, None);
+        Self { live: Arc::new(ArcSwap::from_pointee(live)), slots }
     }
 
     /// The present state; hold it for one request at most.
@@ -60,22 +60,22 @@ impl Registry {
     /// Swaps in what `config` says. An app whose secret or token mode changed is asked for at once.
     pub fn reload(&self, config: &Config) {
         let before = self.live.load_full();
-        self.live.store(Arc::new(build(config, &self.tokens, Some(&before))));
+        self.live.store(Arc::new(build(config, &self.slots, Some(&before))));
         for app in self.live.load().apps() {
             if before.app(&app.entry.appid).is_some_and(|old| old.entry != app.entry) {
                 app.slots.iter().for_each(|slot| slot.end_back_off());
             }
         }
-        self.tokens.look_again();
+        self.slots.notify();
     }
 }
 
-fn build(config: &Config, tokens: &Tokens, before: Option<&Live>) -> Live {
+fn build(config: &Config, slots: &SlotBook, before: Option<&Live>) -> Live {
     let apps = config
         .apps
         .iter()
         .map(|entry| {
-            let app = App { entry: entry.clone(), slots: tokens.slots(entry) };
+            let app = App { entry: entry.clone(), slots: slots.of(entry) };
             (entry.appid.clone(), Arc::new(app))
         })
         .collect();

@@ -8,53 +8,24 @@
 //! Every fetch runs in its own task, so that a caller that goes away spoils it for nobody.
 
 mod fetch;
-pub mod policy;
-mod slot;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use tokio::sync::{Notify, Semaphore};
-use wechat::answer::ApiError;
-
-pub use slot::{Kind, Slot, Token, Trouble};
+use tokio::sync::Semaphore;
 
 use crate::apps::{App, Registry};
 use crate::clock::Clock;
 use crate::config;
-use crate::store::{Credential, Store};
+use crate::slots::policy::Ageing;
+use crate::slots::{Gate, Kind, SlotBook, Token, TokenError, ageing};
+use crate::store::Store;
 use crate::tasks::Tasks;
-use crate::upstream::{Lost, Transport};
-use policy::{Ageing, Failure};
-use slot::Gate;
+use crate::transport::{Lost, Transport};
 
 /// Refreshes that may run at once in the background.
 const BACKGROUND: usize = 16;
 /// The longest the background sleeps without looking.
 const LOOK: i64 = 60_000;
-
-/// Why there is no token.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum TokenError {
-    /// WeChat's answer to the token call (or to the ticket call).
-    #[error("WeChat refused: {} {}", .0.errcode, .0.errmsg)]
-    Refused(ApiError),
-    /// The token call got no usable answer.
-    #[error("no answer: {0}")]
-    Lost(#[from] Lost),
-    /// The app's kind has no access_token.
-    #[error("an app of kind \"open\" has no access_token")]
-    None,
-}
-
-impl TokenError {
-    fn failure(&self) -> Failure {
-        match self {
-            Self::Refused(error) if error.errcode != -1 => Failure::Lasting,
-            _ => Failure::Transient,
-        }
-    }
-}
 
 /// What came of reporting a refused token.
 #[derive(Clone, Debug)]
@@ -63,22 +34,6 @@ pub enum Replacement {
     Fresh(Arc<Token>),
     /// Nothing better is to be had now: pass WeChat's refusal on.
     Nothing,
-}
-
-/// The slots of one app, which outlive reloads of its settings.
-#[derive(Clone, Debug)]
-pub struct Slots([Arc<Slot>; 3]);
-
-impl Slots {
-    /// The slot of `kind`.
-    pub fn of(&self, kind: Kind) -> &Arc<Slot> {
-        &self.0[kind as usize]
-    }
-
-    /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Slot>> {
-        self.0.iter()
-    }
 }
 
 /// Cheap to clone.
@@ -91,45 +46,15 @@ struct Inner {
     transport: Transport,
     clock: Clock,
     tasks: Tasks,
-    slots: Mutex<HashMap<Arc<str>, Slots>>,
-    kept: HashMap<(String, String), Credential>,
-    changed: Notify,
+    slots: SlotBook,
     background: Arc<Semaphore>,
 }
 
 impl Tokens {
-    /// Takes up what the store kept, so that a restart fetches nothing.
-    pub fn new(store: Store, transport: Transport, clock: Clock, tasks: Tasks) -> anyhow::Result<Self> {
-        let kept = store.credentials()?;
-        let kept = kept.into_iter().map(|row| ((row.appid.clone(), row.kind.clone()), row)).collect();
-        Ok(Self(Arc::new(Inner {
-            store,
-            transport,
-            clock,
-            tasks,
-            slots: Mutex::default(),
-            kept,
-            changed: Notify::new(),
-            background: Arc::new(Semaphore::new(BACKGROUND)),
-        })))
-    }
-
-    /// The slots of an app; the same ones as long as the process lives.
-    pub fn slots(&self, entry: &config::AppEntry) -> Slots {
-        let mut slots = self.0.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = slots.get(entry.appid.as_str()) {
-            return found.clone();
-        }
-        let appid: Arc<str> = entry.appid.as_str().into();
-        let made = Slots(Kind::ALL.map(|kind| {
-            let slot = Slot::new(appid.clone(), kind);
-            if let Some(row) = self.0.kept.get(&(entry.appid.clone(), kind.as_str().to_owned())) {
-                slot.restore(row, ageing(entry, kind));
-            }
-            Arc::new(slot)
-        }));
-        slots.insert(appid, made.clone());
-        made
+    /// Over the slots that `slots` hands to the apps.
+    pub fn new(slots: SlotBook, store: Store, transport: Transport, clock: Clock, tasks: Tasks) -> Self {
+        let background = Arc::new(Semaphore::new(BACKGROUND));
+        Self(Arc::new(Inner { store, transport, clock, tasks, slots, background }))
     }
 
     /// A value that lives. Without one in memory, one task fetches and all wait for it.
@@ -224,7 +149,7 @@ impl Tokens {
             tokio::select! {
                 () = draining.cancelled() => return,
                 () = sleep => {}
-                () = self.0.changed.notified() => {}
+                () = self.0.slots.changed() => {}
             }
             next = self.refresh_due(&registry);
         }
@@ -259,7 +184,7 @@ impl Tokens {
             };
             // The failure, if any, is noted on the slot and logged there.
             let _ = this.fetch(&app, kind, gate, false).await;
-            this.0.changed.notify_one();
+            this.0.slots.notify();
         });
     }
 
@@ -286,24 +211,12 @@ impl Tokens {
         let this = self.clone();
         let task = self.0.tasks.spawn(async move {
             let outcome = work.await;
-            this.0.changed.notify_one();
+            this.0.slots.notify();
             outcome.map(|(done, _gate)| done)
         });
         match task.await {
             Ok(Some(outcome)) => outcome,
             _ => Err(TokenError::Lost(Lost { sent: true, why: "wxgate is stopping".into() })),
         }
-    }
-
-    /// Wakes the background loop, after the registry changed.
-    pub fn look_again(&self) {
-        self.0.changed.notify_one();
-    }
-}
-
-fn ageing(entry: &config::AppEntry, kind: Kind) -> Ageing {
-    match kind {
-        Kind::AccessToken => entry.token_mode.into(),
-        Kind::Jsapi | Kind::WxCard => Ageing::Classic,
     }
 }

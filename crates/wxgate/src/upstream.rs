@@ -1,7 +1,5 @@
 //! Calling WeChat as an app: puts the credential on the wire, and heals a dead access_token once.
 
-mod transport;
-
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,11 +9,11 @@ use serde_json::Value;
 use wechat::answer::ApiError;
 use wechat::catalog::{Auth, Endpoint};
 
-pub use transport::{Answer, Lost, Transport, causes};
-
 use crate::apps::App;
 use crate::clock::Clock;
-use crate::tokens::{Kind, Replacement, TokenError, Tokens};
+use crate::slots::{Kind, TokenError, refuses_token};
+use crate::tokens::{Replacement, Tokens};
+use crate::transport::{Answer, Lost, Transport, json_answer};
 
 /// Why a call gave nothing.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -102,12 +100,16 @@ impl Upstream {
         };
         let answer = send(token.expose()).await?;
         let Some(error) = refused(&answer) else {
-            token.accepted(self.clock.now());
+            if answer.status.is_success() {
+                token.accepted(self.clock.now());
+            }
             return Ok(answer);
         };
         if !refuses_token(&error) {
             // Another refusal than the token's proves the token as well as a success does.
-            token.accepted(self.clock.now());
+            if error.errcode != -1 {
+                token.accepted(self.clock.now());
+            }
             return Err(Failure::Refused(error));
         }
         let Replacement::Fresh(fresh) = self.tokens.replace(app, Kind::AccessToken, &token).await? else {
@@ -123,26 +125,9 @@ impl Upstream {
     }
 }
 
-/// Whether a fresh access_token may cure the refusal.
-pub fn refuses_token(error: &ApiError) -> bool {
-    matches!(error.errcode, 40001 | 40014 | 42001)
-}
-
 /// WeChat's refusal, unless the answer comes from a broken edge.
 fn refused(answer: &Answer) -> Option<ApiError> {
     (!answer.status.is_server_error()).then(|| wechat::answer::errcode(&answer.body)).flatten()
-}
-
-/// The answer as a JSON object; anything else was not said by WeChat's API.
-pub fn json_answer(answer: &Answer) -> Result<Value, Lost> {
-    let lost = |why: String| Lost { sent: true, why: why.into() };
-    if answer.status.is_server_error() {
-        return Err(lost(format!("HTTP {}", answer.status.as_u16())));
-    }
-    match serde_json::from_slice(&answer.body) {
-        Ok(value @ Value::Object(_)) => Ok(value),
-        _ => Err(lost(format!("HTTP {}, not JSON", answer.status.as_u16()))),
-    }
 }
 
 /// The media type of a picture, by its first bytes.

@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::config::{self, AppEntry, Config, Kind};
 use crate::seal::Sealer;
 use crate::store;
-use crate::upstream::{Transport, json_answer};
+use crate::transport::{Transport, json_answer};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

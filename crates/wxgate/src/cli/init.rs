@@ -11,7 +11,7 @@ use super::run::print;
 use super::{check, new_key};
 use crate::clock::Clock;
 use crate::config::{self, AppEntry, Kind, TokenMode};
-use crate::upstream::Transport;
+use crate::transport::Transport;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

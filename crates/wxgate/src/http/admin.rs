@@ -17,9 +17,9 @@ use super::{Body, RequestId, streamed};
 use crate::apps::Registry;
 use crate::clock::Clock;
 use crate::http::service::openapi;
+use crate::slots::{Kind, TokenError};
 use crate::store::Store;
 use crate::tasks::Tasks;
-use crate::tokens::{Kind, TokenError};
 
 /// A token that died early is shown this long.
 const SUPERSEDED_SHOWN_MS: i64 = 24 * 3600 * 1000;
@@ -121,7 +121,7 @@ async fn ready(State(health): State<Health>, Query(query): Query<ReadyFor>) -> R
     (code, axum::Json(body)).into_response()
 }
 
-fn failing(appid: &str, kind: Kind, trouble: &crate::tokens::Trouble) -> Value {
+fn failing(appid: &str, kind: Kind, trouble: &crate::slots::Trouble) -> Value {
     let mut entry = json!({
         "appid": appid, "event": "failing", "kind": kind.as_str(),
         "at": trouble.since / 1000, "retry_at": trouble.retry_at / 1000,

@@ -8,11 +8,11 @@ use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use wechat::catalog::{GET_TICKET, STABLE_TOKEN, TOKEN};
 
-use super::slot::{Gate, Kind, Token};
-use super::{Replacement, TokenError, Tokens, ageing};
+use super::{Replacement, Tokens};
 use crate::apps::App;
 use crate::config::TokenMode;
-use crate::upstream::{Answer, Lost, json_answer, refuses_token};
+use crate::slots::{Gate, Kind, Token, TokenError, ageing, refuses_token};
+use crate::transport::{Answer, Lost, json_answer};
 
 #[derive(Deserialize)]
 struct Granted {

@@ -98,7 +98,13 @@ fn dependencies_point_one_way() {
             ],
         ),
         ("net", &["crate::http", "crate::http::service", "crate::tokens", "crate::apps", "crate::cli"]),
-        ("tokens", &["crate::http", "crate::http::service", "crate::app::", "crate::cli"]),
+        (
+            "transport",
+            &["crate::http", "crate::tokens", "crate::slots", "crate::apps", "crate::upstream", "crate::cli"],
+        ),
+        ("slots", &["crate::http", "crate::tokens::", "crate::apps", "crate::upstream", "crate::cli"]),
+        ("apps", &["crate::http", "crate::tokens", "crate::upstream", "crate::cli"]),
+        ("tokens", &["crate::upstream", "crate::http", "crate::http::service", "crate::app::", "crate::cli"]),
         ("upstream", &["crate::http", "crate::http::service", "crate::app::", "crate::cli"]),
         ("http", &["crate::app::", "crate::cli", "sandbox::"]),
     ] {

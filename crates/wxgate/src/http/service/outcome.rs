@@ -6,8 +6,9 @@ use wechat::errcode::{self, Class};
 
 use super::Call;
 use crate::problem::{Code, Problem};
-use crate::tokens::TokenError;
-use crate::upstream::{Failure, Lost, refuses_token};
+use crate::slots::{TokenError, refuses_token};
+use crate::transport::Lost;
+use crate::upstream::Failure;
 
 /// The account itself is not set up, whichever call says so.
 fn is_account_error(code: i64) -> bool {

@@ -8,7 +8,8 @@ use wechat::catalog::{GET_TICKET, STABLE_TOKEN};
 
 use super::{Call, Done, Service, outcome};
 use crate::problem::Problem;
-use crate::tokens::{Kind, Replacement, Token};
+use crate::slots::{Kind, Token};
+use crate::tokens::Replacement;
 use crate::upstream::Failure;
 
 /// `token/refresh` leaves a token alone that is younger than this.

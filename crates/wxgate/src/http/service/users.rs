@@ -5,7 +5,8 @@ use wechat::catalog::{JSCODE2SESSION, OAUTH_ACCESS_TOKEN, PHONE_NUMBER, SNS_USER
 
 use super::{Call, Done, Service, outcome};
 use crate::problem::Problem;
-use crate::upstream::{Failure, Lost};
+use crate::transport::Lost;
+use crate::upstream::Failure;
 
 impl Service {
     /// Runs `work` once for the call's code, in a task that outlives a caller who hangs up.

@@ -11,6 +11,7 @@ use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
 use tokio::time::Instant;
 use url::Url;
 use wechat::catalog::{Endpoint, Host, Method};
@@ -175,6 +176,18 @@ async fn collect(mut body: Incoming) -> Result<Bytes, String> {
                 }
             }
         }
+    }
+}
+
+/// The answer as a JSON object; anything else was not said by WeChat's API.
+pub fn json_answer(answer: &Answer) -> Result<Value, Lost> {
+    let lost = |why: String| Lost { sent: true, why: why.into() };
+    if answer.status.is_server_error() {
+        return Err(lost(format!("HTTP {}", answer.status.as_u16())));
+    }
+    match serde_json::from_slice(&answer.body) {
+        Ok(value @ Value::Object(_)) => Ok(value),
+        _ => Err(lost(format!("HTTP {}, not JSON", answer.status.as_u16()))),
     }
 }
 

@@ -66,12 +66,12 @@ impl Token {
         }
     }
 
-    pub(super) fn last_ok(&self) -> i64 {
+    pub(crate) fn last_ok(&self) -> i64 {
         self.last_ok.load(Ordering::Relaxed)
     }
 
     /// True for the first who reports its early death.
-    pub(super) fn report_once(&self) -> bool {
+    pub(crate) fn report_once(&self) -> bool {
         !self.reported.swap(true, Ordering::Relaxed)
     }
 }
@@ -108,10 +108,10 @@ pub struct Slot {
 }
 
 /// Held by the one task that may fetch.
-pub(super) type Gate = OwnedMutexGuard<()>;
+pub(crate) type Gate = OwnedMutexGuard<()>;
 
 impl Slot {
-    pub(super) fn new(appid: Arc<str>, kind: Kind) -> Self {
+    pub(crate) fn new(appid: Arc<str>, kind: Kind) -> Self {
         Self { appid, kind, current: ArcSwapOption::empty(), gate: Arc::default(), notes: Mutex::default() }
     }
 
@@ -120,7 +120,7 @@ impl Slot {
     }
 
     /// Takes up what the store kept.
-    pub(super) fn restore(&self, row: &Credential, ageing: Ageing) {
+    pub(crate) fn restore(&self, row: &Credential, ageing: Ageing) {
         let Ok(value) = String::from_utf8(row.value.clone()) else {
             return;
         };
@@ -148,23 +148,23 @@ impl Slot {
 
     /// When the background should act: to refresh what is in use, or to try again after a failure.
     /// `None` while nobody has ever asked for this value.
-    pub(super) fn due_at(&self) -> Option<i64> {
+    pub(crate) fn due_at(&self) -> Option<i64> {
         let refresh_at = self.current.load().as_ref().map(|token| token.refresh_at)?;
         Some(self.notes().trouble.as_ref().map_or(refresh_at, |t| t.retry_at.max(refresh_at)))
     }
 
     /// Waits for its turn to fetch.
-    pub(super) async fn lock(&self) -> Gate {
+    pub(crate) async fn lock(&self) -> Gate {
         self.gate.clone().lock_owned().await
     }
 
     /// Its turn to fetch, unless somebody is at it already.
-    pub(super) fn try_lock(&self) -> Option<Gate> {
+    pub(crate) fn try_lock(&self) -> Option<Gate> {
         self.gate.clone().try_lock_owned().ok()
     }
 
     /// The failure that still keeps everybody from asking, if any.
-    pub(super) fn resting(&self, now: i64) -> Option<TokenError> {
+    pub(crate) fn resting(&self, now: i64) -> Option<TokenError> {
         let notes = self.notes();
         notes.trouble.as_ref().filter(|t| t.retry_at > now).map(|t| t.error.clone())
     }
@@ -179,11 +179,11 @@ impl Slot {
         self.notes().superseded_at
     }
 
-    pub(super) fn note_superseded(&self, at: i64) {
+    pub(crate) fn note_superseded(&self, at: i64) {
         self.notes().superseded_at = Some(at);
     }
 
-    pub(super) fn history<T>(&self, use_it: impl FnOnce(&mut History) -> T) -> T {
+    pub(crate) fn history<T>(&self, use_it: impl FnOnce(&mut History) -> T) -> T {
         use_it(&mut self.notes().history)
     }
 
@@ -195,7 +195,7 @@ impl Slot {
     }
 
     /// Notes a failed fetch; returns the wait in milliseconds.
-    pub(super) fn failed(&self, error: TokenError, failure: Failure, now: i64) -> i64 {
+    pub(crate) fn failed(&self, error: TokenError, failure: Failure, now: i64) -> i64 {
         let mut notes = self.notes();
         let failures = notes.trouble.as_ref().map_or(0, |t| t.failures).saturating_add(1);
         let since = notes.trouble.as_ref().map_or(now, |t| t.since);
@@ -206,7 +206,7 @@ impl Slot {
 
     /// Takes a fetched value. Returns it, and the row to store unless only its life changed.
     /// The gate is the proof that nobody else publishes.
-    pub(super) fn publish(
+    pub(crate) fn publish(
         &self,
         _gate: &Gate,
         value: String,

@@ -1,0 +1,121 @@
+//! The managed values of every app: its access_token and its tickets. What a value is, when it is
+//! due, and why there is none; who fetches them is [`crate::tokens`].
+
+pub mod policy;
+mod slot;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Notify;
+use wechat::answer::ApiError;
+
+pub(crate) use slot::Gate;
+pub use slot::{Kind, Slot, Token, Trouble};
+
+use crate::config;
+use crate::store::{Credential, Store};
+use crate::transport::Lost;
+use policy::{Ageing, Failure};
+
+/// Why there is no token.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum TokenError {
+    /// WeChat's answer to the token call (or to the ticket call).
+    #[error("WeChat refused: {} {}", .0.errcode, .0.errmsg)]
+    Refused(ApiError),
+    /// The token call got no usable answer.
+    #[error("no answer: {0}")]
+    Lost(#[from] Lost),
+    /// The app's kind has no access_token.
+    #[error("an app of kind \"open\" has no access_token")]
+    None,
+}
+
+impl TokenError {
+    /// How long it keeps everybody from asking again.
+    pub(crate) fn failure(&self) -> Failure {
+        match self {
+            Self::Refused(error) if error.errcode != -1 => Failure::Lasting,
+            _ => Failure::Transient,
+        }
+    }
+}
+
+/// Whether a fresh access_token may cure the refusal.
+pub fn refuses_token(error: &ApiError) -> bool {
+    matches!(error.errcode, 40001 | 40014 | 42001)
+}
+
+/// The slots of one app, which outlive reloads of its settings.
+#[derive(Clone, Debug)]
+pub struct Slots([Arc<Slot>; 3]);
+
+impl Slots {
+    /// The slot of `kind`.
+    pub fn of(&self, kind: Kind) -> &Arc<Slot> {
+        &self.0[kind as usize]
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Slot>> {
+        self.0.iter()
+    }
+}
+
+/// Every app's slots; the same ones as long as the process lives, whatever is reloaded. Cheap to
+/// clone.
+#[derive(Clone, Debug)]
+pub struct SlotBook(Arc<Book>);
+
+#[derive(Debug)]
+struct Book {
+    slots: Mutex<HashMap<Arc<str>, Slots>>,
+    kept: HashMap<(String, String), Credential>,
+    changed: Notify,
+}
+
+impl SlotBook {
+    /// Takes up what the store kept, so that a restart fetches nothing.
+    pub fn new(store: &Store) -> anyhow::Result<Self> {
+        let kept = store.credentials()?;
+        let kept = kept.into_iter().map(|row| ((row.appid.clone(), row.kind.clone()), row)).collect();
+        Ok(Self(Arc::new(Book { slots: Mutex::default(), kept, changed: Notify::new() })))
+    }
+
+    /// The slots of an app.
+    pub fn of(&self, entry: &config::AppEntry) -> Slots {
+        let mut slots = self.0.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = slots.get(entry.appid.as_str()) {
+            return found.clone();
+        }
+        let appid: Arc<str> = entry.appid.as_str().into();
+        let made = Slots(Kind::ALL.map(|kind| {
+            let slot = Slot::new(appid.clone(), kind);
+            if let Some(row) = self.0.kept.get(&(entry.appid.clone(), kind.as_str().to_owned())) {
+                slot.restore(row, ageing(entry, kind));
+            }
+            Arc::new(slot)
+        }));
+        slots.insert(appid, made.clone());
+        made
+    }
+
+    /// Something is to be looked at: a value is new, or the settings are.
+    pub fn notify(&self) {
+        self.0.changed.notify_one();
+    }
+
+    /// Returns after [`SlotBook::notify`].
+    pub async fn changed(&self) {
+        self.0.changed.notified().await;
+    }
+}
+
+/// How an app's value of `kind` ages.
+pub fn ageing(entry: &config::AppEntry, kind: Kind) -> Ageing {
+    match kind {
+        Kind::AccessToken => entry.token_mode.into(),
+        Kind::Jsapi | Kind::WxCard => Ageing::Classic,
+    }
+}
