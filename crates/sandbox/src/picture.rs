@@ -1,29 +1,69 @@
-//! Real pictures of a text: whoever scans them reads it.
+//! Pictures that can really be scanned: a QR code of a text, at the width asked for.
+//!
+//! Mini-program codes are drawn as QR codes too: their true look is WeChat's secret, and what a test
+//! wants is to read back what was encoded.
 
-use image::{DynamicImage, GrayImage, ImageFormat, Luma};
-use qrcode::{Color, QrCode};
+use image::codecs::jpeg::JpegEncoder;
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder, Rgba, RgbaImage};
+use qrcode::{Color, EcLevel, QrCode};
 
-/// Modules of white around the code, as the standard asks.
+/// What to draw.
+#[derive(Clone, Debug)]
+pub(crate) struct Picture {
+    /// What a scanner reads.
+    pub(crate) text: String,
+    /// Edge in pixels.
+    pub(crate) width: u32,
+    /// Colour of the dark modules.
+    pub(crate) ink: [u8; 3],
+    /// A PNG without background, else a JPEG on white.
+    pub(crate) transparent: bool,
+}
+
+impl Picture {
+    /// Black on white.
+    pub(crate) fn plain(text: String, width: u32) -> Self {
+        Self { text, width, ink: [0; 3], transparent: false }
+    }
+}
+
+/// Light modules around a code.
 const QUIET: u32 = 4;
 
-/// A QR picture about `width` pixels wide; JPEG, or PNG with `png`.
-pub(crate) fn of(text: &str, width: u32, png: bool) -> Vec<u8> {
-    let Ok(code) = QrCode::new(text) else {
-        return Vec::new();
-    };
-    let modules = code.width() as u32 + 2 * QUIET;
-    let scale = (width / modules).max(2);
-    let colors = code.to_colors();
-    let picture = GrayImage::from_fn(modules * scale, modules * scale, |x, y| {
-        let (column, row) = ((x / scale).wrapping_sub(QUIET), (y / scale).wrapping_sub(QUIET));
-        let side = code.width() as u32;
-        let dark = column < side && row < side && colors[(row * side + column) as usize] == Color::Dark;
-        Luma([if dark { 0 } else { 255 }])
+/// The picture's bytes; `None` if the text is too long for a QR code.
+pub(crate) fn draw(picture: &Picture) -> Option<Vec<u8>> {
+    let code = QrCode::with_error_correction_level(&picture.text, EcLevel::M).ok()?;
+    let side = u32::try_from(code.width()).ok()?;
+    let scale = (picture.width / (side + 2 * QUIET)).max(1);
+    let width = picture.width.max(scale * (side + 2 * QUIET));
+    let margin = (width - scale * side) / 2;
+    let paper = if picture.transparent { Rgba([255, 255, 255, 0]) } else { Rgba([255; 4]) };
+    let [red, green, blue] = picture.ink;
+    let modules = code.to_colors();
+    let drawn = RgbaImage::from_fn(width, width, |x, y| {
+        let module = |at: u32| at.checked_sub(margin).map(|at| at / scale).filter(|at| *at < side);
+        let dark = module(x)
+            .zip(module(y))
+            .and_then(|(x, y)| modules.get((y * side + x) as usize))
+            .is_some_and(|color| *color == Color::Dark);
+        if dark { Rgba([red, green, blue, 255]) } else { paper }
     });
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    let format = if png { ImageFormat::Png } else { ImageFormat::Jpeg };
-    match DynamicImage::ImageLuma8(picture).write_to(&mut bytes, format) {
-        Ok(()) => bytes.into_inner(),
-        Err(_) => Vec::new(),
+    encode(&drawn, picture.transparent)
+}
+
+fn encode(drawn: &RgbaImage, transparent: bool) -> Option<Vec<u8>> {
+    let (width, height) = drawn.dimensions();
+    let mut bytes = Vec::new();
+    if transparent {
+        PngEncoder::new(&mut bytes)
+            .write_image(drawn.as_raw(), width, height, ExtendedColorType::Rgba8)
+            .ok()?;
+    } else {
+        let opaque: Vec<u8> = drawn.pixels().flat_map(|p| [p[0], p[1], p[2]]).collect();
+        JpegEncoder::new_with_quality(&mut bytes, 90)
+            .write_image(&opaque, width, height, ExtendedColorType::Rgb8)
+            .ok()?;
     }
+    Some(bytes)
 }

@@ -1,195 +1,115 @@
-//! The state of the fake WeChat and its rules: plain data, no IO, one clock.
+//! The fake platform as plain state and rules: no IO, no clock of its own, no tasks.
+//!
+//! Whoever locks it sets [`World::now`] first, so a rule reads one time from beginning to end.
 
-mod accounts;
-mod calls;
-mod codes;
-mod messages;
+mod app;
+mod code;
+mod grant;
+mod log;
+mod media;
+mod message;
 mod qr;
-mod tokens;
-mod users;
+mod quirks;
+pub(crate) mod quota;
+mod state;
+mod token;
+mod user;
+mod values;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+pub(crate) use app::{App, AppSettings, Callback, Format, Kind, Mode};
+pub(crate) use code::{CodeKind, DEMO_CODES};
+pub(crate) use log::{Attempt, PushRecord};
+pub(crate) use message::{Message, TEMPLATE};
+pub(crate) use qr::{MAX_SECONDS, Scene};
+pub(crate) use token::Kept;
+pub(crate) use user::User;
+pub(crate) use values::check as check_values;
 
-use rand::RngExt as _;
-use rand::distr::Alphanumeric;
-use serde_json::{Value, json};
+use crate::faults::Faults;
+use std::collections::HashMap;
 
-pub(crate) use accounts::{Account, Callback, Kind, Mode};
-pub(crate) use calls::{Cut, Fault, Quirks};
-pub(crate) use codes::{CodeKind, UserToken, is_eternal};
-pub(crate) use qr::Ticket;
-pub(crate) use users::User;
-
-use crate::Now;
-
-/// Newest calls kept for `GET state`.
-const CALLS_KEPT: usize = 200_000;
-/// Newest pushes and messages kept for `GET state`.
-const RECORDS_KEPT: usize = 20_000;
-
-/// WeChat says no.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    pub(crate) code: i64,
-    /// Instead of the code's usual words.
-    pub(crate) text: Option<String>,
-}
-
-impl From<i64> for Refusal {
-    fn from(code: i64) -> Self {
-        Self { code, text: None }
-    }
-}
-
-pub(crate) type Outcome<T> = Result<T, Refusal>;
-
+/// Everything the platform knows.
+#[derive(Debug, Default)]
 pub(crate) struct World {
-    clock: Now,
-    moved_ms: i64,
-    pub(crate) accounts: BTreeMap<String, Account>,
-    pub(crate) users: Vec<User>,
-    pub(crate) quirks: Quirks,
-    pub(crate) faults: Vec<Fault>,
-    codes: HashMap<String, codes::Code>,
-    user_tokens: HashMap<String, UserToken>,
-    refresh_tokens: HashMap<String, (UserToken, i64)>,
-    known_tokens: HashMap<String, (String, i64)>,
-    pub(crate) tickets: HashMap<String, Ticket>,
-    credits: HashMap<(String, String), u32>,
-    client_msg_ids: HashMap<(String, String), (u64, i64)>,
-    counters: HashMap<(String, &'static str), (i64, u32)>,
-    calls: VecDeque<Value>,
-    sequence: u64,
-    pushes: VecDeque<Value>,
-    sent: VecDeque<Value>,
+    /// Unix milliseconds, the moved clock included.
+    pub(crate) now: i64,
+    /// What `POST /sandbox/clock` added.
+    pub(crate) offset: i64,
+    pub(crate) apps: HashMap<String, App>,
+    /// AppIDs in the order they were added.
+    pub(crate) order: Vec<String>,
+    pub(crate) users: user::Users,
+    pub(crate) tokens: token::Tokens,
+    pub(crate) tickets: HashMap<(String, String), token::Ticket>,
+    pub(crate) quotas: quota::Quotas,
+    pub(crate) codes: code::Codes,
+    pub(crate) grants: grant::Grants,
+    pub(crate) qr: qr::QrCodes,
+    pub(crate) messages: message::Messages,
+    pub(crate) media: media::Store,
+    pub(crate) faults: Faults,
+    pub(crate) quirks: quirks::Quirks,
+    pub(crate) calls: log::Calls,
+    pub(crate) pushes: log::Pushes,
 }
 
 impl World {
-    pub(crate) fn new(clock: Now) -> Self {
-        let mut world = Self {
-            clock,
-            moved_ms: 0,
-            accounts: BTreeMap::new(),
-            users: Vec::new(),
-            quirks: Quirks::default(),
-            faults: Vec::new(),
-            codes: HashMap::new(),
-            user_tokens: HashMap::new(),
-            refresh_tokens: HashMap::new(),
-            known_tokens: HashMap::new(),
-            tickets: HashMap::new(),
-            credits: HashMap::new(),
-            client_msg_ids: HashMap::new(),
-            counters: HashMap::new(),
-            calls: VecDeque::new(),
-            sequence: 0,
-            pushes: VecDeque::new(),
-            sent: VecDeque::new(),
-        };
-        for account in Account::first_three() {
-            world.accounts.insert(account.appid.clone(), account);
+    /// Three accounts and one user.
+    pub(crate) fn new() -> Self {
+        let mut world = Self::default();
+        for app in app::standing() {
+            world.put_app(app);
         }
-        world.add_user(Some("Hui🐠"));
-        let officials: Vec<String> =
-            world.accounts.values().filter(|a| a.kind == Kind::Official).map(|a| a.appid.clone()).collect();
-        world.users[0].follows.extend(officials);
+        world.add_user("Hui🐠".to_owned());
+        let first = &mut world.users.all[0];
+        for app in world.apps.values().filter(|app| app.kind == Kind::Official) {
+            first.follow(&app.appid, 0, &None);
+        }
         world
     }
 
-    /// Back to the start.
-    pub(crate) fn reset(&mut self) {
-        *self = Self::new(self.clock.clone());
+    pub(crate) fn now_seconds(&self) -> i64 {
+        self.now.div_euclid(1000)
     }
 
-    /// Unix milliseconds by the sandbox's clock.
-    pub(crate) fn now(&self) -> i64 {
-        (self.clock)() + self.moved_ms
-    }
-
-    pub(crate) fn now_secs(&self) -> i64 {
-        self.now() / 1000
-    }
-
-    pub(crate) fn move_clock(&mut self, seconds: i64) {
-        self.moved_ms = self.moved_ms.saturating_add(seconds.saturating_mul(1000));
-    }
-
-    /// Counts one use of `what` by `appid` in the present window of `seconds`; false when over `limit`.
-    /// Windows of a day begin at 00:00 Beijing time.
-    fn count(&mut self, appid: &str, what: &'static str, seconds: i64, limit: u32) -> bool {
-        let window = (self.now_secs() + 8 * 3600) / seconds;
-        let counter = self.counters.entry((appid.to_owned(), what)).or_insert((window, 0));
-        if counter.0 != window {
-            *counter = (window, 0);
+    /// Adds an account, or gives one other settings; its tokens and callback stay.
+    pub(crate) fn put_app(&mut self, mut app: App) {
+        if let Some(old) = self.apps.get_mut(&app.appid) {
+            app.callback = old.callback.take();
+        } else {
+            self.order.push(app.appid.clone());
+            self.users.join(&app.appid);
         }
-        if counter.1 >= limit {
-            return false;
-        }
-        counter.1 += 1;
-        true
+        self.apps.insert(app.appid.clone(), app);
     }
 
-    /// `aaaaaaaa-bbbbbbbb-cccccccc`: the first group is the time.
-    pub(crate) fn rid(&self) -> String {
-        let mut random = rand::rng();
-        format!("{:08x}-{:08x}-{:08x}", self.now_secs(), random.random::<u32>(), random.random::<u32>())
+    /// A new WeChat user, who has an openid for every account and follows none.
+    pub(crate) fn add_user(&mut self, nickname: String) -> &User {
+        self.users.add(nickname, &self.order)
     }
 
-    /// Notes a call as it comes in, so that one that is never answered is counted too.
-    pub(crate) fn begin_call(&mut self, appid: Option<&str>, path: &str) -> u64 {
-        self.sequence += 1;
-        if self.calls.len() == CALLS_KEPT {
-            self.calls.pop_front();
-        }
-        self.calls.push_back(json!({
-            "seq": self.sequence, "appid": appid.unwrap_or_default(), "path": path, "status": 0, "errcode": 0,
-        }));
-        self.sequence
+    /// The account of an AppID, or what is wrong, for the control calls.
+    pub(crate) fn app(&self, appid: &str) -> Result<&App, String> {
+        self.apps.get(appid).ok_or_else(|| format!("appid: there is no account {appid:?}"))
     }
 
-    /// Notes how a call ended; without effect if it is forgotten already.
-    pub(crate) fn end_call(&mut self, sequence: u64, appid: Option<&str>, status: u16, errcode: i64) {
-        let newest = self.sequence - sequence;
-        let index = usize::try_from(newest).ok().and_then(|back| self.calls.len().checked_sub(back + 1));
-        if let Some(call) = index.and_then(|index| self.calls.get_mut(index)) {
-            call["status"] = status.into();
-            call["errcode"] = errcode.into();
-            if let Some(appid) = appid {
-                call["appid"] = appid.into();
-            }
-        }
-    }
-
-    pub(crate) fn record_push(&mut self, push: Value) {
-        if self.pushes.len() == RECORDS_KEPT {
-            self.pushes.pop_front();
-        }
-        self.pushes.push_back(push);
-    }
-
-    /// `GET /sandbox/state`: everything but secrets and tokens.
-    pub(crate) fn state(&self) -> Value {
-        let mut tokens = Vec::new();
-        for account in self.accounts.values() {
-            for (mode, slot) in [("stable", &account.stable), ("classic", &account.classic)] {
-                if let Some(token) = slot.current.as_ref() {
-                    let expires_at = token.expires_at / 1000;
-                    tokens.push(json!({"appid": account.appid, "mode": mode, "expires_at": expires_at}));
-                }
-            }
-        }
-        json!({
-            "apps": self.accounts.values().map(Account::describe).collect::<Vec<_>>(),
-            "users": self.users.iter().map(User::describe).collect::<Vec<_>>(),
-            "tokens": tokens,
-            "pushes": self.pushes,
-            "messages": self.sent,
-            "calls": self.calls,
-        })
+    /// Likewise an openid of that account.
+    pub(crate) fn user_of(&self, appid: &str, openid: &str) -> Result<&User, String> {
+        self.app(appid)?;
+        self.users.of(appid, openid).ok_or_else(|| format!("openid: no user has {openid:?} in {appid}"))
     }
 }
 
-/// `n` letters and digits.
-pub(crate) fn random_text(n: usize) -> String {
-    rand::rng().sample_iter(Alphanumeric).take(n).map(char::from).collect()
+/// Random bytes as base64url: tokens, tickets and the like.
+fn random_text<const BYTES: usize>() -> String {
+    use base64::Engine;
+    let mut bytes = [0; BYTES];
+    rand::fill(&mut bytes);
+    base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// Random ASCII letters and digits.
+fn random_alphanumeric(length: usize) -> String {
+    const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    (0..length).map(|_| char::from(LETTERS[rand::random_range(0..LETTERS.len())])).collect()
 }

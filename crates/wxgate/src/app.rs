@@ -48,6 +48,9 @@ impl Listeners {
     }
 }
 
+/// How long kept connections may stay open when a stop begins.
+const LAME_DUCK: Duration = Duration::from_secs(3);
+
 /// A running gateway.
 #[derive(Debug)]
 pub struct Running {
@@ -153,7 +156,7 @@ impl Running {
         let grace = self.config.server.shutdown_grace;
         let aborted = self.tasks.aborted.clone();
         self.tasks.draining.cancel();
-        let drained = tokio::time::timeout(grace, self.drain(grace / 10)).await;
+        let drained = tokio::time::timeout(grace, self.drain((grace / 5).min(LAME_DUCK))).await;
         if drained.is_err() {
             tracing::warn!(?grace, "到了 shutdown_grace 仍有请求未完成，强行结束");
             aborted.cancel();

@@ -1,184 +1,187 @@
-//! WeChat's endpoints: which credential a call needs, what its body must be, who answers.
+//! WeChat's own paths: which exist, what every call must show, and how its answer is logged.
 
+mod media;
+mod message;
+mod qr;
+mod sns;
+mod token;
+mod user;
+mod wxa;
+
+use super::answer::{Answer, Content};
+use super::call::Call;
+use super::oauth;
+use crate::faults::{Cut, Fault};
+use crate::refusal::{Refusal, refuse, refuse_with};
+use crate::world::World;
+use crate::{Shared, push};
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{Method, Request};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
-
-use http::Method;
-use serde_json::{Value, json};
 use wechat::catalog::{self, Auth, Endpoint};
-use wechat::errcode;
 
-use super::{Call, JSON, Reply};
-use crate::world::{CodeKind, Kind, Outcome, Refusal, World, is_eternal};
-use crate::{Shared, picture, push};
+/// What an endpoint does with a call; the AppID is that of its access_token, else empty.
+type Handler = fn(&mut World, &Call, &str) -> Result<Answer, Refusal>;
 
-pub(super) fn answer(shared: &Arc<Shared>, call: &Call) -> Reply {
-    let mut appid = None;
-    let outcome = dispatch(shared, call, &mut appid);
-    let mut reply = match outcome {
-        Ok(reply) => reply,
-        Err(refusal) => self::refusal(&shared.world(), &call.path, &refusal),
+/// Every endpoint that does something. Others of the catalogue are "api unauthorized".
+const HANDLERS: &[(&Endpoint, Handler)] = &[
+    (&catalog::TOKEN, token::classic),
+    (&catalog::STABLE_TOKEN, token::stable),
+    (&catalog::GET_TICKET, token::ticket),
+    (&catalog::CLEAR_QUOTA, token::clear_quota),
+    (&catalog::CLEAR_QUOTA_V2, token::clear_quota_by_secret),
+    (&catalog::API_DOMAIN_IP, token::addresses),
+    (&catalog::CALLBACK_IP, token::addresses),
+    (&catalog::OAUTH_ACCESS_TOKEN, sns::access_token),
+    (&catalog::OAUTH_REFRESH_TOKEN, sns::refresh_token),
+    (&catalog::SNS_USERINFO, sns::userinfo),
+    (&catalog::SNS_AUTH, sns::auth),
+    (&catalog::JSCODE2SESSION, sns::session),
+    (&catalog::USER_INFO, user::info),
+    (&catalog::USER_INFO_BATCHGET, user::infos),
+    (&catalog::USER_GET, user::followers),
+    (&catalog::QRCODE_CREATE, qr::create),
+    (&catalog::SHOWQRCODE, qr::show),
+    (&catalog::TEMPLATE_SEND, message::template),
+    (&catalog::TEMPLATE_LIST, message::templates),
+    (&catalog::SUBSCRIBE_BIZSEND, message::bizsend),
+    (&catalog::SUBSCRIBE_SEND, message::subscribe),
+    (&catalog::CUSTOM_SEND, message::custom),
+    (&catalog::CUSTOM_TYPING, message::typing),
+    (&catalog::WXACODE_UNLIMIT, wxa::code),
+    (&catalog::PHONE_NUMBER, wxa::phone),
+    (&catalog::MEDIA_UPLOAD, media::upload),
+    (&catalog::MEDIA_GET, media::get),
+    (&catalog::OAUTH_AUTHORIZE, oauth::authorize),
+    (&catalog::QRCONNECT, oauth::qrconnect),
+];
+
+/// How long after its cause a callback is sent.
+const PUSH_DELAY: Duration = Duration::from_millis(100);
+
+/// Any request that is neither the home page nor a control call.
+pub(super) async fn wechat(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
+    let call = match Call::read(request).await {
+        Ok(call) => call,
+        Err(status) => return status.into_response(),
     };
-    reply.appid = appid;
-    reply
+    let (fault, mut answer) = {
+        let mut world = shared.world();
+        let fault = world.faults.take(&call.path);
+        let answer = answer(&mut world, &call, fault.as_ref());
+        (fault, answer)
+    };
+    for push in std::mem::take(&mut answer.pushes) {
+        let sender = shared.clone();
+        shared.spawn(async move {
+            tokio::time::sleep(PUSH_DELAY).await;
+            push::deliver(&sender, push).await;
+        });
+    }
+    let Some(fault) = fault else {
+        return answer.send(None).await;
+    };
+    tokio::time::sleep(fault.delay()).await;
+    answer.send(fault.cut).await
 }
 
-/// An error as WeChat words it: `/sns/` as text with a comma, everything else as JSON.
-pub(super) fn refusal(world: &World, path: &str, refusal: &Refusal) -> Reply {
-    let text = refusal.text.as_deref().unwrap_or_else(|| errcode::text(refusal.code));
-    let rid = world.rid();
-    let (content_type, errmsg) = if path.starts_with("/sns/") {
-        ("text/plain", format!("{text}, rid: {rid}"))
+/// Answers and logs one call. A fault that scripts the answer, or cuts the connection before it, keeps
+/// the call from happening.
+fn answer(world: &mut World, call: &Call, fault: Option<&Fault>) -> Answer {
+    let appid = appid_of(world, call);
+    let cut = fault.and_then(|fault| fault.cut);
+    let mut answer = match fault {
+        Some(fault) if cut == Some(Cut::Before) => scripted(world, call, fault).unwrap_or_else(edge_page),
+        Some(fault) => scripted(world, call, fault).unwrap_or_else(|| handle(world, call)),
+        None => handle(world, call),
+    };
+    if let Some(content_type) = fault.and_then(|fault| fault.content_type.clone()) {
+        answer.content_type = content_type;
+    }
+    let (status, errcode) = match cut {
+        Some(Cut::Before) => (0, -1),
+        Some(Cut::After) => (0, answer.errcode()),
+        Some(Cut::Half) | None => (answer.status, answer.errcode()),
+    };
+    world.calls.add(appid, call.path.clone(), status, errcode);
+    answer
+}
+
+/// The answer a fault dictates, if it does.
+fn scripted(world: &World, call: &Call, fault: &Fault) -> Option<Answer> {
+    let mut answer = match (fault.body_text(), fault.errcode, fault.status) {
+        (Some(body), ..) => Answer::new("application/json; encoding=utf-8", Content::Bytes(body.into())),
+        (None, Some(code), _) => refused(world, call, &refuse(code)),
+        (None, None, Some(_)) => edge_page(),
+        (None, None, None) => return None,
+    };
+    answer.status = fault.status.unwrap_or(200);
+    Some(answer)
+}
+
+/// What the edge in front of WeChat says when nobody is behind it.
+fn edge_page() -> Answer {
+    Answer::page("<html><head><title>Error</title></head><body><center><h1>Error</h1></center><hr><center>nginx</center></body></html>".to_owned())
+}
+
+fn refused(world: &World, call: &Call, refusal: &Refusal) -> Answer {
+    Answer::json(&call.path, refusal.body(&call.path, world.now_seconds()))
+}
+
+fn handle(world: &mut World, call: &Call) -> Answer {
+    route(world, call).unwrap_or_else(|refusal| refused(world, call, &refusal))
+}
+
+fn route(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
+    let endpoint = catalog::by_path(&call.path).ok_or(refuse(40066))?;
+    let appid = match endpoint.auth {
+        Auth::AccessToken => authenticate(world, call)?,
+        Auth::Secret | Auth::UserToken | Auth::None => String::new(),
+    };
+    match endpoint.method {
+        catalog::Method::Get if call.method != Method::GET => return Err(refuse(43001)),
+        catalog::Method::Post if call.method != Method::POST => return Err(refuse(43002)),
+        _ => {}
+    }
+    let found = HANDLERS.iter().find(|(known, _)| known.path == endpoint.path);
+    let (_, handler) = found.ok_or(refuse(48001))?;
+    handler(world, call, &appid)
+}
+
+/// The account of the call's access_token, which must work, from an address that may use it.
+fn authenticate(world: &World, call: &Call) -> Result<String, Refusal> {
+    let appid = world.check_token(call.param("access_token"))?;
+    check_address(world, &appid, call)?;
+    Ok(appid)
+}
+
+fn check_address(world: &World, appid: &str, call: &Call) -> Result<(), Refusal> {
+    if world.apps.get(appid).is_none_or(|app| app.admits(call.peer)) {
+        return Ok(());
+    }
+    let text = match call.peer.to_canonical() {
+        IpAddr::V4(ip) => format!("invalid ip {ip} ipv6 ::ffff:{ip}, not in whitelist"),
+        IpAddr::V6(ip) => format!("invalid ip {ip} ipv6 {ip}, not in whitelist"),
+    };
+    Err(refuse_with(40164, text))
+}
+
+/// Whose call it is, for the log; empty if it doesn't tell.
+fn appid_of(world: &World, call: &Call) -> String {
+    let token = call.param("access_token");
+    let by_token = world.tokens.appid(token).or_else(|| world.grants.appid(token));
+    let ticket = || world.qr.by_ticket.get(call.param("ticket"));
+    if let Some(appid) = by_token {
+        appid.to_owned()
+    } else if !call.param("appid").is_empty() {
+        call.param("appid").to_owned()
+    } else if let Some(code) = ticket() {
+        code.appid.clone()
     } else {
-        (JSON, format!("{text} rid: {rid}"))
-    };
-    let body = json!({"errcode": refusal.code, "errmsg": errmsg});
-    Reply { errcode: refusal.code, ..Reply::new(content_type, body.to_string()) }
-}
-
-/// What the sandbox plays; anything else is `invalid url`.
-fn is_played(endpoint: &Endpoint) -> bool {
-    matches!(
-        endpoint.path,
-        "/cgi-bin/token"
-            | "/cgi-bin/stable_token"
-            | "/cgi-bin/ticket/getticket"
-            | "/cgi-bin/user/info"
-            | "/cgi-bin/get_api_domain_ip"
-            | "/cgi-bin/getcallbackip"
-            | "/cgi-bin/qrcode/create"
-            | "/cgi-bin/showqrcode"
-            | "/cgi-bin/message/template/send"
-            | "/cgi-bin/message/subscribe/bizsend"
-            | "/cgi-bin/message/subscribe/send"
-            | "/wxa/getwxacodeunlimit"
-            | "/wxa/business/getuserphonenumber"
-            | "/sns/oauth2/access_token"
-            | "/sns/oauth2/refresh_token"
-            | "/sns/userinfo"
-            | "/sns/auth"
-            | "/sns/jscode2session"
-    )
-}
-
-fn dispatch(shared: &Arc<Shared>, call: &Call, appid: &mut Option<String>) -> Outcome<Reply> {
-    let endpoint = catalog::by_path(&call.path).filter(|endpoint| is_played(endpoint));
-    let endpoint = endpoint.ok_or(Refusal::from(40066))?;
-    match (endpoint.method, &call.method) {
-        (catalog::Method::Get, &Method::GET) | (catalog::Method::Post, &Method::POST) => {}
-        (catalog::Method::Get, _) => return Err(43001.into()),
-        (catalog::Method::Post, _) => return Err(43002.into()),
+        token::appid_in_body(call)
     }
-    let mut world = shared.world();
-    if endpoint.auth == Auth::AccessToken {
-        let account = world.check_token(call.query("access_token"), call.peer)?;
-        *appid = Some(account.appid.clone());
-    }
-    let request = match endpoint.method {
-        catalog::Method::Get => Value::Null,
-        catalog::Method::Post => posted(&call.body)?,
-    };
-    let own = appid.clone().unwrap_or_default();
-    let q = |name: &str| call.query(name);
-    let text = |name: &str| request[name].as_str().unwrap_or_default();
-    let json = |value: Value| Ok(Reply::json(&value));
-    let sns = |value: Value| Ok(Reply::new("text/plain", value.to_string()));
-    match endpoint.path {
-        "/cgi-bin/token" => json(world.classic_token(q("grant_type"), q("appid"), q("secret"), call.peer)?),
-        "/cgi-bin/stable_token" => {
-            *appid = Some(text("appid").to_owned());
-            let force = request["force_refresh"].as_bool().unwrap_or_default();
-            json(world.stable_token(text("grant_type"), text("appid"), text("secret"), force, call.peer)?)
-        }
-        "/cgi-bin/ticket/getticket" => json(world.ticket(&own, q("type"))?),
-        "/cgi-bin/user/info" => json(world.follower_info(&own, q("openid"))?),
-        "/cgi-bin/get_api_domain_ip" | "/cgi-bin/getcallbackip" => json(json!({"ip_list": ["127.0.0.1"]})),
-        "/cgi-bin/qrcode/create" => json(world.create_qr(&own, &request)?),
-        "/cgi-bin/showqrcode" => Ok(match world.tickets.get(q("ticket")) {
-            Some(ticket) => Reply::new("image/jpg", picture::of(&ticket.url, 430, false)),
-            None => Reply::status(404),
-        }),
-        "/cgi-bin/message/template/send" => {
-            let sent = world.send_template(&own, &call.path, &request)?;
-            drop(world);
-            if sent.is_new {
-                let (inner, openid) = (shared.clone(), sent.openid);
-                shared.tracker.spawn(async move {
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                    let fields = [("MsgID", json!(sent.msgid)), ("Status", json!("success"))];
-                    push::event(&inner, &own, &openid, "TEMPLATESENDJOBFINISH", &fields).await;
-                });
-            }
-            json(sent.answer)
-        }
-        "/cgi-bin/message/subscribe/bizsend" => {
-            json(world.send_subscribe(&own, &call.path, Kind::Official, &request)?)
-        }
-        "/cgi-bin/message/subscribe/send" => {
-            json(world.send_subscribe(&own, &call.path, Kind::Mini, &request)?)
-        }
-        "/wxa/getwxacodeunlimit" => {
-            only_mini(&world, &own)?;
-            let (content, width) = world.wxa_code(&own, &request)?;
-            let png = request["is_hyaline"].as_bool().unwrap_or_default() && !world.quirks.hyaline_jpeg;
-            drop(world);
-            let media_type = if png { "image/png" } else { "image/jpeg" };
-            Ok(Reply::new(media_type, picture::of(&content, width, png)))
-        }
-        "/wxa/business/getuserphonenumber" => {
-            if !is_eternal(&own, text("code"), &CodeKind::Phone) {
-                only_mini(&world, &own)?;
-            }
-            json(world.phone_number(&own, text("code"), request["openid"].as_str())?)
-        }
-        "/sns/oauth2/access_token" => {
-            sns(world.oauth_token(q("appid"), q("secret"), q("code"), q("grant_type"))?)
-        }
-        "/sns/oauth2/refresh_token" => {
-            sns(world.oauth_refresh(q("appid"), q("grant_type"), q("refresh_token"))?)
-        }
-        "/sns/userinfo" => sns(world.user_info(q("access_token"), q("openid"))?),
-        "/sns/auth" => sns(world.user_auth(q("access_token"), q("openid"))?),
-        "/sns/jscode2session" => {
-            sns(world.session(q("appid"), q("secret"), q("js_code"), q("grant_type"))?)
-        }
-        _ => Err(40066.into()),
-    }
-}
-
-fn only_mini(world: &World, appid: &str) -> Outcome<()> {
-    match world.accounts.get(appid) {
-        Some(account) if account.kind == Kind::Mini => Ok(()),
-        _ => Err(45063.into()),
-    }
-}
-
-/// A POST's body: never empty, no `\u` escapes of text, JSON.
-fn posted(body: &[u8]) -> Outcome<Value> {
-    if body.is_empty() {
-        return Err(44002.into());
-    }
-    if has_unicode_escape(body) {
-        return Err(47002.into());
-    }
-    match serde_json::from_slice(body) {
-        Ok(value @ Value::Object(_)) => Ok(value),
-        _ => Err(47001.into()),
-    }
-}
-
-/// `\uXXXX` for anything but a control character, which JSON can write in no other way.
-fn has_unicode_escape(body: &[u8]) -> bool {
-    let mut bytes = body.iter().enumerate();
-    while let Some((at, byte)) = bytes.next() {
-        if *byte == b'\\' {
-            let Some((_, next)) = bytes.next() else {
-                return false;
-            };
-            if *next == b'u' && !body[at..].starts_with(b"\\u00") {
-                return true;
-            }
-        }
-    }
-    false
 }

@@ -157,7 +157,9 @@ where
             .max_buf_size(MAX_HEAD)
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
+        // The connection first: a request that has arrived is answered before the end is announced.
         let outcome = tokio::select! {
+            biased;
             outcome = connection.as_mut() => outcome,
             () = closing.cancelled() => {
                 connection.as_mut().graceful_shutdown();

@@ -124,7 +124,7 @@ impl TestApp {
 
     /// With this configuration besides listeners, store, WeChat's bases and the three accounts.
     pub(crate) async fn configured(more: &str) -> Self {
-        Self::configured_with(more, "").await
+        Self::configured_with(more, "timeout = \"10s\"").await
     }
 
     /// Likewise, with lines for `[wechat]`.
@@ -135,7 +135,7 @@ impl TestApp {
         let sandbox = Sandbox::start(listener, Arc::new(move || now.now()));
         let url = sandbox.url();
         let text = format!(
-            "{}\n{more}\n[wechat]\napi_base = \"{url}\"\nmp_base = \"{url}\"\nopen_base = \"{url}\"\ntimeout = \"2s\"\n{wechat}\n",
+            "{}\n{more}\n[wechat]\napi_base = \"{url}\"\nmp_base = \"{url}\"\nopen_base = \"{url}\"\n{wechat}\n",
             r#"
             [server]
             listen = "127.0.0.1:0"

@@ -127,7 +127,7 @@ async fn a_reload_takes_up_callers_and_names_what_waits() {
     };
     assert_eq!(call(&app).await.status.as_u16(), 401);
     let more = "[[callers]]\nname = \"new\"\nkey = \"key_new_0123456789abcdefghijk\"\napps = [\"*\"]\napis = [\"*\"]";
-    let text = format!("{}\n{more}", app.text()).replace("timeout = \"2s\"", "timeout = \"3s\"");
+    let text = format!("{}\n{more}", app.text()).replace("timeout = \"10s\"", "timeout = \"11s\"");
     let config = app.config(&text).unwrap();
     assert_eq!(app.gateway().reload(config).unwrap(), ["wechat"]);
     call(&app).await.ok();

@@ -274,7 +274,7 @@ fn own_code(name: &str) -> u64 {
 
 #[tokio::test]
 async fn every_row_says_what_is_wrong_when_wechat_fails() {
-    let app = TestApp::configured_with("[auth]\nmode = \"off\"", "# short\n").await;
+    let app = TestApp::configured_with("[auth]\nmode = \"off\"", "timeout = \"1s\"").await;
     let rows = rows(&app).await;
     // Tokens are at hand: what fails below is the call itself.
     for appid in [OFFICIAL, MINI] {
@@ -298,7 +298,7 @@ async fn every_row_says_what_is_wrong_when_wechat_fails() {
             ),
             (json!({"cut": "before"}), if is_ticket { 3_584_004 } else { 3_584_013 }, reads || is_ticket, 0),
             (json!({"cut": "half"}), if is_ticket { 3_584_004 } else { 3_584_013 }, reads || is_ticket, 0),
-            (json!({"delay_ms": 2500}), if is_ticket { 3_584_004 } else { 3_584_013 }, reads || is_ticket, 0),
+            (json!({"delay_ms": 1500}), if is_ticket { 3_584_004 } else { 3_584_013 }, reads || is_ticket, 0),
         ];
         for (fault, code, retryable, wx_errcode) in cases {
             app.faults(path, fault.clone(), 1).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::app::{MINI, OFFICIAL, TestApp, tally};
+use crate::app::{MINI, OFFICIAL, TEMPLATE, TestApp, tally};
 
 const QR: &str = "/cgi-bin/qrcode/create";
 
@@ -26,10 +26,15 @@ async fn amiss(app: &TestApp) -> Vec<Value> {
 async fn a_thousand_first_calls_make_one_fetch() {
     let app = TestApp::start().await;
     app.faults("/cgi-bin/stable_token", json!({"delay_ms": 300}), 1).await;
-    for reply in join_all((0..1000).map(|_| app.qr_code(OFFICIAL))).await {
+    let openid = app.state().await["users"][0]["openids"][OFFICIAL].clone();
+    let message = json!({
+        "appid": OFFICIAL, "openid": openid, "template_id": TEMPLATE, "data": {"thing1": {"value": "x"}},
+    });
+    for reply in join_all((0..1000).map(|_| app.call("sendwxtemplatemsg", message.clone()))).await {
         reply.ok();
     }
     assert_eq!(app.token_calls(None).await, 1);
+    assert_eq!(app.state().await["messages"].as_array().unwrap().len(), 1000);
 }
 
 #[tokio::test]

@@ -1,0 +1,96 @@
+//! Temporary media: a multipart upload, and the same bytes back.
+
+use super::super::answer::{Answer, Content};
+use super::super::call::Call;
+use crate::refusal::{Refusal, refuse};
+use crate::world::World;
+use crate::world::quota::MEDIA_DAY;
+use bytes::Bytes;
+use http::header;
+use serde_json::json;
+
+pub(super) fn upload(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
+    let kind = call.param("type");
+    let most = match kind {
+        "image" | "video" => 10 << 20,
+        "voice" => 2 << 20,
+        "thumb" => 64 << 10,
+        _ => return Err(refuse(40004)),
+    };
+    let part = media_part(call).ok_or(refuse(41005))?;
+    if part.bytes.is_empty() {
+        return Err(refuse(44001));
+    }
+    if part.bytes.len() > most {
+        return Err(refuse(40006));
+    }
+    let now = world.now;
+    world.quotas.take(appid, MEDIA_DAY, now)?;
+    let media_id = world.keep_media(appid, part.name, part.content_type, part.bytes);
+    let member = if kind == "thumb" { "thumb_media_id" } else { "media_id" };
+    let body = json!({"type": kind, member: media_id, "created_at": world.now_seconds()});
+    Ok(Answer::json(&call.path, body))
+}
+
+pub(super) fn get(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
+    let file = world.media(appid, call.param("media_id")).ok_or(refuse(40007))?;
+    let disposition = format!("attachment; filename=\"{}\"", file.name);
+    Ok(Answer::new(&file.content_type, Content::Bytes(file.bytes.clone()))
+        .with_header(header::CONTENT_DISPOSITION, &disposition))
+}
+
+struct Part {
+    name: String,
+    content_type: String,
+    bytes: Bytes,
+}
+
+/// The field `media` of a multipart body.
+fn media_part(call: &Call) -> Option<Part> {
+    let content_type = call.header(header::CONTENT_TYPE);
+    let (_, boundary) = content_type.split_once("boundary=")?;
+    let boundary = boundary.split(';').next()?.trim().trim_matches('"');
+    let delimiter = format!("--{boundary}");
+    let mut rest = find(&call.body, delimiter.as_bytes())? + delimiter.len();
+    loop {
+        let part = &call.body[rest..];
+        let part = part.strip_prefix(b"\r\n")?;
+        let head = find(part, b"\r\n\r\n")?;
+        let begin = call.body.len() - part.len() + head + 4;
+        let length = find(&call.body[begin..], format!("\r\n{delimiter}").as_bytes())?;
+        let headers = String::from_utf8_lossy(&part[..head]);
+        if attribute(&headers, "name") == Some("media") {
+            return Some(Part {
+                name: attribute(&headers, "filename")?
+                    .chars()
+                    .filter(|c| c.is_ascii_graphic() && *c != '"')
+                    .collect(),
+                content_type: line(&headers, "content-type:")
+                    .unwrap_or("application/octet-stream")
+                    .to_owned(),
+                bytes: call.body.slice(begin..begin + length),
+            });
+        }
+        rest = begin + length + 2 + delimiter.len();
+    }
+}
+
+fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
+    text.windows(wanted.len()).position(|window| window == wanted)
+}
+
+/// An attribute of the part's Content-Disposition, quoted or not.
+fn attribute<'a>(headers: &'a str, name: &str) -> Option<&'a str> {
+    let disposition = line(headers, "content-disposition:")?;
+    disposition.split(';').find_map(|pair| {
+        let (key, value) = pair.trim().split_once('=')?;
+        (key == name).then(|| value.trim_matches('"'))
+    })
+}
+
+fn line<'a>(headers: &'a str, name: &str) -> Option<&'a str> {
+    headers.lines().find_map(|line| {
+        let (head, value) = line.split_at_checked(name.len())?;
+        head.eq_ignore_ascii_case(name).then(|| value.trim())
+    })
+}

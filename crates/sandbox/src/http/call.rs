@@ -1,0 +1,92 @@
+//! A call to WeChat as plain data.
+
+use crate::refusal::{Refusal, refuse};
+use axum::body::Body;
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode, header};
+use http_body_util::{BodyExt, Limited};
+use serde_json::Value;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use url::form_urlencoded;
+
+/// Longest body taken.
+pub(super) const MAX_BODY: usize = 20 << 20;
+
+/// One request.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) query: Vec<(String, String)>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    pub(crate) peer: IpAddr,
+}
+
+impl Call {
+    pub(super) async fn read(request: Request<Body>) -> Result<Self, StatusCode> {
+        let (head, body) = request.into_parts();
+        let peer = head.extensions.get::<SocketAddr>().map(SocketAddr::ip);
+        let body = Limited::new(body, MAX_BODY).collect().await.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?;
+        let query = head.uri.query().unwrap_or_default();
+        Ok(Self {
+            method: head.method,
+            path: head.uri.path().to_owned(),
+            query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+            headers: head.headers,
+            body: body.to_bytes(),
+            peer: peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        })
+    }
+
+    /// A parameter of the query; empty if absent.
+    pub(crate) fn param(&self, name: &str) -> &str {
+        let found = self.query.iter().find(|(key, _)| key == name);
+        found.map_or("", |(_, value)| value)
+    }
+
+    pub(crate) fn header(&self, name: header::HeaderName) -> &str {
+        let value = self.headers.get(name).and_then(|value| value.to_str().ok());
+        value.unwrap_or_default()
+    }
+
+    /// The body, which must be a JSON object without `\u` escapes.
+    pub(crate) fn json(&self) -> Result<Value, Refusal> {
+        if self.body.trim_ascii().is_empty() {
+            return Err(refuse(44002));
+        }
+        if has_unicode_escape(&self.body) {
+            return Err(refuse(47002));
+        }
+        serde_json::from_slice(&self.body).ok().filter(Value::is_object).ok_or(refuse(47001))
+    }
+}
+
+/// Whether a JSON text has a `\u` escape; `\\u` is none.
+fn has_unicode_escape(json: &[u8]) -> bool {
+    let mut bytes = json.iter();
+    while let Some(byte) = bytes.next() {
+        if *byte == b'\\' && bytes.next() == Some(&b'u') {
+            return true;
+        }
+    }
+    false
+}
+
+/// A text member; empty if absent or of another type.
+pub(crate) fn text<'a>(body: &'a Value, name: &str) -> &'a str {
+    body.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unicode_escapes() {
+        assert!(has_unicode_escape(br#"{"a":"\u4e2d"}"#));
+        assert!(has_unicode_escape(br#"{"a":"\\\u4e2d"}"#));
+        assert!(!has_unicode_escape(br#"{"a":"\\u4e2d \" \n"}"#));
+        assert!(!has_unicode_escape("{\"a\":\"中\"}".as_bytes()));
+    }
+}

@@ -1,0 +1,202 @@
+//! Control calls that set the scene: accounts, users, codes, tokens, faults, the clock.
+
+use super::{Done, Reply, Wrong, members};
+use crate::Shared;
+use crate::faults::Fault;
+use crate::push;
+use crate::world::{AppSettings, Callback, CodeKind, Format, Kept, Kind, Mode, TEMPLATE, World};
+use axum::body::Bytes;
+use axum::extract::State;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+/// The sandbox, as every call gets it.
+type Held = State<Arc<Shared>>;
+
+fn fine() -> Reply {
+    Ok(Done(json!({"ok": true})))
+}
+
+pub(super) async fn apps(State(shared): Held, body: Bytes) -> Reply {
+    let app = members::<AppSettings>(&body)?.into_app()?;
+    let view = app.view();
+    shared.world().put_app(app);
+    Ok(Done(view))
+}
+
+pub(super) async fn reset(State(shared): Held) -> Reply {
+    *shared.world() = World::new();
+    fine()
+}
+
+#[derive(Deserialize)]
+struct NewUser {
+    nickname: Option<String>,
+}
+
+pub(super) async fn users(State(shared): Held, body: Bytes) -> Reply {
+    let asked: NewUser = members(&body)?;
+    let mut world = shared.world();
+    let number = world.users.all.len() + 1;
+    let user = world.add_user(asked.nickname.unwrap_or_else(|| format!("用户{number}")));
+    Ok(Done(json!({
+        "user": user.id, "nickname": user.nickname, "unionid": user.unionid, "openids": user.openids,
+    })))
+}
+
+#[derive(Deserialize)]
+struct NewCallback {
+    appid: String,
+    url: String,
+    mode: Mode,
+    #[serde(default)]
+    format: Format,
+}
+
+pub(super) async fn callback(State(shared): Held, body: Bytes) -> Reply {
+    let asked: NewCallback = members(&body)?;
+    let app = shared.world().app(&asked.appid)?.clone();
+    if app.kind == Kind::Open {
+        return Err(Wrong("appid: a website has no callbacks".to_owned()));
+    }
+    if !asked.url.is_empty() {
+        push::verify(&shared, &app, &asked.url).await?;
+    }
+    let mut world = shared.world();
+    if let Some(app) = world.apps.get_mut(&asked.appid) {
+        // An empty address: no callbacks any more.
+        app.callback = (!asked.url.is_empty()).then_some(Callback {
+            url: asked.url,
+            mode: asked.mode,
+            format: asked.format,
+        });
+    }
+    fine()
+}
+
+#[derive(Deserialize)]
+struct NewCode {
+    appid: String,
+    openid: String,
+    #[serde(default)]
+    scope: String,
+}
+
+fn give(shared: &Shared, kind: CodeKind, asked: &NewCode, of: &[Kind]) -> Reply {
+    let mut world = shared.world();
+    world.user_of(&asked.appid, &asked.openid)?;
+    if !of.contains(&world.app(&asked.appid)?.kind) {
+        return Err(Wrong("appid: this kind of account has no such codes".to_owned()));
+    }
+    let code = world.give_code(kind, &asked.appid, &asked.openid, &asked.scope);
+    Ok(Done(json!({"code": code})))
+}
+
+pub(super) async fn oauth_code(State(shared): Held, body: Bytes) -> Reply {
+    let mut asked: NewCode = members(&body)?;
+    if asked.scope.is_empty() {
+        "snsapi_userinfo".clone_into(&mut asked.scope);
+    }
+    if !["snsapi_base", "snsapi_userinfo", "snsapi_login"].contains(&asked.scope.as_str()) {
+        return Err(Wrong("scope: snsapi_base, snsapi_userinfo or snsapi_login".to_owned()));
+    }
+    give(&shared, CodeKind::OAuth, &asked, &[Kind::Official, Kind::Open])
+}
+
+pub(super) async fn phone_code(State(shared): Held, body: Bytes) -> Reply {
+    give(&shared, CodeKind::Phone, &members(&body)?, &[Kind::Mini])
+}
+
+pub(super) async fn login_code(State(shared): Held, body: Bytes) -> Reply {
+    give(&shared, CodeKind::Login, &members(&body)?, &[Kind::Mini])
+}
+
+#[derive(Deserialize)]
+struct Consent {
+    appid: String,
+    openid: String,
+    template_id: String,
+    count: u64,
+}
+
+pub(super) async fn subscribe(State(shared): Held, body: Bytes) -> Reply {
+    let asked: Consent = members(&body)?;
+    let mut world = shared.world();
+    world.user_of(&asked.appid, &asked.openid)?;
+    if asked.template_id != TEMPLATE {
+        return Err(Wrong(format!("template_id: there is only {TEMPLATE}")));
+    }
+    let credits = world.allow_subscription(&asked.appid, &asked.openid, TEMPLATE, asked.count);
+    Ok(Done(json!({"count": credits})))
+}
+
+#[derive(Deserialize)]
+struct Rotation {
+    appid: String,
+    #[serde(default)]
+    mode: Kept,
+    #[serde(default)]
+    hard: bool,
+}
+
+/// An account that has access_tokens.
+fn check_tokens(world: &World, appid: &str) -> Result<(), Wrong> {
+    match world.app(appid)?.kind {
+        Kind::Official | Kind::Mini => Ok(()),
+        Kind::Open => Err(Wrong("appid: a website has no access_token".to_owned())),
+    }
+}
+
+pub(super) async fn expire(State(shared): Held, body: Bytes) -> Reply {
+    let asked: Rotation = members(&body)?;
+    let mut world = shared.world();
+    check_tokens(&world, &asked.appid)?;
+    world.expire_tokens(&asked.appid);
+    fine()
+}
+
+pub(super) async fn rotate(State(shared): Held, body: Bytes) -> Reply {
+    let asked: Rotation = members(&body)?;
+    let mut world = shared.world();
+    check_tokens(&world, &asked.appid)?;
+    world.rotate_token(&asked.appid, asked.mode, asked.hard);
+    fine()
+}
+
+pub(super) async fn fault(State(shared): Held, body: Bytes) -> Reply {
+    let fault: Fault = members(&body)?;
+    shared.world().faults.add(fault)?;
+    fine()
+}
+
+#[derive(Deserialize)]
+struct Advance {
+    advance_seconds: i64,
+}
+
+/// A century: what is further away overflows somewhere.
+const MAX_ADVANCE: i64 = 100 * 366 * 86_400;
+
+pub(super) async fn clock(State(shared): Held, body: Bytes) -> Reply {
+    let asked: Advance = members(&body)?;
+    let mut world = shared.world();
+    let offset = world.offset.saturating_add(asked.advance_seconds.saturating_mul(1000));
+    if offset.saturating_abs() > MAX_ADVANCE * 1000 {
+        return Err(Wrong("advance_seconds: more than a century".to_owned()));
+    }
+    let by = offset - world.offset;
+    world.offset = offset;
+    world.now += by;
+    Ok(Done(json!({"now": world.now, "offset_seconds": offset / 1000})))
+}
+
+pub(super) async fn quirks(State(shared): Held, body: Bytes) -> Reply {
+    let asked: Map<String, Value> = members(&body)?;
+    let mut world = shared.world();
+    for (name, value) in &asked {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        world.quirks.set(name, &value)?;
+    }
+    Ok(Done(json!(world.quirks)))
+}

@@ -1,0 +1,101 @@
+//! `GET /`: what this is, and what can be done with it.
+
+use crate::Shared;
+use crate::world::{App, DEMO_CODES, Kind, TEMPLATE, World};
+use axum::extract::State;
+use axum::response::Html;
+use http::{HeaderMap, header};
+use std::sync::Arc;
+
+/// The control calls: call, Chinese, English.
+const CALLS: &[[&str; 3]] = &[
+    ["POST /sandbox/apps {appid, secret, kind}", "新增或修改账号", "another account"],
+    ["POST /sandbox/users {nickname?}", "新增微信用户", "a new WeChat user"],
+    [
+        "POST /sandbox/callback {appid, url, mode, format?}",
+        "设置消息推送地址（会先验证）",
+        "set the callback, verified first",
+    ],
+    ["POST /sandbox/oauth/code {appid, openid, scope}", "网页授权 code", "a web-OAuth code"],
+    [
+        "POST /sandbox/login/code · phone/code {appid, openid}",
+        "小程序登录、手机号 code",
+        "mini-program codes",
+    ],
+    [
+        "POST /sandbox/subscribe {appid, openid, template_id, count}",
+        "用户允许订阅消息",
+        "allow subscription messages",
+    ],
+    ["POST /sandbox/scan {ticket, openid}", "用户扫码", "a user scans a code"],
+    ["POST /sandbox/message {appid, openid, text}", "用户发消息", "a user writes"],
+    ["POST /sandbox/event {appid, openid, event, key}", "用户触发事件", "any event"],
+    ["POST /sandbox/unfollow {appid, openid}", "用户取消关注", "a user leaves"],
+    [
+        "POST /sandbox/token/expire · token/rotate {appid}",
+        "让 access_token 失效、被他人刷新",
+        "end or replace a token",
+    ],
+    ["POST /sandbox/fault {path, …, times}", "注入故障", "script a fault"],
+    ["POST /sandbox/clock {advance_seconds}", "拨快时钟", "move the clock"],
+    ["POST /sandbox/quirks {name: value}", "切换无法证实的行为", "facts nobody could confirm"],
+    ["POST /sandbox/reset", "恢复初始状态", "back to the start"],
+    ["GET /sandbox/state", "查看全部状态", "everything that happened"],
+];
+
+pub(super) async fn page(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Html<String> {
+    let languages = headers.get(header::ACCEPT_LANGUAGE);
+    let english =
+        languages.and_then(|value| value.to_str().ok()).is_some_and(|value| value.starts_with("en"));
+    Html(render(&shared.world(), english))
+}
+
+fn render(world: &World, english: bool) -> String {
+    let say = |zh: &'static str, en: &'static str| if english { en } else { zh };
+    let kind = |kind| match kind {
+        Kind::Official => say("公众号", "official account"),
+        Kind::Mini => say("小程序", "mini program"),
+        Kind::Open => say("网站应用", "website"),
+    };
+    let accounts: String = world
+        .order
+        .iter()
+        .filter_map(|appid| world.apps.get(appid))
+        .map(|App { appid, kind: of, original_id, .. }| {
+            let (appid, original_id) = (escape(appid), escape(original_id));
+            format!("<tr><td><code>{appid}</code><td>{}<td><code>{original_id}</code>", kind(*of))
+        })
+        .collect();
+    let calls: String = CALLS
+        .iter()
+        .map(|[call, zh, en]| format!("<tr><td><code>{call}</code><td>{}", if english { en } else { zh }))
+        .collect();
+    let codes: Vec<&str> = DEMO_CODES.iter().map(|(code, _)| *code).collect();
+    let (lang, title) = (say("zh", "en"), say("微信模拟器", "WeChat sandbox"));
+    let intro = say(
+        "这里不是微信，而是一个忠实的仿制品：api、mp、open 三个域名合一，状态机、限额、错误码、推送都照真的来。",
+        "Not WeChat but a faithful fake: the api, mp and open hosts in one, with its state machine, limits, error codes and pushes.",
+    );
+    let (accounts_title, calls_title) = (say("账号", "Accounts"), say("控制接口", "Control calls"));
+    let codes_title = say("永久有效的 code 与模板", "Codes that never run out, and the template");
+    format!(
+        "<!doctype html><html lang=\"{lang}\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
+         <title>{title}</title><style>{STYLE}</style><main><h1>{title}</h1><p>{intro}</p>\
+         <h2>{accounts_title}</h2><table>{accounts}</table>\
+         <h2>{codes_title}</h2><p><code>{}</code></p><p><code>{TEMPLATE}</code></p>\
+         <h2>{calls_title}</h2><table>{calls}</table></main></html>",
+        codes.join("</code> <code>"),
+    )
+}
+
+const STYLE: &str = "body{font:16px/1.6 system-ui,sans-serif;margin:0;background:#f4f5f5;color:#1a1a1a}main{max-width:56rem;\
+margin:2rem auto;padding:1.5rem 2rem;background:#fff;border-radius:12px;border-top:6px solid #07c160}h1{margin:.2rem 0}\
+h2{font-size:1.1rem;margin-top:2rem}table{width:100%;border-collapse:collapse}td{padding:.35rem .6rem .35rem 0;\
+border-bottom:1px solid #eee;vertical-align:top}code{font-size:.9em;background:#f2f7f4;padding:.1em .35em;border-radius:4px;\
+overflow-wrap:anywhere}@media(prefers-color-scheme:dark){body{background:#111;color:#ddd}main{background:#1b1b1b}\
+td{border-color:#333}code{background:#23302a}}";
+
+/// Text for HTML, attributes included.
+pub(super) fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

@@ -1,0 +1,52 @@
+//! WeChat's way of saying no: `errcode`, `errmsg`, `rid`.
+
+use serde_json::{Value, json};
+
+/// A refused call.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) code: i64,
+    /// Instead of the catalogue's words: those that carry an address or a field.
+    pub(crate) text: Option<String>,
+}
+
+/// Refused in the catalogue's own words.
+pub(crate) const fn refuse(code: i64) -> Refusal {
+    Refusal { code, text: None }
+}
+
+/// Refused in these words.
+pub(crate) fn refuse_with(code: i64, text: String) -> Refusal {
+    Refusal { code, text: Some(text) }
+}
+
+impl Refusal {
+    /// The answer's body. `/sns` puts a comma before the `rid`, everything else a space; `rid` begins
+    /// with the time.
+    pub(crate) fn body(&self, path: &str, now_seconds: i64) -> Value {
+        let text = self.text.as_deref().unwrap_or_else(|| wechat::errcode::text(self.code));
+        let comma = if path.starts_with("/sns/") { "," } else { "" };
+        json!({"errcode": self.code, "errmsg": format!("{text}{comma} rid: {}", rid(now_seconds))})
+    }
+}
+
+/// Three groups of eight hexadecimal digits; the first is the time.
+fn rid(now_seconds: i64) -> String {
+    let [a, b]: [u32; 2] = rand::random();
+    format!("{:08x}-{a:08x}-{b:08x}", now_seconds & 0xffff_ffff)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_and_rid() {
+        let body = refuse(40029).body("/sns/userinfo", 0x65a3_3cd8);
+        let text = body["errmsg"].as_str().unwrap();
+        assert!(text.starts_with("invalid code, rid: 65a33cd8-"), "{text}");
+        assert!(wechat::errcode::rid(text).is_some());
+        let body = refuse(40003).body("/cgi-bin/user/info", 1);
+        assert!(body["errmsg"].as_str().unwrap().starts_with("invalid openid rid: 00000001-"));
+    }
+}

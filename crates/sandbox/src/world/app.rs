@@ -1,0 +1,162 @@
+//! Accounts: official accounts, mini programs, websites.
+
+use crate::sign;
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+/// What an account is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kind {
+    /// 公众号, a verified service account.
+    Official,
+    /// 小程序
+    Mini,
+    /// 网站应用: web login only.
+    Open,
+}
+
+/// How callbacks are sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Mode {
+    Plain,
+    Compat,
+    Safe,
+}
+
+/// How callbacks are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Format {
+    #[default]
+    Xml,
+    Json,
+}
+
+/// Where callbacks go.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Callback {
+    pub(crate) url: String,
+    pub(crate) mode: Mode,
+    pub(crate) format: Format,
+}
+
+/// One account.
+#[derive(Clone, Debug)]
+pub(crate) struct App {
+    pub(crate) appid: String,
+    pub(crate) secret: String,
+    pub(crate) kind: Kind,
+    pub(crate) original_id: String,
+    pub(crate) callback_token: String,
+    pub(crate) aes_key: [u8; 32],
+    /// Addresses that may call; empty: any.
+    pub(crate) ip_allow: Vec<IpNet>,
+    /// Life of an access_token, seconds.
+    pub(crate) token_ttl: i64,
+    /// Hosts OAuth may send a browser back to; loopback always is one.
+    pub(crate) oauth_domains: Vec<String>,
+    pub(crate) callback: Option<Callback>,
+}
+
+/// What `POST /sandbox/apps` takes.
+#[derive(Debug, Deserialize)]
+pub(crate) struct AppSettings {
+    appid: String,
+    secret: String,
+    kind: Kind,
+    original_id: Option<String>,
+    callback_token: Option<String>,
+    aes_key: Option<String>,
+    #[serde(default)]
+    ip_allow: Vec<String>,
+    token_ttl: Option<i64>,
+    #[serde(default)]
+    oauth_domains: Vec<String>,
+}
+
+/// The callback settings an account has unless it is given others.
+const CALLBACK_TOKEN: &str = "sandboxtoken";
+const AES_KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
+const TOKEN_TTL: i64 = 7200;
+
+impl AppSettings {
+    /// The account, or what is wrong.
+    pub(crate) fn into_app(self) -> Result<App, String> {
+        if self.appid.is_empty() || self.secret.is_empty() {
+            return Err("appid and secret must not be empty".into());
+        }
+        let key = self.aes_key.filter(|key| !key.is_empty());
+        let aes_key = sign::key(key.as_deref().unwrap_or(AES_KEY));
+        let token_ttl = self.token_ttl.unwrap_or(TOKEN_TTL);
+        if !(1..=31_536_000).contains(&token_ttl) {
+            return Err("token_ttl: 1 to 31536000 seconds".into());
+        }
+        let ip_allow = self.ip_allow.iter().map(|text| net(text));
+        Ok(App {
+            original_id: self.original_id.unwrap_or_else(|| original_id(&self.appid)),
+            appid: self.appid,
+            secret: self.secret,
+            kind: self.kind,
+            callback_token: self.callback_token.unwrap_or_else(|| CALLBACK_TOKEN.to_owned()),
+            aes_key: aes_key.ok_or("aes_key: 43 characters out of A-Z, a-z, 0-9")?,
+            ip_allow: ip_allow.collect::<Result<_, _>>()?,
+            token_ttl,
+            oauth_domains: self.oauth_domains,
+            callback: None,
+        })
+    }
+}
+
+impl App {
+    /// Whether this address may use the account's token.
+    pub(crate) fn admits(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        self.ip_allow.is_empty() || self.ip_allow.iter().any(|net| net.contains(&ip))
+    }
+}
+
+fn net(text: &str) -> Result<IpNet, String> {
+    let address = text.parse::<IpAddr>().map(IpNet::from);
+    address
+        .or_else(|_| text.parse::<IpNet>())
+        .map_err(|_| format!("ip_allow: {text:?} is neither an address nor a CIDR"))
+}
+
+fn original_id(appid: &str) -> String {
+    match appid {
+        "wx3cc8fd6963e31a32" => "gh_0000000000c3".to_owned(),
+        _ => {
+            let letters: Vec<char> = appid.chars().collect();
+            let tail = &letters[letters.len().saturating_sub(12)..];
+            format!("gh_{}", String::from_iter(tail))
+        }
+    }
+}
+
+/// The three accounts that exist from the start.
+pub(super) fn standing() -> Vec<App> {
+    [
+        ("wx00000000000000a1", Kind::Official, "a1"),
+        ("wx00000000000000b2", Kind::Mini, "b2"),
+        ("wx3cc8fd6963e31a32", Kind::Official, "c3"),
+    ]
+    .into_iter()
+    .filter_map(|(appid, kind, secret)| {
+        let settings = AppSettings {
+            appid: appid.to_owned(),
+            secret: secret.repeat(16),
+            kind,
+            original_id: None,
+            callback_token: None,
+            aes_key: None,
+            ip_allow: Vec::new(),
+            token_ttl: None,
+            oauth_domains: Vec::new(),
+        };
+        settings.into_app().ok()
+    })
+    .collect()
+}

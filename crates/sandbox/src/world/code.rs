@@ -1,0 +1,111 @@
+//! Single-use codes: web OAuth, mini-program login, phone number.
+
+use super::{World, random_alphanumeric};
+use crate::refusal::{Refusal, refuse};
+use std::collections::{HashMap, VecDeque};
+
+/// What a code is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CodeKind {
+    OAuth,
+    Login,
+    Phone,
+}
+
+/// Codes of every account that never run out and belong to the first user.
+pub(crate) const DEMO_CODES: [(&str, CodeKind); 3] =
+    [("demo-oauth", CodeKind::OAuth), ("demo-login", CodeKind::Login), ("demo-phone", CodeKind::Phone)];
+
+/// The code of the README's first example, and its account.
+const EXAMPLE: (&str, &str) = ("031pdDGa1FvFCI0lWyIa1Y0nJC0pdDGt", "wx3cc8fd6963e31a32");
+
+/// Life of a code.
+const LIFE: i64 = 300_000;
+/// Codes remembered.
+const MAX_CODES: usize = 200_000;
+
+#[derive(Debug)]
+struct Code {
+    kind: CodeKind,
+    appid: String,
+    openid: String,
+    scope: String,
+    expires: i64,
+    used: bool,
+}
+
+/// All codes.
+#[derive(Debug, Default)]
+pub(crate) struct Codes {
+    known: HashMap<String, Code>,
+    order: VecDeque<String>,
+}
+
+/// What a code stood for.
+#[derive(Debug)]
+pub(crate) struct Spent {
+    pub(crate) openid: String,
+    pub(crate) scope: String,
+}
+
+impl World {
+    /// A new code for this user of this account.
+    pub(crate) fn give_code(&mut self, kind: CodeKind, appid: &str, openid: &str, scope: &str) -> String {
+        let text = match kind {
+            CodeKind::Phone => (0..8).map(|_| format!("{:08x}", rand::random::<u32>())).collect(),
+            CodeKind::OAuth | CodeKind::Login => random_alphanumeric(32),
+        };
+        let code = Code {
+            kind,
+            appid: appid.to_owned(),
+            openid: openid.to_owned(),
+            scope: scope.to_owned(),
+            expires: self.now + LIFE,
+            used: false,
+        };
+        self.codes.known.insert(text.clone(), code);
+        self.codes.order.push_back(text.clone());
+        if self.codes.order.len() > MAX_CODES
+            && let Some(oldest) = self.codes.order.pop_front()
+        {
+            self.codes.known.remove(&oldest);
+        }
+        text
+    }
+
+    /// Exchanges a code. Only its own account may, once, within five minutes.
+    ///
+    /// A used phone code is just invalid (40029), the others say so (40163); a phone code of another
+    /// account is a wrong appid (40013).
+    pub(crate) fn spend_code(&mut self, kind: CodeKind, appid: &str, text: &str) -> Result<Spent, Refusal> {
+        if let Some(spent) = self.eternal(kind, appid, text) {
+            return Ok(spent);
+        }
+        let phone = kind == CodeKind::Phone;
+        let Some(code) = self.codes.known.get_mut(text).filter(|code| code.kind == kind) else {
+            return Err(refuse(40029));
+        };
+        if code.appid != appid {
+            return Err(refuse(if phone { 40013 } else { 40029 }));
+        }
+        if code.used {
+            return Err(refuse(if phone { 40029 } else { 40163 }));
+        }
+        if self.now >= code.expires {
+            return Err(refuse(40029));
+        }
+        code.used = true;
+        Ok(Spent { openid: code.openid.clone(), scope: code.scope.clone() })
+    }
+
+    fn eternal(&self, kind: CodeKind, appid: &str, text: &str) -> Option<Spent> {
+        let demo = DEMO_CODES.contains(&(text, kind));
+        let example = kind == CodeKind::OAuth && (text, appid) == EXAMPLE;
+        let app = self.apps.get(appid).filter(|_| demo || example)?;
+        let scope = match app.kind {
+            super::Kind::Open => "snsapi_login",
+            super::Kind::Official | super::Kind::Mini => "snsapi_userinfo",
+        };
+        Some(Spent { openid: self.users.first()?.openid(appid).to_owned(), scope: scope.to_owned() })
+    }
+}

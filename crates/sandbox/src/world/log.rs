@@ -1,0 +1,81 @@
+//! What happened: calls in, pushes out.
+
+use serde::Serialize;
+use std::collections::VecDeque;
+
+/// Calls kept.
+const MAX_CALLS: usize = 200_000;
+/// Pushes kept.
+const MAX_PUSHES: usize = 5_000;
+
+/// One call to the platform.
+#[derive(Debug, Serialize)]
+pub(crate) struct CallRecord {
+    pub(crate) seq: u64,
+    /// Empty if the call doesn't tell.
+    pub(crate) appid: String,
+    pub(crate) path: String,
+    /// HTTP status; 0 if the connection was closed without an answer.
+    pub(crate) status: u16,
+    /// 0 for an answer without one, -1 for no answer or an edge's error page.
+    pub(crate) errcode: i64,
+}
+
+/// The newest calls.
+#[derive(Debug, Default, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Calls {
+    kept: VecDeque<CallRecord>,
+    #[serde(skip)]
+    last: u64,
+}
+
+impl Calls {
+    pub(crate) fn add(&mut self, appid: String, path: String, status: u16, errcode: i64) {
+        self.last += 1;
+        if self.kept.len() == MAX_CALLS {
+            self.kept.pop_front();
+        }
+        self.kept.push_back(CallRecord { seq: self.last, appid, path, status, errcode });
+    }
+}
+
+/// One callback and what came of it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct PushRecord {
+    pub(crate) url: String,
+    pub(crate) attempts: Vec<Attempt>,
+    pub(crate) appid: String,
+    pub(crate) openid: String,
+    /// The message before it was sealed.
+    pub(crate) message: String,
+}
+
+/// One of at most three attempts.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Attempt {
+    /// 0: no answer.
+    pub(crate) status: u16,
+    pub(crate) body: String,
+    pub(crate) ms: u64,
+    /// The passive reply, opened and verified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reply: Option<String>,
+    /// Why it failed, or why the user sees no reply.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<String>,
+}
+
+/// The newest pushes.
+#[derive(Debug, Default, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Pushes(VecDeque<PushRecord>);
+
+impl Pushes {
+    pub(crate) fn add(&mut self, push: PushRecord) {
+        if self.0.len() == MAX_PUSHES {
+            self.0.pop_front();
+        }
+        self.0.push_back(push);
+    }
+}

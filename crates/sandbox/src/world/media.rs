@@ -1,0 +1,61 @@
+//! Uploaded files: kept for three days, the newest 64 MiB of them.
+
+use super::{World, random_text};
+use bytes::Bytes;
+use std::collections::VecDeque;
+
+const LIFE: i64 = 3 * 86_400_000;
+const MAX_BYTES: usize = 64 << 20;
+
+/// One file.
+#[derive(Clone, Debug)]
+pub(crate) struct Media {
+    pub(crate) appid: String,
+    pub(crate) media_id: String,
+    pub(crate) name: String,
+    pub(crate) content_type: String,
+    pub(crate) bytes: Bytes,
+    expires: i64,
+}
+
+/// All files, oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct Store {
+    files: VecDeque<Media>,
+    size: usize,
+}
+
+impl World {
+    /// Keeps a file; its media_id.
+    pub(crate) fn keep_media(
+        &mut self,
+        appid: &str,
+        name: String,
+        content_type: String,
+        bytes: Bytes,
+    ) -> String {
+        let media_id = random_text::<48>();
+        self.media.size += bytes.len();
+        self.media.files.push_back(Media {
+            appid: appid.to_owned(),
+            media_id: media_id.clone(),
+            name,
+            content_type,
+            bytes,
+            expires: self.now + LIFE,
+        });
+        while self.media.size > MAX_BYTES
+            && let Some(oldest) = self.media.files.pop_front()
+        {
+            self.media.size -= oldest.bytes.len();
+        }
+        media_id
+    }
+
+    pub(crate) fn media(&self, appid: &str, media_id: &str) -> Option<&Media> {
+        self.media
+            .files
+            .iter()
+            .find(|file| file.media_id == media_id && file.appid == appid && file.expires > self.now)
+    }
+}

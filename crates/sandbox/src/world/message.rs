@@ -1,0 +1,126 @@
+//! Messages to users: who may get one, and what was sent.
+
+use super::World;
+use crate::refusal::{Refusal, refuse};
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::{HashMap, VecDeque};
+
+/// The one template every account has.
+pub(crate) const TEMPLATE: &str = "sandbox-template-00000000000000000000000001";
+/// How long a `client_msg_id` stops a second message.
+const DEDUPE: i64 = 600_000;
+/// Messages, and `client_msg_id`s, kept.
+const MAX_MESSAGES: usize = 200_000;
+
+/// One message that was sent.
+#[derive(Debug, Serialize)]
+pub(crate) struct Message {
+    pub(crate) appid: String,
+    pub(crate) path: &'static str,
+    pub(crate) touser: String,
+    pub(crate) template_id: String,
+    pub(crate) data: Value,
+    pub(crate) msgid: u64,
+}
+
+/// Messages, and what allows more of them.
+#[derive(Debug, Default)]
+pub(crate) struct Messages {
+    pub(crate) sent: VecDeque<Message>,
+    count: u64,
+    /// Subscription messages a user still allows, by account, openid and template.
+    credits: HashMap<(String, String, String), u64>,
+    /// By account, openid and client_msg_id: the message and when it was sent.
+    client_ids: HashMap<(String, String, String), (u64, i64)>,
+    client_order: VecDeque<(String, String, String)>,
+    /// Customer-service messages a user's doings allow: until when, how many are left.
+    allowances: HashMap<(String, String), Vec<(i64, u32)>>,
+}
+
+impl World {
+    /// Nineteen digits, as WeChat's: too big for a double.
+    pub(crate) fn next_msgid(&mut self) -> u64 {
+        self.messages.count += 1;
+        2_097_683_633_284_153_344 + self.messages.count * 1_048_577
+    }
+
+    pub(crate) fn record_message(&mut self, message: Message) {
+        if self.messages.sent.len() == MAX_MESSAGES {
+            self.messages.sent.pop_front();
+        }
+        self.messages.sent.push_back(message);
+    }
+
+    /// The message a `client_msg_id` sent less than ten minutes ago.
+    pub(crate) fn sent_as(&self, key: &(String, String, String)) -> Option<u64> {
+        let (msgid, at) = self.messages.client_ids.get(key)?;
+        (self.now - at < DEDUPE).then_some(*msgid)
+    }
+
+    pub(crate) fn remember_client_id(&mut self, key: (String, String, String), msgid: u64) {
+        let messages = &mut self.messages;
+        if messages.client_ids.insert(key.clone(), (msgid, self.now)).is_none() {
+            messages.client_order.push_back(key);
+        }
+        if messages.client_order.len() > MAX_MESSAGES
+            && let Some(oldest) = messages.client_order.pop_front()
+        {
+            messages.client_ids.remove(&oldest);
+        }
+    }
+
+    /// The user allows `count` more subscription messages.
+    pub(crate) fn allow_subscription(
+        &mut self,
+        appid: &str,
+        openid: &str,
+        template: &str,
+        count: u64,
+    ) -> u64 {
+        let key = (appid.to_owned(), openid.to_owned(), template.to_owned());
+        let credits = self.messages.credits.entry(key).or_default();
+        *credits = credits.saturating_add(count);
+        *credits
+    }
+
+    /// Uses one of them up.
+    pub(crate) fn use_subscription(
+        &mut self,
+        appid: &str,
+        openid: &str,
+        template: &str,
+    ) -> Result<(), Refusal> {
+        let key = (appid.to_owned(), openid.to_owned(), template.to_owned());
+        match self.messages.credits.get_mut(&key) {
+            Some(credits) if *credits > 0 => *credits -= 1,
+            _ => return Err(refuse(43101)),
+        }
+        Ok(())
+    }
+
+    /// What the user did allows so many customer-service messages within so many seconds.
+    pub(crate) fn allow_custom(&mut self, appid: &str, openid: &str, seconds: i64, count: u32) {
+        let now = self.now;
+        let key = (appid.to_owned(), openid.to_owned());
+        let allowances = self.messages.allowances.entry(key).or_default();
+        allowances.retain(|(until, _)| *until > now);
+        if allowances.len() < 100 {
+            allowances.push((now + seconds * 1000, count));
+        }
+    }
+
+    /// Uses one of them up: 45015 if there never was one or its time is over, 45047 if all are used.
+    pub(crate) fn use_custom(&mut self, appid: &str, openid: &str) -> Result<(), Refusal> {
+        let now = self.now;
+        let key = (appid.to_owned(), openid.to_owned());
+        let allowances = self.messages.allowances.get_mut(&key).ok_or(refuse(45015))?;
+        allowances.retain(|(until, _)| *until > now);
+        if allowances.is_empty() {
+            return Err(refuse(45015));
+        }
+        let (_, left) = allowances.iter_mut().find(|(_, left)| *left > 0).ok_or(refuse(45047))?;
+        *left -= 1;
+        Ok(())
+    }
+}

@@ -1,0 +1,43 @@
+//! Facts nobody could confirm, to be set either way.
+
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Name and values; the first is the default.
+const QUIRKS: [(&str, [&str; 2]); 5] = [
+    ("retry_signature", ["same", "new"]),
+    ("forced_refresh_within_30s", ["same", "error"]),
+    ("hyaline", ["png", "jpeg"]),
+    ("garbage_token", ["40001", "40014"]),
+    ("country_code", ["string", "number"]),
+];
+
+/// How they are set.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Quirks(BTreeMap<&'static str, &'static str>);
+
+impl Default for Quirks {
+    fn default() -> Self {
+        Self(QUIRKS.iter().map(|(name, values)| (*name, values[0])).collect())
+    }
+}
+
+impl Quirks {
+    pub(crate) fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let (name, values) = QUIRKS
+            .iter()
+            .find(|quirk| quirk.0 == name)
+            .ok_or_else(|| format!("{name}: there is no such quirk"))?;
+        let value = values
+            .iter()
+            .find(|known| **known == value)
+            .ok_or_else(|| format!("{name}: {} or {}, not {value:?}", values[0], values[1]))?;
+        self.0.insert(name, value);
+        Ok(())
+    }
+
+    pub(crate) fn is(&self, name: &str, value: &str) -> bool {
+        self.0.get(name) == Some(&value)
+    }
+}

@@ -1,0 +1,70 @@
+//! Counters per account, API and time window.
+
+use crate::refusal::{Refusal, refuse};
+use std::collections::HashMap;
+
+/// A limit: so many calls a window, and the code beyond.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limit {
+    pub(crate) name: &'static str,
+    pub(crate) window: Window,
+    pub(crate) most: u32,
+    pub(crate) code: i64,
+}
+
+/// When a counter begins anew.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Window {
+    Minute,
+    /// At midnight in Beijing.
+    Day,
+    Never,
+}
+
+/// What has been used.
+#[derive(Debug, Default)]
+pub(crate) struct Quotas(HashMap<(String, &'static str), (i64, u32)>);
+
+impl Quotas {
+    /// Counts one call, unless that is one too many.
+    pub(crate) fn take(&mut self, appid: &str, limit: Limit, now: i64) -> Result<(), Refusal> {
+        let window = match limit.window {
+            Window::Minute => now.div_euclid(60_000),
+            Window::Day => (now + 8 * 3_600_000).div_euclid(86_400_000),
+            Window::Never => 0,
+        };
+        let used = self.0.entry((appid.to_owned(), limit.name)).or_insert((window, 0));
+        if used.0 != window {
+            *used = (window, 0);
+        }
+        if used.1 >= limit.most {
+            return Err(refuse(limit.code));
+        }
+        used.1 += 1;
+        Ok(())
+    }
+
+    /// `clear_quota`.
+    pub(crate) fn clear(&mut self, appid: &str) {
+        self.0.retain(|(of, name), _| of != appid || *name == CLEAR.name);
+    }
+}
+
+const fn limit(name: &'static str, window: Window, most: u32, code: i64) -> Limit {
+    Limit { name, window, most, code }
+}
+
+pub(crate) const TOKEN_DAY: Limit = limit("token", Window::Day, 2_000, 45009);
+pub(crate) const STABLE_MINUTE: Limit = limit("stable_token/minute", Window::Minute, 10_000, 45011);
+pub(crate) const STABLE_DAY: Limit = limit("stable_token/day", Window::Day, 500_000, 45009);
+pub(crate) const FORCED_DAY: Limit = limit("stable_token/forced", Window::Day, 20, 45009);
+pub(crate) const QR_DAY: Limit = limit("qrcode", Window::Day, 100_000, 45009);
+pub(crate) const QR_PERMANENT: Limit = limit("qrcode/permanent", Window::Never, 100_000, 45029);
+pub(crate) const TEMPLATE_DAY: Limit = limit("template", Window::Day, 100_000, 45009);
+pub(crate) const WXACODE_MINUTE: Limit = limit("wxacode", Window::Minute, 5_000, 45009);
+pub(crate) const WXACODE_UNCHECKED: Limit = limit("wxacode/unchecked", Window::Never, 60_000, 45009);
+pub(crate) const USER_INFO_DAY: Limit = limit("user/info", Window::Day, 5_000_000, 45009);
+pub(crate) const CUSTOM_DAY: Limit = limit("custom/send", Window::Day, 500_000, 45009);
+pub(crate) const MEDIA_DAY: Limit = limit("media/upload", Window::Day, 100_000, 45009);
+/// Ten a month on the platform; a month's length in windows isn't worth a rule of its own.
+pub(crate) const CLEAR: Limit = limit("clear_quota", Window::Never, 10, 48006);

@@ -1,0 +1,62 @@
+//! `GET /sandbox/state`: everything but secrets and tokens.
+
+use super::{App, World, log, message};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+
+#[derive(Serialize)]
+struct State<'a> {
+    now: i64,
+    apps: Vec<Value>,
+    users: &'a [super::User],
+    tokens: Vec<Value>,
+    pushes: &'a log::Pushes,
+    messages: &'a VecDeque<message::Message>,
+    quirks: &'a super::quirks::Quirks,
+    calls: &'a log::Calls,
+}
+
+impl World {
+    /// The state as JSON.
+    pub(crate) fn state(&self) -> Vec<u8> {
+        let state = State {
+            now: self.now,
+            apps: self
+                .order
+                .iter()
+                .filter_map(|appid| self.apps.get(appid))
+                .map(App::view)
+                .collect(),
+            users: &self.users.all,
+            tokens: self
+                .tokens
+                .list()
+                .into_iter()
+                .map(|(appid, mode, end)| {
+                    json!({"appid": appid, "mode": mode, "expires_at": end.div_euclid(1000)})
+                })
+                .collect(),
+            pushes: &self.pushes,
+            messages: &self.messages.sent,
+            quirks: &self.quirks,
+            calls: &self.calls,
+        };
+        serde_json::to_vec(&state).unwrap_or_default()
+    }
+}
+
+impl App {
+    /// The account without its secrets.
+    pub(crate) fn view(&self) -> Value {
+        json!({
+            "appid": self.appid,
+            "kind": self.kind,
+            "original_id": self.original_id,
+            "callback": self.callback,
+            "ip_allow": self.ip_allow.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "token_ttl": self.token_ttl,
+            "oauth_domains": self.oauth_domains,
+        })
+    }
+}
