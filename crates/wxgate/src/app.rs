@@ -97,7 +97,9 @@ pub async fn start(config: Config, clock: Clock, listeners: Listeners) -> anyhow
 }
 
 fn open_store(config: &Config) -> anyhow::Result<Store> {
-    let (path, key, key_file) = (&config.store.path, &config.store.master_key, config.store.key_file());
+    // A link to a database is that database: it has one lock and one key.
+    let path = &std::fs::canonicalize(&config.store.path).unwrap_or_else(|_| config.store.path.clone());
+    let (key, key_file) = (&config.store.master_key, config::Store::key_file(path));
     Store::open(path, |may_make| match key {
         Some(key) => Sealer::from_base64(key),
         None => Sealer::from_file(&key_file, may_make),
@@ -122,6 +124,8 @@ impl Running {
     /// Takes up a new configuration without dropping a request. Returns the sections whose changes
     /// wait for a restart.
     pub fn reload(&mut self, config: Config) -> anyhow::Result<Vec<&'static str>> {
+        // The sockets stay as they are until a restart: judge by them, not by what the file says.
+        config.auth.fits(self.config.server.listen).map_err(anyhow::Error::msg)?;
         let tls = load_tls(&config)?;
         let plain_now = self.config.server.tls.is_none();
         let mut later = Vec::new();

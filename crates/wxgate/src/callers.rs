@@ -78,7 +78,8 @@ impl Caller {
         // Elapsed milliseconds × rate = thousandths of a request that came free.
         let freed = (now - bucket.at).clamp(0, 1000) * rate;
         let used = (bucket.used - freed).max(0);
-        bucket.at = now.max(bucket.at);
+        // Also when the machine's clock was set back: else nothing would come free until it caught up.
+        bucket.at = now;
         let fits = used + 1000 <= rate * 1000;
         bucket.used = if fits { used + 1000 } else { used };
         fits
@@ -159,5 +160,13 @@ mod tests {
         let second = taken(1..1001);
         assert!((9..=11).contains(&second), "{second}");
         assert_eq!((0..100).filter(|_| caller.take(1_100_000)).count(), 10);
+    }
+
+    #[test]
+    fn a_clock_set_back_locks_nobody_out() {
+        let caller = Caller { rate: 2, ..Caller::anonymous() };
+        assert!(caller.take(1_000_000) && caller.take(1_000_000) && !caller.take(1_000_000));
+        assert!(!caller.take(400_000));
+        assert!(caller.take(401_000));
     }
 }

@@ -173,24 +173,26 @@ fn overrides(environment: &Environment, problems: &mut Vec<Problem>) -> BTreeMap
 }
 
 fn included(pattern: &str, folder: &Path, files: &mut Vec<PathBuf>, problems: &mut Vec<Problem>) {
+    let mut problem = |text: String| problems.push(Problem { key: "include".to_owned(), text });
+    // The folder's own name is no pattern, whatever characters it has.
+    let folder = PathBuf::from(glob::Pattern::escape(&folder.to_string_lossy()));
     let full = folder.join(pattern);
-    match glob::glob(&full.to_string_lossy()) {
-        Ok(paths) => {
-            let mut found: Vec<PathBuf> = paths.filter_map(Result::ok).collect();
-            found.sort();
-            if found.is_empty() && !pattern.contains(['*', '?', '[']) {
-                problems
-                    .push(Problem {
-                        key: "include".to_owned(), text: format!("找不到 {}", full.display())
-                    });
-            }
-            files.extend(found);
+    let paths = match glob::glob(&full.to_string_lossy()) {
+        Ok(paths) => paths,
+        Err(error) => return problem(format!("\"{pattern}\" 不是有效的文件模式：{error}")),
+    };
+    let mut found = Vec::new();
+    for path in paths {
+        match path {
+            Ok(path) => found.push(path),
+            Err(error) => problem(format!("读不到 {}：{}", error.path().display(), error.error())),
         }
-        Err(error) => problems.push(Problem {
-            key: "include".to_owned(),
-            text: format!("\"{pattern}\" 不是有效的文件模式：{error}"),
-        }),
     }
+    if found.is_empty() && !pattern.contains(['*', '?', '[']) {
+        problem(format!("找不到 {pattern}"));
+    }
+    found.sort();
+    files.extend(found);
 }
 
 #[cfg(test)]

@@ -21,22 +21,36 @@ use policy::{Ageing, Failure};
 /// Why there is no token.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum TokenError {
-    /// WeChat's answer to the token call (or to the ticket call).
-    #[error("WeChat refused: {} {}", .0.errcode, .0.errmsg)]
+    /// WeChat's answer to the token call.
+    #[error("WeChat refused the token call: {}", .0.errcode)]
     Refused(ApiError),
     /// The token call got no usable answer.
     #[error("no answer: {0}")]
     Lost(#[from] Lost),
+    /// WeChat's answer to the ticket call, for which there was a token.
+    #[error("WeChat refused the ticket call: {}", .0.errcode)]
+    TicketRefused(ApiError),
+    /// The ticket call got no usable answer.
+    #[error("no answer to the ticket call: {0}")]
+    TicketLost(Lost),
     /// The app's kind has no access_token.
     #[error("an app of kind \"open\" has no access_token")]
     None,
 }
 
 impl TokenError {
+    /// WeChat's refusal, if that is what it is.
+    pub fn refusal(&self) -> Option<&ApiError> {
+        match self {
+            Self::Refused(error) | Self::TicketRefused(error) => Some(error),
+            Self::Lost(_) | Self::TicketLost(_) | Self::None => None,
+        }
+    }
+
     /// How long it keeps everybody from asking again.
     pub(crate) fn failure(&self) -> Failure {
         match self {
-            Self::Refused(error) if error.errcode != -1 => Failure::Lasting,
+            Self::Refused(error) | Self::TicketRefused(error) if error.errcode != -1 => Failure::Lasting,
             _ => Failure::Transient,
         }
     }

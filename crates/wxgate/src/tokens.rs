@@ -17,7 +17,7 @@ use crate::apps::{App, Registry};
 use crate::clock::Clock;
 use crate::config;
 use crate::slots::policy::Ageing;
-use crate::slots::{Gate, Kind, SlotBook, Token, TokenError, ageing};
+use crate::slots::{Gate, Kind, Slot, SlotBook, Token, TokenError, ageing};
 use crate::store::Store;
 use crate::tasks::Tasks;
 use crate::transport::{Lost, Transport};
@@ -32,8 +32,20 @@ const LOOK: i64 = 60_000;
 pub enum Replacement {
     /// Repeat the call with this one.
     Fresh(Arc<Token>),
+    /// Likewise; WeChat had held the refused one for current, and was made to give another.
+    Forced(Arc<Token>),
     /// Nothing better is to be had now: pass WeChat's refusal on.
     Nothing,
+}
+
+impl Replacement {
+    /// What to repeat the call with.
+    pub fn token(&self) -> Option<&Arc<Token>> {
+        match self {
+            Self::Fresh(token) | Self::Forced(token) => Some(token),
+            Self::Nothing => None,
+        }
+    }
 }
 
 /// Cheap to clone.
@@ -119,15 +131,17 @@ impl Tokens {
             tracing::warn!(appid = %slot.appid, "稳定版接口返回的正是被拒绝的 access_token，强制刷新一次");
             let (token, gate) = this.fetch(&app, kind, gate, true).await?;
             let fresh = token.version != refused.version;
-            Ok((if fresh { Replacement::Fresh(token) } else { Replacement::Nothing }, gate))
+            Ok((if fresh { Replacement::Forced(token) } else { Replacement::Nothing }, gate))
         })
         .await
     }
 
     /// A call that failed with `refused` succeeded with its successor: it had died before its time.
-    pub fn died_early(&self, app: &App, kind: Kind, refused: &Token) {
+    /// Where WeChat itself held it for current, nobody else had a hand in it.
+    pub fn died_early(&self, app: &App, kind: Kind, refused: &Token, replaced: &Replacement) {
         let now = self.0.clock.now();
-        if refused.expires_at <= now + 5_000 || !refused.report_once() {
+        let is_superseded = matches!(replaced, Replacement::Fresh(_));
+        if !is_superseded || refused.expires_at <= now + 5_000 || !refused.report_once() {
             return;
         }
         app.slots.of(kind).note_superseded(now);
@@ -164,26 +178,26 @@ impl Tokens {
                 match slot.due_at() {
                     None => {}
                     Some(due) if due > now => next = next.min(due),
-                    // Whoever holds the gate is fetching, and wakes this loop when done.
-                    Some(_) => {
-                        if let Some(gate) = slot.try_lock() {
-                            self.refresh_in_background(app.clone(), slot.kind, gate);
-                        }
-                    }
+                    Some(_) if slot.queue() => self.refresh_in_background(app.clone(), slot.clone()),
+                    Some(_) => {}
                 }
             }
         }
         next
     }
 
-    fn refresh_in_background(&self, app: Arc<App>, kind: Kind, gate: Gate) {
+    fn refresh_in_background(&self, app: Arc<App>, slot: Arc<Slot>) {
         let this = self.clone();
         self.0.tasks.spawn(async move {
-            let Ok(_turn) = this.0.background.clone().acquire_owned().await else {
-                return;
-            };
-            // The failure, if any, is noted on the slot and logged there.
-            let _ = this.fetch(&app, kind, gate, false).await;
+            let turn = this.0.background.clone().acquire_owned().await;
+            slot.unqueue();
+            // Whoever holds the gate is fetching, and wakes the loop when done: waiting for a turn
+            // must not keep a caller from it.
+            let is_due = slot.due_at().is_some_and(|due| due <= this.0.clock.now());
+            if let (Ok(_turn), true, Some(gate)) = (turn, is_due, slot.try_lock()) {
+                // The failure, if any, is noted on the slot and logged there.
+                let _ = this.fetch(&app, slot.kind, gate, false).await;
+            }
             this.0.slots.notify();
         });
     }
@@ -214,9 +228,11 @@ impl Tokens {
             this.0.slots.notify();
             outcome.map(|(done, _gate)| done)
         });
+        let lost = |why: &str| Err(TokenError::Lost(Lost { sent: true, why: why.into() }));
         match task.await {
             Ok(Some(outcome)) => outcome,
-            _ => Err(TokenError::Lost(Lost { sent: true, why: "wxgate is stopping".into() })),
+            Ok(None) => lost("wxgate is stopping"),
+            Err(_) => lost("the fetch panicked, see the log"),
         }
     }
 }

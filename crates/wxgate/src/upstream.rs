@@ -11,8 +11,8 @@ use wechat::catalog::{Auth, Endpoint};
 
 use crate::apps::App;
 use crate::clock::Clock;
-use crate::slots::{Kind, TokenError, refuses_token};
-use crate::tokens::{Replacement, Tokens};
+use crate::slots::{Kind, Token, TokenError, refuses_token};
+use crate::tokens::Tokens;
 use crate::transport::{Answer, Lost, Transport, json_answer};
 
 /// Why a call gave nothing.
@@ -100,28 +100,35 @@ impl Upstream {
         };
         let answer = send(token.expose()).await?;
         let Some(error) = refused(&answer) else {
-            if answer.status.is_success() {
-                token.accepted(self.clock.now());
-            }
+            self.note(&token, &answer);
             return Ok(answer);
         };
         if !refuses_token(&error) {
-            // Another refusal than the token's proves the token as well as a success does.
-            if error.errcode != -1 {
-                token.accepted(self.clock.now());
-            }
             return Err(Failure::Refused(error));
         }
-        let Replacement::Fresh(fresh) = self.tokens.replace(app, Kind::AccessToken, &token).await? else {
-            return Err(Failure::Refused(error));
-        };
+        let replaced = self.tokens.replace(app, Kind::AccessToken, &token).await?;
+        let Some(fresh) = replaced.token() else { return Err(Failure::Refused(error)) };
         let answer = send(fresh.expose()).await?;
-        let error = refused(&answer);
-        if error.as_ref().is_none_or(|error| !refuses_token(error)) {
-            fresh.accepted(self.clock.now());
-            self.tokens.died_early(app, Kind::AccessToken, &token);
+        match refused(&answer) {
+            None => {
+                if self.note(fresh, &answer) {
+                    self.tokens.died_early(app, Kind::AccessToken, &token, &replaced);
+                }
+                Ok(answer)
+            }
+            Some(error) => Err(Failure::Refused(error)),
         }
-        error.map_or(Ok(answer), |error| Err(Failure::Refused(error)))
+    }
+
+    /// Only a real success proves that a token lives: not a broken edge, nor WeChat being busy.
+    fn note(&self, token: &Token, answer: &Answer) -> bool {
+        let looks_said =
+            picture_type(&answer.body).is_some() || answer.body.trim_ascii_start().starts_with(b"{");
+        let is_success = answer.status.is_success() && looks_said;
+        if is_success {
+            token.accepted(self.clock.now());
+        }
+        is_success
     }
 }
 

@@ -225,12 +225,14 @@ impl<'a> Reader<'a> {
             (self.environment.get(name).cloned(), format!("环境变量 {name} 不存在或为空"))
         } else if let Some(path) = text.strip_prefix("file:") {
             let path = self.resolve(path);
-            let value = std::fs::read_to_string(&path).ok().map(|text| text.trim().to_owned());
+            let value = std::fs::read_to_string(&path).ok();
             (value, format!("文件 {} 读不到或为空", path.display()))
         } else {
-            return Some(text.into());
+            (Some(text), "只有空白".to_owned())
         };
-        match value.filter(|value| !value.trim().is_empty()) {
+        // Files and variables often end in a newline that nobody meant, or begin with a BOM.
+        let value = value.map(|value| value.trim_start_matches('\u{feff}').trim().to_owned());
+        match value.filter(|value| !value.is_empty()) {
             Some(value) => Some(value.into()),
             None => {
                 self.problem(key, missing);

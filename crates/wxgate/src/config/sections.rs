@@ -51,9 +51,9 @@ impl PartialEq for Store {
 }
 
 impl Store {
-    /// Where the generated master key lies.
-    pub fn key_file(&self) -> PathBuf {
-        let mut name = self.path.as_os_str().to_owned();
+    /// Where the generated master key of the database at `path` lies.
+    pub fn key_file(path: &std::path::Path) -> PathBuf {
+        let mut name = path.as_os_str().to_owned();
         name.push(".key");
         name.into()
     }
@@ -81,6 +81,21 @@ pub struct Wechat {
 pub struct Auth {
     /// `mode = "off"`: anyone who reaches the port may call.
     pub off: bool,
+    /// On an address that others reach, too.
+    pub allow_open: bool,
+}
+
+impl Auth {
+    /// Whether it may hold on `listen`; the error says why not and what to do.
+    pub fn fits(self, listen: SocketAddr) -> Result<(), String> {
+        if !self.off || self.allow_open || is_loopback(listen.ip()) {
+            return Ok(());
+        }
+        Err(format!(
+            "server.listen = {listen} 不是本机回环地址，auth.mode = \"off\" 会让任何能连上的人使用你的账号：\
+             改用 \"keys\"，或监听 127.0.0.1，或确认网络可信后设 auth.allow_open = true"
+        ))
+    }
 }
 
 /// The log.
@@ -142,7 +157,7 @@ pub(super) fn server(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> Server {
 pub(super) fn store(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> Store {
     let url = s.string("url", "sqlite:data/wxgate.db");
     let path = match url.strip_prefix("sqlite:") {
-        Some(path) if !path.is_empty() => s.resolve(path),
+        Some(path) if !path.is_empty() && !path.starts_with(':') => s.resolve(path),
         _ if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
             s.problem("url", "此版本尚不支持 PostgreSQL（not in this version）：请用 sqlite:路径");
             PathBuf::new()
@@ -199,18 +214,12 @@ pub(super) fn wechat(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> Wechat {
 pub(super) fn auth(mut s: Reader<'_>, server: &Server, problems: &mut Vec<Problem>) -> Auth {
     let off = s.choice("mode", &[("keys", false), ("off", true)]);
     let allow_open = s.bool("allow_open", false);
-    if off && !allow_open && !is_loopback(server.listen.ip()) {
-        s.problem(
-            "mode",
-            format!(
-                "server.listen = {} 不是本机回环地址，auth.mode = \"off\" 会让任何能连上的人使用你的账号：\
-                 改用 \"keys\"，或监听 127.0.0.1，或确认网络可信后设 auth.allow_open = true",
-                server.listen
-            ),
-        );
+    let auth = Auth { off, allow_open };
+    if let Err(problem) = auth.fits(server.listen) {
+        s.problem("mode", problem);
     }
     s.finish(problems);
-    Auth { off }
+    auth
 }
 
 pub(super) fn log(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> Log {

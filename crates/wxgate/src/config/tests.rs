@@ -152,3 +152,31 @@ fn a_syntax_error_names_its_line_and_quotes_no_secret() {
     let problems = read("[[apps]]\nsecret = \"planted\" \"").unwrap_err().to_string();
     assert!(problems.contains("第 2 行") && !problems.contains("planted"), "{problems}");
 }
+
+#[test]
+fn a_folder_with_pattern_characters_in_its_name_is_only_a_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("x[1]*");
+    std::fs::create_dir_all(folder.join("apps.d")).unwrap();
+    let app = "[[apps]]\nappid = \"wx1\"\nkind = \"mini\"\nsecret = \"x\"";
+    std::fs::write(folder.join("apps.d/a.toml"), app).unwrap();
+    let none = Environment::new();
+    let config = parse("include = [\"apps.d/*.toml\"]", "t", &folder, &none).unwrap();
+    assert_eq!(config.apps.len(), 1);
+}
+
+#[test]
+fn a_secret_is_taken_without_the_newline_it_ends_in() {
+    let environment = environment(&[("SECRET", " s1\n")]);
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("s2"), "\u{feff}s2\r\n").unwrap();
+    let app = |n: u8, secret: &str| {
+        format!("[[apps]]\nappid = \"wx{n}\"\nkind = \"mini\"\nsecret = \"{secret}\"\n")
+    };
+    let text = format!("{}{}", app(1, "env:SECRET"), app(2, "file:s2"));
+    let config = parse(&text, "t", dir.path(), &environment).unwrap();
+    let secret = |n: usize| secrecy::ExposeSecret::expose_secret(&config.apps[n].secret).to_owned();
+    assert_eq!((secret(0).as_str(), secret(1).as_str()), ("s1", "s2"));
+    assert_eq!(wrong_keys(&app(1, "   "), &environment), ["apps[0].secret"]);
+    assert_eq!(wrong_keys("[store]\nurl = \"sqlite::memory:\"", &environment), ["store.url"]);
+}

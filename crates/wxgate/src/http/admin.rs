@@ -3,13 +3,12 @@
 use std::net::IpAddr;
 
 use axum::Router;
-use axum::extract::{Query, State};
+use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use http::header::CONTENT_TYPE;
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -17,12 +16,15 @@ use super::{Body, RequestId, streamed};
 use crate::apps::Registry;
 use crate::clock::Clock;
 use crate::http::service::openapi;
-use crate::slots::{Kind, TokenError};
+use crate::slots::{Kind, Trouble};
 use crate::store::Store;
 use crate::tasks::Tasks;
 
 /// A token that died early is shown this long.
 const SUPERSEDED_SHOWN_MS: i64 = 24 * 3600 * 1000;
+
+/// A failure that nobody has tried to overcome since is shown this long.
+const TROUBLE_SHOWN_MS: i64 = 10 * 60 * 1000;
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]
@@ -73,15 +75,9 @@ fn problem_json(status: StatusCode, detail: &str) -> Response {
     (status, [(CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
 }
 
-#[derive(Deserialize)]
-struct ReadyFor {
-    #[serde(rename = "for", default)]
-    purpose: String,
-}
-
 /// 503 only while draining (or, asked for callbacks, without a store): no single app's token, nor
 /// WeChat being down, makes a node unready.
-async fn ready(State(health): State<Health>, Query(query): Query<ReadyFor>) -> Response {
+async fn ready(State(health): State<Health>, RawQuery(query): RawQuery) -> Response {
     let draining = health.tasks.draining.is_cancelled();
     let store = health.store.ping().await;
     let mut tokens = Vec::new();
@@ -94,7 +90,8 @@ async fn ready(State(health): State<Health>, Query(query): Query<ReadyFor>) -> R
             {
                 tokens.push(json!({"appid": &*slot.appid, "event": "superseded", "at": at / 1000}));
             }
-            if let Some(trouble) = slot.trouble() {
+            let is_fresh = |trouble: &Trouble| health.clock.now() - trouble.retry_at < TROUBLE_SHOWN_MS;
+            if let Some(trouble) = slot.trouble().filter(is_fresh) {
                 is_down |= slot.kind == Kind::AccessToken && slot.live(health.clock.now()).is_none();
                 tokens.push(failing(&slot.appid, slot.kind, &trouble));
             }
@@ -115,20 +112,24 @@ async fn ready(State(health): State<Health>, Query(query): Query<ReadyFor>) -> R
         },
         "tokens": tokens,
     });
-    let unready = draining || (query.purpose == "callbacks" && store.is_err());
+    let query = query.unwrap_or_default();
+    let for_callbacks = query.split('&').any(|pair| pair == "for=callbacks");
+    let unready = draining || (for_callbacks && store.is_err());
     let code = if unready { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     let body = json!({"status": status, "checks": checks, "apps": {"total": total, "down": down}});
     (code, axum::Json(body)).into_response()
 }
 
-fn failing(appid: &str, kind: Kind, trouble: &crate::slots::Trouble) -> Value {
+fn failing(appid: &str, kind: Kind, trouble: &Trouble) -> Value {
     let mut entry = json!({
         "appid": appid, "event": "failing", "kind": kind.as_str(),
         "at": trouble.since / 1000, "retry_at": trouble.retry_at / 1000,
         "error": trouble.error.to_string(),
     });
-    if let TokenError::Refused(error) = &trouble.error {
+    if let Some(error) = trouble.error.refusal() {
         entry["wx_errcode"] = error.errcode.into();
+        entry["advice"] = error.entry().map_or("", |entry| entry.zh).into();
+        entry["ip"] = error.refused_ip().into();
     }
     entry
 }

@@ -24,7 +24,13 @@ pub struct Surface {
 impl Surface {
     /// Over the service API.
     pub fn new(service: Service) -> Self {
-        Self { service, rest: Router::new().route("/", get(index)).fallback(not_found) }
+        Self {
+            service,
+            rest: Router::new()
+                .route("/", get(index))
+                .fallback(not_found)
+                .method_not_allowed_fallback(not_found),
+        }
     }
 
     /// Answers one request.

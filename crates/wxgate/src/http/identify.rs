@@ -24,6 +24,8 @@ pub struct Gatekeeper {
     trusted_proxies: Vec<IpNet>,
     hosts: Vec<String>,
     public_url: Option<Url>,
+    /// What the callers' listener speaks.
+    scheme: &'static str,
 }
 
 /// What a request shows of a key.
@@ -42,6 +44,7 @@ impl Gatekeeper {
             trusted_proxies: server.trusted_proxies.clone(),
             hosts: server.hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
             public_url: server.public_url.clone(),
+            scheme: if server.tls.is_some() { "https" } else { "http" },
         }
     }
 
@@ -106,8 +109,7 @@ impl Gatekeeper {
         }
         let host = self.host(head).ok_or_else(|| web_page("Host"))?;
         let is_ours = |origin: &Url| {
-            let same = origin.host_str() == host.host_str()
-                && origin.port_or_known_default() == host.port().or_else(|| default_port(origin));
+            let same = origin.origin() == host.origin();
             let public = self.public_url.as_ref().is_some_and(|url| url.origin() == origin.origin());
             same || public
         };
@@ -131,7 +133,7 @@ impl Gatekeeper {
         if authority.is_empty() || authority.contains(['@', '/', '?', '#', '\\']) {
             return None;
         }
-        let url = Url::parse(&format!("http://{authority}/")).ok()?;
+        let url = Url::parse(&format!("{}://{authority}/", self.scheme)).ok()?;
         let allowed = match url.host()? {
             Host::Ipv4(_) | Host::Ipv6(_) => true,
             Host::Domain(name) => {
@@ -141,14 +143,6 @@ impl Gatekeeper {
             }
         };
         allowed.then_some(url)
-    }
-}
-
-fn default_port(url: &Url) -> Option<u16> {
-    match url.scheme() {
-        "http" => Some(80),
-        "https" => Some(443),
-        _ => None,
     }
 }
 
@@ -248,6 +242,7 @@ mod tests {
             trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
             hosts: vec!["wx-proxy".to_owned()],
             public_url: Some(Url::parse("https://wx.example.com").unwrap()),
+            scheme: "http",
         }
     }
 
@@ -276,6 +271,7 @@ mod tests {
             (&[("host", "127.0.0.1:1"), ("origin", "http://127.0.0.1:1")], true),
             (&[("host", "127.0.0.1:1"), ("origin", "http://127.0.0.1:2")], false),
             (&[("host", "127.0.0.1"), ("origin", "http://127.0.0.1")], true),
+            (&[("host", "127.0.0.1"), ("origin", "https://127.0.0.1")], false),
             (&[("host", "127.0.0.1:1"), ("origin", "null")], false),
             (&[("host", "127.0.0.1:1"), ("origin", "https://evil.com")], false),
             (&[("host", "127.0.0.1:1"), ("origin", "https://wx.example.com")], true),

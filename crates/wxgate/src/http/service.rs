@@ -21,7 +21,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode, request};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use serde_json::{Value, json};
 
 use crate::apps::{App, Registry};
@@ -111,9 +111,6 @@ impl Service {
         id: RequestId,
     ) -> Response<Full<Bytes>> {
         let english = wants_english(&head.headers);
-        let Some(_at_work) = AtWork::enter(&self.0.at_work) else {
-            return failure(&overloaded(), id, english);
-        };
         match self.answer(head, body, peer).await {
             Ok(Done::Body(body)) => {
                 let ret = json!({"code": 0, "msg": "OK", "request_id": id.as_str()});
@@ -159,6 +156,8 @@ impl Service {
         } else {
             Fields::from_body(&read(body).await?)?
         };
+        // Only now: a body that never arrives must not keep others out.
+        let _at_work = AtWork::enter(&self.0.at_work).ok_or_else(overloaded)?;
         let fields = fields.check(endpoint)?;
         let live = self.0.registry.live();
         let appid = fields.appid();
@@ -171,12 +170,10 @@ impl Service {
         let Some(app) = app else {
             return Err(outcome::unknown_app(fields.appid()));
         };
-        let wants_picture = head
-            .headers
-            .get_all(ACCEPT)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .any(|value| value.split(',').any(|range| range.trim().starts_with("image/")));
+        let wants_picture =
+            head.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).any(|value| {
+                value.to_ascii_lowercase().split(',').any(|range| range.trim().starts_with("image/"))
+            });
         let call = Call { endpoint, caller, app, fields, wants_picture };
         match run {
             Run::UserInfo => self.once(call, Self::user_info).await,
@@ -195,17 +192,21 @@ impl Service {
 
 async fn read(body: Incoming) -> Result<Bytes, Problem> {
     let cut = || Problem::new(Code::Json, "请求体没有收全", "the request body was cut or came too slowly");
+    if body.size_hint().lower() > MAX_BODY as u64 {
+        return Err(too_large());
+    }
     match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Problem::new(
-            Code::Parameter,
-            format!("请求体超过 {MAX_BODY} 字节"),
-            format!("the request body is over {MAX_BODY} bytes"),
-        )
-        .status(StatusCode::PAYLOAD_TOO_LARGE)),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(error)) => Err(cut().cause(&error)),
         Err(_) => Err(cut().cause("too slow")),
     }
+}
+
+fn too_large() -> Problem {
+    let (zh, en) =
+        (format!("请求体超过 {MAX_BODY} 字节"), format!("the request body is over {MAX_BODY} bytes"));
+    Problem::new(Code::Parameter, zh, en).status(StatusCode::PAYLOAD_TOO_LARGE)
 }
 
 fn overloaded() -> Problem {

@@ -104,6 +104,8 @@ pub struct Slot {
     pub kind: Kind,
     current: ArcSwapOption<Token>,
     gate: Arc<tokio::sync::Mutex<()>>,
+    /// A background refresh waits for its turn.
+    queued: AtomicBool,
     notes: Mutex<Notes>,
 }
 
@@ -112,7 +114,14 @@ pub(crate) type Gate = OwnedMutexGuard<()>;
 
 impl Slot {
     pub(crate) fn new(appid: Arc<str>, kind: Kind) -> Self {
-        Self { appid, kind, current: ArcSwapOption::empty(), gate: Arc::default(), notes: Mutex::default() }
+        Self {
+            appid,
+            kind,
+            current: ArcSwapOption::empty(),
+            gate: Arc::default(),
+            queued: AtomicBool::new(false),
+            notes: Mutex::default(),
+        }
     }
 
     fn notes(&self) -> MutexGuard<'_, Notes> {
@@ -151,6 +160,16 @@ impl Slot {
     pub(crate) fn due_at(&self) -> Option<i64> {
         let refresh_at = self.current.load().as_ref().map(|token| token.refresh_at)?;
         Some(self.notes().trouble.as_ref().map_or(refresh_at, |t| t.retry_at.max(refresh_at)))
+    }
+
+    /// True for the one who may queue a background refresh.
+    pub(crate) fn queue(&self) -> bool {
+        !self.queued.swap(true, Ordering::Relaxed)
+    }
+
+    /// The queued refresh has had its turn.
+    pub(crate) fn unqueue(&self) {
+        self.queued.store(false, Ordering::Relaxed);
     }
 
     /// Waits for its turn to fetch.

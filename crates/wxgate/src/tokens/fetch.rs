@@ -6,13 +6,17 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
+use wechat::answer::ApiError;
 use wechat::catalog::{GET_TICKET, STABLE_TOKEN, TOKEN};
 
-use super::{Replacement, Tokens};
+use super::Tokens;
 use crate::apps::App;
 use crate::config::TokenMode;
 use crate::slots::{Gate, Kind, Token, TokenError, ageing, refuses_token};
 use crate::transport::{Answer, Lost, json_answer};
+
+/// No token lives longer than this, whatever an answer says.
+const LONGEST: i64 = 86_400;
 
 #[derive(Deserialize)]
 struct Granted {
@@ -36,7 +40,7 @@ impl Tokens {
             Kind::AccessToken => self.ask_for_token(app, force).await,
             Kind::Jsapi | Kind::WxCard => self.ask_for_ticket(app, kind).await,
         };
-        match answer.and_then(|answer| granted(&answer)) {
+        match answer {
             Ok(granted) => {
                 let ageing = ageing(&app.entry, kind);
                 let (token, row) =
@@ -55,19 +59,18 @@ impl Tokens {
             }
             Err(error) => {
                 let wait = slot.failed(error.clone(), error.failure(), self.0.clock.now());
-                let advice = match &error {
-                    TokenError::Refused(error) => error.entry().map_or("", |entry| entry.zh),
-                    TokenError::Lost(_) | TokenError::None => "",
-                };
+                // WeChat's own words may hold anything: only what is known of them is logged.
+                let advice = error.refusal().and_then(ApiError::entry).map_or("", |entry| entry.zh);
+                let ip = error.refusal().and_then(ApiError::refused_ip);
                 tracing::warn!(
-                    appid = %slot.appid, kind = kind.as_str(), %error, advice, retry_in_ms = wait, "获取失败"
+                    appid = %slot.appid, kind = kind.as_str(), %error, advice, ip, retry_in_ms = wait, "获取失败"
                 );
                 Err(error)
             }
         }
     }
 
-    async fn ask_for_token(&self, app: &App, force: bool) -> Result<Answer, TokenError> {
+    async fn ask_for_token(&self, app: &App, force: bool) -> Result<Granted, TokenError> {
         let (appid, secret) = (app.entry.appid.as_str(), app.entry.secret.expose_secret());
         let deadline = self.0.transport.deadline();
         let answer = match app.entry.token_mode {
@@ -83,7 +86,10 @@ impl Tokens {
                 self.0.transport.send(&TOKEN, &query, None, deadline).await
             }
         };
-        Ok(answer?)
+        granted(&answer?).map_err(|error| match error {
+            Refusal::Said(error) => TokenError::Refused(error),
+            Refusal::Lost(lost) => TokenError::Lost(lost),
+        })
     }
 
     /// A ticket is had with the access_token, which may turn out to be dead.
@@ -93,47 +99,58 @@ impl Tokens {
         &'a self,
         app: &'a Arc<App>,
         kind: Kind,
-    ) -> BoxFuture<'a, Result<Answer, TokenError>> {
+    ) -> BoxFuture<'a, Result<Granted, TokenError>> {
         Box::pin(self.ask_for_ticket_healing(app, kind))
     }
 
-    async fn ask_for_ticket_healing(&self, app: &Arc<App>, kind: Kind) -> Result<Answer, TokenError> {
+    async fn ask_for_ticket_healing(&self, app: &Arc<App>, kind: Kind) -> Result<Granted, TokenError> {
         let token = self.get(app, Kind::AccessToken).await?;
-        let answer = self.ask_for_ticket_with(&token, kind).await?;
-        let Err(TokenError::Refused(error)) = granted(&answer) else {
-            return Ok(answer);
-        };
-        if !refuses_token(&error) {
-            return Ok(answer);
+        let first = self.ask_for_ticket_with(&token, kind).await;
+        let Err(TokenError::TicketRefused(error)) = &first else { return first };
+        if !refuses_token(error) {
+            return first;
         }
-        match self.replace(app, Kind::AccessToken, &token).await? {
-            Replacement::Nothing => Ok(answer),
-            Replacement::Fresh(fresh) => {
-                let answer = self.ask_for_ticket_with(&fresh, kind).await?;
-                if granted(&answer).is_ok() {
-                    self.died_early(app, Kind::AccessToken, &token);
-                }
-                Ok(answer)
-            }
+        let replaced = self.replace(app, Kind::AccessToken, &token).await?;
+        let Some(fresh) = replaced.token() else { return first };
+        let second = self.ask_for_ticket_with(fresh, kind).await;
+        if second.is_ok() {
+            self.died_early(app, Kind::AccessToken, &token, &replaced);
         }
+        second
     }
 
-    async fn ask_for_ticket_with(&self, token: &Token, kind: Kind) -> Result<Answer, TokenError> {
+    async fn ask_for_ticket_with(&self, token: &Token, kind: Kind) -> Result<Granted, TokenError> {
         let query = [("access_token", token.expose()), ("type", kind.as_str())];
-        let answer = self.0.transport.send(&GET_TICKET, &query, None, self.0.transport.deadline()).await?;
-        if granted(&answer).is_ok() {
-            token.accepted(self.0.clock.now());
-        }
-        Ok(answer)
+        let answer = self.0.transport.send(&GET_TICKET, &query, None, self.0.transport.deadline()).await;
+        let granted = granted(&answer.map_err(TokenError::TicketLost)?).map_err(|error| match error {
+            Refusal::Said(error) => TokenError::TicketRefused(error),
+            Refusal::Lost(lost) => TokenError::TicketLost(lost),
+        })?;
+        token.accepted(self.0.clock.now());
+        Ok(granted)
     }
 }
 
-fn granted(answer: &Answer) -> Result<Granted, TokenError> {
-    let body = json_answer(answer)?;
+enum Refusal {
+    Said(ApiError),
+    Lost(Lost),
+}
+
+fn granted(answer: &Answer) -> Result<Granted, Refusal> {
+    let body = json_answer(answer).map_err(Refusal::Lost)?;
     if let Some(error) = wechat::answer::errcode(&answer.body) {
-        return Err(TokenError::Refused(error));
+        return Err(Refusal::Said(error));
     }
-    serde_json::from_value(body).map_err(|_| {
-        TokenError::Lost(Lost { sent: true, why: "the answer holds no token and no errcode".into() })
-    })
+    let granted: Option<Granted> = serde_json::from_value(body).ok();
+    let sane = |granted: &Granted| {
+        let value = &granted.access_token;
+        (1..=4096).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    match granted.filter(sane) {
+        Some(granted) => Ok(Granted { expires_in: granted.expires_in.clamp(1, LONGEST), ..granted }),
+        None => Err(Refusal::Lost(Lost {
+            sent: true,
+            why: "the answer holds neither a usable token nor an errcode".into(),
+        })),
+    }
 }

@@ -282,23 +282,19 @@ async fn every_row_says_what_is_wrong_when_wechat_fails() {
     }
     for (name, path, request) in &rows {
         // What a failure costs depends on whether the call only reads.
-        let reads = matches!(*name, "getunlimitedqrcode");
-        let is_ticket = *name == "jssdk";
+        let reads = matches!(*name, "getunlimitedqrcode" | "jssdk");
+        let html = json!({"body": "<html>bad gateway</html>", "content_type": "text/html"});
         let cases: Vec<(Value, u64, bool, i64)> = vec![
-            (json!({"errcode": -1}), if is_ticket { 3_584_004 } else { 3_584_013 }, reads || is_ticket, -1),
-            (json!({"errcode": 45009}), if is_ticket { 3_584_004 } else { 3_584_012 }, true, 45009),
+            (json!({"errcode": -1}), 3_584_013, reads, -1),
+            (json!({"errcode": 45009}), 3_584_012, true, 45009),
             (json!({"errcode": 48001}), own_code(name), false, 48001),
+            (json!({"errcode": 99998}), own_code(name), false, 99998),
             (json!({"errcode": 40164}), 3_584_005, false, 40164),
-            (json!({"status": 500}), if is_ticket { 3_584_004 } else { 3_584_013 }, reads || is_ticket, 0),
-            (
-                json!({"body": "<html>bad gateway</html>", "content_type": "text/html"}),
-                if is_ticket { 3_584_004 } else { 3_584_013 },
-                reads || is_ticket,
-                0,
-            ),
-            (json!({"cut": "before"}), if is_ticket { 3_584_004 } else { 3_584_013 }, reads || is_ticket, 0),
-            (json!({"cut": "half"}), if is_ticket { 3_584_004 } else { 3_584_013 }, reads || is_ticket, 0),
-            (json!({"delay_ms": 1500}), if is_ticket { 3_584_004 } else { 3_584_013 }, reads || is_ticket, 0),
+            (json!({"status": 500}), 3_584_013, reads, 0),
+            (html, 3_584_013, reads, 0),
+            (json!({"cut": "before"}), 3_584_013, reads, 0),
+            (json!({"cut": "half"}), 3_584_013, reads, 0),
+            (json!({"delay_ms": 1500}), 3_584_013, reads, 0),
         ];
         for (fault, code, retryable, wx_errcode) in cases {
             app.faults(path, fault.clone(), 1).await;
@@ -349,6 +345,25 @@ async fn an_address_that_is_not_listed_is_named() {
     let ret = app.qr_code(OFFICIAL).await.fails(3_584_005, false, 40164);
     assert!(ret["msg"].as_str().unwrap().contains("127.0.0.1"), "{ret}");
     assert!(ret["msg"].as_str().unwrap().contains("IP白名单"), "{ret}");
+}
+
+#[tokio::test]
+async fn wechats_own_words_stay_in_their_member() {
+    let app = TestApp::start().await;
+    let body = json!({"errcode": 99998, "errmsg": "bad openid oPLANTED rid: 65a33cd8-023106e1-2dc7e2f6"});
+    app.faults("/cgi-bin/qrcode/create", json!({"body": body.to_string()}), 1).await;
+    let ret = app.call("getwxqrcode", json!({"appid": OFFICIAL})).await.fails(3_584_007, false, 99998);
+    assert!(!ret["msg"].as_str().unwrap().contains("oPLANTED"), "msg is logged: {ret}");
+    assert!(ret["wx_errmsg"].as_str().unwrap().contains("oPLANTED"));
+    assert_eq!(ret["wx_rid"], "65a33cd8-023106e1-2dc7e2f6");
+}
+
+#[tokio::test]
+async fn a_refused_ticket_is_no_wrong_secret() {
+    let app = TestApp::start().await;
+    app.fault("/cgi-bin/ticket/getticket", json!({"errcode": 40001})).await;
+    let request = json!({"appid": OFFICIAL, "url": "https://a.example.com/"});
+    app.call("jssdk", request).await.fails(3_584_004, false, 40001);
 }
 
 #[tokio::test]
@@ -435,6 +450,8 @@ async fn parameters_are_read_as_the_contract_says() {
         ("getwxuserinfo", json!({"code": "c"}), "appid"),
         ("getwxuserinfo", json!({"appid": "", "app_id": null, "code": "c"}), "appid"),
         ("getwxuserinfo", json!({"appid": OFFICIAL, "app_id": MINI, "code": "c"}), "appid"),
+        ("getwxuserinfo", json!({"appid": "wx1\nforged line", "code": "c"}), "appid"),
+        ("getwxuserinfo", json!({"appid": "w".repeat(65), "code": "c"}), "appid"),
         ("getwxuserinfo", json!({"appid": OFFICIAL}), "code"),
         ("getwxuserinfo", json!({"appid": OFFICIAL, "code": ""}), "code"),
         ("getwxuserinfo", json!({"appid": OFFICIAL, "code": ["c"]}), "code"),

@@ -208,6 +208,54 @@ async fn a_classic_token_is_replaced_at_most_once_a_minute() {
 }
 
 #[tokio::test]
+async fn a_broken_api_is_no_proof_that_a_token_lives() {
+    for noise in [json!({"status": 502}), json!({"errcode": -1}), json!({"errcode": 43101})] {
+        let app = with_account(TestApp::configured(&classic_or_not("classic")).await).await;
+        app.qr_code("wxd").await.ok();
+        app.fault("/cgi-bin/message/template/send", noise).await;
+        app.control("token/rotate", json!({"appid": "wxd", "mode": "classic", "hard": true})).await;
+        let message = json!({"appid": "wxd", "openid": "o", "template_id": "t", "data": {"a": {}}});
+        for _ in 0..13 {
+            app.advance(secs(5)).await;
+            app.call("sendwxtemplatemsg", message.clone()).await;
+        }
+        app.qr_code("wxd").await.ok();
+    }
+}
+
+#[tokio::test]
+async fn nonsense_is_no_token() {
+    let app = TestApp::start().await;
+    for body in [
+        json!({"access_token": "", "expires_in": 7200}),
+        json!({"access_token": "中文", "expires_in": 7200}),
+        json!({"access_token": "x".repeat(5000), "expires_in": 7200}),
+        json!({"expires_in": 7200}),
+        json!({}),
+    ] {
+        app.faults("/cgi-bin/stable_token", json!({"body": body.to_string()}), 1).await;
+        app.qr_code(OFFICIAL).await.fails(3_584_004, true, 0);
+        app.advance(secs(5)).await;
+    }
+    let endless = json!({"access_token": "10_".repeat(20), "expires_in": i64::MAX}).to_string();
+    app.faults("/cgi-bin/stable_token", json!({"body": endless}), 1).await;
+    app.qr_code(OFFICIAL).await.ok();
+    assert_eq!(app.token_calls(None).await, 7, "it was refused, and a real one fetched");
+}
+
+#[tokio::test]
+async fn a_caller_who_is_wrong_about_a_token_accuses_nobody() {
+    let app = TestApp::configured(&classic_or_not("stable")).await;
+    let key = [("x-api-key", KEY)];
+    let token = app.get(&format!("/v1/service/wx/token?appid={OFFICIAL}"), &key).await.ok();
+    app.advance(secs(120)).await;
+    let report = json!({"appid": OFFICIAL, "current": token["access_token"]});
+    let answer = app.call_with("token/refresh", &key, report).await.ok();
+    assert_eq!(answer["version"], 2, "nobody had used it: it was forced");
+    assert_eq!(amiss(&app).await, Vec::<Value>::new());
+}
+
+#[tokio::test]
 async fn a_wrong_secret_is_tried_rarely_and_a_mended_one_at_once() {
     let mut app = TestApp::start().await;
     app.qr_code(OFFICIAL).await.ok();

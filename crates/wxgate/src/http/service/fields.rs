@@ -92,6 +92,12 @@ impl Fields {
             let (zh, en) = ("与 app_id 不一致：只给一个即可", "and app_id differ: give one of them");
             return Err(Problem::parameter("appid", zh, en));
         }
+        // It is echoed in answers and logged: nothing but what an AppID is made of.
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        if appid.len() > 64 || !appid.bytes().all(fits) {
+            let (zh, en) = ("不是 AppID 的样子（如 wx3cc8fd6963e31a32）", "doesn't look like an AppID");
+            return Err(Problem::parameter("appid", zh, en));
+        }
         self.members.insert("appid".to_owned(), appid.into());
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! From what WeChat did to what the caller is told: the rules of the contract, first that fits.
 
 use wechat::answer::ApiError;
-use wechat::catalog::{Effect, Endpoint as WechatEndpoint};
+use wechat::catalog::{Effect, Endpoint as WechatEndpoint, GET_TICKET};
 use wechat::errcode::{self, Class};
 
 use super::Call;
@@ -29,6 +29,8 @@ pub(super) fn problem(call: &Call, endpoint: &WechatEndpoint, failure: Failure) 
             &format!("{appid} is of kind \"open\": it has no access_token and can't be used here"),
         ),
         Failure::Token(TokenError::Refused(error)) => no_token(appid, error),
+        Failure::Token(TokenError::TicketRefused(error)) => refused(call, &GET_TICKET, error),
+        Failure::Token(TokenError::TicketLost(lost)) => unreachable(&GET_TICKET, &lost),
         Failure::Token(TokenError::Lost(lost)) => {
             let problem = Problem::new(
                 Code::Token,
@@ -141,7 +143,8 @@ fn refused(call: &Call, endpoint: &WechatEndpoint, error: ApiError) -> Problem {
     Problem { wechat: Some(error.into()), ..problem }
 }
 
-/// What a code means and what to do about it; WeChat's own words for one we don't know.
+/// What a code means and what to do about it. WeChat's own words stay in `wx_errmsg`: they may hold
+/// anything, and this text goes to the log as well.
 fn advice(error: &ApiError) -> (String, String) {
     match errcode::lookup(error.errcode) {
         Some(entry) => {
@@ -149,7 +152,10 @@ fn advice(error: &ApiError) -> (String, String) {
                 errcode::invalid_field(&error.errmsg).map(|field| format!(" [{field}]")).unwrap_or_default();
             (format!("{}{field}", entry.zh), format!("{}{field}", entry.en))
         }
-        None => (error.errmsg.clone(), error.errmsg.clone()),
+        None => (
+            "没有收录的错误码，原话见 wx_errmsg，可凭 wx_rid 在公众平台查询".to_owned(),
+            "an error code we don't know: see wx_errmsg, and look wx_rid up at WeChat".to_owned(),
+        ),
     }
 }
 

@@ -49,10 +49,7 @@ impl Service {
         }
         let replaced = self.0.upstream.tokens().replace(&call.app, Kind::AccessToken, &token).await;
         match replaced.map_err(|error| outcome::problem(call, &STABLE_TOKEN, Failure::Token(error)))? {
-            Replacement::Fresh(fresh) => {
-                self.0.upstream.tokens().died_early(&call.app, Kind::AccessToken, &token);
-                Ok(self.token_body(call, &fresh))
-            }
+            Replacement::Fresh(fresh) | Replacement::Forced(fresh) => Ok(self.token_body(call, &fresh)),
             Replacement::Nothing => Ok(self.token_body(call, &token)),
         }
     }
