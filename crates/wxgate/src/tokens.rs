@@ -228,11 +228,11 @@ impl Tokens {
             this.0.slots.notify();
             outcome.map(|(done, _gate)| done)
         });
-        let lost = |why: &str| Err(TokenError::Lost(Lost { sent: true, why: why.into() }));
+        let lost = |why: &str, zh: &str| Err(TokenError::Lost(Lost::after(why, zh)));
         match task.await {
             Ok(Some(outcome)) => outcome,
-            Ok(None) => lost("wxgate is stopping"),
-            Err(_) => lost("the fetch panicked, see the log"),
+            Ok(None) => lost("wxgate is stopping", "wxgate 正在停止"),
+            Err(_) => lost("the fetch panicked, see the log", "内部错误，见日志"),
         }
     }
 }

@@ -42,8 +42,22 @@ pub struct Answer {
 pub struct Lost {
     /// Whether WeChat may have received the request.
     pub sent: bool,
-    /// For log and `msg`; holds no URL and no secret.
+    /// For the log and the English `msg`; holds no URL and no secret.
     pub why: Arc<str>,
+    /// The same in short, Chinese.
+    pub zh: Arc<str>,
+}
+
+impl Lost {
+    /// WeChat may have received the request.
+    pub fn after(why: impl Into<Arc<str>>, zh: impl Into<Arc<str>>) -> Self {
+        Self { sent: true, why: why.into(), zh: zh.into() }
+    }
+
+    /// Nothing was sent.
+    pub fn before(why: impl Into<Arc<str>>, zh: impl Into<Arc<str>>) -> Self {
+        Self { sent: false, why: why.into(), zh: zh.into() }
+    }
 }
 
 /// Cheap to clone.
@@ -112,7 +126,7 @@ impl Transport {
         if candidates.is_empty() {
             candidates = bases.iter().collect();
         }
-        let mut lost = Lost { sent: false, why: "no host".into() };
+        let mut lost = Lost::before("no host", "没有可用的域名");
         for base in candidates {
             match self.send_to(base, endpoint.method, &path, body.clone(), deadline).await {
                 Err(error) if !error.sent => {
@@ -143,19 +157,22 @@ impl Transport {
         }
         let request = request
             .body(Full::new(body.unwrap_or_default()))
-            .map_err(|error| Lost { sent: false, why: error.to_string().into() })?;
+            .map_err(|error| Lost::before(error.to_string(), "请求无法构成"))?;
         let response = match tokio::time::timeout_at(deadline, self.0.client.send(request)).await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) => {
-                return Err(Lost { sent: !error.is_connect(), why: causes(&error).into() });
+            Ok(Err(error)) if error.is_connect() => {
+                let why = format!("cannot connect to {}: {}", base.prefix, causes(&error));
+                return Err(Lost::before(why, format!("连不上 {}", base.prefix)));
             }
+            Ok(Err(error)) => return Err(Lost::after(causes(&error), "连接中断，没有应答")),
             Err(_) => {
-                let why = format!("no answer within {:?}", self.0.timeout);
-                return Err(Lost { sent: true, why: why.into() });
+                let timeout = self.0.timeout;
+                let zh = format!("{timeout:?} 内没有应答");
+                return Err(Lost::after(format!("no answer within {timeout:?}"), zh));
             }
         };
         let (head, body) = response.into_parts();
-        let body = collect(body).await.map_err(|why| Lost { sent: true, why: why.into() })?;
+        let body = collect(body).await.map_err(|why| Lost::after(why, "应答没有收全"))?;
         Ok(Answer { status: head.status, body })
     }
 }
@@ -181,13 +198,13 @@ async fn collect(mut body: Incoming) -> Result<Bytes, String> {
 
 /// The answer as a JSON object; anything else was not said by WeChat's API.
 pub fn json_answer(answer: &Answer) -> Result<Value, Lost> {
-    let lost = |why: String| Lost { sent: true, why: why.into() };
+    let status = answer.status.as_u16();
     if answer.status.is_server_error() {
-        return Err(lost(format!("HTTP {}", answer.status.as_u16())));
+        return Err(Lost::after(format!("HTTP {status}"), format!("应答是 HTTP {status}")));
     }
     match serde_json::from_slice(&answer.body) {
         Ok(value @ Value::Object(_)) => Ok(value),
-        _ => Err(lost(format!("HTTP {}, not JSON", answer.status.as_u16()))),
+        _ => Err(Lost::after(format!("HTTP {status}, not JSON"), format!("应答不是 JSON（HTTP {status}）"))),
     }
 }
 

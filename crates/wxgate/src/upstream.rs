@@ -72,8 +72,10 @@ impl Upstream {
         if picture_type(&answer.body).is_some() && answer.status == StatusCode::OK {
             return Ok(answer.body);
         }
-        let why = format!("HTTP {} without a picture", answer.status.as_u16());
-        Err(Failure::Lost(Lost { sent: true, why: why.into() }))
+        let status = answer.status.as_u16();
+        let lost =
+            Lost::after(format!("HTTP {status} without a picture"), format!("应答不是图片（HTTP {status}）"));
+        Err(Failure::Lost(lost))
     }
 
     async fn call(

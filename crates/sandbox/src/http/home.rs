@@ -43,6 +43,35 @@ const CALLS: &[[&str; 3]] = &[
     ["GET /sandbox/state", "查看全部状态", "everything that happened"],
 ];
 
+/// Lines to paste: Chinese, English, line.
+const EXAMPLES: &[[&str; 3]] = &[
+    [
+        "下一次建二维码返回 45009；times 为 0 则直到 reset",
+        "the next QR code is refused with 45009; times 0: until reset",
+        r#"curl http://127.0.0.1:36080/sandbox/fault -d '{"path":"/cgi-bin/qrcode/create","errcode":45009,"times":1}'"#,
+    ],
+    [
+        "其余故障：status、delay_ms、body（可加 content_type）、cut（before、half、after）",
+        "other faults: status, delay_ms, body (with content_type), cut (before, half, after)",
+        r#"curl http://127.0.0.1:36080/sandbox/fault -d '{"path":"/cgi-bin/stable_token","cut":"half","times":1}'"#,
+    ],
+    [
+        "别人刷新了令牌；hard 表示旧令牌立即失效，否则还能用 5 分钟",
+        "somebody else refreshes the token; hard: the old one is dead at once, else it lives 5 more minutes",
+        r#"curl http://127.0.0.1:36080/sandbox/token/rotate -d '{"appid":"wx00000000000000a1","hard":true}'"#,
+    ],
+    [
+        "时钟拨快两小时",
+        "two hours later",
+        r#"curl http://127.0.0.1:36080/sandbox/clock -d '{"advance_seconds":7200}'"#,
+    ],
+    [
+        "试接 wxgate（AppSecret 见上）",
+        "try wxgate against it (AppSecret above)",
+        "wxgate init --api-base http://127.0.0.1:36080",
+    ],
+];
+
 pub(super) async fn page(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Html<String> {
     let languages = headers.get(header::ACCEPT_LANGUAGE);
     let english =
@@ -61,9 +90,10 @@ fn render(world: &World, english: bool) -> String {
         .order
         .iter()
         .filter_map(|appid| world.apps.get(appid))
-        .map(|App { appid, kind: of, original_id, .. }| {
-            let (appid, original_id) = (escape(appid), escape(original_id));
-            format!("<tr><td><code>{appid}</code><td>{}<td><code>{original_id}</code>", kind(*of))
+        .map(|App { appid, kind: of, original_id, secret, .. }| {
+            let (appid, original_id, secret) = (escape(appid), escape(original_id), escape(secret));
+            let kind = kind(*of);
+            format!("<tr><td><code>{appid}</code><td>{kind}<td><code>{secret}</code><td><code>{original_id}</code>")
         })
         .collect();
     let calls: String = CALLS
@@ -77,13 +107,26 @@ fn render(world: &World, english: bool) -> String {
         "Not WeChat but a faithful fake: the api, mp and open hosts in one, with its state machine, limits, error codes and pushes.",
     );
     let (accounts_title, calls_title) = (say("账号", "Accounts"), say("控制接口", "Control calls"));
+    let original = say("原始 ID", "original id");
+    let tokens = say(
+        "三者的消息推送 Token 都是 <code>sandboxtoken</code>，EncodingAESKey 都是 <code>abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG</code>。",
+        "All have the callback token <code>sandboxtoken</code> and the EncodingAESKey <code>abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG</code>.",
+    );
+    let examples_title = say("例子（把端口换成本页的）", "Examples (use this page's port)");
+    let examples: String = EXAMPLES
+        .iter()
+        .map(|[zh, en, line]| {
+            let title = if english { en } else { zh };
+            format!("<p>{title}</p><pre><code>{}</code></pre>", escape(line))
+        })
+        .collect();
     let codes_title = say("永久有效的 code 与模板", "Codes that never run out, and the template");
     format!(
         "<!doctype html><html lang=\"{lang}\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
          <title>{title}</title><style>{STYLE}</style><main><h1>{title}</h1><p>{intro}</p>\
-         <h2>{accounts_title}</h2><table>{accounts}</table>\
+         <h2>{accounts_title}</h2><table><tr><td>AppID<td><td>AppSecret<td>{original}{accounts}</table><p>{tokens}</p>\
          <h2>{codes_title}</h2><p><code>{}</code></p><p><code>{TEMPLATE}</code></p>\
-         <h2>{calls_title}</h2><table>{calls}</table></main></html>",
+         <h2>{calls_title}</h2><table>{calls}</table><h2>{examples_title}</h2>{examples}</main></html>",
         codes.join("</code> <code>"),
     )
 }
@@ -91,7 +134,7 @@ fn render(world: &World, english: bool) -> String {
 const STYLE: &str = "body{font:16px/1.6 system-ui,sans-serif;margin:0;background:#f4f5f5;color:#1a1a1a}main{max-width:56rem;\
 margin:2rem auto;padding:1.5rem 2rem;background:#fff;border-radius:12px;border-top:6px solid #07c160}h1{margin:.2rem 0}\
 h2{font-size:1.1rem;margin-top:2rem}table{width:100%;border-collapse:collapse}td{padding:.35rem .6rem .35rem 0;\
-border-bottom:1px solid #eee;vertical-align:top}code{font-size:.9em;background:#f2f7f4;padding:.1em .35em;border-radius:4px;\
+border-bottom:1px solid #eee;vertical-align:top}pre{overflow-x:auto;margin:.2rem 0 1rem}code{font-size:.9em;background:#f2f7f4;padding:.1em .35em;border-radius:4px;\
 overflow-wrap:anywhere}@media(prefers-color-scheme:dark){body{background:#111;color:#ddd}main{background:#1b1b1b}\
 td{border-color:#333}code{background:#23302a}}";
 

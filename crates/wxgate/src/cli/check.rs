@@ -30,7 +30,15 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let config = config::load(&args.config, &config::environment())?;
-    print(&format!("配置 {}：没有问题\n", args.config.display()))?;
+    print(&format!(
+        "配置 {}：没有问题（{} 个账号，{} 个调用方）\n",
+        args.config.display(),
+        config.apps.len(),
+        config.callers.len()
+    ))?;
+    for reminder in reminders(&config) {
+        print(&format!("  提醒：{reminder}\n"))?;
+    }
     let mut failures = 0;
     failures += report(check_store(&config))?;
     if args.online {
@@ -45,9 +53,37 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What is allowed, but hardly meant.
+fn reminders(config: &Config) -> Vec<String> {
+    let mut found = Vec::new();
+    if config.apps.is_empty() {
+        found.push("没有任何 [[apps]]，所有调用都会得到 3584005".to_owned());
+    }
+    if config.callers.is_empty() && !config.auth.off {
+        found.push("没有任何 [[callers]]，所有调用都会得到 401：用 `wxgate key new` 生成密钥".to_owned());
+    }
+    for caller in &config.callers {
+        let uses_one = config.apps.iter().any(|app| caller.apps.matches(&app.appid, &app.tags));
+        if !uses_one && !config.apps.is_empty() {
+            found.push(format!("调用方 {} 的 apps 不包含任何已配置的账号：检查 appid 和标签", caller.name));
+        }
+    }
+    for app in &config.apps {
+        let shape =
+            |text: &str, least: usize| text.len() >= least && text.bytes().all(|b| b.is_ascii_alphanumeric());
+        if !app.appid.starts_with("wx") || app.appid.len() != 18 {
+            found.push(format!("{} 不像 AppID（wx 开头，共 18 个字符）", app.appid));
+        }
+        if !shape(app.secret.expose_secret(), 32) {
+            found.push(format!("{} 的 secret 不像 AppSecret（32 个字母数字）", app.appid));
+        }
+    }
+    found
+}
+
 fn report(outcome: Result<String, String>) -> anyhow::Result<usize> {
     match outcome {
-        Ok(fine) => print(&format!("{fine}\n")).map(|()| 0),
+        Ok(fine) => print(&format!("√ {fine}\n")).map(|()| 0),
         Err(wrong) => print(&format!("× {wrong}\n")).map(|()| 1),
     }
 }
@@ -62,6 +98,9 @@ fn check_store(config: &Config) -> Result<String, String> {
     let Some(found) = found else {
         return Ok(format!("数据库 {path}：还没有，启动时创建"));
     };
+    if found.schema == 0 {
+        return Ok(format!("数据库 {path}：是空的，启动时建表（若应有数据：恢复备份时请连同 *-wal 文件）"));
+    }
     let sealer = match &config.store.master_key {
         Some(key) => Sealer::from_base64(key),
         None => Sealer::from_file(&config::Store::key_file(&path_of_store(config)), false),
@@ -75,7 +114,9 @@ fn check_store(config: &Config) -> Result<String, String> {
 
 /// Tries an app's credentials; the text says what is wrong and what to do.
 pub(super) async fn check_app(transport: &Transport, app: &AppEntry) -> Result<String, String> {
-    let (appid, name) = (&app.appid, &app.name);
+    let who =
+        if app.name.is_empty() { app.appid.clone() } else { format!("{}（{}）", app.appid, app.name) };
+    let appid = &app.appid;
     let body = json!({
         "grant_type": "client_credential", "appid": appid, "secret": app.secret.expose_secret(),
         "force_refresh": false,
@@ -84,11 +125,11 @@ pub(super) async fn check_app(transport: &Transport, app: &AppEntry) -> Result<S
         .send(&STABLE_TOKEN, &[], Some(Bytes::from(body.to_string())), transport.deadline())
         .await
         .and_then(|answer| json_answer(&answer).map(|_| answer))
-        .map_err(|lost| format!("{appid} {name}：连不上微信（{lost}）：检查网络和 wechat.proxy"))?;
+        .map_err(|lost| format!("{who}：{}：检查网络、wechat.api_base 和 wechat.proxy", lost.zh))?;
     let Some(error) = wechat::answer::errcode(&answer.body) else {
-        return Ok(format!("{appid} {name}：微信接受了凭据"));
+        return Ok(format!("{who}：微信接受了凭据"));
     };
-    let mut text = format!("{appid} {name}：微信 {}", error.errcode);
+    let mut text = format!("{who}：微信 {}", error.errcode);
     if let Some(ip) = errcode::refused_ip(&error.errmsg) {
         let _ = write!(text, "：出口 IP {ip} 不在白名单：公众平台 → 基本配置 → IP白名单，添加后重试");
     } else if matches!(error.errcode, 40001 | 40125) {

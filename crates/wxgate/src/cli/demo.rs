@@ -28,7 +28,7 @@ const PORTS_TRIED: u16 = 100;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// 各监听地址的主机；不是回环地址时需要密钥，启动时打印一个
+    /// 网关的监听主机（健康检查和模拟器仍只监听 127.0.0.1）；不是回环地址时需要密钥，启动时打印一个
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     host: IpAddr,
     /// 网关的监听地址 [默认：HOST:36012]
@@ -75,9 +75,10 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let openids = Openids::ask(&sandbox.url()).await?;
     print(&welcome(&gateway, &admin, &sandbox.url(), key.as_deref(), &openids))?;
     while signals.next().await != Ask::Stop {}
+    print("\n正在停止……\n")?;
     running.stop().await;
     sandbox.stop().await;
-    Ok(())
+    print("已停止\n")
 }
 
 /// Binds `address`, or the next free port above it, and says so.
@@ -118,7 +119,7 @@ fn settings(sandbox: &str, callers: SocketAddr, admin: SocketAddr, key: Option<&
     };
     [
         format!("[server]\nlisten = \"{callers}\"\nadmin_listen = \"{admin}\"\nshutdown_grace = \"5s\"\n"),
-        "[store]\nurl = \"sqlite:wxgate.db\"\n".to_owned(),
+        "[store]\nurl = \"sqlite:wxgate.db\"\n[log]\nlevel = \"warn\"\n".to_owned(),
         format!("[wechat]\napi_base = \"{sandbox}\"\nmp_base = \"{sandbox}\"\nopen_base = \"{sandbox}\"\n"),
         auth,
         app(OFFICIAL, "official", "模拟公众号", "a1"),
@@ -154,7 +155,7 @@ fn welcome(gateway: &str, admin: &str, sandbox: &str, key: Option<&str>, openids
         if let (Some(body), Some(members)) = (body.as_object_mut(), members.as_object()) {
             body.extend(members.clone());
         }
-        format!("curl {header}{gateway}/v1/service/wx/{path} -d '{body}'")
+        format!("curl -w '\\n' {header}{gateway}/v1/service/wx/{path} -d '{body}'")
     };
     let data = json!({"thing1": {"value": "奶茶"}});
     let allow = json!({"appid": MINI, "openid": openids.mini, "template_id": TEMPLATE, "count": 100});
@@ -177,7 +178,7 @@ fn welcome(gateway: &str, admin: &str, sandbox: &str, key: Option<&str>, openids
                 json!({"appid": OFFICIAL, "openid": openids.official, "template_id": TEMPLATE, "data": data}),
             ),
         ),
-        ("订阅消息：先让模拟用户允许", format!("curl {sandbox}/sandbox/subscribe -d '{allow}'")),
+        ("订阅消息：先让模拟用户允许", format!("curl -w '\\n' {sandbox}/sandbox/subscribe -d '{allow}'")),
         (
             "订阅消息：再发送",
             service(
@@ -186,8 +187,8 @@ fn welcome(gateway: &str, admin: &str, sandbox: &str, key: Option<&str>, openids
             ),
         ),
         ("JS-SDK 签名", service("jssdk", json!({"appid": OFFICIAL, "url": "https://www.example.com/"}))),
-        ("是否就绪", format!("curl {admin}/readyz")),
-        ("模拟器看到了什么", format!("curl {sandbox}/sandbox/state")),
+        ("是否就绪", format!("curl -w '\\n' {admin}/readyz")),
+        ("模拟器看到了什么", format!("curl -w '\\n' {sandbox}/sandbox/state")),
     ];
     let mut text = format!(
         "\n  wxgate demo：微信是模拟的，无需任何账号\n\n  网关        {gateway}\n  健康检查    {admin}/readyz\n  微信模拟器  {sandbox}\n"

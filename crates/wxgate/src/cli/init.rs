@@ -57,15 +57,15 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     };
     print("正在用稳定版接口（普通模式，不影响在用的令牌）试一试……\n")?;
     let transport = Transport::new(&settings.wechat, Clock::System)?;
-    match check::check_app(&transport, &app).await {
+    let outcome = check::check_app(&transport, &app).await;
+    let refused = outcome.is_err();
+    match outcome {
         Ok(fine) => print(&format!("√ {fine}\n"))?,
-        Err(wrong) => {
-            print(&format!("× {wrong}\n  配置照样写出；处理好之后用 `wxgate check --online` 再试\n"))?
-        }
+        Err(wrong) => print(&format!("× {wrong}\n"))?,
     }
     let key = new_key();
     write(&args.config, &file(&app, &secret, &key, &wechat_section))?;
-    print(&next_steps(&args.config.display().to_string(), &app, &key))
+    print(&next_steps(&args.config.display().to_string(), &app, &key, refused))
 }
 
 /// Asks until `read` understands; the end of input is an error.
@@ -78,7 +78,7 @@ fn ask<T>(question: &str, read: impl Fn(&str) -> Option<T>) -> anyhow::Result<T>
         }
         match read(line.trim()) {
             Some(value) => return Ok(value),
-            None => print("看不懂，请重新输入\n")?,
+            None => print("看不懂，请重新输入（类型输 1 或 2；AppID 和 AppSecret 只含字母和数字）\n")?,
         }
     }
 }
@@ -112,19 +112,31 @@ fn write(path: &PathBuf, text: &str) -> anyhow::Result<()> {
     file.write_all(text.as_bytes()).with_context(|| format!("无法写 {}", path.display()))
 }
 
-fn next_steps(path: &str, app: &AppEntry, key: &str) -> String {
+fn next_steps(path: &str, app: &AppEntry, key: &str, refused: bool) -> String {
     let appid = &app.appid;
+    // A call that needs no code from a user, so that it works when pasted.
+    let (call, members) = match app.kind {
+        Kind::Mini => ("getunlimitedqrcode", "\"scene\":\"id=1\",\"check_path\":false"),
+        Kind::Official | Kind::Open => ("getwxqrcode", "\"scene\":\"try\""),
+    };
+    let first = if refused {
+        format!(
+            "先处理上面报出的问题（凭据写错就改 {path} 里的 secret），再验证：\n\x20 wxgate check --online --config {path}\n\n"
+        )
+    } else {
+        String::new()
+    };
     format!(
         "\n已写出 {path}（权限 0600，内含密钥，勿入版本库）\n\n\
+         {first}\
          公众平台上要做的：\n\
-         \x20 基本配置 → IP白名单：加入 wxgate 的出口 IP（上面若报 40164，就是报出的那个 IP）\n\
+         \x20 基本配置 → IP白名单：加入 wxgate 的出口 IP（报 40164 时，就是报出的那个 IP）\n\
          \x20 其他程序不要再用这个 AppSecret 获取 access_token，改为经由 wxgate 调用\n\n\
-         启动：\n\
+         启动（默认监听 0.0.0.0:36012，明文 HTTP，凭密钥调用）：\n\
          \x20 wxgate serve --config {path}\n\n\
-         各后端这样调用（接口列表见 /v1/service/wx/openapi.json）：\n\
-         \x20 curl http://127.0.0.1:36012/v1/service/wx/code2session \\\n\
+         后端和各 SDK 旁的代码这样调用，密钥是 Bearer 之后的那一串（接口列表见 /v1/service/wx/openapi.json）：\n\
+         \x20 curl http://127.0.0.1:36012/v1/service/wx/{call} \\\n\
          \x20   -H 'Authorization: Bearer {key}' \\\n\
-         \x20   -d '{{\"source\":\"try\",\"appid\":\"{appid}\",\"code\":\"wx.login 得到的 code\"}}'\n\n\
-         各 SDK：调用方密钥就是上面 Bearer 之后的那一串；SDK 直接改接口域名的用法在后续版本提供\n"
+         \x20   -d '{{\"source\":\"try\",\"appid\":\"{appid}\",{members}}}'\n"
     )
 }

@@ -27,7 +27,7 @@ pub(super) async fn run(path: PathBuf) -> anyhow::Result<()> {
     let listeners = Listeners::bind(&config.server).await?;
     let mut running = app::start(config, Clock::System, listeners).await?;
     tracing::info!(
-        callers = %running.address(), admin = %running.admin_address(),
+        listen = %running.address(), admin_listen = %running.admin_address(),
         version = env!("CARGO_PKG_VERSION"), "wxgate 已启动"
     );
     while signals.next().await == Ask::Reload {
@@ -48,8 +48,13 @@ async fn second_stop(signals: &mut Signals) {
 
 fn reload(running: &mut Running, path: &Path) {
     let outcome = config::load(path, &config::environment()).map_err(anyhow::Error::from);
-    match outcome.and_then(|config| running.reload(config)) {
-        Ok(later) if later.is_empty() => tracing::info!("配置已重新读取"),
+    let (mut apps, mut callers) = (0, 0);
+    let outcome = outcome.and_then(|config| {
+        (apps, callers) = (config.apps.len(), config.callers.len());
+        running.reload(config)
+    });
+    match outcome {
+        Ok(later) if later.is_empty() => tracing::info!(apps, callers, "配置已重新读取"),
         Ok(later) => tracing::warn!(sections = later.join(","), "配置已重新读取；这些节的改动要重启才生效"),
         Err(error) => tracing::error!("配置没有重新读取，继续使用原来的：{error:#}"),
     }
@@ -57,7 +62,9 @@ fn reload(running: &mut Running, path: &Path) {
 
 pub(super) async fn sandbox(listen: SocketAddr) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
-    let listener = TcpListener::bind(listen).await.with_context(|| format!("无法监听 {listen}"))?;
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("无法监听 {listen}（端口被占用时用 --listen 127.0.0.1:端口 换一个）"))?;
     let sandbox = sandbox::Sandbox::start(listener, Arc::new(|| Clock::System.now()));
     super::run::print(&format!("微信模拟器：{}（说明见该页面；Ctrl-C 结束）\n", sandbox.url()))?;
     while signals.next().await != Ask::Stop {}

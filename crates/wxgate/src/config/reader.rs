@@ -222,7 +222,12 @@ impl<'a> Reader<'a> {
             return None;
         }
         let (value, missing) = if let Some(name) = text.strip_prefix("env:") {
-            (self.environment.get(name).cloned(), format!("环境变量 {name} 不存在或为空"))
+            (
+                self.environment.get(name).cloned(),
+                format!(
+                    "环境变量 {name} 不存在或为空（运行中的进程看不到后来设的变量：要重启，或改用 \"file:路径\"）"
+                ),
+            )
         } else if let Some(path) = text.strip_prefix("file:") {
             let path = self.resolve(path);
             let value = std::fs::read_to_string(&path).ok();

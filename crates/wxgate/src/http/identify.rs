@@ -67,7 +67,7 @@ impl Gatekeeper {
             }
             Shown::Nothing => {
                 if self.came_through_a_stranger(&head.headers, peer) {
-                    return Err(unauthenticated("no key, and forwarded by an untrusted proxy"));
+                    return Err(forwarded());
                 }
                 let caller = address.and_then(|address| callers.without_key(address));
                 let caller = caller.ok_or_else(|| unauthenticated("no key"))?;
@@ -171,6 +171,15 @@ fn unauthenticated(cause: &str) -> Problem {
         "no key, or a wrong one: send the header Authorization: Bearer <caller key> (from [[callers]] in wxgate.toml, made by `wxgate key new`)",
     )
     .cause(cause)
+}
+
+fn forwarded() -> Problem {
+    Problem::new(
+        Code::Unauthenticated,
+        "经代理转发（带有 X-Forwarded-For、Forwarded、X-Real-IP 或 Via）的无密钥调用不被接受：给调用方一个密钥，或把代理的地址加进 server.trusted_proxies",
+        "a call without a key is not accepted through a proxy (X-Forwarded-For, Forwarded, X-Real-IP or Via): give the caller a key, or add the proxy to server.trusted_proxies",
+    )
+    .cause("no key, and forwarded by an untrusted proxy")
 }
 
 fn web_page(header: &str) -> Problem {

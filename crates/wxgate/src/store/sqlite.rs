@@ -73,6 +73,10 @@ impl Sqlite {
         let (jobs, queue) = sync_channel(QUEUE);
         let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
             write_groups(&mut connection, &queue);
+            // So that the database file alone is whole, for whoever copies it now.
+            if let Err(error) = connection.execute_batch("pragma wal_checkpoint(truncate)") {
+                tracing::warn!(%error, "停止时没能把 WAL 并入数据库文件：复制数据库时请连同 *-wal 文件");
+            }
             drop(connection);
             drop(lock);
         })?;
@@ -84,11 +88,10 @@ impl Sqlite {
 
     pub(super) fn close(&self) {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(Writer { jobs, thread }) = writer {
-            drop(jobs);
-            if thread.join().is_err() {
-                tracing::error!("the store's writer thread panicked");
-            }
+        let Some(Writer { jobs, thread }) = writer else { return };
+        drop(jobs);
+        if thread.join().is_err() {
+            tracing::error!("the store's writer thread panicked");
         }
     }
 

@@ -148,9 +148,9 @@ fn granted(answer: &Answer) -> Result<Granted, Refusal> {
     };
     match granted.filter(sane) {
         Some(granted) => Ok(Granted { expires_in: granted.expires_in.clamp(1, LONGEST), ..granted }),
-        None => Err(Refusal::Lost(Lost {
-            sent: true,
-            why: "the answer holds neither a usable token nor an errcode".into(),
-        })),
+        None => Err(Refusal::Lost(Lost::after(
+            "the answer holds neither a usable token nor an errcode",
+            "应答里没有可用的令牌，也没有错误码",
+        ))),
     }
 }

@@ -27,13 +27,21 @@ impl Fields {
     /// A POST's body, whatever its Content-Type says.
     pub(super) fn from_body(body: &[u8]) -> Result<Self, Problem> {
         let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
+        if body.trim_ascii().is_empty() {
+            return Err(malformed(
+                "请求体是空的：应是 JSON 对象",
+                "the body is empty: it must be a JSON object",
+            ));
+        }
         match serde_json::from_slice(body) {
             Ok(Value::Object(members)) => Ok(Self { members, posted: true }),
             Ok(_) => Err(malformed("请求体应是 JSON 对象", "the body must be a JSON object")),
             Err(error) => {
                 let (line, column) = (error.line(), error.column());
                 Err(malformed(
-                    &format!("请求体不是合法的 JSON（第 {line} 行第 {column} 列）"),
+                    &format!(
+                        "请求体不是合法的 JSON（第 {line} 行第 {column} 列）：不支持表单，检查引号和逗号"
+                    ),
                     &format!("the body is no valid JSON (line {line}, column {column})"),
                 ))
             }
@@ -62,10 +70,16 @@ impl Fields {
 
     fn check_source(&self) -> Result<(), Problem> {
         let named = match self.members.get("source") {
+            _ if !self.posted => return Ok(()),
+            None | Some(Value::Null) => {
+                let (zh, en) =
+                    ("缺少：调用方业务的名字，如 \"shop\"", "is missing: the name of the calling business");
+                return Err(Problem::parameter("source", zh, en));
+            }
             Some(Value::String(text)) => !text.trim().is_empty() && text.chars().count() <= 128,
-            _ => false,
+            Some(_) => false,
         };
-        if named || !self.posted {
+        if named {
             return Ok(());
         }
         Err(Problem::parameter(

@@ -32,13 +32,14 @@ pub(super) fn problem(call: &Call, endpoint: &WechatEndpoint, failure: Failure) 
         Failure::Token(TokenError::TicketRefused(error)) => refused(call, &GET_TICKET, error),
         Failure::Token(TokenError::TicketLost(lost)) => unreachable(&GET_TICKET, &lost),
         Failure::Token(TokenError::Lost(lost)) => {
+            let zh = &lost.zh;
             let problem = Problem::new(
                 Code::Token,
                 format!(
-                    "拿不到 {appid} 的 access_token：微信没有给出可用的应答（{lost}）；检查到 api.weixin.qq.com 的网络和 wechat.proxy，稍后重试"
+                    "拿不到 {appid} 的 access_token：{zh}；检查网络、wechat.api_base 和 wechat.proxy，稍后重试"
                 ),
                 format!(
-                    "no access_token for {appid}: WeChat gave no usable answer ({lost}); check the network to api.weixin.qq.com and wechat.proxy, then retry"
+                    "no access_token for {appid}: no usable answer ({lost}); check the network, wechat.api_base and wechat.proxy, then retry"
                 ),
             );
             Problem { retryable: true, ..problem }.cause(&lost)
@@ -66,11 +67,17 @@ fn no_token(appid: &str, error: ApiError) -> Problem {
 fn account(appid: &str, error: ApiError) -> Problem {
     let (zh, en) = match error.errcode {
         40164 => {
-            let ip = errcode::refused_ip(&error.errmsg).unwrap_or("（见 wx_errmsg）");
+            let named = errcode::refused_ip(&error.errmsg);
+            let (ip, where_zh, where_en) = match named {
+                Some(ip) => (format!(" {ip}"), "", ""),
+                None => (String::new(), "（IP 见 wx_errmsg）", " (the IP is in wx_errmsg)"),
+            };
             (
-                format!("出口 IP {ip} 不在 {appid} 的白名单：公众平台 → 基本配置 → IP白名单，添加后重试"),
                 format!(
-                    "egress IP {ip} is not on the allow-list of {appid}: 公众平台 → 基本配置 → IP白名单, add it and retry"
+                    "出口 IP{ip} 不在 {appid} 的白名单{where_zh}：公众平台 → 基本配置 → IP白名单，添加后重试"
+                ),
+                format!(
+                    "egress IP{ip} is not on the allow-list of {appid}{where_en}: 公众平台 → 基本配置 → IP白名单, add it and retry"
                 ),
             )
         }
@@ -104,7 +111,7 @@ fn unreachable(endpoint: &WechatEndpoint, lost: &Lost) -> Problem {
     };
     let problem = Problem::new(
         Code::Unreachable,
-        format!("微信没有给出可用的应答（{lost}）{zh}"),
+        format!("微信没有给出可用的应答（{}）{zh}", lost.zh),
         format!("WeChat gave no usable answer ({lost}){en}"),
     );
     Problem { retryable: !lost.sent || endpoint.effect == Effect::Reads, ..problem }.cause(lost)

@@ -120,7 +120,7 @@ impl Service {
 
 /// WeChat answered without an errcode, and without what it documents.
 pub(super) fn incomplete(call: &Call, endpoint: &wechat::catalog::Endpoint) -> Problem {
-    let lost = Lost { sent: true, why: "the answer lacks documented members".into() };
+    let lost = Lost::after("the answer lacks documented members", "应答缺少文档里的成员");
     outcome::problem(call, endpoint, Failure::Lost(lost))
 }
 
