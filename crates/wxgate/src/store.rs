@@ -196,6 +196,8 @@ mod tests {
         let store = Store::open(&path, |_| key(1)).unwrap();
         store.save_credential(row.clone()).await.unwrap();
         store.save_credential(Credential { version: 2, ..row.clone() }).await.unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o600);
         for file in std::fs::read_dir(dir.path()).unwrap() {
             let bytes = std::fs::read(file.unwrap().path()).unwrap();
             assert!(!bytes.windows(13).any(|w| w == b"planted-token"));

@@ -130,8 +130,12 @@ impl Tokens {
             slot.history(|h| h.forced(now));
             tracing::warn!(appid = %slot.appid, "稳定版接口返回的正是被拒绝的 access_token，强制刷新一次");
             let (token, gate) = this.fetch(&app, kind, gate, true).await?;
-            let fresh = token.version != refused.version;
-            Ok((if fresh { Replacement::Forced(token) } else { Replacement::Nothing }, gate))
+            if token.version == refused.version {
+                return Ok((Replacement::Nothing, gate));
+            }
+            // It was we who ended it: whoever else was refused with it must not accuse others.
+            refused.report_once();
+            Ok((Replacement::Forced(token), gate))
         })
         .await
     }
@@ -197,8 +201,8 @@ impl Tokens {
             if let (Ok(_turn), true, Some(gate)) = (turn, is_due, slot.try_lock()) {
                 // The failure, if any, is noted on the slot and logged there.
                 let _ = this.fetch(&app, slot.kind, gate, false).await;
+                this.0.slots.notify();
             }
-            this.0.slots.notify();
         });
     }
 

@@ -63,6 +63,7 @@ impl Sqlite {
             std::fs::create_dir_all(dir).with_context(|| format!("无法创建目录 {}", dir.display()))?;
         }
         let lock = lock(path)?;
+        private_file(path).with_context(|| format!("无法创建数据库 {}", path.display()))?;
         let mut connection = connect(path, OpenFlags::default())
             .with_context(|| format!("无法打开数据库 {}", path.display()))?;
         migrate(&mut connection).with_context(|| format!("数据库 {} 升级失败", path.display()))?;
@@ -271,6 +272,12 @@ fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
          pragma temp_store = memory; pragma secure_delete = on;",
     )?;
     Ok(connection)
+}
+
+/// A new database is for its owner only; SQLite gives its other files the same mode.
+fn private_file(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    File::options().create(true).truncate(false).write(true).mode(0o600).open(path).map(drop)
 }
 
 /// One process a database: two would each think they own the tokens.

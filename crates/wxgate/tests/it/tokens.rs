@@ -256,6 +256,24 @@ async fn a_caller_who_is_wrong_about_a_token_accuses_nobody() {
 }
 
 #[tokio::test]
+async fn a_refresh_that_waits_for_a_callers_fetch_does_not_spin() {
+    let app = TestApp::start().await;
+    app.qr_code(OFFICIAL).await.ok();
+    app.faults("/cgi-bin/stable_token", json!({"delay_ms": 400}), 1).await;
+    // Past its end: a caller's fetch holds the slot while the background finds it due.
+    app.clock.advance(secs(7300));
+    let message = json!({"appid": OFFICIAL, "url": "https://a.example.com/"});
+    let (reply, ()) = tokio::join!(app.call("jssdk", message), async {
+        for _ in 0..40 {
+            app.advance(Duration::from_millis(10)).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    reply.ok();
+    assert_eq!(app.token_calls(None).await, 2);
+}
+
+#[tokio::test]
 async fn a_wrong_secret_is_tried_rarely_and_a_mended_one_at_once() {
     let mut app = TestApp::start().await;
     app.qr_code(OFFICIAL).await.ok();
