@@ -122,9 +122,9 @@ impl Tokens {
             let now = this.0.clock.now();
             let may_force = slot.history(|h| {
                 h.confirmed_at = now;
-                h.may_force(refused.last_ok(), now)
+                !classic && h.may_force(refused.last_ok(), now)
             });
-            if !may_force || kind != Kind::AccessToken {
+            if !may_force {
                 return Ok((Replacement::Nothing, gate));
             }
             slot.history(|h| h.forced(now));
@@ -201,6 +201,10 @@ impl Tokens {
             if let (Ok(_turn), true, Some(gate)) = (turn, is_due, slot.try_lock()) {
                 // The failure, if any, is noted on the slot and logged there.
                 let _ = this.fetch(&app, slot.kind, gate, false).await;
+                this.0.slots.notify();
+            } else if is_due {
+                // Not every holder of the gate fetches: look again shortly.
+                this.0.clock.sleep_until(this.0.clock.now() + 1_000).await;
                 this.0.slots.notify();
             }
         });

@@ -122,7 +122,9 @@ impl Service {
                 response
             }
             Err(problem) => {
-                log(&problem, head.uri.path(), id);
+                // A path that is none of ours may hold anything.
+                let path = if problem.code == Code::NotFound { "?" } else { head.uri.path() };
+                log(&problem, path, id);
                 failure(&problem, id, english)
             }
         }
@@ -159,6 +161,12 @@ impl Service {
         // Only now: a body that never arrives must not keep others out.
         let _at_work = AtWork::enter(&self.0.at_work).ok_or_else(overloaded)?;
         let fields = fields.check(endpoint)?;
+        match run {
+            Run::Template => drop(messages::template_message(&fields)?),
+            Run::Subscribe => drop(messages::receiver(&fields)?),
+            Run::JsSdk => drop(token::signed_url(&fields)?),
+            _ => {}
+        }
         let live = self.0.registry.live();
         let appid = fields.appid();
         let app = live.app(appid).cloned();

@@ -48,8 +48,20 @@ pub struct Token {
     /// When WeChat ends it.
     pub expires_at: i64,
     refresh_at: i64,
+    /// Shared by every edition of one value: a confirmation changes its life, not its past.
+    past: Arc<Past>,
+}
+
+#[derive(Debug)]
+struct Past {
     last_ok: AtomicI64,
     reported: AtomicBool,
+}
+
+impl Default for Past {
+    fn default() -> Self {
+        Self { last_ok: AtomicI64::new(i64::MIN / 2), reported: AtomicBool::new(false) }
+    }
 }
 
 impl Token {
@@ -61,18 +73,18 @@ impl Token {
     /// Notes that WeChat accepted it at `now`.
     pub fn accepted(&self, now: i64) {
         // Most calls fall into a millisecond that is noted already: don't dirty the cache line.
-        if self.last_ok.load(Ordering::Relaxed) < now {
-            self.last_ok.store(now, Ordering::Relaxed);
+        if self.past.last_ok.load(Ordering::Relaxed) < now {
+            self.past.last_ok.store(now, Ordering::Relaxed);
         }
     }
 
     pub(crate) fn last_ok(&self) -> i64 {
-        self.last_ok.load(Ordering::Relaxed)
+        self.past.last_ok.load(Ordering::Relaxed)
     }
 
     /// True for the first who reports its early death.
     pub(crate) fn report_once(&self) -> bool {
-        !self.reported.swap(true, Ordering::Relaxed)
+        !self.past.reported.swap(true, Ordering::Relaxed)
     }
 }
 
@@ -140,8 +152,7 @@ impl Slot {
             fetched_at: row.fetched_at,
             expires_at: row.expires_at,
             refresh_at: policy::refresh_at(ageing, row.fetched_at, row.expires_at),
-            last_ok: AtomicI64::new(i64::MIN / 2),
-            reported: AtomicBool::new(false),
+            past: Arc::default(),
         })));
     }
 
@@ -223,7 +234,7 @@ impl Slot {
         wait
     }
 
-    /// Takes a fetched value. Returns it, and the row to store unless only its life changed.
+    /// Takes a fetched value. Returns it, and the row to store.
     /// The gate is the proof that nobody else publishes.
     pub(crate) fn publish(
         &self,
@@ -242,11 +253,10 @@ impl Slot {
                 (None, Some(token)) => token.version + 1,
                 (None, None) => 1,
             },
-            fetched_at: now,
+            fetched_at: same.map_or(now, |token| token.fetched_at),
             expires_at,
             refresh_at: policy::refresh_at(ageing, now, expires_at),
-            last_ok: AtomicI64::new(same.map_or(i64::MIN / 2, |token| token.last_ok())),
-            reported: AtomicBool::new(false),
+            past: same.map_or_else(Arc::default, |token| token.past.clone()),
             value: value.into(),
         });
         self.current.store(Some(token.clone()));

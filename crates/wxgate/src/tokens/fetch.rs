@@ -12,6 +12,7 @@ use wechat::catalog::{GET_TICKET, STABLE_TOKEN, TOKEN};
 use super::Tokens;
 use crate::apps::App;
 use crate::config::TokenMode;
+use crate::slots::policy::Failure;
 use crate::slots::{Gate, Kind, Token, TokenError, ageing, refuses_token};
 use crate::transport::{Answer, Lost, json_answer};
 
@@ -58,7 +59,10 @@ impl Tokens {
                 Ok((token, gate))
             }
             Err(error) => {
-                let wait = slot.failed(error.clone(), error.failure(), self.0.clock.now());
+                // The token's own slot rests for its refusal: a ticket only waits for that.
+                let is_tokens = kind != Kind::AccessToken && matches!(error, TokenError::Refused(_));
+                let failure = if is_tokens { Failure::Transient } else { error.failure() };
+                let wait = slot.failed(error.clone(), failure, self.0.clock.now());
                 // WeChat's own words may hold anything: only what is known of them is logged.
                 let advice = error.refusal().and_then(ApiError::entry).map_or("", |entry| entry.zh);
                 let ip = error.refusal().and_then(ApiError::refused_ip);

@@ -31,7 +31,9 @@ impl Service {
         let Some(ticket) = made["ticket"].as_str() else {
             return Err(users::incomplete(call, &QRCODE_CREATE));
         };
-        let picture = self.picture(call, &SHOWQRCODE, &[("ticket", ticket)], None).await?;
+        let picture = self.picture(call, &SHOWQRCODE, &[("ticket", ticket)], None).await;
+        // The code exists by now: the same call again would make another.
+        let picture = picture.map_err(|problem| Problem { retryable: false, ..problem })?;
         if call.wants_picture {
             return Ok(bare(picture));
         }

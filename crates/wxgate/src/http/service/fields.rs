@@ -169,7 +169,8 @@ fn malformed(zh: &str, en: &str) -> Problem {
 fn is_absent(value: &Value, param: &Param) -> bool {
     match value {
         Value::Null => true,
-        Value::String(text) => text.is_empty(),
+        Value::String(text) if text.is_empty() => true,
+        Value::String(text) => matches!(param.kind, Kind::Int(..)) && !param.required && text == "0",
         Value::Number(number) => !param.required && number.as_f64() == Some(0.0),
         _ => false,
     }

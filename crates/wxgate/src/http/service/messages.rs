@@ -3,13 +3,14 @@
 use serde_json::{Map, Value, json};
 use wechat::catalog::{Endpoint, SUBSCRIBE_BIZSEND, SUBSCRIBE_SEND, TEMPLATE_SEND};
 
+use super::fields::Fields;
 use super::{Call, Done, Service};
 use crate::config::Kind;
 use crate::problem::Problem;
 
 impl Service {
     pub(super) async fn template_message(&self, call: &Call) -> Result<Done, Problem> {
-        let message = template_message(call)?;
+        let message = template_message(&call.fields)?;
         self.send(call, &TEMPLATE_SEND, message).await
     }
 
@@ -19,7 +20,7 @@ impl Service {
             Kind::Official | Kind::Open => (&SUBSCRIBE_BIZSEND, &["page", "miniprogram"]),
         };
         let mut message = Map::new();
-        message.insert("touser".to_owned(), receiver(call)?.into());
+        message.insert("touser".to_owned(), receiver(&call.fields)?.into());
         call.fields.copy(&["template_id", "data"], &mut message);
         call.fields.copy(own, &mut message);
         self.send(call, endpoint, message).await
@@ -41,8 +42,9 @@ impl Service {
     }
 }
 
-fn receiver(call: &Call) -> Result<&str, Problem> {
-    match call.fields.receiver()? {
+/// The receiver, who must be named.
+pub(super) fn receiver(fields: &Fields) -> Result<&str, Problem> {
+    match fields.receiver()? {
         "" => Err(no_receiver()),
         openid => Ok(openid),
     }
@@ -54,21 +56,21 @@ fn no_receiver() -> Problem {
 
 /// `data` is a whole WeChat message if it has `template_id` and an object `data`: the outer members
 /// fill what it lacks. Else it is the keyword object.
-fn template_message(call: &Call) -> Result<Map<String, Value>, Problem> {
+pub(super) fn template_message(fields: &Fields) -> Result<Map<String, Value>, Problem> {
     let outer = ["template_id", "url", "miniprogram", "client_msg_id"];
-    let openid = call.fields.receiver()?;
-    let data = call.fields.get("data").and_then(Value::as_object).cloned().unwrap_or_default();
+    let openid = fields.receiver()?;
+    let data = fields.get("data").and_then(Value::as_object).cloned().unwrap_or_default();
     let is_whole = data.get("template_id").is_some_and(Value::is_string)
         && data.get("data").is_some_and(Value::is_object);
     let mut message = Map::new();
     if is_whole {
-        call.fields.copy(&outer, &mut message);
+        fields.copy(&outer, &mut message);
         message.extend(data.into_iter().filter(|(_, value)| !value.is_null()));
     } else {
-        call.fields.copy(&outer, &mut message);
+        fields.copy(&outer, &mut message);
         message.insert("data".to_owned(), data.into());
     }
-    if call.fields.text("template_id").is_empty() && !is_whole {
+    if fields.text("template_id").is_empty() && !is_whole {
         return Err(Problem::parameter("template_id", "缺少：模板 ID", "is missing: the template's id"));
     }
     match message.get("touser").and_then(Value::as_str).unwrap_or_default() {

@@ -55,7 +55,7 @@ fn no_token(appid: &str, error: ApiError) -> Problem {
         return account(appid, error);
     }
     let (zh, en) = advice(&error);
-    let retryable = error.errcode == -1 || (45000..46000).contains(&error.errcode);
+    let retryable = error.errcode == -1 || (45000..45100).contains(&error.errcode);
     let problem = Problem::new(
         Code::Token,
         format!("拿不到 {appid} 的 access_token（微信 {}）：{zh}", error.errcode),

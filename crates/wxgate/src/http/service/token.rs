@@ -6,6 +6,7 @@ use serde_json::json;
 use subtle::ConstantTimeEq as _;
 use wechat::catalog::{GET_TICKET, STABLE_TOKEN};
 
+use super::fields::Fields;
 use super::{Call, Done, Service, outcome};
 use crate::problem::Problem;
 use crate::slots::{Kind, Token};
@@ -17,12 +18,7 @@ const YOUNG_MS: i64 = 30_000;
 
 impl Service {
     pub(super) async fn js_sdk(&self, call: &Call) -> Result<Done, Problem> {
-        let url = call.fields.text("url");
-        let url = url.split('#').next().unwrap_or_default();
-        if !(url.starts_with("http://") || url.starts_with("https://")) {
-            let (zh, en) = ("应是网页的完整地址，以 http(s):// 开头", "must be a page's full http(s) URL");
-            return Err(Problem::parameter("url", zh, en));
-        }
+        let url = signed_url(&call.fields)?;
         let ticket = self.0.upstream.tokens().get(&call.app, Kind::Jsapi).await;
         let ticket = ticket.map_err(|error| outcome::problem(call, &GET_TICKET, Failure::Token(error)))?;
         let nonce: String = rand::rng().sample_iter(Alphanumeric).take(16).map(char::from).collect();
@@ -67,4 +63,14 @@ impl Service {
             "version": token.version,
         }))
     }
+}
+
+/// The page's URL as it is signed: complete, without its fragment.
+pub(super) fn signed_url(fields: &Fields) -> Result<&str, Problem> {
+    let url = fields.text("url").split('#').next().unwrap_or_default();
+    if url.starts_with("http://") || url.starts_with("https://") {
+        return Ok(url);
+    }
+    let (zh, en) = ("应是网页的完整地址，以 http(s):// 开头", "must be a page's full http(s) URL");
+    Err(Problem::parameter("url", zh, en))
 }
