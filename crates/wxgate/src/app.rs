@@ -51,6 +51,9 @@ impl Listeners {
 /// How long kept connections may stay open when a stop begins.
 const LAME_DUCK: Duration = Duration::from_secs(3);
 
+/// How long the store may take to end.
+const STORE_PATIENCE: Duration = Duration::from_secs(5);
+
 /// A running gateway.
 #[derive(Debug)]
 pub struct Running {
@@ -165,7 +168,12 @@ impl Running {
             tracing::warn!(?grace, "到了 shutdown_grace 仍有请求未完成，强行结束");
             aborted.cancel();
         }
-        self.store.close();
+        // On a thread of its own: a disk that hangs must not keep the process from ending.
+        let store = self.store.clone();
+        let closing = tokio::task::spawn_blocking(move || store.close());
+        if tokio::time::timeout(STORE_PATIENCE, closing).await.is_err() {
+            tracing::error!("数据库没有及时关闭（磁盘没有响应？）");
+        }
     }
 
     async fn drain(&self, lame_duck: Duration) {

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, params};
@@ -18,6 +19,9 @@ use super::{Credential, Inspection, StoreError};
 
 /// Most jobs in one commit.
 const GROUP: usize = 256;
+/// How long a caller waits for its commit: longer than SQLite waits for a lock. A disk that hangs
+/// must not hang whoever asks.
+const PATIENCE: Duration = Duration::from_secs(8);
 /// Jobs that may wait for the writer before callers have to.
 const QUEUE: usize = 1024;
 
@@ -111,7 +115,11 @@ impl Sqlite {
         let (done, outcome) = oneshot::channel();
         jobs.try_send(Job { run: Box::new(run), done })
             .map_err(|_| StoreError::Unavailable("too many writes are waiting".into()))?;
-        outcome.await.unwrap_or_else(|_| Err(StoreError::Unavailable("closed".into())))
+        drop(jobs);
+        match tokio::time::timeout(PATIENCE, outcome).await {
+            Ok(outcome) => outcome.unwrap_or_else(|_| Err(StoreError::Unavailable("closed".into()))),
+            Err(_) => Err(StoreError::Unavailable("the disk doesn't answer".into())),
+        }
     }
 
     fn read_blocking<T>(
@@ -266,7 +274,7 @@ fn in_savepoint(
 
 fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.busy_timeout(Duration::from_secs(5))?;
     connection.execute_batch(
         "pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on;
          pragma temp_store = memory; pragma secure_delete = on;",
@@ -326,7 +334,7 @@ pub(super) fn inspect(path: &Path) -> anyhow::Result<Option<Inspection>> {
         return Ok(None);
     }
     let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    db.busy_timeout(std::time::Duration::from_secs(5))?;
+    db.busy_timeout(Duration::from_secs(5))?;
     let verdict: String = db.query_row("pragma integrity_check", [], |row| row.get(0))?;
     if verdict != "ok" {
         bail!("数据库 {} 已损坏（{verdict}）：请从备份恢复", path.display());
