@@ -90,6 +90,13 @@ async fn apps_apis_networks_and_the_order_of_refusals() {
         200,
         3_584_005,
     );
+    for (api, members) in [
+        ("sendwxtemplatemsg", json!({"appid": "wxnone", "data": {"k": {}}})),
+        ("sendsubscribemsg", json!({"appid": "wxnone", "template_id": "t", "data": {"k": {}}})),
+        ("jssdk", json!({"appid": "wxnone", "url": "nowhere"})),
+    ] {
+        refused(&as_caller("mini", api, members).await, 200, 3_584_002);
+    }
     assert_eq!(app.calls("/sns/jscode2session", None).await, 2, "refused calls reached nobody");
 }
 
