@@ -100,8 +100,7 @@ pub async fn start(config: Config, clock: Clock, listeners: Listeners) -> anyhow
 }
 
 fn open_store(config: &Config) -> anyhow::Result<Store> {
-    // A link to a database is that database: it has one lock and one key.
-    let path = &std::fs::canonicalize(&config.store.path).unwrap_or_else(|_| config.store.path.clone());
+    let path = &config.store.real_path();
     let (key, key_file) = (&config.store.master_key, config::Store::key_file(path));
     Store::open(path, |may_make| match key {
         Some(key) => Sealer::from_base64(key),

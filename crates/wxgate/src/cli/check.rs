@@ -88,10 +88,6 @@ fn report(outcome: Result<String, String>) -> anyhow::Result<usize> {
     }
 }
 
-fn path_of_store(config: &Config) -> PathBuf {
-    std::fs::canonicalize(&config.store.path).unwrap_or_else(|_| config.store.path.clone())
-}
-
 fn check_store(config: &Config) -> Result<String, String> {
     let path = config.store.path.display();
     let found = store::inspect(&config.store.path).map_err(|error| format!("{error:#}"))?;
@@ -103,7 +99,7 @@ fn check_store(config: &Config) -> Result<String, String> {
     }
     let sealer = match &config.store.master_key {
         Some(key) => Sealer::from_base64(key),
-        None => Sealer::from_file(&config::Store::key_file(&path_of_store(config)), false),
+        None => Sealer::from_file(&config::Store::key_file(&config.store.real_path()), false),
     };
     let sealer = sealer.map_err(|error| format!("{error:#}"))?;
     if !found.fits(&sealer) {

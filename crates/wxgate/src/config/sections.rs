@@ -51,6 +51,11 @@ impl PartialEq for Store {
 }
 
 impl Store {
+    /// The database itself: a link to it has the same lock and the same key.
+    pub fn real_path(&self) -> PathBuf {
+        std::fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone())
+    }
+
     /// Where the generated master key of the database at `path` lies.
     pub fn key_file(path: &std::path::Path) -> PathBuf {
         let mut name = path.as_os_str().to_owned();
