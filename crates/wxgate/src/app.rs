@@ -12,10 +12,16 @@ use tokio::net::TcpListener;
 use crate::apps::Registry;
 use crate::clock::Clock;
 use crate::config::{self, Config};
+use crate::delivery::Deliveries;
+use crate::egress::{Egress, Resolver};
+use crate::http::callback::Callbacks;
 use crate::http::identify::Gatekeeper;
+use crate::http::public::Public;
 use crate::http::server::{Server, Tls};
 use crate::http::service::Service;
 use crate::http::{admin, callers};
+use crate::inbox::Inbox;
+use crate::net::Client;
 use crate::seal::Sealer;
 use crate::slots::SlotBook;
 use crate::store::Store;
@@ -31,6 +37,8 @@ pub struct Listeners {
     pub callers: TcpListener,
     /// For operators.
     pub admin: TcpListener,
+    /// For the internet, if it has a port of its own.
+    pub public: Option<TcpListener>,
 }
 
 impl Listeners {
@@ -44,7 +52,20 @@ impl Listeners {
         Ok(Self {
             callers: bind("server.listen", server.listen).await?,
             admin: bind("server.admin_listen", server.admin_listen).await?,
+            public: match server.public_listen {
+                Some(address) => Some(bind("server.public_listen", address).await?),
+                None => None,
+            },
         })
+    }
+
+    /// Where they listen.
+    fn addresses(&self) -> std::io::Result<Vec<SocketAddr>> {
+        [Some(&self.callers), Some(&self.admin), self.public.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(TcpListener::local_addr)
+            .collect()
     }
 }
 
@@ -64,6 +85,7 @@ pub struct Running {
     tls: Tls,
     callers: Server,
     admin: Server,
+    public: Option<Server>,
 }
 
 /// Starts a gateway.
@@ -85,18 +107,40 @@ pub async fn start(config: Config, clock: Clock, listeners: Listeners) -> anyhow
         tasks.clone(),
     );
     tasks.spawn(tokens.run(registry.clone()));
+    // What an earlier process had taken on and not finished.
+    store.release_all(clock.now()).await?;
+    // Targets of the file may be on this machine.
+    let client = Client::guarded(Egress::new(listeners.addresses()?), Resolver::System, true)?;
+    let deliveries = Deliveries::new(registry.clone(), store.clone(), client, clock.clone(), tasks.clone());
+    tasks.spawn(deliveries.clone().run());
+    let inbox = Inbox::new(registry.clone(), store.clone(), deliveries, clock.clone(), tasks.clone());
+    let public = Public::new(registry.clone(), Callbacks::new(inbox));
 
-    let surface = callers::Surface::new(service);
-    let callers =
-        Server::start(listeners.callers, tls.clone(), tasks.draining.clone(), move |request, peer, id| {
-            surface.clone().handle(request, peer, id)
-        })?;
-    let surface = admin::Surface::new(registry.clone(), store.clone(), clock, tasks.clone());
-    let plain = Tls::default();
-    let admin = Server::start(listeners.admin, plain, tasks.draining.clone(), move |request, peer, id| {
+    let serve = |listener, tls: &Tls| (listener, tls.clone(), tasks.draining.clone());
+    let (listener, tls_now, draining) = serve(listeners.callers, &tls);
+    let surface = callers::Surface::new(service, public.clone());
+    let callers = Server::start(listener, tls_now, draining, move |request, peer, id| {
         surface.clone().handle(request, peer, id)
     })?;
-    Ok(Running { config, registry, store, tasks, tls, callers, admin })
+    let public = listeners
+        .public
+        .map(|listener| {
+            let (listener, tls, draining) = serve(listener, &tls);
+            Server::start(listener, tls, draining, move |request, _, id| public.clone().handle(request, id))
+        })
+        .transpose()?;
+    let surface = admin::Surface::new(
+        registry.clone(),
+        store.clone(),
+        clock,
+        tasks.clone(),
+        config.admin_token.as_ref(),
+    );
+    let (listener, plain, draining) = serve(listeners.admin, &Tls::default());
+    let admin = Server::start(listener, plain, draining, move |request, peer, id| {
+        surface.clone().handle(request, peer, id)
+    })?;
+    Ok(Running { config, registry, store, tasks, tls, callers, admin, public })
 }
 
 fn open_store(config: &Config) -> anyhow::Result<Store> {
@@ -123,6 +167,11 @@ impl Running {
         self.admin.address
     }
 
+    /// Where the internet connects, if it has a port of its own.
+    pub fn public_address(&self) -> Option<SocketAddr> {
+        self.public.as_ref().map(|server| server.address)
+    }
+
     /// Takes up a new configuration without dropping a request. Returns the sections whose changes
     /// wait for a restart.
     pub fn reload(&mut self, config: Config) -> anyhow::Result<Vec<&'static str>> {
@@ -131,6 +180,8 @@ impl Running {
         let tls = load_tls(&config)?;
         let plain_now = self.config.server.tls.is_none();
         let mut later = Vec::new();
+        // The files are no socket: they are taken up now.
+        self.config.server.verify_files.clone_from(&config.server.verify_files);
         if config.server != self.config.server {
             later.push("server");
         }
@@ -175,14 +226,21 @@ impl Running {
         }
     }
 
+    fn is_idle(&self) -> bool {
+        self.callers.is_idle() && self.public.as_ref().is_none_or(Server::is_idle)
+    }
+
     async fn drain(&self, lame_duck: Duration) {
         // Clients on kept connections learn by `Connection: close` on their next answer. Closing
         // at once would race with requests that are on their way.
         let patience = tokio::time::Instant::now() + lame_duck;
-        while !self.callers.is_idle() && tokio::time::Instant::now() < patience {
+        while !self.is_idle() && tokio::time::Instant::now() < patience {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         self.callers.close().await;
+        if let Some(public) = &self.public {
+            public.close().await;
+        }
         self.admin.close().await;
         self.tasks.wait().await;
     }

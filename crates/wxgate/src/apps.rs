@@ -1,12 +1,14 @@
-//! The live configuration: apps and callers as they are now, swapped whole on a reload.
+//! The live configuration: apps, callers and routes as they are now, swapped whole on a reload.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
+use tokio::sync::watch;
 
 use crate::callers::Callers;
-use crate::config::{AppEntry, Config};
+use crate::config::{AppEntry, Callback, Config, Retention};
+use crate::routes::Routes;
 use crate::slots::{SlotBook, Slots};
 
 /// One WeChat account.
@@ -24,6 +26,14 @@ pub struct Live {
     apps: HashMap<String, Arc<App>>,
     /// Who may call.
     pub callers: Callers,
+    /// Where messages go.
+    pub routes: Routes,
+    /// What callbacks have to be.
+    pub callback: Callback,
+    /// How long things are kept.
+    pub retention: Retention,
+    /// Files at `/`, by name.
+    pub verify_files: BTreeMap<String, String>,
 }
 
 impl Live {
@@ -43,13 +53,19 @@ impl Live {
 pub struct Registry {
     live: Arc<ArcSwap<Live>>,
     slots: SlotBook,
+    changes: watch::Sender<()>,
 }
 
 impl Registry {
     /// The first state.
     pub fn new(config: &Config, slots: SlotBook) -> Self {
         let live = build(config, &slots, None);
-        Self { live: Arc::new(ArcSwap::from_pointee(live)), slots }
+        Self { live: Arc::new(ArcSwap::from_pointee(live)), slots, changes: watch::Sender::new(()) }
+    }
+
+    /// Told of every reload.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
     }
 
     /// The present state; hold it for one request at most.
@@ -67,6 +83,7 @@ impl Registry {
             }
         }
         self.slots.notify();
+        self.changes.send_replace(());
     }
 }
 
@@ -79,5 +96,12 @@ fn build(config: &Config, slots: &SlotBook, before: Option<&Live>) -> Live {
             (entry.appid.clone(), Arc::new(app))
         })
         .collect();
-    Live { apps, callers: Callers::new(config, before.map(|live| &live.callers)) }
+    Live {
+        apps,
+        callers: Callers::new(config, before.map(|live| &live.callers)),
+        routes: Routes::new(config, before.map(|live| &live.routes)),
+        callback: config.callback,
+        retention: config.retention,
+        verify_files: config.server.verify_files.clone(),
+    }
 }

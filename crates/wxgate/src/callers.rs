@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ipnet::IpNet;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
@@ -111,8 +111,7 @@ impl Callers {
         let mut keyless = Vec::new();
         for entry in &config.callers {
             let caller = Arc::new(Caller::new(entry, before));
-            let keys: Vec<&SecretString> = [&entry.key, &entry.previous_key].into_iter().flatten().collect();
-            for key in &keys {
+            for key in [&entry.key, &entry.previous_key].into_iter().flatten() {
                 let (index, rest) = digest(key.expose_secret());
                 keyed.insert(index, (rest, caller.clone()));
             }

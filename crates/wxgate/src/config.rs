@@ -7,6 +7,8 @@
 
 mod entries;
 mod reader;
+mod routes;
+mod secret;
 mod sections;
 
 use std::collections::BTreeMap;
@@ -14,7 +16,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use entries::{AppEntry, CallerEntry, Kind, TokenMode, is_key};
-pub use sections::{Auth, Log, LogFormat, Server, Store, Wechat};
+pub use routes::{Form, RouteEntry, Seal, Target};
+pub use secret::{Secret, WebhookSecret};
+pub use sections::{Auth, Callback, Egress, Log, LogFormat, Retention, Server, Store, Wechat};
 
 use reader::Reader;
 
@@ -35,12 +39,22 @@ pub struct Config {
     pub wechat: Wechat,
     /// `[auth]`
     pub auth: Auth,
+    /// `[callback]`
+    pub callback: Callback,
+    /// `[retention]`
+    pub retention: Retention,
+    /// `[egress]`
+    pub egress: Egress,
     /// `[log]`
     pub log: Log,
     /// `[[apps]]`, of all files
     pub apps: Vec<AppEntry>,
     /// `[[callers]]`, of all files
     pub callers: Vec<CallerEntry>,
+    /// `[[routes]]`, of all files, in order
+    pub routes: Vec<RouteEntry>,
+    /// `WXGATE_ADMIN_TOKEN`: opens the admin API; without it nothing does.
+    pub admin_token: Option<Secret>,
 }
 
 /// One mistake in the configuration.
@@ -102,16 +116,20 @@ pub fn parse(text: &str, name: &str, folder: &Path, environment: &Environment) -
         included(&pattern, folder, &mut files, &mut problems);
     }
     let server = sections::server(root.section("server"), &mut problems);
-    let config = Config {
+    let mut config = Config {
         auth: sections::auth(root.section("auth"), &server, &mut problems),
         server,
         store: sections::store(root.section("store"), &mut problems),
         wechat: sections::wechat(root.section("wechat"), &mut problems),
+        callback: sections::callback(root.section("callback"), &mut problems),
+        retention: sections::retention(root.section("retention"), &mut problems),
+        egress: sections::egress(root.section("egress"), &mut problems),
         log: sections::log(root.section("log"), &mut problems),
         apps: Vec::new(),
         callers: Vec::new(),
+        routes: Vec::new(),
+        admin_token: secret::from_environment("WXGATE_ADMIN_TOKEN", environment, &mut problems),
     };
-    sections::later(&mut root, &mut problems);
     let mut lists = entries::Lists::default();
     lists.read(&mut root, "", &mut problems);
     root.finish(&mut problems);
@@ -142,8 +160,8 @@ pub fn parse(text: &str, name: &str, folder: &Path, environment: &Environment) -
             });
         }
     }
-    let (apps, callers) = lists.finish(&mut problems);
-    if problems.is_empty() { Ok(Config { apps, callers, ..config }) } else { Err(Problems(problems)) }
+    lists.finish(&mut config, &mut problems);
+    if problems.is_empty() { Ok(config) } else { Err(Problems(problems)) }
 }
 
 fn syntax_problem(name: &str, text: &str, error: &toml::de::Error) -> Problem {

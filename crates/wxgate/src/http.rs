@@ -1,17 +1,25 @@
-//! The HTTP surfaces. `callers` is the one business systems reach, `admin` the one for operators;
-//! [`server`] carries both. What every surface shares stands here.
+//! The HTTP surfaces. `callers` is the one business systems reach, `public` the part of it that the
+//! internet may reach, `admin` the one for operators; [`server`] carries them. What every surface
+//! shares stands here.
 
 pub mod admin;
+mod api;
+pub mod callback;
 pub mod callers;
 pub mod identify;
+pub mod public;
 pub mod server;
 pub mod service;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use http::header::ACCEPT_LANGUAGE;
 use http::{HeaderMap, HeaderValue, Response};
-use http_body_util::{Either, Full};
+use http_body_util::{BodyExt as _, Either, Full, LengthLimitError, Limited};
+use hyper::body::{Body as _, Incoming};
 use rand::RngExt as _;
+use tokio::time::{Instant, timeout_at};
 
 /// A body: whole in memory, or an axum handler's.
 pub type Body = Either<Full<Bytes>, axum::body::Body>;
@@ -65,4 +73,41 @@ pub fn whole(response: Response<Full<Bytes>>) -> Response<Body> {
 /// An axum answer as a [`Body`].
 pub fn streamed(response: Response<axum::body::Body>) -> Response<Body> {
     response.map(Either::Right)
+}
+
+/// Why a request's body isn't there.
+enum Unread {
+    TooLarge,
+    /// Cut off, or not there in time.
+    Cut(String),
+}
+
+/// The whole body, if it is no longer than `limit` and there by `deadline`.
+async fn read(body: Incoming, limit: usize, deadline: Instant) -> Result<Bytes, Unread> {
+    if body.size_hint().lower() > limit as u64 {
+        return Err(Unread::TooLarge);
+    }
+    match timeout_at(deadline, Limited::new(body, limit).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Unread::TooLarge),
+        Ok(Err(error)) => Err(Unread::Cut(error.to_string())),
+        Err(_) => Err(Unread::Cut("too slow".to_owned())),
+    }
+}
+
+/// Counts a request while it is at work.
+struct AtWork<'a>(&'a AtomicUsize);
+
+impl<'a> AtWork<'a> {
+    /// `None`: there are `most` already.
+    fn enter(count: &'a AtomicUsize, most: usize) -> Option<Self> {
+        let guard = Self(count);
+        (count.fetch_add(1, Ordering::Relaxed) < most).then_some(guard)
+    }
+}
+
+impl Drop for AtWork<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }

@@ -1,11 +1,13 @@
-//! The one outgoing HTTP client: one connector, one pool. Redirects are never followed and proxy
-//! variables of the environment are ignored.
+//! The outgoing HTTP client: one connector, one pool; guarded, it connects only where [`Egress`] allows.
+//! Redirects are never followed and proxy variables of the environment are ignored.
 
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::uri::Scheme;
 use http::{HeaderValue, Request, Response, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -15,12 +17,21 @@ use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::legacy::{self, Error};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
+use tokio::time::error::Elapsed;
 use url::Url;
+
+use crate::egress::{Egress, Forbidden, Resolver};
 
 /// A host that doesn't answer a SYN in this time is tried no longer: the next one may.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// WeChat's edge closes idle connections after about a minute; be first.
 const IDLE: Duration = Duration::from_secs(45);
+/// The rules are asked for every new connection: let none be kept for long.
+const GUARDED_IDLE: Duration = Duration::from_secs(10);
+/// A name that isn't resolved in this time has no address.
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
+/// So many addresses of a name are tried.
+const MAX_ADDRESSES: usize = 4;
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]
@@ -38,14 +49,24 @@ impl Client {
             None => Dialer::Direct(tcp),
             Some(url) => Dialer::Proxied(tunnel(url, tcp)?),
         };
+        Self::over(dialer, IDLE, 256)
+    }
+
+    /// Connects only where `egress` allows: every address of a host is judged, for every connection, and only
+    /// what was judged is connected to. Ask [`forbidden`] whether that is why a request failed.
+    pub fn guarded(egress: Egress, resolver: Resolver, loopback_allowed: bool) -> anyhow::Result<Self> {
+        Self::over(Dialer::Guarded(Guard { egress, resolver, loopback_allowed }), GUARDED_IDLE, 8)
+    }
+
+    fn over(dialer: Dialer, idle: Duration, max_idle_per_host: usize) -> anyhow::Result<Self> {
         let connector = HttpsConnectorBuilder::new()
             .with_provider_and_webpki_roots(crate::tls::provider())?
             .https_or_http()
             .enable_http1()
             .wrap_connector(dialer);
         let client = legacy::Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(256)
+            .pool_idle_timeout(idle)
+            .pool_max_idle_per_host(max_idle_per_host)
             .pool_timer(TokioTimer::new())
             .build(connector);
         Ok(Self(client))
@@ -55,6 +76,18 @@ impl Client {
     pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Error> {
         self.0.request(request).await
     }
+}
+
+/// The address the rules refused, if that is why nothing was sent.
+pub fn forbidden(error: &Error) -> Option<&Forbidden> {
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        if let Some(forbidden) = cause.downcast_ref() {
+            return Some(forbidden);
+        }
+        next = cause.source();
+    }
+    None
 }
 
 fn tunnel(proxy: &Url, tcp: HttpConnector) -> anyhow::Result<Tunnel<HttpConnector>> {
@@ -80,9 +113,48 @@ pub enum Dialer {
     Direct(HttpConnector),
     /// Through the configured proxy.
     Proxied(Tunnel<HttpConnector>),
+    /// By connecting to it where the rules allow.
+    Guarded(Guard),
 }
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Connects to hosts whose every address may be connected to.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    egress: Egress,
+    resolver: Resolver,
+    loopback_allowed: bool,
+}
+
+impl Guard {
+    async fn connect(self, uri: Uri) -> Result<TcpStream, BoxError> {
+        let host = uri.host().ok_or_else(|| io::Error::other("the URL has no host"))?;
+        let default = if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
+        let found = self.resolver.resolve(host, uri.port_u16().unwrap_or(default));
+        let addresses = tokio::time::timeout(RESOLVE_TIMEOUT, found).await.map_err(timed_out)??;
+        // A name that mixes good and forbidden addresses is an attack: none of them is used.
+        for address in &addresses {
+            self.egress.check(*address, self.loopback_allowed)?;
+        }
+        let mut last = io::Error::other("the host has no address");
+        for address in addresses.into_iter().take(MAX_ADDRESSES) {
+            match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => {
+                    stream.set_nodelay(true)?;
+                    return Ok(stream);
+                }
+                Ok(Err(error)) => last = error,
+                Err(elapsed) => last = timed_out(elapsed),
+            }
+        }
+        Err(last.into())
+    }
+}
+
+fn timed_out(elapsed: Elapsed) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, elapsed)
+}
 
 impl tower::Service<Uri> for Dialer {
     type Response = TokioIo<TcpStream>;
@@ -93,6 +165,7 @@ impl tower::Service<Uri> for Dialer {
         match self {
             Self::Direct(tcp) => tcp.poll_ready(cx).map_err(BoxError::from),
             Self::Proxied(tunnel) => tunnel.poll_ready(cx).map_err(BoxError::from),
+            Self::Guarded(_) => Poll::Ready(Ok(())),
         }
     }
 
@@ -105,6 +178,10 @@ impl tower::Service<Uri> for Dialer {
             Self::Proxied(tunnel) => {
                 let stream = tunnel.call(uri);
                 Box::pin(async { Ok(stream.await?) })
+            }
+            Self::Guarded(guard) => {
+                let stream = guard.clone().connect(uri);
+                Box::pin(async { Ok(TokioIo::new(stream.await?)) })
             }
         }
     }

@@ -123,12 +123,13 @@ impl Sealer {
         self.cipher.decrypt(&XNonce::from(nonce), payload).map_err(|_| Unsealable)
     }
 
-    /// A row key for something that must not stand in the store in clear (a code, say).
-    pub fn index(&self, parts: &[&str]) -> [u8; 32] {
+    /// A row key for something that must not stand in the store in clear (a code, say), and a MAC
+    /// that only this master key's owner can make.
+    pub fn index(&self, parts: &[&[u8]]) -> [u8; 32] {
         let mut text = Vec::new();
         for part in parts {
             text.extend_from_slice(&(part.len() as u32).to_be_bytes());
-            text.extend_from_slice(part.as_bytes());
+            text.extend_from_slice(part);
         }
         hmac_sha256(&self.index_key, &text)
     }

@@ -1,8 +1,10 @@
-//! What wxgate must not forget, and nothing else: tokens and tickets, answers to single-use codes.
+//! What wxgate must not forget, and nothing else: tokens and tickets, answers to single-use codes,
+//! messages and what became of them.
 //!
 //! This file is the list of questions the rest may ask; the SQL lives under `store/`. Everything
 //! secret arrives here sealed already (see [`crate::seal`]), so no plain secret reaches a disk.
 
+mod messages;
 mod migrations;
 mod sqlite;
 
@@ -10,6 +12,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+
+pub use messages::{
+    Accepted, Attempt, Claimed, Delivery, DeliveryQuery, Event, EventQuery, Kept, NewDelivery, NewEvent,
+    Status, Verdict,
+};
 
 use crate::seal::{Place, Sealer};
 

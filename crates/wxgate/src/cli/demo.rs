@@ -67,7 +67,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let text = settings(&sandbox.url(), callers.local_addr()?, admin.local_addr()?, key.as_deref());
     let config = config::parse(&text, "demo", &data, &config::Environment::new())?;
     telemetry::start(config.log);
-    let running = app::start(config, Clock::System, Listeners { callers, admin }).await?;
+    let running = app::start(config, Clock::System, Listeners { callers, admin, public: None }).await?;
 
     let gateway = format!("http://{}", reachable(running.address()));
     let admin = format!("http://{}", running.admin_address());

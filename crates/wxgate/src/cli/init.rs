@@ -5,12 +5,11 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
-use secrecy::SecretString;
 
 use super::run::print;
 use super::{check, new_key};
 use crate::clock::Clock;
-use crate::config::{self, AppEntry, Kind, TokenMode};
+use crate::config::{self, AppEntry, Kind};
 use crate::transport::Transport;
 
 #[derive(Debug, clap::Args)]
@@ -47,14 +46,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     };
     let appid = ask("AppID：", plain)?;
     let secret = ask("AppSecret：", plain)?;
-    let app = AppEntry {
-        appid,
-        kind,
-        name: String::new(),
-        tags: Vec::new(),
-        secret: SecretString::from(secret.as_str()),
-        token_mode: TokenMode::Stable,
-    };
+    let app = AppEntry::new(appid, kind, secret.clone().into());
     print("正在用稳定版接口（普通模式，不影响在用的令牌）试一试……\n")?;
     let transport = Transport::new(&settings.wechat, Clock::System)?;
     let outcome = check::check_app(&transport, &app).await;

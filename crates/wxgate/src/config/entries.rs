@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 
 use ipnet::IpNet;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 use toml::Value;
+use wechat::crypt::AesKey;
 
-use super::Problem;
 use super::reader::Reader;
-use super::sections::{networks, same_secret};
+use super::routes::{RouteEntry, route};
+use super::sections::networks;
+use super::{Config, Problem, Secret};
 use crate::rights::{ApiPatterns, AppPatterns};
 
 /// What an app is to WeChat.
@@ -43,7 +45,7 @@ pub enum TokenMode {
 }
 
 /// One `[[apps]]`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct AppEntry {
     /// WeChat's AppID.
     pub appid: String,
@@ -54,28 +56,46 @@ pub struct AppEntry {
     /// For `tag:NAME` in callers and routes.
     pub tags: Vec<String>,
     /// AppSecret.
-    pub secret: SecretString,
+    pub secret: Secret,
     /// Where its token comes from.
     pub token_mode: TokenMode,
+    /// 原始 ID, `gh_…`; may be empty.
+    pub original_id: String,
+    /// What its callbacks are signed with, the current token first; none: it refuses callbacks.
+    pub callback_tokens: Vec<Secret>,
+    /// What its callbacks are encrypted with, the current key first; none: plain mode.
+    pub aes_keys: Vec<AesKey>,
+    /// With a key: unencrypted messages are good as well.
+    pub allow_plain: bool,
 }
 
-impl PartialEq for AppEntry {
-    fn eq(&self, other: &Self) -> bool {
-        (&self.appid, self.kind, &self.name, &self.tags, self.token_mode)
-            == (&other.appid, other.kind, &other.name, &other.tags, other.token_mode)
-            && same_secret(Some(&self.secret), Some(&other.secret))
+impl AppEntry {
+    /// With every other key at its default.
+    pub fn new(appid: String, kind: Kind, secret: Secret) -> Self {
+        Self {
+            appid,
+            kind,
+            name: String::new(),
+            tags: Vec::new(),
+            secret,
+            token_mode: TokenMode::Stable,
+            original_id: String::new(),
+            callback_tokens: Vec::new(),
+            aes_keys: Vec::new(),
+            allow_plain: false,
+        }
     }
 }
 
 /// One `[[callers]]`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CallerEntry {
     /// For logs and audits.
     pub name: String,
     /// Absent: whoever calls without a key from `networks`.
-    pub key: Option<SecretString>,
+    pub key: Option<Secret>,
     /// Still accepted while services change over.
-    pub previous_key: Option<SecretString>,
+    pub previous_key: Option<Secret>,
     /// Which apps it may use.
     pub apps: AppPatterns,
     /// Which paths it may call.
@@ -88,20 +108,12 @@ pub struct CallerEntry {
     pub export_token: bool,
 }
 
-impl PartialEq for CallerEntry {
-    fn eq(&self, other: &Self) -> bool {
-        (&self.name, &self.apps, &self.apis, &self.networks, self.rate, self.export_token)
-            == (&other.name, &other.apps, &other.apis, &other.networks, other.rate, other.export_token)
-            && same_secret(self.key.as_ref(), other.key.as_ref())
-            && same_secret(self.previous_key.as_ref(), other.previous_key.as_ref())
-    }
-}
-
 /// Gathers entries over several files, then looks at them together.
 #[derive(Default)]
 pub(super) struct Lists {
     apps: Vec<(String, AppEntry)>,
     callers: Vec<(String, CallerEntry)>,
+    routes: Vec<(String, RouteEntry)>,
 }
 
 impl Lists {
@@ -112,30 +124,19 @@ impl Lists {
         for (index, reader) in root.list("callers", label).into_iter().enumerate() {
             self.callers.push((format!("{label}callers[{index}]"), caller(reader, problems)));
         }
-        root.later("routes", &Value::Array(Vec::new()));
+        for (index, reader) in root.list("routes", label).into_iter().enumerate() {
+            self.routes.push((format!("{label}routes[{index}]"), route(reader, problems)));
+        }
     }
 
-    pub(super) fn finish(self, problems: &mut Vec<Problem>) -> (Vec<AppEntry>, Vec<CallerEntry>) {
-        let mut seen = HashMap::new();
-        for (place, app) in &self.apps {
-            let first = seen.entry(&app.appid).or_insert(place);
-            if *first != place && !app.appid.is_empty() {
-                problems.push(Problem {
-                    key: format!("{place}.appid"),
-                    text: format!("{} 与 {first} 重复", app.appid),
-                });
-            }
-        }
-        let mut names = HashMap::new();
+    /// Looks at what only all of them together show.
+    pub(super) fn finish(self, config: &mut Config, problems: &mut Vec<Problem>) {
+        unique("appid", self.apps.iter().map(|(place, app)| (place, &app.appid)), problems);
+        unique("original_id", self.apps.iter().map(|(place, app)| (place, &app.original_id)), problems);
+        unique("name", self.callers.iter().map(|(place, caller)| (place, &caller.name)), problems);
+        unique("name", self.routes.iter().map(|(place, route)| (place, &route.name)), problems);
         let mut keys = HashMap::new();
         for (place, caller) in &self.callers {
-            let first = names.entry(&caller.name).or_insert(place);
-            if *first != place && !caller.name.is_empty() {
-                problems.push(Problem {
-                    key: format!("{place}.name"),
-                    text: format!("{} 与 {first} 重复", caller.name),
-                });
-            }
             for key in [&caller.key, &caller.previous_key].into_iter().flatten() {
                 let first = keys.entry(key.expose_secret()).or_insert(place);
                 if *first != place {
@@ -146,10 +147,25 @@ impl Lists {
                 }
             }
         }
-        (
-            self.apps.into_iter().map(|(_, app)| app).collect(),
-            self.callers.into_iter().map(|(_, caller)| caller).collect(),
-        )
+        config.apps = self.apps.into_iter().map(|(_, app)| app).collect();
+        config.callers = self.callers.into_iter().map(|(_, caller)| caller).collect();
+        config.routes = self.routes.into_iter().map(|(_, route)| route).collect();
+    }
+}
+
+/// Complains about a value that two entries have; empty ones don't count.
+fn unique<'a>(
+    key: &str,
+    values: impl Iterator<Item = (&'a String, &'a String)>,
+    problems: &mut Vec<Problem>,
+) {
+    let mut seen = HashMap::new();
+    for (place, value) in values.filter(|(_, value)| !value.is_empty()) {
+        let first = seen.entry(value).or_insert(place);
+        if *first != place {
+            problems
+                .push(Problem { key: format!("{place}.{key}"), text: format!("{value} 与 {first} 重复") });
+        }
     }
 }
 
@@ -173,14 +189,49 @@ fn app(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> AppEntry {
     }
     let token_mode =
         s.choice("token_mode", &[("stable", TokenMode::Stable), ("classic", TokenMode::Classic)]);
-    let empty = Value::String(String::new());
-    for key in ["original_id", "callback_token", "previous_callback_token", "aes_key", "previous_aes_key"] {
-        s.later(key, &empty);
-    }
-    s.later("allow_plain", &Value::Boolean(false));
+    let original_id = s.string("original_id", "");
+    let callback_tokens =
+        pair(&mut s, "callback_token", "previous_callback_token", |text| Some(text.clone()));
+    let aes_keys =
+        pair(&mut s, "aes_key", "previous_aes_key", |text| AesKey::parse(text.expose_secret()).ok());
+    let allow_plain = s.bool("allow_plain", false);
     s.later("oauth_redirects", &Value::Array(Vec::new()));
     s.finish(problems);
-    AppEntry { appid, kind, name, tags, secret: secret.unwrap_or_default(), token_mode }
+    AppEntry {
+        appid,
+        kind,
+        name,
+        tags,
+        secret: secret.unwrap_or_default(),
+        token_mode,
+        original_id,
+        callback_tokens,
+        aes_keys,
+        allow_plain,
+    }
+}
+
+/// The current secret and the one before it, in this order.
+fn pair<T>(
+    s: &mut Reader<'_>,
+    key: &'static str,
+    previous: &'static str,
+    parse: impl Fn(&Secret) -> Option<T>,
+) -> Vec<T> {
+    let before = s.problems();
+    let secrets = [(key, s.secret(key)), (previous, s.secret(previous))];
+    if secrets[0].1.is_none() && secrets[1].1.is_some() && s.problems() == before {
+        s.problem(previous, format!("只有 {previous} 而没有 {key}：轮换期间两者都要写"));
+    }
+    let mut found = Vec::new();
+    for (name, secret) in secrets {
+        match secret.as_ref().map(&parse) {
+            Some(Some(value)) => found.push(value),
+            Some(None) => s.problem(name, "应是公众平台上的 EncodingAESKey：43 个字母和数字"),
+            None => {}
+        }
+    }
+    found
 }
 
 fn caller(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> CallerEntry {
@@ -208,7 +259,7 @@ fn caller(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> CallerEntry {
     CallerEntry { name, key, previous_key, apps, apis, networks, rate, export_token }
 }
 
-fn key(s: &mut Reader<'_>, name: &'static str) -> Option<SecretString> {
+fn key(s: &mut Reader<'_>, name: &'static str) -> Option<Secret> {
     let key = s.secret(name)?;
     if is_key(key.expose_secret()) {
         return Some(key);

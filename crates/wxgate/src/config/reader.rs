@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use secrecy::SecretString;
 use toml::{Table, Value};
 
-use super::{Environment, Problem};
+use super::{Environment, Problem, Secret};
 
 pub(super) type Overrides = BTreeMap<(String, String), String>;
 
@@ -188,6 +187,37 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// A list of durations.
+    pub(super) fn durations(&mut self, key: &'static str, default: &[&str]) -> Vec<Duration> {
+        let read =
+            |texts: &[String]| texts.iter().map(|text| parse_duration(text)).collect::<Option<Vec<_>>>();
+        let texts = self.strings(key, default);
+        read(&texts).unwrap_or_else(|| {
+            self.problem(key, "应是时长数组，如 [\"5s\", \"2m\"]");
+            Vec::new()
+        })
+    }
+
+    /// A table of strings, as `{ "a.txt" = "text" }`.
+    pub(super) fn texts(&mut self, key: &'static str) -> BTreeMap<String, String> {
+        let read = |table: Table| {
+            let pairs = table.into_iter().map(|(name, value)| match value {
+                Value::String(text) => Some((name, text)),
+                _ => None,
+            });
+            pairs.collect::<Option<_>>()
+        };
+        match self.take(key) {
+            None => Some(BTreeMap::new()),
+            Some(Value::Table(table)) => read(table),
+            Some(_) => None,
+        }
+        .unwrap_or_else(|| {
+            self.problem(key, "应是字符串表，如 { \"a.txt\" = \"内容\" }");
+            BTreeMap::new()
+        })
+    }
+
     /// A value that `parse` understands; `what` completes "应是…".
     pub(super) fn parsed<T>(
         &mut self,
@@ -216,7 +246,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A secret: itself, `env:NAME` or `file:/path`. `None` for "" or an absent key.
-    pub(super) fn secret(&mut self, key: &'static str) -> Option<SecretString> {
+    pub(super) fn secret(&mut self, key: &'static str) -> Option<Secret> {
         let text = self.string(key, "");
         if text.is_empty() {
             return None;

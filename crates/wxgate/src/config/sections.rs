@@ -1,16 +1,15 @@
-//! `[server]`, `[store]`, `[wechat]`, `[auth]`, `[log]`, and the sections of later versions.
+//! `[server]`, `[store]`, `[wechat]`, `[auth]`, `[callback]`, `[retention]`, `[egress]`, `[log]`.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use secrecy::SecretString;
-use toml::{Table, Value};
 use url::Url;
 
-use super::Problem;
 use super::reader::Reader;
+use super::{Problem, Secret};
 
 /// Section names, for overrides from the environment.
 pub(super) const NAMES: &[&str] =
@@ -21,8 +20,12 @@ pub(super) const NAMES: &[&str] =
 pub struct Server {
     /// Where callers connect.
     pub listen: SocketAddr,
-    /// Health, and later console, admin API and metrics.
+    /// Health and the admin API; later console and metrics.
     pub admin_listen: SocketAddr,
+    /// A port with only what the internet needs.
+    pub public_listen: Option<SocketAddr>,
+    /// Files that prove to WeChat whose domain it is, by name.
+    pub verify_files: BTreeMap<String, String>,
     /// How WeChat and browsers reach wxgate.
     pub public_url: Option<Url>,
     /// Further `Host` names that keyless calls may use.
@@ -36,18 +39,12 @@ pub struct Server {
 }
 
 /// Where things are kept.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Store {
     /// The SQLite database.
     pub path: PathBuf,
     /// 32 bytes base64; absent: a file beside the database.
-    pub master_key: Option<SecretString>,
-}
-
-impl PartialEq for Store {
-    fn eq(&self, other: &Self) -> bool {
-        self.path == other.path && same_secret(self.master_key.as_ref(), other.master_key.as_ref())
-    }
+    pub master_key: Option<Secret>,
 }
 
 impl Store {
@@ -103,6 +100,29 @@ impl Auth {
     }
 }
 
+/// What callbacks have to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Callback {
+    /// How far a callback's timestamp may be from now; `None`: any distance.
+    pub max_age: Option<Duration>,
+}
+
+/// How long things are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Messages, and what became of them.
+    pub events: Duration,
+    /// Deliveries that were given up, with their messages.
+    pub dead_letters: Duration,
+}
+
+/// Where wxgate may connect to by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Egress {
+    /// Whether targets that don't come from the file may be on this machine.
+    pub allow_loopback: bool,
+}
+
 /// The log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Log {
@@ -153,10 +173,45 @@ pub(super) fn server(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> Server {
         }
     };
     let shutdown_grace = s.duration("shutdown_grace", "25s");
-    s.later("public_listen", &Value::String(String::new()));
-    s.later("verify_files", &Value::Table(Table::new()));
+    let public_listen = match s.string("public_listen", "") {
+        text if text.is_empty() => None,
+        text => {
+            let address = text.parse::<SocketAddr>().ok();
+            if address.is_none() {
+                s.problem("public_listen", "应是 \"IP:端口\"，如 \"0.0.0.0:36080\"；不用则为空");
+            }
+            address
+        }
+    };
+    if let Some(address) = public_listen
+        && address.port() != 0
+        && (address == listen || address == admin_listen)
+    {
+        s.problem("public_listen", "不能与 server.listen 或 server.admin_listen 相同");
+    }
+    let verify_files = s.texts("verify_files");
+    for name in verify_files.keys().filter(|name| !is_file_name(name)) {
+        s.problem("verify_files", format!("\"{name}\" 应是文件名，如 \"MP_verify_8rTLYcFQ2vRmVUOt.txt\""));
+    }
     s.finish(problems);
-    Server { listen, admin_listen, public_url, hosts, trusted_proxies, tls, shutdown_grace }
+    Server {
+        listen,
+        admin_listen,
+        public_listen,
+        verify_files,
+        public_url,
+        hosts,
+        trusted_proxies,
+        tls,
+        shutdown_grace,
+    }
+}
+
+/// A name below `/`, of the kind WeChat gives.
+fn is_file_name(name: &str) -> bool {
+    !name.starts_with('.')
+        && (1..=128).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
 }
 
 pub(super) fn store(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> Store {
@@ -201,7 +256,7 @@ pub(super) fn wechat(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> Wechat {
         None => None,
         Some(text) => {
             let url =
-                web_url(secrecy::ExposeSecret::expose_secret(&text)).filter(|url| url.scheme() == "http");
+                web_url(secrecy::ExposeSecret::expose_secret(&*text)).filter(|url| url.scheme() == "http");
             if url.is_none() {
                 s.problem("proxy", "应是 http://[用户:密码@]主机:端口");
             }
@@ -244,19 +299,31 @@ pub(super) fn log(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> Log {
     Log { level, format }
 }
 
-/// Sections whose features come later.
-pub(super) fn later(root: &mut Reader<'_>, problems: &mut Vec<Problem>) {
-    let text = |text: &str| Value::String(text.to_owned());
-    let mut callback = root.section("callback");
-    callback.later("max_age", &text("24h"));
-    callback.finish(problems);
-    let mut retention = root.section("retention");
-    retention.later("events", &text("7d"));
-    retention.later("dead_letters", &text("30d"));
-    retention.finish(problems);
-    let mut egress = root.section("egress");
-    egress.later("allow_loopback", &Value::Boolean(false));
-    egress.finish(problems);
+pub(super) fn callback(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> Callback {
+    let max_age = s.duration("max_age", "24h");
+    if max_age > Duration::from_secs(30 * 86400) {
+        s.problem("max_age", "最多 30d；\"0\" 表示不检查");
+    }
+    s.finish(problems);
+    Callback { max_age: (!max_age.is_zero()).then_some(max_age) }
+}
+
+pub(super) fn retention(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> Retention {
+    let retention =
+        Retention { events: s.duration("events", "7d"), dead_letters: s.duration("dead_letters", "30d") };
+    for (key, length) in [("events", retention.events), ("dead_letters", retention.dead_letters)] {
+        if length.is_zero() || length > Duration::from_secs(3650 * 86400) {
+            s.problem(key, "应大于 0，最多 3650d");
+        }
+    }
+    s.finish(problems);
+    retention
+}
+
+pub(super) fn egress(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> Egress {
+    let allow_loopback = s.bool("allow_loopback", false);
+    s.finish(problems);
+    Egress { allow_loopback }
 }
 
 pub(super) fn networks(s: &mut Reader<'_>, key: &'static str) -> Vec<IpNet> {
@@ -299,9 +366,4 @@ fn base_url(text: &str) -> Option<Url> {
 /// Whether only this machine can reach `ip`.
 pub(super) fn is_loopback(ip: IpAddr) -> bool {
     ip.to_canonical().is_loopback()
-}
-
-pub(super) fn same_secret(a: Option<&SecretString>, b: Option<&SecretString>) -> bool {
-    use secrecy::ExposeSecret as _;
-    a.map(SecretString::expose_secret) == b.map(SecretString::expose_secret)
 }

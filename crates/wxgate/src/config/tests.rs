@@ -1,3 +1,5 @@
+use secrecy::ExposeSecret as _;
+
 use super::*;
 
 fn environment(pairs: &[(&str, &str)]) -> Environment {
@@ -28,11 +30,17 @@ fn the_examples_in_the_defaults_are_valid() {
         .map(|line| {
             line.strip_prefix("# ").filter(|l| l.starts_with("[[") || l.contains(" = ")).unwrap_or(line)
         })
-        .filter(|line| !line.contains("[[routes]]") && !line.contains("WXGATE_"))
+        .filter(|line| !line.contains("WXGATE_"))
         .map(|line| format!("{line}\n"))
         .collect();
-    let environment = environment(&[("WX_SECRET", "s"), ("SHOP_KEY", "key_0123456789abcdefghijklmn")]);
+    let environment = environment(&[
+        ("WX_SECRET", "s"),
+        ("SHOP_KEY", "key_0123456789abcdefghijklmn"),
+        ("WX_CALLBACK_TOKEN", "t"),
+        ("AUDIT_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+    ]);
     let config = parse(&text, "x", Path::new(""), &environment).unwrap();
+    assert_eq!(config.routes.iter().map(|route| route.name.as_str()).collect::<Vec<_>>(), ["shop", "audit"]);
     assert_eq!(config.apps[0].appid, "wx3cc8fd6963e31a32");
     assert_eq!(config.callers[0].name, "shop");
 }
@@ -98,12 +106,12 @@ fn all_problems_are_reported_at_once_each_by_its_key() {
 
 #[test]
 fn what_comes_later_may_stand_at_its_default_only() {
-    assert!(read("[callback]\nmax_age = \"24h\"\n[egress]\nallow_loopback = false").is_ok());
     let none = Environment::new();
-    assert_eq!(wrong_keys("[callback]\nmax_age = \"1h\"", &none), ["callback.max_age"]);
-    assert_eq!(wrong_keys("[[routes]]\nname = \"x\"", &none), ["routes"]);
+    let app = "[[apps]]\nappid = \"wx1\"\nkind = \"mini\"\nsecret = \"s\"\noauth_redirects = ";
+    assert!(read(&format!("{app}[]")).is_ok());
+    assert_eq!(wrong_keys(&format!("{app}[\"https://a/\"]"), &none), ["apps[0].oauth_redirects"]);
     assert_eq!(wrong_keys("[store]\nurl = \"postgres://u:p@h/d\"", &none), ["store.url"]);
-    let problems = read("[server]\npublic_listen = \"0.0.0.0:80\"").unwrap_err();
+    let problems = read(&format!("{app}[\"https://a/\"]")).unwrap_err();
     assert!(problems.to_string().contains("not in this version"));
 }
 
@@ -127,8 +135,7 @@ fn the_environment_overrides_scalars_and_a_secret_may_come_from_elsewhere() {
     let config = parse(text, "wxgate.toml", dir.path(), &environment).unwrap();
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:5");
     assert!(config.auth.off);
-    let secrets: Vec<_> =
-        config.apps.iter().map(|a| secrecy::ExposeSecret::expose_secret(&a.secret)).collect();
+    let secrets: Vec<_> = config.apps.iter().map(|a| a.secret.expose_secret()).collect();
     assert_eq!(secrets, ["from-env", "from-file"]);
 }
 
@@ -175,8 +182,103 @@ fn a_secret_is_taken_without_the_newline_it_ends_in() {
     };
     let text = format!("{}{}", app(1, "env:SECRET"), app(2, "file:s2"));
     let config = parse(&text, "t", dir.path(), &environment).unwrap();
-    let secret = |n: usize| secrecy::ExposeSecret::expose_secret(&config.apps[n].secret).to_owned();
+    let secret = |n: usize| config.apps[n].secret.expose_secret().to_owned();
     assert_eq!((secret(0).as_str(), secret(1).as_str()), ("s1", "s2"));
     assert_eq!(wrong_keys(&app(1, "   "), &environment), ["apps[0].secret"]);
     assert_eq!(wrong_keys("[store]\nurl = \"sqlite::memory:\"", &environment), ["store.url"]);
+}
+
+#[test]
+fn every_mistake_in_a_route_is_named() {
+    let route = |more: &str| format!("[[routes]]\nname = \"r\"\ntarget = \"http://10.0.0.1/\"\n{more}");
+    let none = Environment::new();
+    assert!(read(&route("")).is_ok());
+    let json = "format = \"json\"\nsecret = \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"\n";
+    assert!(read(&route(json)).is_ok());
+    for (more, key) in [
+        ("events = [\"evnt:SCAN\"]", "events"),
+        ("apps = [\"tag:\"]", "apps"),
+        ("scenes = [\"[\"]", "scenes"),
+        ("token = \"t\"\nformat = \"json\"\nsecret = \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"", "token"),
+        ("secret = \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"", "secret"),
+        ("format = \"json\"", "secret"),
+        ("format = \"json\"\nsecret = \"whsec_dG9vLXNob3J0\"", "secret"),
+        ("format = \"xml\"", "format"),
+        ("aes_key = \"short\"", "aes_key"),
+        ("reply_wait = \"5s\"", "reply_wait"),
+        ("late_reply = \"custom\"", "late_reply"),
+        ("concurrency = 0", "concurrency"),
+        ("timeout = \"10m\"", "timeout"),
+        ("retry = [\"soon\"]", "retry"),
+        ("retries = []", "retries"),
+    ] {
+        assert_eq!(wrong_keys(&route(more), &none), [format!("routes[0].{key}")], "{more}");
+    }
+    for target in [
+        "",
+        "10.0.0.1/x",
+        "ftp://10.0.0.1/",
+        "http://user:password@10.0.0.1/",
+        "http://169.254.169.254/",
+        "http://0/",
+        "http://[fe80::1]/",
+    ] {
+        let text = format!("[[routes]]\nname = \"r\"\ntarget = \"{target}\"");
+        assert_eq!(wrong_keys(&text, &none), ["routes[0].target"], "{target}");
+    }
+    assert_eq!(wrong_keys(&format!("{}\n{}", route(""), route("")), &none), ["routes[1].name"]);
+}
+
+#[test]
+fn callback_secrets_come_in_pairs_and_shapes() {
+    let none = Environment::new();
+    let app = |more: &str| format!("[[apps]]\nappid = \"wx1\"\nkind = \"mini\"\nsecret = \"s\"\n{more}");
+    let key = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
+    let config =
+        read(&app(&format!("aes_key = \"{key}\"\nprevious_aes_key = \"{}\"", "A".repeat(43)))).unwrap();
+    assert_eq!(config.apps[0].aes_keys.len(), 2);
+    assert!(!format!("{config:?}").contains(key));
+    assert_eq!(wrong_keys(&app("aes_key = \"short\""), &none), ["apps[0].aes_key"]);
+    assert_eq!(
+        wrong_keys(&app(&format!("previous_aes_key = \"{key}\"")), &none),
+        ["apps[0].previous_aes_key"]
+    );
+    assert_eq!(
+        wrong_keys(&app("previous_callback_token = \"t\""), &none),
+        ["apps[0].previous_callback_token"]
+    );
+}
+
+#[test]
+fn public_listener_and_verify_files() {
+    let none = Environment::new();
+    let config =
+        read("[server]\npublic_listen = \"0.0.0.0:80\"\nverify_files = { \"MP_verify_x.txt\" = \"x\" }")
+            .unwrap();
+    assert_eq!(config.server.verify_files["MP_verify_x.txt"], "x");
+    assert_eq!(wrong_keys("[server]\npublic_listen = \"0.0.0.0:36012\"", &none), ["server.public_listen"]);
+    for name in ["../x", ".x", "a/b", ""] {
+        let text = format!("[server]\nverify_files = {{ \"{name}\" = \"x\" }}");
+        assert_eq!(wrong_keys(&text, &none), ["server.verify_files"], "{name}");
+    }
+    assert_eq!(wrong_keys("[server]\nverify_files = { a = 1 }", &none), ["server.verify_files"]);
+}
+
+#[test]
+fn the_admin_token_comes_from_the_environment() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("token");
+    std::fs::write(&path, "t2\n").unwrap();
+    let token = |pairs: &[(&str, &str)]| {
+        let config = parse("", "t", dir.path(), &environment(pairs)).unwrap();
+        config.admin_token.map(|token| token.expose_secret().to_owned())
+    };
+    assert_eq!(token(&[]), None);
+    assert_eq!(token(&[("WXGATE_ADMIN_TOKEN", "t1")]).unwrap(), "t1");
+    assert_eq!(token(&[("WXGATE_ADMIN_TOKEN_FILE", path.to_str().unwrap())]).unwrap(), "t2");
+    assert_eq!(wrong_keys("", &environment(&[("WXGATE_ADMIN_TOKEN", " ")])), ["WXGATE_ADMIN_TOKEN"]);
+    assert_eq!(
+        wrong_keys("", &environment(&[("WXGATE_ADMIN_TOKEN_FILE", "/nowhere")])),
+        ["WXGATE_ADMIN_TOKEN_FILE"]
+    );
 }

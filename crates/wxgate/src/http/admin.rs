@@ -1,4 +1,4 @@
-//! The operators' listener: is the process alive, may it get traffic, what is amiss.
+//! The operators' listener: is the process alive, may it get traffic, what is amiss; the admin API.
 
 use std::net::IpAddr;
 
@@ -12,9 +12,10 @@ use hyper::body::Incoming;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use super::{Body, RequestId, streamed};
+use super::{Body, RequestId, api, streamed};
 use crate::apps::Registry;
 use crate::clock::Clock;
+use crate::config::Secret;
 use crate::http::service::openapi;
 use crate::slots::{Kind, Trouble};
 use crate::store::Store;
@@ -40,7 +41,14 @@ struct Health {
 
 impl Surface {
     /// Over what health looks at.
-    pub fn new(registry: Registry, store: Store, clock: Clock, tasks: Tasks) -> Self {
+    pub fn new(
+        registry: Registry,
+        store: Store,
+        clock: Clock,
+        tasks: Tasks,
+        admin_token: Option<&Secret>,
+    ) -> Self {
+        let api = api::router(store.clone(), admin_token);
         let router = Router::new()
             .route("/healthz", get(async || axum::Json(json!({"status": "ok"}))))
             .route("/readyz", get(ready))
@@ -48,11 +56,12 @@ impl Surface {
             .fallback(async || {
                 problem_json(
                     StatusCode::NOT_FOUND,
-                    "没有这个路径：本端口提供 /healthz、/readyz、/openapi.json",
+                    "没有这个路径：本端口提供 /healthz、/readyz、/openapi.json、/api/v1/events、/api/v1/deliveries",
                 )
             })
             .method_not_allowed_fallback(async || problem_json(StatusCode::METHOD_NOT_ALLOWED, "请用 GET"))
-            .with_state(Health { registry, store, clock, tasks });
+            .with_state(Health { registry, store, clock, tasks })
+            .nest("/api/v1", api);
         Self(router)
     }
 
@@ -70,7 +79,7 @@ impl Surface {
     }
 }
 
-fn problem_json(status: StatusCode, detail: &str) -> Response {
+pub(super) fn problem_json(status: StatusCode, detail: &str) -> Response {
     let body = json!({"status": status.as_u16(), "title": status.canonical_reason(), "detail": detail});
     (status, [(CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
 }

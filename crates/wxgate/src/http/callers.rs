@@ -11,6 +11,8 @@ use hyper::body::Incoming;
 use tower::ServiceExt as _;
 
 use super::{Body, RequestId, streamed, wants_english, whole};
+use crate::http::callback::Callbacks;
+use crate::http::public::Public;
 use crate::http::service::{self, Service};
 use crate::problem::{Code, Problem};
 
@@ -18,14 +20,16 @@ use crate::problem::{Code, Problem};
 #[derive(Clone, Debug)]
 pub struct Surface {
     service: Service,
+    public: Public,
     rest: Router,
 }
 
 impl Surface {
-    /// Over the service API.
-    pub fn new(service: Service) -> Self {
+    /// Over the service API, and what the internet may reach.
+    pub fn new(service: Service, public: Public) -> Self {
         Self {
             service,
+            public,
             rest: Router::new()
                 .route("/", get(index))
                 .fallback(not_found)
@@ -35,10 +39,15 @@ impl Surface {
 
     /// Answers one request.
     pub async fn handle(self, request: Request<Incoming>, peer: IpAddr, id: RequestId) -> Response<Body> {
-        if request.uri().path().starts_with(service::PREFIX) {
+        let path = request.uri().path();
+        if path.starts_with(service::PREFIX) && !Callbacks::takes(path) {
             let (head, body) = request.into_parts();
             return whole(self.service.handle(&head, body, peer, id).await);
         }
+        let request = match self.public.answer(request, id).await {
+            Ok(response) => return response,
+            Err(request) => request,
+        };
         let mut request = request.map(axum::body::Body::new);
         request.extensions_mut().insert(id);
         match self.rest.oneshot(request).await {

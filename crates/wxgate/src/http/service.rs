@@ -14,21 +14,21 @@ mod token;
 mod users;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode, request};
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper::body::{Body as _, Incoming};
+use http_body_util::Full;
+use hyper::body::Incoming;
 use serde_json::{Value, json};
 
 use crate::apps::{App, Registry};
 use crate::callers::Caller;
 use crate::clock::Clock;
 use crate::http::identify::{self, Gatekeeper};
-use crate::http::{RequestId, wants_english};
+use crate::http::{AtWork, RequestId, Unread, wants_english};
 use crate::problem::{Code, Problem};
 use crate::store::Store;
 use crate::tasks::Tasks;
@@ -159,7 +159,7 @@ impl Service {
             Fields::from_body(&read(body).await?)?
         };
         // Only now: a body that never arrives must not keep others out.
-        let _at_work = AtWork::enter(&self.0.at_work).ok_or_else(overloaded)?;
+        let _at_work = AtWork::enter(&self.0.at_work, MAX_AT_WORK).ok_or_else(overloaded)?;
         let fields = fields.check(endpoint)?;
         match run {
             Run::Template => drop(messages::template_message(&fields)?),
@@ -199,16 +199,14 @@ impl Service {
 }
 
 async fn read(body: Incoming) -> Result<Bytes, Problem> {
-    let cut = || Problem::new(Code::Json, "请求体没有收全", "the request body was cut or came too slowly");
-    if body.size_hint().lower() > MAX_BODY as u64 {
-        return Err(too_large());
-    }
-    match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(error)) => Err(cut().cause(&error)),
-        Err(_) => Err(cut().cause("too slow")),
-    }
+    let deadline = tokio::time::Instant::now() + BODY_TIMEOUT;
+    super::read(body, MAX_BODY, deadline).await.map_err(|unread| match unread {
+        Unread::TooLarge => too_large(),
+        Unread::Cut(cause) => {
+            Problem::new(Code::Json, "请求体没有收全", "the request body was cut or came too slowly")
+                .cause(&cause)
+        }
+    })
 }
 
 fn too_large() -> Problem {
@@ -223,22 +221,6 @@ fn overloaded() -> Problem {
         "wxgate 正在处理的请求太多：稍后重试；常见原因是微信应答变慢",
         "too many requests at once: retry later; usually WeChat has become slow",
     )
-}
-
-/// Counts a request while it is at work.
-struct AtWork<'a>(&'a AtomicUsize);
-
-impl<'a> AtWork<'a> {
-    fn enter(count: &'a AtomicUsize) -> Option<Self> {
-        let guard = Self(count);
-        (count.fetch_add(1, Ordering::Relaxed) < MAX_AT_WORK).then_some(guard)
-    }
-}
-
-impl Drop for AtWork<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 fn log(problem: &Problem, path: &str, id: RequestId) {

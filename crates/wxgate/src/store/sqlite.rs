@@ -3,6 +3,8 @@
 //! WAL with `synchronous=FULL`: what was answered as stored survives a power cut. Group commit
 //! makes that as fast as not syncing: while one group is being synced, the next one gathers.
 
+mod messages;
+
 use std::fs::File;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -31,12 +33,35 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
-type Write = dyn FnOnce(&Transaction<'_>) -> rusqlite::Result<()> + Send;
-
 /// One write: runs inside the group's transaction, and is told how the commit went.
-struct Job {
-    run: Box<Write>,
-    done: oneshot::Sender<Result<(), StoreError>>,
+trait Job: Send {
+    fn run(&mut self, tx: &Transaction<'_>) -> rusqlite::Result<()>;
+    fn report(self: Box<Self>, committed: Result<(), StoreError>);
+}
+
+struct Write<F, T> {
+    run: Option<F>,
+    outcome: Option<T>,
+    done: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<F, T> Job for Write<F, T>
+where
+    F: FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send,
+    T: Send,
+{
+    fn run(&mut self, tx: &Transaction<'_>) -> rusqlite::Result<()> {
+        let Some(run) = self.run.take() else { return Ok(()) };
+        self.outcome = Some(run(tx)?);
+        Ok(())
+    }
+
+    fn report(self: Box<Self>, committed: Result<(), StoreError>) {
+        let Self { outcome, done, .. } = *self;
+        let value = outcome.ok_or_else(|| StoreError::Unavailable("the write was not run".into()));
+        // Whoever asked may have gone: the write holds all the same.
+        let _ = done.send(committed.and(value));
+    }
 }
 
 #[derive(Clone)]
@@ -46,7 +71,7 @@ pub(super) struct Sqlite {
 }
 
 struct Writer {
-    jobs: SyncSender<Job>,
+    jobs: SyncSender<Box<dyn Job>>,
     thread: JoinHandle<()>,
 }
 
@@ -100,11 +125,11 @@ impl Sqlite {
         }
     }
 
-    /// Runs `run` in the next group and returns once it is on disk.
-    async fn write(
+    /// Runs `run` in the next group and returns what it gave once that is on disk.
+    async fn write<T: Send + 'static>(
         &self,
-        run: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()> + Send + 'static,
-    ) -> Result<(), StoreError> {
+        run: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let jobs = self
             .writer
             .lock()
@@ -113,7 +138,7 @@ impl Sqlite {
             .map(|writer| writer.jobs.clone())
             .ok_or_else(|| StoreError::Unavailable("closed".into()))?;
         let (done, outcome) = oneshot::channel();
-        jobs.try_send(Job { run: Box::new(run), done })
+        jobs.try_send(Box::new(Write { run: Some(run), outcome: None, done }))
             .map_err(|_| StoreError::Unavailable("too many writes are waiting".into()))?;
         drop(jobs);
         match tokio::time::timeout(PATIENCE, outcome).await {
@@ -223,50 +248,49 @@ impl Sqlite {
 }
 
 /// The writer thread: takes what is waiting, runs it in one transaction, commits, reports.
-fn write_groups(connection: &mut Connection, queue: &Receiver<Job>) {
+fn write_groups(connection: &mut Connection, queue: &Receiver<Box<dyn Job>>) {
     while let Ok(first) = queue.recv() {
-        let group = std::iter::once(first).chain(queue.try_iter()).take(GROUP);
-        let mut waiting = Vec::new();
-        let committed = commit_group(connection, group, &mut waiting);
-        for (done, outcome) in waiting {
-            let outcome = committed.clone().and(outcome);
-            // Whoever asked may have gone: the write holds all the same.
-            let _ = done.send(outcome);
+        let mut group: Vec<_> = std::iter::once(first).chain(queue.try_iter()).take(GROUP).collect();
+        let (outcomes, committed) = match run_group(connection, &mut group) {
+            Ok(outcomes) => (outcomes, Ok(())),
+            Err(error) => (Vec::new(), Err(error)),
+        };
+        let mut outcomes = outcomes.into_iter();
+        for job in group {
+            let outcome = outcomes.next().unwrap_or(Ok(()));
+            job.report(committed.clone().and(outcome));
         }
     }
 }
 
-type Waiting = (oneshot::Sender<Result<(), StoreError>>, Result<(), StoreError>);
-
-/// Runs every job in its own savepoint, so that one failing job spoils no other.
-fn commit_group(
+/// Runs every job in its own savepoint, so that one failing job spoils no other, and commits. An
+/// error means that nothing of the group holds.
+fn run_group(
     connection: &mut Connection,
-    group: impl Iterator<Item = Job>,
-    waiting: &mut Vec<Waiting>,
-) -> Result<(), StoreError> {
-    let transaction = match connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate) {
-        Ok(transaction) => transaction,
-        Err(error) => {
-            waiting.extend(group.map(|job| (job.done, Ok(()))));
-            return Err(error.into());
-        }
-    };
+    group: &mut [Box<dyn Job>],
+) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let mut outcomes = Vec::with_capacity(group.len());
     for job in group {
-        let outcome = in_savepoint(&transaction, job.run);
-        waiting.push((job.done, outcome.map_err(StoreError::from)));
+        let outcome = in_savepoint(&transaction, job.as_mut()).map_err(StoreError::from);
+        if transaction.is_autocommit() {
+            // A full disk or a failed read ends the whole transaction, earlier jobs with it.
+            return Err(outcome.err().unwrap_or_else(|| StoreError::Unavailable("rolled back".into())));
+        }
+        outcomes.push(outcome);
     }
-    Ok(transaction.commit()?)
+    transaction.commit()?;
+    Ok(outcomes)
 }
 
-fn in_savepoint(
-    transaction: &Transaction<'_>,
-    run: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
-) -> rusqlite::Result<()> {
+fn in_savepoint(transaction: &Transaction<'_>, job: &mut dyn Job) -> rusqlite::Result<()> {
     transaction.execute_batch("savepoint job")?;
-    match run(transaction) {
+    match job.run(transaction) {
         Ok(()) => transaction.execute_batch("release job"),
         Err(error) => {
-            transaction.execute_batch("rollback to job; release job")?;
+            if !transaction.is_autocommit() {
+                transaction.execute_batch("rollback to job; release job")?;
+            }
             Err(error)
         }
     }

@@ -7,6 +7,7 @@ mod app;
 mod callers;
 mod cli;
 mod days;
+mod egress;
 mod lifecycle;
 mod network;
 mod secrets;

@@ -85,6 +85,7 @@ fn dependencies_point_one_way() {
         ),
         ("seal", &["crate::"]),
         ("clock", &["crate::"]),
+        ("egress", &["crate::"]),
         ("tasks", &["crate::app::", "crate::http"]),
         (
             "config",

@@ -37,7 +37,8 @@ impl Once {
     /// The kept answer for `identity`, or what `work` gives. Call it from a task of its own: the
     /// work must go on when the caller hangs up, because the code is spent.
     pub(super) async fn run(&self, identity: &[&str], work: impl Future<Output = Outcome>) -> Outcome {
-        let key = self.store.sealer().index(identity);
+        let parts: Vec<&[u8]> = identity.iter().map(|part| part.as_bytes()).collect();
+        let key = self.store.sealer().index(&parts);
         let (done, receiver) = watch::channel(None);
         let first = match self.lock().entry(key) {
             Entry::Occupied(first) => Some(first.get().clone()),

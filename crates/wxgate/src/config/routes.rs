@@ -1,0 +1,185 @@
+//! `[[routes]]`: which messages go where, and how.
+
+use std::time::Duration;
+
+use secrecy::ExposeSecret as _;
+use toml::Value;
+use url::Url;
+use wechat::crypt::AesKey;
+
+use super::reader::Reader;
+use super::{Problem, Secret, WebhookSecret};
+use crate::egress;
+use crate::filter::Filter;
+
+/// WeChat waits five seconds for a passive reply; what is left pays for the way.
+const LONGEST_REPLY_WAIT: Duration = Duration::from_millis(4500);
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(120);
+const LONGEST_RETRY: Duration = Duration::from_secs(30 * 86400);
+const MOST_RETRIES: usize = 100;
+
+/// One `[[routes]]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RouteEntry {
+    /// For logs, and the name its deliveries are kept under.
+    pub name: String,
+    /// Which messages it takes.
+    pub filter: Filter,
+    /// Where they go.
+    pub target: Target,
+    /// How they are written and signed.
+    pub form: Form,
+    /// How long WeChat is kept waiting for this backend's answer, which becomes the passive reply.
+    pub reply_wait: Option<Duration>,
+    /// What matched here goes to no later route.
+    pub stop: bool,
+    /// Most requests at once.
+    pub concurrency: u32,
+    /// How long the backend may take.
+    pub timeout: Duration,
+    /// Waits before each further attempt.
+    pub retry: Vec<Duration>,
+}
+
+/// A URL in which `{appid}` is filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target(String);
+
+/// See [`RouteEntry::form`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Form {
+    /// As WeChat itself would send it.
+    Wechat {
+        /// Signs; absent: the app's own callback token.
+        token: Option<Secret>,
+        /// Whether it is encrypted.
+        seal: Seal,
+    },
+    /// Standard Webhooks, signed with each of these.
+    Json(Vec<WebhookSecret>),
+}
+
+/// What a delivery is encrypted with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Seal {
+    /// Nothing.
+    Plain,
+    /// The key the app shares with WeChat, if it has one.
+    App,
+    /// One of its own.
+    Own(AesKey),
+}
+
+impl Target {
+    fn parse(text: &str) -> Result<Self, String> {
+        let target = Self(text.to_owned());
+        let url = target.url("wx0000000000000000").map_err(|error| error.to_string())?;
+        egress::check_url(&url).map_err(|error| error.zh())?;
+        Ok(target)
+    }
+
+    /// The URL for an app.
+    pub fn url(&self, appid: &str) -> Result<Url, url::ParseError> {
+        Url::parse(&self.0.replace("{appid}", appid))
+    }
+}
+
+pub(super) fn route(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> RouteEntry {
+    let name = s.string("name", "");
+    if name.is_empty() {
+        s.problem("name", "缺少：给路由起个名字，日志和投递记录里用它");
+    }
+    let lists = ["apps", "events", "openids", "scenes"].map(|key| s.strings(key, &[]));
+    let filter = Filter::parse(&lists).unwrap_or_else(|(key, wrong)| {
+        s.problem(key, format!("\"{wrong}\" 不是有效的模式：见 `wxgate config default` 里的例子"));
+        Filter::default()
+    });
+    let text = s.string("target", "");
+    let target = Target::parse(&text).unwrap_or_else(|error| {
+        let what = "应是 http(s) 地址，如 \"http://10.0.0.5:8080/wx\"";
+        s.problem(
+            "target",
+            if text.is_empty() { format!("缺少：{what}") } else { format!("{what}：{error}") },
+        );
+        Target(String::new())
+    });
+    let form =
+        if s.choice("format", &[("wechat", false), ("json", true)]) { json(&mut s) } else { wechat(&mut s) };
+    let reply = s.bool("reply", false);
+    let reply_wait = s.duration("reply_wait", "4.5s");
+    if reply_wait.is_zero() || reply_wait > LONGEST_REPLY_WAIT {
+        s.problem("reply_wait", "应大于 0，最多 \"4.5s\"：微信只等 5 秒");
+    }
+    s.later("late_reply", &Value::String(String::new()));
+    let stop = s.bool("stop", false);
+    let concurrency = s.integer("concurrency", 8);
+    if !(1..=1024).contains(&concurrency) {
+        s.problem("concurrency", "应在 1 到 1024 之间");
+    }
+    let timeout = s.duration("timeout", "15s");
+    if timeout.is_zero() || timeout > LONGEST_TIMEOUT {
+        s.problem("timeout", "应在 1ms 到 120s 之间");
+    }
+    let retry = s.durations("retry", &["5s", "30s", "2m", "10m", "1h", "3h", "6h", "12h", "24h"]);
+    if retry.len() > MOST_RETRIES || retry.iter().any(|wait| *wait > LONGEST_RETRY) {
+        s.problem("retry", "最多 100 次，每次最多等 30d");
+    }
+    s.finish(problems);
+    RouteEntry {
+        name,
+        filter,
+        target,
+        form,
+        reply_wait: reply.then_some(reply_wait),
+        stop,
+        concurrency,
+        timeout,
+        retry,
+    }
+}
+
+fn wechat(s: &mut Reader<'_>) -> Form {
+    for key in ["secret", "previous_secret"] {
+        if s.secret(key).is_some() {
+            s.problem(key, "只用于 format = \"json\"；format = \"wechat\" 用 token 签名");
+        }
+    }
+    let token = s.secret("token");
+    let seal = match s.secret("aes_key") {
+        None => Seal::Plain,
+        Some(text) if text.expose_secret() == "app" => Seal::App,
+        Some(text) => AesKey::parse(text.expose_secret()).map_or_else(
+            |_| {
+                s.problem(
+                    "aes_key",
+                    "应是 43 个字母和数字的 EncodingAESKey，或 \"app\"（用公众号自己的），或空（不加密）",
+                );
+                Seal::Plain
+            },
+            Seal::Own,
+        ),
+    };
+    Form::Wechat { token, seal }
+}
+
+fn json(s: &mut Reader<'_>) -> Form {
+    for key in ["token", "aes_key"] {
+        if s.secret(key).is_some() {
+            s.problem(key, "只用于 format = \"wechat\"；format = \"json\" 用 secret 签名");
+        }
+    }
+    let what = "应是 Standard Webhooks 密钥：\"whsec_\" 加 24 到 64 字节的 base64，如 echo whsec_$(openssl rand -base64 32)";
+    let mut secrets = Vec::new();
+    for key in ["secret", "previous_secret"] {
+        let before = s.problems();
+        match s.secret(key) {
+            Some(text) => match WebhookSecret::parse(text.expose_secret()) {
+                Some(secret) => secrets.push(secret),
+                None => s.problem(key, what),
+            },
+            None if key == "secret" && s.problems() == before => s.problem(key, format!("缺少：{what}")),
+            None => {}
+        }
+    }
+    Form::Json(secrets)
+}

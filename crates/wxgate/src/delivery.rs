@@ -1,0 +1,264 @@
+//! Forwarding: every kept message goes to the routes that matched it, at least once, in the
+//! background; a route's failures delay no other.
+//!
+//! Each route has a worker that takes on what is due, as much as its backend has room for
+//! ([`Deliveries::run`] starts them). [`form`] writes a request, [`send`] makes one attempt,
+//! [`schedule`] says what follows from it. A delivery that was taken on is leased: if the process
+//! dies, the next one takes it on again.
+
+mod form;
+pub mod schedule;
+mod send;
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use crate::apps::Registry;
+use crate::clock::Clock;
+use crate::egress::Forbidden;
+use crate::net::Client;
+use crate::routes::Route;
+use crate::seal::Sealer;
+use crate::store::{Attempt, Claimed, Store, StoreError};
+use crate::tasks::Tasks;
+
+pub use form::{Outgoing, write};
+pub use send::Sent;
+
+/// Most deliveries taken on at once.
+const BATCH: usize = 32;
+/// A lease outlives its request by this.
+const LEASE_MARGIN: Duration = Duration::from_secs(30);
+/// How often what is old is forgotten.
+const HOUSEKEEPING_MS: i64 = 60_000;
+/// Rows forgotten in one commit.
+const PURGE: u32 = 1000;
+/// A worker whose store fails tries again after this.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+/// Waits before the outcome of an attempt is written down again. Then its lease runs out, and the
+/// message goes out once more.
+const RECORD_PAUSES: [Duration; 3] =
+    [Duration::from_millis(300), Duration::from_secs(2), Duration::from_secs(8)];
+
+/// Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Deliveries(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    registry: Registry,
+    store: Store,
+    client: Client,
+    clock: Clock,
+    tasks: Tasks,
+    /// Routes that have a worker.
+    working: Mutex<HashSet<String>>,
+}
+
+/// How long a request of `route` may hold a delivery.
+pub fn lease(route: &Route) -> i64 {
+    i64::try_from((route.entry.timeout + LEASE_MARGIN).as_millis()).unwrap_or(i64::MAX / 2)
+}
+
+impl Deliveries {
+    /// Requests go out by `client`, whose connector knows the egress rules.
+    pub fn new(registry: Registry, store: Store, client: Client, clock: Clock, tasks: Tasks) -> Self {
+        Self(Arc::new(Inner { registry, store, client, clock, tasks, working: Mutex::default() }))
+    }
+
+    /// Keeps a worker for every route and forgets what is old, until the stop begins.
+    pub async fn run(self) {
+        let mut changes = self.0.registry.changes();
+        loop {
+            changes.mark_unchanged();
+            for route in self.0.registry.live().routes.iter() {
+                let name = route.entry.name.clone();
+                if self.working().insert(name.clone()) {
+                    self.0.tasks.spawn(self.clone().work(name));
+                }
+            }
+            if let Err(error) = self.keep_house().await {
+                tracing::warn!(%error, "清理过期消息失败，稍后再试");
+            }
+            tokio::select! {
+                () = self.0.tasks.draining.cancelled() => return,
+                changed = changes.changed() => if changed.is_err() { return },
+                () = self.0.clock.sleep_until(self.0.clock.now() + HOUSEKEEPING_MS) => {}
+            }
+        }
+    }
+
+    fn working(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
+        self.0.working.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn keep_house(&self) -> Result<(), StoreError> {
+        let (routes, retention) = {
+            let live = self.0.registry.live();
+            (live.routes.iter().map(|route| route.entry.name.clone()).collect::<Vec<_>>(), live.retention)
+        };
+        let now = self.0.clock.now();
+        let buried = self.0.store.bury_unrouted(&routes, now).await?;
+        if buried > 0 {
+            tracing::warn!(buried, "路由已删除，它的待投递消息转入死信");
+        }
+        let before = |age: Duration| now - i64::try_from(age.as_millis()).unwrap_or(i64::MAX / 2);
+        let (events, dead) = (before(retention.events), before(retention.dead_letters));
+        while self.0.store.purge(now, events, dead, PURGE).await? >= PURGE as usize
+            && !self.0.tasks.draining.is_cancelled()
+        {}
+        Ok(())
+    }
+
+    /// The worker of one route: ends when the route is gone.
+    async fn work(self, name: String) {
+        let mut changes = self.0.registry.changes();
+        loop {
+            changes.mark_unchanged();
+            let Some(route) = self.0.registry.live().routes.by_name(&name).cloned() else { break };
+            let room = tokio::select! {
+                () = self.0.tasks.draining.cancelled() => return,
+                room = take_room(&route) => room,
+            };
+            let limit = room.len();
+            let now = self.0.clock.now();
+            let claimed = self.0.store.claim(&name, now, limit as u32, now + lease(&route)).await;
+            let (claimed, next) = match claimed {
+                Ok(found) => found,
+                Err(error) => {
+                    tracing::error!(route = name, %error, "取不到待投递的消息，稍后再试");
+                    drop(room);
+                    tokio::select! {
+                        () = self.0.tasks.draining.cancelled() => return,
+                        () = tokio::time::sleep(STORE_PAUSE) => {}
+                    }
+                    continue;
+                }
+            };
+            let is_full = claimed.len() == limit;
+            for (claimed, permit) in claimed.into_iter().zip(room) {
+                let (this, route) = (self.clone(), route.clone());
+                self.0.tasks.spawn(async move {
+                    this.attempt(&route, &claimed, None).await;
+                    drop(permit);
+                });
+            }
+            if is_full {
+                continue;
+            }
+            let due = next.unwrap_or(i64::MAX);
+            tokio::select! {
+                () = self.0.tasks.draining.cancelled() => return,
+                () = route.lane.wake.notified() => {}
+                changed = changes.changed() => if changed.is_err() { return },
+                () = self.0.clock.sleep_until(due) => {}
+            }
+        }
+        self.working().remove(&name);
+    }
+
+    /// Sends a leased delivery now, in a task of its own that nobody's hanging up ends, and gives
+    /// the body of a 2xx answer: `None` if there was none. Waits for room until `patience` is over;
+    /// then the worker does it, when there is room.
+    pub fn ask(
+        &self,
+        route: Arc<Route>,
+        claimed: Claimed,
+        patience: tokio::time::Instant,
+    ) -> oneshot::Receiver<Option<Bytes>> {
+        let (answer, receiver) = oneshot::channel();
+        let this = self.clone();
+        self.0.tasks.spawn(async move {
+            let room = route.lane.room.clone().acquire_owned();
+            match tokio::time::timeout_at(patience, room).await {
+                Ok(Ok(permit)) => {
+                    this.attempt(&route, &claimed, Some(answer)).await;
+                    drop(permit);
+                }
+                _ => {
+                    if let Err(error) = this.0.store.release(claimed.id, this.0.clock.now()).await {
+                        tracing::warn!(delivery = claimed.id, %error, "投递推迟到租约到期");
+                    }
+                    route.lane.wake.notify_one();
+                }
+            }
+        });
+        receiver
+    }
+
+    async fn attempt(
+        &self,
+        route: &Route,
+        claimed: &Claimed,
+        answer: Option<oneshot::Sender<Option<Bytes>>>,
+    ) {
+        let Inner { registry, store, client, clock, .. } = &*self.0;
+        let at = clock.now();
+        let began = tokio::time::Instant::now();
+        let app = registry.live().app(&claimed.appid).cloned();
+        let sent = match form::write(route, claimed, app.as_deref(), store.sealer(), clock.now_secs()) {
+            Ok(outgoing) => send::send(client, outgoing, route.entry.timeout, answer).await,
+            Err(why) => Sent::failed(why),
+        };
+        let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let now = clock.now();
+        let jitter = rand::random_range(0.8..=1.2);
+        let verdict = schedule::verdict(&route.entry.retry, claimed.attempt, &sent, now, jitter);
+        tracing::debug!(
+            route = route.entry.name,
+            event = claimed.event_id,
+            attempt = claimed.attempt,
+            status = sent.status,
+            ms,
+            error = sent.error,
+            "投递"
+        );
+        if verdict == crate::store::Verdict::Dead {
+            tracing::warn!(
+                route = route.entry.name,
+                event = claimed.event_id,
+                attempt = claimed.attempt,
+                status = sent.status,
+                error = sent.error,
+                "投递失败，转入死信"
+            );
+        }
+        let attempt = Attempt { at, status: sent.status, ms, error: sent.error };
+        let mut pauses = RECORD_PAUSES.into_iter();
+        while let Err(error) = store.record(claimed.id, claimed.attempt, attempt.clone(), verdict, now).await
+        {
+            let Some(pause) = pauses.next() else {
+                tracing::error!(delivery = claimed.id, %error, "投递结果记不下来，这条消息会再投递一次");
+                break;
+            };
+            tokio::time::sleep(pause).await;
+        }
+        route.lane.wake.notify_one();
+    }
+}
+
+/// At least one permit, and what else is free.
+async fn take_room(route: &Route) -> Vec<OwnedSemaphorePermit> {
+    let room = &route.lane.room;
+    let mut permits: Vec<_> = room.clone().acquire_owned().await.into_iter().collect();
+    while permits.len() < BATCH
+        && let Ok(permit) = room.clone().try_acquire_owned()
+    {
+        permits.push(permit);
+    }
+    permits
+}
+
+/// What stands in an attempt's record when the egress rules refused the target.
+fn forbidden(reason: &Forbidden) -> String {
+    format!("egress: {reason}")
+}
+
+/// The signing key's home, for whoever writes a delivery without sending it.
+pub fn sealer(store: &Store) -> &Sealer {
+    store.sealer()
+}

@@ -1,0 +1,172 @@
+//! Writing a delivery: as WeChat itself would have sent it, or as Standard Webhooks 1.0.0.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use hmac::Mac as _;
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, USER_AGENT};
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+use url::Url;
+use wechat::envelope::{self, Keys, Stamp};
+use wechat::message::Message;
+
+use crate::apps::App;
+use crate::config::{Form, Seal, WebhookSecret};
+use crate::nonce;
+use crate::routes::Route;
+use crate::seal::Sealer;
+use crate::store::Claimed;
+
+const EVENT_ID: HeaderName = HeaderName::from_static("x-wxgate-event-id");
+const APPID: HeaderName = HeaderName::from_static("x-wxgate-appid");
+const ATTEMPT: HeaderName = HeaderName::from_static("x-wxgate-attempt");
+const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
+const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
+const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
+
+/// A POST, ready to go.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// Where to.
+    pub url: Url,
+    /// All but what HTTP itself needs.
+    pub headers: Vec<(HeaderName, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// Writes `claimed` for `route`, signed at `now` (Unix seconds). The error is for the record.
+pub fn write(
+    route: &Route,
+    claimed: &Claimed,
+    app: Option<&App>,
+    sealer: &Sealer,
+    now: i64,
+) -> Result<Outgoing, String> {
+    let url = route.entry.target.url(&claimed.appid).map_err(|error| format!("target: {error}"))?;
+    let mut outgoing = match &route.entry.form {
+        Form::Wechat { token, seal } => {
+            let token = token.as_ref().or_else(|| app?.entry.callback_tokens.first());
+            let token = token.ok_or("the app has no callback_token any more, and the route no token")?;
+            let key = match seal {
+                Seal::Plain => None,
+                Seal::App => app.and_then(|app| app.entry.aes_keys.first()),
+                Seal::Own(key) => Some(key),
+            };
+            let keys = Keys { appid: &claimed.appid, token: token.expose_secret(), key };
+            wechat_form(url, &keys, &claimed.body, &nonce::fresh(sealer), now)?
+        }
+        Form::Json(secrets) => json_form(url, secrets, claimed, now)?,
+    };
+    outgoing.headers.extend([
+        (ACCEPT, "*/*".to_owned()),
+        (USER_AGENT, concat!("wxgate/", env!("CARGO_PKG_VERSION")).to_owned()),
+        (EVENT_ID, claimed.event_id.to_string()),
+        (APPID, claimed.appid.clone()),
+        (ATTEMPT, claimed.attempt.to_string()),
+    ]);
+    Ok(outgoing)
+}
+
+fn wechat_form(url: Url, keys: &Keys<'_>, message: &[u8], nonce: &str, now: i64) -> Result<Outgoing, String> {
+    let stamp = Stamp { timestamp: now, nonce, random: rand::random() };
+    let push = envelope::push(keys, message, &stamp).map_err(|error| error.to_string())?;
+    let mut url = url;
+    let query = match url.query().filter(|query| !query.is_empty()) {
+        Some(query) => format!("{query}&{}", push.query),
+        None => push.query,
+    };
+    url.set_query(Some(&query));
+    Ok(Outgoing { url, headers: vec![(CONTENT_TYPE, push.content_type.to_owned())], body: push.body })
+}
+
+fn json_form(url: Url, secrets: &[WebhookSecret], claimed: &Claimed, now: i64) -> Result<Outgoing, String> {
+    let message = Message::parse(&claimed.body).map_err(|error| error.to_string())?;
+    let body = payload(&claimed.appid, claimed.received_at, message).to_string();
+    let signed = format!("{}.{now}.{body}", claimed.event_name);
+    let signatures: Vec<String> = secrets.iter().map(|secret| sign(secret, signed.as_bytes())).collect();
+    let headers = vec![
+        (CONTENT_TYPE, "application/json".to_owned()),
+        (WEBHOOK_ID, claimed.event_name.clone()),
+        (WEBHOOK_TIMESTAMP, now.to_string()),
+        (WEBHOOK_SIGNATURE, signatures.join(" ")),
+    ];
+    Ok(Outgoing { url, headers, body: body.into_bytes() })
+}
+
+fn sign(secret: &WebhookSecret, text: &[u8]) -> String {
+    let mut mac = <hmac::Hmac<sha2::Sha256> as hmac::KeyInit>::new_from_slice(secret.bytes())
+        .expect("HMAC takes keys of any length");
+    mac.update(text);
+    format!("v1,{}", BASE64_STANDARD.encode(mac.finalize().into_bytes()))
+}
+
+/// The object that receivers of JSON get. `received_at`: Unix milliseconds.
+pub(super) fn payload(appid: &str, received_at: i64, message: Message) -> Value {
+    let when = if message.create_time() > 0 { message.create_time() } else { received_at / 1000 };
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
+    let kind: String = message.kind().chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
+    json!({
+        "type": format!("wechat.{kind}"),
+        "timestamp": rfc3339(when),
+        "data": {
+            "appid": appid,
+            "openid": message.from_user(),
+            "msg_type": message.msg_type(),
+            "event": message.event(),
+            "event_key": message.event_key(),
+            "scene": message.scene(),
+            "ticket": message.ticket(),
+            "msg_id": message.msg_id(),
+            "content": message.content(),
+            "create_time": message.create_time(),
+            "message": message.into_value(),
+        },
+    })
+}
+
+fn rfc3339(seconds: i64) -> String {
+    // Beyond the year 9999 there is no such text.
+    let seconds = u64::try_from(seconds).unwrap_or_default().min(253_402_300_799);
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_published_vector_of_standard_webhooks() {
+        let secret = WebhookSecret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+        let signed = b"msg_p5jXN8AQM9LWM0D4loKWxJek.1614265330.{\"test\": 2432232314}";
+        assert_eq!(sign(&secret, signed), "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    }
+
+    #[test]
+    fn members_are_strings_and_empty_where_absent() {
+        let xml = b"<xml><ToUserName>gh_1</ToUserName><FromUserName>o1</FromUserName>\
+            <CreateTime>1409735668</CreateTime><MsgType>event</MsgType><Event>SCAN</Event>\
+            <EventKey>login_1</EventKey><Ticket>t</Ticket></xml>";
+        let payload = payload("wx1", 5, Message::parse(xml).unwrap());
+        assert_eq!(payload["type"], "wechat.event.scan");
+        assert_eq!(payload["timestamp"], "2014-09-03T09:14:28Z");
+        let data = &payload["data"];
+        for (name, expected) in [
+            ("appid", "wx1"),
+            ("openid", "o1"),
+            ("msg_type", "event"),
+            ("event", "SCAN"),
+            ("event_key", "login_1"),
+            ("scene", "login_1"),
+            ("ticket", "t"),
+            ("msg_id", ""),
+            ("content", ""),
+        ] {
+            assert_eq!(data[name], expected, "{name}");
+        }
+        assert_eq!(data["create_time"], 1_409_735_668);
+        assert_eq!(data["message"]["CreateTime"], "1409735668", "XML leaves are strings");
+    }
+}

@@ -1,0 +1,209 @@
+//! Which routes take a message: filters over app, event, user and scene.
+
+use glob::Pattern;
+use wechat::message::Message;
+
+use crate::rights::AppPatterns;
+
+/// What a route's `apps`, `events`, `openids` and `scenes` say. A list that is empty, or holds
+/// exclusions only, takes everything else.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Filter {
+    apps: AppPatterns,
+    events: List<EventPattern>,
+    openids: List<String>,
+    scenes: List<Pattern>,
+}
+
+/// What must fit, and what must not.
+#[derive(Clone, Debug, PartialEq)]
+struct List<T> {
+    wanted: Vec<T>,
+    excluded: Vec<T>,
+}
+
+/// `SCAN`, `event:LOCATION`, `message:*`, `*`; names in lower case.
+#[derive(Clone, Debug, PartialEq)]
+struct EventPattern {
+    /// Whether it means events, or messages; absent: both.
+    is_event: Option<bool>,
+    /// Absent: any.
+    name: Option<String>,
+}
+
+/// The list that keeps a message from a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Miss(pub &'static str);
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        Self { wanted: Vec::new(), excluded: Vec::new() }
+    }
+}
+
+impl<T> List<T> {
+    fn parse(texts: &[String], parse: impl Fn(&str) -> Option<T>) -> Result<Self, String> {
+        let mut list = Self::default();
+        for text in texts {
+            let (patterns, rest) = match text.strip_prefix('!') {
+                Some(rest) => (&mut list.excluded, rest),
+                None => (&mut list.wanted, text.as_str()),
+            };
+            patterns.push(parse(rest).ok_or_else(|| text.clone())?);
+        }
+        Ok(list)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.wanted.is_empty() && self.excluded.is_empty()
+    }
+
+    fn takes(&self, fits: impl Fn(&T) -> bool) -> bool {
+        (self.wanted.is_empty() || self.wanted.iter().any(&fits)) && !self.excluded.iter().any(fits)
+    }
+}
+
+impl EventPattern {
+    fn parse(text: &str) -> Option<Self> {
+        let (is_event, name) = match text.split_once(':') {
+            None => (None, text),
+            Some((kind, name)) if kind.eq_ignore_ascii_case("event") => (Some(true), name),
+            Some((kind, name)) if kind.eq_ignore_ascii_case("message") => (Some(false), name),
+            Some(_) => return None,
+        };
+        let is_name = |name: &str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+        match name {
+            "" => None,
+            "*" => Some(Self { is_event, name: None }),
+            name => is_name(name).then(|| Self { is_event, name: Some(name.to_ascii_lowercase()) }),
+        }
+    }
+
+    fn fits(&self, is_event: bool, name: &str) -> bool {
+        self.is_event.is_none_or(|wanted| wanted == is_event)
+            && self.name.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(name))
+    }
+}
+
+impl Filter {
+    /// Reads `apps`, `events`, `openids` and `scenes`; the error is the list and what can't be read
+    /// in it.
+    pub fn parse(lists: &[Vec<String>; 4]) -> Result<Self, (&'static str, String)> {
+        let [apps, events, openids, scenes] = lists;
+        let everything = "*".to_owned();
+        let only_exclusions = apps.iter().all(|text| text.starts_with('!'));
+        let apps: Vec<String> =
+            only_exclusions.then_some(everything).into_iter().chain(apps.iter().cloned()).collect();
+        Ok(Self {
+            apps: AppPatterns::parse(&apps).map_err(|wrong| ("apps", wrong))?,
+            events: List::parse(events, EventPattern::parse).map_err(|wrong| ("events", wrong))?,
+            openids: List::parse(openids, |text| (!text.is_empty()).then(|| text.to_owned()))
+                .map_err(|wrong| ("openids", wrong))?,
+            scenes: List::parse(scenes, |text| Pattern::new(text).ok()).map_err(|wrong| ("scenes", wrong))?,
+        })
+    }
+
+    /// Why `message` of the app isn't taken; `None`: it is.
+    pub fn misses(&self, appid: &str, tags: &[String], message: &Message) -> Option<Miss> {
+        let is_event = message.is_event();
+        let name = if is_event { message.event() } else { message.msg_type() };
+        if !self.apps.matches(appid, tags) {
+            return Some(Miss("apps"));
+        }
+        if !self.events.takes(|pattern| pattern.fits(is_event, &name)) {
+            return Some(Miss("events"));
+        }
+        let openid = message.from_user();
+        if !self.openids.takes(|one| *one == openid) {
+            return Some(Miss("openids"));
+        }
+        if !self.scenes.is_empty() {
+            let scene = message.scene();
+            if scene.is_empty() || !self.scenes.takes(|pattern| pattern.matches(&scene)) {
+                return Some(Miss("scenes"));
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filter(apps: &[&str], events: &[&str], openids: &[&str], scenes: &[&str]) -> Filter {
+        let owned = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+        Filter::parse(&[apps, events, openids, scenes].map(owned)).unwrap()
+    }
+
+    fn message(json: &str) -> Message {
+        Message::parse(json.as_bytes()).unwrap()
+    }
+
+    fn misses(filter: &Filter, json: &str) -> Option<&'static str> {
+        filter.misses("wx1", &["prod".to_owned()], &message(json)).map(|miss| miss.0)
+    }
+
+    const SCAN: &str = r#"{"FromUserName":"o1","MsgType":"event","Event":"SCAN","EventKey":"login_7"}"#;
+    const FOLLOW: &str =
+        r#"{"FromUserName":"o2","MsgType":"event","Event":"subscribe","EventKey":"qrscene_login_7"}"#;
+    const PLAIN_FOLLOW: &str = r#"{"FromUserName":"o2","MsgType":"event","Event":"subscribe","EventKey":""}"#;
+    const TEXT: &str = r#"{"FromUserName":"o1","MsgType":"text","Content":"hi"}"#;
+    const PLACE: &str = r#"{"FromUserName":"o1","MsgType":"location"}"#;
+    const MOVED: &str = r#"{"FromUserName":"o1","MsgType":"event","Event":"LOCATION"}"#;
+
+    #[test]
+    fn events_by_name_by_kind_and_by_exclusion() {
+        let cases: &[(&[&str], &[&str], &[&str])] = &[
+            (&[], &[SCAN, FOLLOW, TEXT, PLACE, MOVED], &[]),
+            (&["*"], &[SCAN, TEXT], &[]),
+            (&["scan", "Subscribe"], &[SCAN, FOLLOW], &[TEXT, PLACE]),
+            (&["location"], &[PLACE, MOVED], &[TEXT]),
+            (&["event:location"], &[MOVED], &[PLACE]),
+            (&["message:LOCATION"], &[PLACE], &[MOVED]),
+            (&["message:*"], &[TEXT, PLACE], &[SCAN, MOVED]),
+            (&["event:*", "!LOCATION"], &[SCAN, FOLLOW], &[MOVED, TEXT]),
+            (&["!event:LOCATION"], &[SCAN, TEXT, PLACE], &[MOVED]),
+        ];
+        for (events, taken, missed) in cases {
+            let filter = filter(&[], events, &[], &[]);
+            for json in *taken {
+                assert_eq!(misses(&filter, json), None, "{events:?} {json}");
+            }
+            for json in *missed {
+                assert_eq!(misses(&filter, json), Some("events"), "{events:?} {json}");
+            }
+        }
+    }
+
+    #[test]
+    fn users_scenes_and_apps() {
+        let one = filter(&["tag:prod"], &[], &["o1"], &[]);
+        assert_eq!((misses(&one, SCAN), misses(&one, FOLLOW)), (None, Some("openids")));
+        let others = filter(&["!wx2"], &[], &["!o1"], &[]);
+        assert_eq!((misses(&others, SCAN), misses(&others, FOLLOW)), (Some("openids"), None));
+        assert_eq!(misses(&filter(&["!wx1"], &[], &[], &[]), SCAN), Some("apps"));
+        assert_eq!(misses(&filter(&["wx2"], &[], &[], &[]), SCAN), Some("apps"));
+        let logins = filter(&[], &[], &[], &["login_*"]);
+        for (json, expected) in
+            [(SCAN, None), (FOLLOW, None), (PLAIN_FOLLOW, Some("scenes")), (TEXT, Some("scenes"))]
+        {
+            assert_eq!(misses(&logins, json), expected, "{json}");
+        }
+        let no_login = filter(&[], &[], &[], &["!login_*"]);
+        assert_eq!(misses(&no_login, SCAN), Some("scenes"));
+        assert_eq!(misses(&no_login, PLAIN_FOLLOW), Some("scenes"), "no scene fits no list of scenes");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        let parse = |lists: [&[&str]; 4]| {
+            Filter::parse(&lists.map(|list| list.iter().map(ToString::to_string).collect())).unwrap_err()
+        };
+        assert_eq!(parse([&["tag:"], &[], &[], &[]]), ("apps", "tag:".to_owned()));
+        assert_eq!(parse([&[], &["evnt:SCAN"], &[], &[]]), ("events", "evnt:SCAN".to_owned()));
+        assert_eq!(parse([&[], &["!"], &[], &[]]), ("events", "!".to_owned()));
+        assert_eq!(parse([&[], &[], &["!"], &[]]), ("openids", "!".to_owned()));
+        assert_eq!(parse([&[], &[], &[], &["[a"]]), ("scenes", "[a".to_owned()));
+    }
+}

@@ -1,0 +1,219 @@
+//! The admin API, `/api/v1/*` on the operators' listener: what came in and what became of it.
+//! Opened by `Authorization: Bearer <WXGATE_ADMIN_TOKEN>`; without a token set it stays shut.
+
+use axum::Router;
+use axum::extract::{Path, RawQuery, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use http::StatusCode;
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use percent_encoding::percent_decode_str;
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+use wechat::message::Message;
+
+use super::admin::problem_json;
+use crate::config::Secret;
+use crate::store::{Attempt, Delivery, DeliveryQuery, Event, EventQuery, Status, Store, StoreError};
+
+/// Items a page, unless asked for others.
+const PAGE: u32 = 50;
+const MAX_PAGE: u32 = 500;
+
+#[derive(Clone)]
+struct Api {
+    store: Store,
+    /// SHA-256 of the admin token.
+    token: Option<[u8; 32]>,
+}
+
+/// The routes below `/api/v1`.
+pub(super) fn router(store: Store, token: Option<&Secret>) -> Router {
+    let token = token.map(|token| Sha256::digest(token.expose_secret().as_bytes()).into());
+    let api = Api { store, token };
+    Router::new()
+        .route("/events", get(events))
+        .route("/events/{id}", get(event))
+        .route("/deliveries", get(deliveries))
+        .fallback(async || {
+            problem_json(
+                StatusCode::NOT_FOUND,
+                "没有这个接口：现有 /api/v1/events、/api/v1/events/{id}、/api/v1/deliveries",
+            )
+        })
+        .method_not_allowed_fallback(async || problem_json(StatusCode::METHOD_NOT_ALLOWED, "请用 GET"))
+        .layer(middleware::from_fn_with_state(api.clone(), only_admins))
+        .with_state(api)
+}
+
+async fn only_admins(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let Some(expected) = api.token else {
+        return unauthorized(
+            "管理接口没有开启：设置环境变量 WXGATE_ADMIN_TOKEN（或 WXGATE_ADMIN_TOKEN_FILE）后重启",
+        );
+    };
+    let mut shown = request.headers().get_all(AUTHORIZATION).iter();
+    let token = match (shown.next(), shown.next()) {
+        (Some(one), None) => one.to_str().ok().and_then(|text| text.split_once(' ')),
+        _ => None,
+    };
+    let fits = token.is_some_and(|(scheme, token)| {
+        let digest: [u8; 32] = Sha256::digest(token.trim().as_bytes()).into();
+        scheme.eq_ignore_ascii_case("bearer") && bool::from(digest.ct_eq(&expected))
+    });
+    if fits {
+        next.run(request).await
+    } else {
+        unauthorized("没有管理令牌，或令牌不对：请求头写 Authorization: Bearer <WXGATE_ADMIN_TOKEN 的值>")
+    }
+}
+
+fn unauthorized(detail: &str) -> Response {
+    ([(WWW_AUTHENTICATE, "Bearer")], problem_json(StatusCode::UNAUTHORIZED, detail)).into_response()
+}
+
+/// A query parameter that can't be understood, or a store that can't be read.
+enum Failed {
+    Parameter(String),
+    Store(StoreError),
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl axum::response::IntoResponse for Failed {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Parameter(detail) => problem_json(StatusCode::BAD_REQUEST, &detail),
+            Self::Store(error) => {
+                tracing::error!(%error, "管理接口读不到数据库");
+                problem_json(StatusCode::SERVICE_UNAVAILABLE, &format!("读不到数据库：{error}"))
+            }
+        }
+    }
+}
+
+async fn events(State(api): State<Api>, RawQuery(raw): RawQuery) -> Result<Response, Failed> {
+    let mut query = EventQuery { limit: PAGE, ..EventQuery::default() };
+    for (name, value) in parameters(raw.as_deref().unwrap_or_default()) {
+        match name.as_str() {
+            "appid" => query.appid = Some(value),
+            "openid" => query.openid = Some(value),
+            "event" => query.event = Some(value),
+            "from" => query.from = Some(seconds("from", &value)?),
+            "to" => query.to = Some(seconds("to", &value)?),
+            "cursor" => query.before = Some(number("cursor", &value)?),
+            "limit" => query.limit = limit(&value)?,
+            _ => return Err(unknown(&name, "appid、openid、event、from、to、cursor、limit")),
+        }
+    }
+    let limit = query.limit;
+    let items = api.store.events(query).await?;
+    let next = items.last().filter(|_| items.len() == limit as usize).map(|last| last.id);
+    Ok(page(items.iter().map(event_json).collect(), next))
+}
+
+/// One event with its message.
+async fn event(State(api): State<Api>, Path(id): Path<String>) -> Result<Response, Failed> {
+    let missing = || {
+        problem_json(
+            StatusCode::NOT_FOUND,
+            &format!("没有编号为 {id} 的消息：可能已过保留期（retention.events）"),
+        )
+    };
+    let Ok(number) = id.parse() else { return Ok(missing()) };
+    let query = EventQuery { id: Some(number), limit: 1, ..EventQuery::default() };
+    let found = api.store.events(query).await?;
+    let (Some(event), Some(body)) = (found.first(), api.store.event_body(number).await?) else {
+        return Ok(missing());
+    };
+    let mut item = event_json(event);
+    item["message"] = Message::parse(&body).map_or(Value::Null, Message::into_value);
+    Ok(axum::Json(item).into_response())
+}
+
+async fn deliveries(State(api): State<Api>, RawQuery(raw): RawQuery) -> Result<Response, Failed> {
+    let mut query = DeliveryQuery { limit: PAGE, ..DeliveryQuery::default() };
+    for (name, value) in parameters(raw.as_deref().unwrap_or_default()) {
+        match name.as_str() {
+            "route" => query.route = Some(value),
+            "status" => {
+                let status = Status::parse(&value);
+                let wrong = || Failed::Parameter("参数 status 只能是 pending、delivered、dead".to_owned());
+                query.status = Some(status.ok_or_else(wrong)?);
+            }
+            "event_id" => query.event_id = Some(number("event_id", &value)?),
+            "cursor" => query.before = Some(number("cursor", &value)?),
+            "limit" => query.limit = limit(&value)?,
+            _ => return Err(unknown(&name, "route、status、event_id、cursor、limit")),
+        }
+    }
+    let limit = query.limit;
+    let items = api.store.deliveries(query).await?;
+    let next = items.last().filter(|_| items.len() == limit as usize).map(|last| last.id);
+    Ok(page(items.iter().map(delivery_json).collect(), next))
+}
+
+/// `next` goes back as `cursor`.
+fn page(items: Vec<Value>, next: Option<i64>) -> Response {
+    axum::Json(json!({"items": items, "next": next.map(|id| id.to_string())})).into_response()
+}
+
+fn event_json(event: &Event) -> Value {
+    json!({
+        "id": event.id,
+        "appid": event.appid,
+        "openid": event.openid,
+        "msg_type": event.msg_type,
+        "event": event.event,
+        "received_at": event.received_at / 1000,
+        "deliveries": event.deliveries.iter().map(delivery_json).collect::<Vec<_>>(),
+    })
+}
+
+fn delivery_json(delivery: &Delivery) -> Value {
+    let attempt = |attempt: &Attempt| json!({"at": attempt.at / 1000, "status": attempt.status, "ms": attempt.ms, "error": attempt.error});
+    json!({
+        "id": delivery.id,
+        "event_id": delivery.event_id,
+        "route": delivery.route,
+        "status": delivery.status,
+        "attempts": delivery.attempts.iter().map(attempt).collect::<Vec<_>>(),
+        "next_at": delivery.next_at.map(|at| at / 1000),
+    })
+}
+
+fn parameters(raw: &str) -> impl Iterator<Item = (String, String)> {
+    let decode = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
+    raw.split('&').filter(|pair| !pair.is_empty()).map(move |pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (decode(name), decode(value))
+    })
+}
+
+fn number(name: &str, value: &str) -> Result<i64, Failed> {
+    value.parse().map_err(|_| Failed::Parameter(format!("参数 {name} 应是整数")))
+}
+
+/// Unix seconds, to milliseconds.
+fn seconds(name: &str, value: &str) -> Result<i64, Failed> {
+    let seconds: Result<i64, _> = value.parse();
+    seconds
+        .map(|seconds| seconds.saturating_mul(1000))
+        .map_err(|_| Failed::Parameter(format!("参数 {name} 应是 Unix 秒")))
+}
+
+fn limit(value: &str) -> Result<u32, Failed> {
+    let limit = value.parse().ok().filter(|limit| (1..=MAX_PAGE).contains(limit));
+    limit.ok_or_else(|| Failed::Parameter(format!("参数 limit 应在 1 到 {MAX_PAGE} 之间")))
+}
+
+fn unknown(name: &str, known: &str) -> Failed {
+    Failed::Parameter(format!("没有参数 {name}：可用的有 {known}"))
+}

@@ -1,0 +1,76 @@
+//! The routes as they are now: which message goes where, and how many requests each backend has
+//! room for.
+
+use std::sync::Arc;
+
+use tokio::sync::{Notify, Semaphore};
+use wechat::message::Message;
+
+use crate::config::{Config, RouteEntry};
+
+/// One route.
+#[derive(Debug)]
+pub struct Route {
+    /// Its settings.
+    pub entry: RouteEntry,
+    /// Its way to the backend.
+    pub lane: Arc<Lane>,
+}
+
+/// What a route's requests share; outlives a reload.
+#[derive(Debug)]
+pub struct Lane {
+    /// One permit a request.
+    pub room: Arc<Semaphore>,
+    /// There may be something to deliver.
+    pub wake: Notify,
+    concurrency: u32,
+}
+
+impl Lane {
+    fn new(concurrency: u32) -> Self {
+        Self { room: Arc::new(Semaphore::new(concurrency as usize)), wake: Notify::new(), concurrency }
+    }
+}
+
+/// All routes, in order.
+#[derive(Debug)]
+pub struct Routes(Vec<Arc<Route>>);
+
+impl Routes {
+    /// From the configuration; `before` hands its lanes on.
+    pub fn new(config: &Config, before: Option<&Self>) -> Self {
+        let routes = config.routes.iter().map(|entry| {
+            let old = before.and_then(|routes| routes.by_name(&entry.name));
+            let lane =
+                old.filter(|old| old.lane.concurrency == entry.concurrency).map(|old| old.lane.clone());
+            let lane = lane.unwrap_or_else(|| Arc::new(Lane::new(entry.concurrency)));
+            Arc::new(Route { entry: entry.clone(), lane })
+        });
+        Self(routes.collect())
+    }
+
+    /// In order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Route>> {
+        self.0.iter()
+    }
+
+    /// The route of this name.
+    pub fn by_name(&self, name: &str) -> Option<&Arc<Route>> {
+        self.0.iter().find(|route| route.entry.name == name)
+    }
+
+    /// The routes that take a message of the app, in order; a `stop` ends the list.
+    pub fn matching(&self, appid: &str, tags: &[String], message: &Message) -> Vec<Arc<Route>> {
+        let mut matching = Vec::new();
+        for route in &self.0 {
+            if route.entry.filter.misses(appid, tags, message).is_none() {
+                matching.push(route.clone());
+                if route.entry.stop {
+                    break;
+                }
+            }
+        }
+        matching
+    }
+}
