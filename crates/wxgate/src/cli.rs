@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod import;
 mod init;
 mod run;
 mod serve;
@@ -40,6 +41,11 @@ enum Command {
     },
     /// 检查配置和数据库，一次列出所有问题
     Check(check::Args),
+    /// 把 wx-proxy-service 的 YAML 配置转成 wxgate 的配置，写到标准输出；要手工补的写到标准错误
+    Import {
+        /// wx-proxy-service 的配置文件
+        file: PathBuf,
+    },
     /// 配置相关
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -78,6 +84,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => run::blocking(serve::run(args.config)),
         Command::Sandbox { listen } => run::blocking(serve::sandbox(listen)),
         Command::Check(args) => run::blocking(check::run(args)),
+        Command::Import { file } => import::run(&file),
         Command::Config(ConfigCommand::Default) => run::print(config::DEFAULT_TOML),
         Command::Key(KeyCommand::New) => run::print(&format!("{}\n", new_key())),
         Command::Openapi => run::print(&service::openapi::generate()),

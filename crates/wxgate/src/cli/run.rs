@@ -25,3 +25,9 @@ pub(super) fn complain(error: &anyhow::Error) {
     // Nobody is left to tell if this fails.
     let _ = writeln!(std::io::stderr(), "错误：{error:#}");
 }
+
+/// Says on standard error what is left to do, in one line.
+pub(super) fn remark(text: &str) {
+    // Nobody is left to tell if this fails.
+    let _ = writeln!(std::io::stderr(), "提醒：{}", text.replace(char::is_control, " "));
+}

@@ -213,6 +213,74 @@ fn what_the_small_commands_print_and_how_they_end() {
     }
 }
 
+/// Two accounts and three environments, as wx-proxy-service has them.
+const WX_PROXY: &str = r#"
+Name: wx-proxy-api
+Host: 0.0.0.0
+Port: 36012
+WxAppInfo:
+  - {AppID: wx00000000000000a1, AppSecret: a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1}
+  - {AppID: wx00000000000000b2, AppSecret: b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2}
+WxMsgMgr:
+  AllowMsgEvent: ["SCAN", "subscribe", ""]
+  WxOpenIdList:
+    - EnvName: dev
+      AllowMsgEvent: ["SCAN", "subscribe", ""]
+      HandleUrl: http://127.0.0.1:22255/v1/client/wxmsg1
+      OpenIdList: [o-iUq6qghnE5dHvzRo4JGokOr0lk11]
+    - EnvName: beta
+      AllowMsgEvent: ["SCAN", "subscribe"]
+      HandleUrl: http://127.0.0.1:22255/v1/client/wxmsg2
+      OpenIdList: [o-iUq6qghnE5dHvzRo4JGokOr0lk22]
+    - EnvName: idc
+      AllowMsgEvent: ["SCAN", "subscribe", ""]
+      HandleUrl: http://127.0.0.1:22255/v1/client/wxmsg3
+      OpenIdList: []
+"#;
+
+#[test]
+#[ignore = "routes"]
+fn check_accepts_what_import_makes() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("wx-proxy.yaml"), WX_PROXY).unwrap();
+    let import = run(&["import", "wx-proxy.yaml"], dir.path(), "");
+    let remarks = text(&import.stderr);
+    assert_eq!(import.status.code(), Some(0), "{remarks}");
+    assert!(!remarks.contains("wxgate check"), "{remarks}");
+    std::fs::write(dir.path().join("imported.toml"), import.stdout).unwrap();
+    let check = run(&["check", "--config", "imported.toml"], dir.path(), "");
+    assert_eq!(check.status.code(), Some(0), "{}{}", text(&check.stdout), text(&check.stderr));
+    assert!(text(&check.stdout).contains("2 个账号，1 个调用方"), "{}", text(&check.stdout));
+}
+
+#[test]
+fn import_writes_the_configuration_and_remarks_apart_or_fails() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(dir.path().join(name), bytes).unwrap();
+    write("good.yaml", format!("{WX_PROXY}\n\"odd\\nkey\": 1\n").as_bytes());
+    let good = run(&["import", "good.yaml"], dir.path(), "");
+    let (out, remarks) = (text(&good.stdout), text(&good.stderr));
+    assert_eq!(good.status.code(), Some(0), "{remarks}");
+    assert_eq!(out.matches("[[routes]]").count(), 3, "{out}");
+    assert!(out.contains(&"a1".repeat(16)) && !remarks.contains(&"a1".repeat(16)), "{remarks}");
+    assert!(remarks.lines().all(|line| line.starts_with("提醒：")), "one a line: {remarks}");
+    assert!(remarks.contains("Name、odd key"), "{remarks}");
+
+    write("empty.yaml", b"");
+    write("other.yaml", b"a: 1\n");
+    write("broken.yaml", b"WxAppInfo: [\n");
+    write("latin1.yaml", b"a: \xe9\n");
+    write("big.yaml", &vec![b'#'; (1 << 20) + 1]);
+    let bad = ["missing.yaml", "empty.yaml", "other.yaml", "broken.yaml", "latin1.yaml", "big.yaml", "."];
+    for name in bad {
+        let failed = run(&["import", name], dir.path(), "");
+        assert_eq!(failed.status.code(), Some(1), "{name}");
+        assert!(failed.stdout.is_empty(), "{name}");
+        assert!(text(&failed.stderr).contains(name), "{}", text(&failed.stderr));
+    }
+    assert_eq!(run(&["import"], dir.path(), "").status.code(), Some(2));
+}
+
 /// A configuration against `sandbox`, for a served gateway on `port`.
 pub(crate) fn served(sandbox: &str, port: u16, admin: u16, more: &str) -> String {
     format!(

@@ -1,0 +1,321 @@
+//! What a wx-proxy-service YAML says, with a remark on everything in it that can't be taken over.
+
+use std::collections::HashSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use anyhow::bail;
+use secrecy::SecretString;
+use url::{Host, Url};
+
+use super::yaml::Node;
+
+const PORT: u16 = 36012;
+
+/// The configuration, as far as wxgate can use it.
+pub(super) struct Original {
+    /// `Host` and `Port`.
+    pub(super) listen: SocketAddr,
+    /// Every usable account, each AppID once.
+    pub(super) apps: Vec<App>,
+    /// `WxMsgMgr.AllowMsgEvent`.
+    pub(super) events: Vec<String>,
+    /// `WxMsgMgr.WxOpenIdList` in its order.
+    pub(super) environments: Vec<Environment>,
+}
+
+/// One of `WxAppInfo`.
+pub(super) struct App {
+    /// `AppID`.
+    pub(super) appid: String,
+    /// `AppSecret`.
+    pub(super) secret: SecretString,
+}
+
+/// One of `WxOpenIdList`.
+pub(super) struct Environment {
+    /// `EnvName`, unique; `env1`, … where there is none.
+    pub(super) name: String,
+    /// `AllowMsgEvent`.
+    pub(super) events: Vec<String>,
+    /// `HandleUrl`, if messages can be sent there.
+    pub(super) target: Option<String>,
+    /// `OpenIdList`.
+    pub(super) openids: Vec<String>,
+}
+
+/// Understands the document `root`.
+pub(super) fn read(root: Node, remarks: &mut Vec<String>) -> anyhow::Result<Original> {
+    let Node::Map(entries) = root else {
+        bail!("不是 wx-proxy-service 的配置：最外层应是 WxAppInfo、WxMsgMgr 等键");
+    };
+    let mut root = Fields::new(entries, "", remarks);
+    let listen = listen(&mut root);
+    let apps = root.list("WxAppInfo");
+    let manager = root.map("WxMsgMgr");
+    root.finish();
+    let apps = self::apps(apps, remarks);
+    if apps.is_empty() {
+        let why = if remarks.is_empty() { "没有账号".to_owned() } else { remarks.join("；") };
+        bail!("WxAppInfo 里没有可用的账号：{}", why.replace(char::is_control, " "));
+    }
+    let Some(manager) = manager else {
+        remarks.push("没有 WxMsgMgr：不生成 [[routes]]，微信回调只保存，不转发".to_owned());
+        return Ok(Original { listen, apps, events: Vec::new(), environments: Vec::new() });
+    };
+    let mut manager = Fields::new(manager, "WxMsgMgr", remarks);
+    let events = manager.texts("AllowMsgEvent");
+    let list = manager.list("WxOpenIdList");
+    manager.finish();
+    let events = self::events(events, "WxMsgMgr", remarks);
+    let environments = environments(list, remarks);
+    if environments.is_empty() {
+        remarks.push("没有 WxMsgMgr.WxOpenIdList：不生成 [[routes]]，微信回调只保存，不转发".to_owned());
+    }
+    Ok(Original { listen, apps, events, environments })
+}
+
+fn listen(root: &mut Fields<'_>) -> SocketAddr {
+    let host = root.text("Host").unwrap_or_default();
+    let ip = match host.as_str() {
+        "" => IpAddr::from(Ipv4Addr::UNSPECIFIED),
+        "localhost" => IpAddr::from(Ipv4Addr::LOCALHOST),
+        _ => host.trim_matches(['[', ']']).parse().unwrap_or_else(|_| {
+            root.remark(format!("Host {host:?} 不是 IP 地址，监听改为 0.0.0.0：需要时改 server.listen"));
+            Ipv4Addr::UNSPECIFIED.into()
+        }),
+    };
+    let port = root.text("Port").map_or(Some(PORT), |text| text.parse().ok().filter(|port| *port != 0));
+    if port.is_none() {
+        root.remark(format!("Port 不是 1 到 65535 的整数，改为 {PORT}：需要时改 server.listen"));
+    }
+    SocketAddr::new(ip, port.unwrap_or(PORT))
+}
+
+fn apps(list: Vec<Node>, remarks: &mut Vec<String>) -> Vec<App> {
+    let mut seen = HashSet::new();
+    let mut apps = Vec::new();
+    for (index, node) in list.into_iter().enumerate() {
+        let place = format!("WxAppInfo[{index}]");
+        let Node::Map(entries) = node else {
+            remarks.push(format!("{place} 不是 AppID 和 AppSecret，略过"));
+            continue;
+        };
+        let mut fields = Fields::new(entries, &place, remarks);
+        let appid = fields.text("AppID").unwrap_or_default();
+        let secret = fields.text("AppSecret").unwrap_or_default();
+        fields.finish();
+        let is_appid = (1..=64).contains(&appid.len())
+            && appid.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if !is_appid {
+            remarks.push(format!("{place} 的 AppID 缺少或不对，略过这个账号：补上后重新导入"));
+        } else if secret.is_empty() {
+            remarks.push(format!("{place}（{appid}）缺少 AppSecret，略过这个账号：补上后重新导入"));
+        } else if !seen.insert(appid.clone()) {
+            remarks.push(format!("{place} 的 AppID {appid} 重复，略过：以第一个为准"));
+        } else {
+            if secret.len() != 32 || !secret.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+                remarks.push(format!(
+                    "{place}（{appid}）的 AppSecret 不像 32 个字母数字：核对 [[apps]] 的 secret"
+                ));
+            }
+            apps.push(App { appid, secret: SecretString::from(secret) });
+        }
+    }
+    apps
+}
+
+fn environments(list: Vec<Node>, remarks: &mut Vec<String>) -> Vec<Environment> {
+    let mut names = HashSet::new();
+    let mut environments = Vec::new();
+    for (index, node) in list.into_iter().enumerate() {
+        let place = format!("WxMsgMgr.WxOpenIdList[{index}]");
+        // Even what isn't understood keeps its place: who is last decides where all others go.
+        let entries = match node {
+            Node::Map(entries) => entries,
+            _ => {
+                remarks.push(format!("{place} 不是 EnvName、HandleUrl 等键"));
+                Vec::new()
+            }
+        };
+        let mut fields = Fields::new(entries, &place, remarks);
+        let given = fields.text("EnvName").unwrap_or_default();
+        let events = fields.texts("AllowMsgEvent");
+        let url = fields.text("HandleUrl").unwrap_or_default();
+        let openids = fields.texts("OpenIdList");
+        fields.finish();
+        let base = if given.is_empty() { format!("env{}", index + 1) } else { given };
+        let name = unique(&base, &mut names);
+        if name != base {
+            remarks.push(format!("{place} 的名字 {base:?} 已有，路由取名 {name:?}"));
+        }
+        environments.push(Environment {
+            name,
+            events: self::events(events, &place, remarks),
+            target: target(url, &place, remarks),
+            openids: self::openids(openids, &place, remarks),
+        });
+    }
+    environments
+}
+
+fn unique(base: &str, names: &mut HashSet<String>) -> String {
+    let mut name = base.to_owned();
+    let mut number = 2;
+    while !names.insert(name.clone()) {
+        name = format!("{base}-{number}");
+        number += 1;
+    }
+    name
+}
+
+/// Keeps what can be an event's name, and `""`.
+fn events(texts: Vec<String>, place: &str, remarks: &mut Vec<String>) -> Vec<String> {
+    let is_event = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    keep(texts, is_event, |text| {
+        remarks.push(format!("{place}.AllowMsgEvent 中的 {text:?} 不是事件名，略过（原服务里没有通配符）"));
+    })
+}
+
+fn openids(texts: Vec<String>, place: &str, remarks: &mut Vec<String>) -> Vec<String> {
+    let is_openid = |text: &str| {
+        !text.is_empty()
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+    };
+    keep(texts, is_openid, |text| {
+        remarks.push(format!("{place}.OpenIdList 中的 {text:?} 不是 openid，略过"));
+    })
+}
+
+fn keep(texts: Vec<String>, wanted: impl Fn(&str) -> bool, mut lost: impl FnMut(&str)) -> Vec<String> {
+    let mut kept = Vec::new();
+    for text in texts {
+        if wanted(&text) {
+            kept.push(text);
+        } else {
+            lost(&text);
+        }
+    }
+    kept
+}
+
+fn target(url: String, place: &str, remarks: &mut Vec<String>) -> Option<String> {
+    let fine = Url::parse(&url).map_err(|_| ()).and_then(|parsed| {
+        let web = matches!(parsed.scheme(), "http" | "https");
+        let host = parsed.host().ok_or(())?;
+        if web { Ok(is_allowed(&host)) } else { Err(()) }
+    });
+    let wrong = match fine {
+        Ok(true) => return Some(url),
+        Ok(false) => "指向不允许的地址（0.0.0.0、链路本地、元数据、组播）；本机写 127.0.0.1",
+        Err(()) => "缺少或不是 http(s) 地址",
+    };
+    remarks.push(format!("{place} 的 HandleUrl {wrong}，不为它生成路由：改正后重新导入"));
+    None
+}
+
+/// What wxgate never delivers to, where the address tells; names are looked up at delivery.
+fn is_allowed(host: &Host<&str>) -> bool {
+    match host {
+        Host::Domain(_) => true,
+        Host::Ipv4(ip) => {
+            let metadata = *ip == Ipv4Addr::new(100, 100, 100, 200);
+            !(ip.is_unspecified() || ip.is_link_local() || ip.is_multicast() || ip.is_broadcast() || metadata)
+        }
+        Host::Ipv6(ip) => {
+            let metadata = *ip == Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+            !(ip.is_unspecified() || ip.is_unicast_link_local() || ip.is_multicast() || metadata)
+        }
+    }
+}
+
+/// The keys of one map, in any case; what nobody asked for is named at the end.
+struct Fields<'a> {
+    entries: Vec<(String, Node)>,
+    place: String,
+    remarks: &'a mut Vec<String>,
+}
+
+impl<'a> Fields<'a> {
+    fn new(entries: Vec<(String, Node)>, place: &str, remarks: &'a mut Vec<String>) -> Self {
+        let place = if place.is_empty() { String::new() } else { format!("{place}.") };
+        Self { entries, place, remarks }
+    }
+
+    fn remark(&mut self, text: String) {
+        self.remarks.push(text);
+    }
+
+    /// The first of that name; `null` is none.
+    fn take(&mut self, key: &str) -> Node {
+        let found = self.entries.iter().position(|(name, _)| name.eq_ignore_ascii_case(key));
+        let node = found.map_or(Node::Null, |index| self.entries.remove(index).1);
+        if self.entries.iter().any(|(name, _)| name.eq_ignore_ascii_case(key)) {
+            self.entries.retain(|(name, _)| !name.eq_ignore_ascii_case(key));
+            self.remark(format!("{}{key} 写了不止一次，以第一个为准", self.place));
+        }
+        node
+    }
+
+    fn wrong(&mut self, key: &str, wanted: &str) {
+        self.remark(format!("{}{key} 应是{wanted}，略过", self.place));
+    }
+
+    fn text(&mut self, key: &str) -> Option<String> {
+        match self.take(key) {
+            Node::Text(text) => Some(text.trim().to_owned()),
+            Node::Null => None,
+            _ => {
+                self.wrong(key, "一个字符串");
+                None
+            }
+        }
+    }
+
+    fn texts(&mut self, key: &str) -> Vec<String> {
+        let items = match self.take(key) {
+            Node::List(items) => items,
+            Node::Null => Vec::new(),
+            one => vec![one],
+        };
+        let mut texts = Vec::new();
+        for item in items {
+            match item {
+                Node::Text(text) => texts.push(text),
+                _ => self.wrong(key, "字符串的列表，其中有一项不是"),
+            }
+        }
+        texts
+    }
+
+    fn list(&mut self, key: &str) -> Vec<Node> {
+        match self.take(key) {
+            Node::List(items) => items,
+            Node::Null => Vec::new(),
+            // One entry without its dash.
+            one @ Node::Map(_) => vec![one],
+            Node::Text(_) => {
+                self.wrong(key, "一个列表");
+                Vec::new()
+            }
+        }
+    }
+
+    fn map(&mut self, key: &str) -> Option<Vec<(String, Node)>> {
+        match self.take(key) {
+            Node::Map(entries) => Some(entries),
+            Node::Null => None,
+            _ => {
+                self.wrong(key, "一组键");
+                None
+            }
+        }
+    }
+
+    fn finish(self) {
+        if self.entries.is_empty() {
+            return;
+        }
+        let names: Vec<_> = self.entries.iter().map(|(name, _)| format!("{}{name}", self.place)).collect();
+        self.remarks.push(format!("用不到的键：{}", names.join("、")));
+    }
+}
