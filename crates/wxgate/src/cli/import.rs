@@ -1,6 +1,7 @@
 //! `wxgate import`: a wx-proxy-service YAML to a configuration that serves its callers unchanged.
 //! The configuration goes to standard output, what is left to do by hand to standard error.
 
+mod fields;
 mod original;
 mod routes;
 #[cfg(test)]

@@ -7,9 +7,11 @@ use anyhow::bail;
 use secrecy::SecretString;
 use url::{Host, Url};
 
+use super::fields::Fields;
 use super::yaml::Node;
 
 const PORT: u16 = 36012;
+const MAX_ENVIRONMENTS: usize = 1000;
 
 /// The configuration, as far as wxgate can use it.
 pub(super) struct Original {
@@ -66,6 +68,9 @@ pub(super) fn read(root: Node, remarks: &mut Vec<String>) -> anyhow::Result<Orig
     let events = manager.texts("AllowMsgEvent");
     let list = manager.list("WxOpenIdList");
     manager.finish();
+    if list.len() > MAX_ENVIRONMENTS {
+        bail!("WxMsgMgr.WxOpenIdList 超过 {MAX_ENVIRONMENTS} 个环境");
+    }
     let events = self::events(events, "WxMsgMgr", remarks);
     let environments = environments(list, remarks);
     if environments.is_empty() {
@@ -225,97 +230,5 @@ fn is_allowed(host: &Host<&str>) -> bool {
             let metadata = *ip == Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
             !(ip.is_unspecified() || ip.is_unicast_link_local() || ip.is_multicast() || metadata)
         }
-    }
-}
-
-/// The keys of one map, in any case; what nobody asked for is named at the end.
-struct Fields<'a> {
-    entries: Vec<(String, Node)>,
-    place: String,
-    remarks: &'a mut Vec<String>,
-}
-
-impl<'a> Fields<'a> {
-    fn new(entries: Vec<(String, Node)>, place: &str, remarks: &'a mut Vec<String>) -> Self {
-        let place = if place.is_empty() { String::new() } else { format!("{place}.") };
-        Self { entries, place, remarks }
-    }
-
-    fn remark(&mut self, text: String) {
-        self.remarks.push(text);
-    }
-
-    /// The first of that name; `null` is none.
-    fn take(&mut self, key: &str) -> Node {
-        let found = self.entries.iter().position(|(name, _)| name.eq_ignore_ascii_case(key));
-        let node = found.map_or(Node::Null, |index| self.entries.remove(index).1);
-        if self.entries.iter().any(|(name, _)| name.eq_ignore_ascii_case(key)) {
-            self.entries.retain(|(name, _)| !name.eq_ignore_ascii_case(key));
-            self.remark(format!("{}{key} 写了不止一次，以第一个为准", self.place));
-        }
-        node
-    }
-
-    fn wrong(&mut self, key: &str, wanted: &str) {
-        self.remark(format!("{}{key} 应是{wanted}，略过", self.place));
-    }
-
-    fn text(&mut self, key: &str) -> Option<String> {
-        match self.take(key) {
-            Node::Text(text) => Some(text.trim().to_owned()),
-            Node::Null => None,
-            _ => {
-                self.wrong(key, "一个字符串");
-                None
-            }
-        }
-    }
-
-    fn texts(&mut self, key: &str) -> Vec<String> {
-        let items = match self.take(key) {
-            Node::List(items) => items,
-            Node::Null => Vec::new(),
-            one => vec![one],
-        };
-        let mut texts = Vec::new();
-        for item in items {
-            match item {
-                Node::Text(text) => texts.push(text),
-                _ => self.wrong(key, "字符串的列表，其中有一项不是"),
-            }
-        }
-        texts
-    }
-
-    fn list(&mut self, key: &str) -> Vec<Node> {
-        match self.take(key) {
-            Node::List(items) => items,
-            Node::Null => Vec::new(),
-            // One entry without its dash.
-            one @ Node::Map(_) => vec![one],
-            Node::Text(_) => {
-                self.wrong(key, "一个列表");
-                Vec::new()
-            }
-        }
-    }
-
-    fn map(&mut self, key: &str) -> Option<Vec<(String, Node)>> {
-        match self.take(key) {
-            Node::Map(entries) => Some(entries),
-            Node::Null => None,
-            _ => {
-                self.wrong(key, "一组键");
-                None
-            }
-        }
-    }
-
-    fn finish(self) {
-        if self.entries.is_empty() {
-            return;
-        }
-        let names: Vec<_> = self.entries.iter().map(|(name, _)| format!("{}{name}", self.place)).collect();
-        self.remarks.push(format!("用不到的键：{}", names.join("、")));
     }
 }

@@ -240,6 +240,9 @@ fn what_is_no_account_is_left_out_and_said() {
     for nothing in ["", "a: 1", "- a", "WxAppInfo: []", "WxAppInfo: x", "WxAppInfo: [{AppID: wx1}]", "a: ["] {
         assert!(convert(nothing).is_err(), "{nothing}");
     }
+    let many =
+        YAML.split("    - envname: beta").next().unwrap().to_owned() + &"    - {EnvName: a}\n".repeat(1000);
+    assert!(convert(&many).err().unwrap().to_string().contains("1000"));
 }
 
 #[test]

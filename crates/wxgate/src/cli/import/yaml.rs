@@ -18,9 +18,9 @@ pub(super) enum Node {
     /// A text, a number, a truth value.
     Text(String),
     /// A list.
-    List(Vec<Node>),
+    List(Vec<Self>),
     /// Keys and values in their order.
-    Map(Vec<(String, Node)>),
+    Map(Vec<(String, Self)>),
 }
 
 /// Reads the first document of `text`; an empty one is `Null`.
