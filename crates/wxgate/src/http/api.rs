@@ -115,8 +115,7 @@ async fn events(State(api): State<Api>, RawQuery(raw): RawQuery) -> Result<Respo
     }
     let limit = query.limit;
     let items = api.store.events(query).await?;
-    let next = items.last().filter(|_| items.len() == limit as usize).map(|last| last.id);
-    Ok(page(items.iter().map(event_json).collect(), next))
+    Ok(page(&items, limit, event_json, |event| event.id))
 }
 
 /// One event with its message.
@@ -156,13 +155,13 @@ async fn deliveries(State(api): State<Api>, RawQuery(raw): RawQuery) -> Result<R
     }
     let limit = query.limit;
     let items = api.store.deliveries(query).await?;
-    let next = items.last().filter(|_| items.len() == limit as usize).map(|last| last.id);
-    Ok(page(items.iter().map(delivery_json).collect(), next))
+    Ok(page(&items, limit, delivery_json, |delivery| delivery.id))
 }
 
 /// `next` goes back as `cursor`.
-fn page(items: Vec<Value>, next: Option<i64>) -> Response {
-    axum::Json(json!({"items": items, "next": next.map(|id| id.to_string())})).into_response()
+fn page<T>(items: &[T], limit: u32, json: fn(&T) -> Value, id: fn(&T) -> i64) -> Response {
+    let next = items.last().filter(|_| items.len() == limit as usize).map(|last| id(last).to_string());
+    axum::Json(json!({"items": items.iter().map(json).collect::<Vec<_>>(), "next": next})).into_response()
 }
 
 fn event_json(event: &Event) -> Value {

@@ -239,7 +239,6 @@ WxMsgMgr:
 "#;
 
 #[test]
-#[ignore = "routes"]
 fn check_accepts_what_import_makes() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("wx-proxy.yaml"), WX_PROXY).unwrap();

@@ -1,14 +1,15 @@
 //! What a wx-proxy-service YAML says, with a remark on everything in it that can't be taken over.
 
 use std::collections::HashSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::bail;
 use secrecy::SecretString;
-use url::{Host, Url};
+use url::Url;
 
 use super::fields::Fields;
 use super::yaml::Node;
+use crate::egress;
 
 const PORT: u16 = 36012;
 const MAX_ENVIRONMENTS: usize = 1000;
@@ -204,31 +205,13 @@ fn keep(texts: Vec<String>, wanted: impl Fn(&str) -> bool, mut lost: impl FnMut(
 }
 
 fn target(url: String, place: &str, remarks: &mut Vec<String>) -> Option<String> {
-    let fine = Url::parse(&url).map_err(|_| ()).and_then(|parsed| {
-        let web = matches!(parsed.scheme(), "http" | "https");
-        let host = parsed.host().ok_or(())?;
-        if web { Ok(is_allowed(&host)) } else { Err(()) }
-    });
-    let wrong = match fine {
-        Ok(true) => return Some(url),
-        Ok(false) => "指向不允许的地址（0.0.0.0、链路本地、元数据、组播）；本机写 127.0.0.1",
-        Err(()) => "缺少或不是 http(s) 地址",
+    let wrong = match Url::parse(&url) {
+        Ok(parsed) => match egress::check_url(&parsed) {
+            Ok(()) => return Some(url),
+            Err(bad) => bad.zh(),
+        },
+        Err(_) => "缺少或不是 http(s) 地址".to_owned(),
     };
-    remarks.push(format!("{place} 的 HandleUrl {wrong}，不为它生成路由：改正后重新导入"));
+    remarks.push(format!("{place} 的 HandleUrl 不能用（{wrong}），不为它生成路由：改正后重新导入"));
     None
-}
-
-/// What wxgate never delivers to, where the address tells; names are looked up at delivery.
-fn is_allowed(host: &Host<&str>) -> bool {
-    match host {
-        Host::Domain(_) => true,
-        Host::Ipv4(ip) => {
-            let metadata = *ip == Ipv4Addr::new(100, 100, 100, 200);
-            !(ip.is_unspecified() || ip.is_link_local() || ip.is_multicast() || ip.is_broadcast() || metadata)
-        }
-        Host::Ipv6(ip) => {
-            let metadata = *ip == Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
-            !(ip.is_unspecified() || ip.is_unicast_link_local() || ip.is_multicast() || metadata)
-        }
-    }
 }
