@@ -1,5 +1,5 @@
 # The commands of this project; .ci/run calls the same ones.
-.PHONY: demo test check fmt gen release
+.PHONY: demo test test-sdk check fmt gen release
 
 CARGO ?= cargo
 
@@ -10,6 +10,10 @@ demo:
 # Every test. One profile with `make demo`, so that what one built the other uses.
 test:
 	$(CARGO) test --workspace --profile demo --locked
+
+# Real SDKs against gateway and sandbox; needs their registries once.
+test-sdk:
+	CARGO="$(CARGO)" sdk-tests/run
 
 # Format, lints, docs and licences. What a machine lacks is said and skipped.
 check:

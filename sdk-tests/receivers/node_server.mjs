@@ -17,20 +17,19 @@ function accepted(req, message) {
 
 // `wechat`: express middleware; checks every signature, not the appid in an encrypted message.
 function wechat() {
-  const middleware = require("wechat")({ token, appid, encodingAESKey: aes_key }, (req, res) => {
+  return require("wechat")({ token, appid, encodingAESKey: aes_key }, (req, res) => {
     accepted(req, req.weixin);
     if (reply && req.weixin.MsgType === "text") res.reply(reply);
     else res.end("success");
   });
-  return middleware;
 }
 
 // `node-easywechat`: checks encrypted messages, the appid too; looks at no signature of a plain one.
 function easywechat() {
-  const { OfficialAccount } = require("node-easywechat");
+  const { OfficialAccount, ServerRequest } = require("node-easywechat");
   return async (req, res) => {
     const app = new OfficialAccount({ app_id: appid, secret: "unused", token, aes_key });
-    await app.setRequestFromHttp(req);
+    app.setRequest(await ServerRequest.createFromIncomingMessage(req));
     const server = app.getServer();
     server.with((message) => {
       accepted(req, message);
