@@ -106,10 +106,10 @@ class Sandbox:
         return self.control("users")["openids"][appid]
 
     def push(self, call: str, **members: Any) -> dict:
-        """The one attempt of the one push which a call causes."""
+        """The one attempt of the one push which a call causes; no `reply`, no `error`: None."""
         pushes = self.control(call, **members)["pushes"]
         assert len(pushes) == 1 and len(pushes[0]["attempts"]) == 1, pushes
-        return pushes[0]["attempts"][0]
+        return {"reply": None, "error": None} | pushes[0]["attempts"][0]
 
 
 @contextmanager

@@ -22,9 +22,11 @@ export function serve(answer) {
   const server = createServer(async (req, res) => {
     req.query = Object.fromEntries(new URL(req.url, "http://localhost").searchParams);
     let why = "";
-    res.on("finish", () => {
-      if (req.method === "POST" && res.statusCode >= 400) note({ accepted: false, why: why || `HTTP ${res.statusCode}` });
-    });
+    const writeHead = res.writeHead;
+    res.writeHead = (status, ...rest) => {
+      if (req.method === "POST" && status >= 400) note({ accepted: false, why: why || `HTTP ${status}` });
+      return writeHead.call(res, status, ...rest);
+    };
     const refuse = (error) => {
       why = String(error);
       res.writeHead(403).end("refused");
