@@ -1,5 +1,7 @@
 """The receivers of receivers/ as data: what to start, what it reads, what it is known not to check."""
 
+import base64
+import hashlib
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +9,8 @@ from pathlib import Path
 import harness
 import pytest
 
+MODES = ["plain", "compat", "safe"]
+REPLY = "收到 & <ok>"  # what receivers answer to a text; each SDK must quote it right
 
 @dataclass(frozen=True)
 class Sdk:
@@ -37,3 +41,8 @@ def webhook_servers() -> list[str]:
 
 def by_sdk(name: str = "sdk"):
     return pytest.mark.parametrize(name, callback_servers(), ids=lambda sdk: sdk.name)
+
+
+def whsec(name: str) -> str:
+    """A Standard Webhooks secret of its own for each name."""
+    return "whsec_" + base64.b64encode(hashlib.sha256(name.encode()).digest()).decode()

@@ -1,21 +1,16 @@
 """Callbacks through the gateway: WeChat (the sandbox) pushes, real SDKs receive what wxgate delivers."""
 
-import base64
-import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import harness
 import pytest
 from harness import AES_KEY, APPID, CALLBACK_TOKEN, ORIGINAL_ID, SECRET, Gateway, Receiver, Sandbox, eventually
-from sdks import Sdk, by_sdk, callback_servers, webhook_servers
+from sdks import MODES, REPLY, Sdk, by_sdk, callback_servers, webhook_servers, whsec
 
-REPLY = "收到 & <ok>"
-MODES = ["plain", "compat", "safe"]
 # How a route seals what it delivers: token, aes_key, and the lines that say so.
 OWN = ("routetoken", "ZYXWVUTSRQPONMLKJIHGFEDCBAzyxwvutsrqponmlkA")
 KEYS = {
@@ -25,11 +20,6 @@ KEYS = {
 }
 # An account without a key, whose messages are plain. Its kind is no matter here.
 BARE, BARE_ID = "wx00000000000000b2", "gh_0000000000b2"
-
-
-def whsec(name: str) -> str:
-    return "whsec_" + base64.b64encode(hashlib.sha256(name.encode()).digest()).decode()
-
 
 # Standard Webhooks: what each route signs with, what its receiver knows, and whether that verifies.
 NEW, OLD, FOREIGN = whsec("new"), whsec("old"), whsec("foreign")
@@ -135,7 +125,7 @@ def test_one_event_one_delivery(world: World, sdk: Sdk, key: str, reply: bool, m
     name = name_of(sdk, key, reply)
     openid = world.openids[name][APPID]
     world.wechat(mode, sdk.format)
-    entry = said(world, name, APPID, reply)
+    entry = said(world, name, APPID, reply, encrypted=mode != "plain")
     assert entry["encrypted"] == (key != "plain"), entry
     assert (entry["openid"], entry["query"]["openid"], entry["to"]) == (openid, openid, ORIGINAL_ID)
 
@@ -143,18 +133,19 @@ def test_one_event_one_delivery(world: World, sdk: Sdk, key: str, reply: bool, m
 @by_sdk()
 def test_an_account_without_a_key(world: World, sdk: Sdk) -> None:
     world.wechat("plain", sdk.format, BARE)
-    entry = said(world, name_of(sdk, "plain", True), BARE, True)
+    entry = said(world, name_of(sdk, "plain", True), BARE, True, encrypted=False)
     assert (entry["encrypted"], entry["to"]) == (False, BARE_ID)
 
 
-def said(world: World, name: str, appid: str, reply: bool) -> dict:
-    """A user writes; what the route's receiver accepted."""
+def said(world: World, name: str, appid: str, reply: bool, encrypted: bool) -> dict:
+    """A user writes, and gets the reply as it should be; what the route's receiver accepted."""
     openid, receiver = world.openids[name][appid], world.receivers[name]
     stored, received = ids(world.events(openid)), len(receiver.entries())
     attempt = world.sandbox.push("message", appid=appid, openid=openid, text="你好 & <b>")
     assert (attempt["status"], attempt["error"]) == (200, None), attempt
     if reply:
         assert "MsgType" in (attempt["reply"] or "") and REPLY in attempt["reply"], attempt
+        assert ("Encrypt" in attempt["body"]) == encrypted, attempt  # WeChat would take plain ones in compat mode
     else:
         assert attempt["body"] == "success", attempt
     (event,) = [event for event in world.events(openid) if str(event["id"]) not in stored]
@@ -199,7 +190,7 @@ def test_standard_webhooks(world: World, format: str) -> None:
         assert (data["scene"], data["ticket"], data["msg_id"], data["content"]) == (scene, ticket, "", "")
 
 
-def hooked(world: World, act: Any) -> list[dict]:
+def hooked(world: World, act: Callable[[], dict]) -> list[dict]:
     """The payloads, without repetition, by which the routes of HOOKS heard of an event which `act` causes."""
     names = {f"{program}-{hook}".replace(".", "-"): hook for program in webhook_servers() for hook in HOOKS}
     quiet(world, names)
@@ -219,7 +210,7 @@ def hooked(world: World, act: Any) -> list[dict]:
     return payloads
 
 
-def quiet(world: World, names: Any) -> None:
+def quiet(world: World, names: Iterable[str]) -> None:
     """Waits for what earlier events still deliver."""
     for name in names:
         eventually(f"{name} is quiet", lambda: not world.gateway.api("deliveries", route=name, status="pending")["items"])

@@ -11,10 +11,7 @@ from urllib.parse import urlencode
 import pytest
 import wxcrypt
 from harness import AES_KEY, APPID, CALLBACK_TOKEN, ORIGINAL_ID, Receiver, Sandbox, http, receiver
-from sdks import Sdk, by_sdk, webhook_servers
-
-REPLY = "收到 & <ok>"
-MODES = ["plain", "compat", "safe"]
+from sdks import MODES, REPLY, Sdk, by_sdk, webhook_servers, whsec
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -67,10 +64,6 @@ def test_a_wrong_signature_is_refused(tmp_path: Path, sdk: Sdk, encrypted: bool)
         assert by_hand(receiver, sdk, "another", encrypted) >= 400
         accepted, refused = receiver.entries()
     assert accepted["accepted"] and not refused["accepted"]
-
-
-def whsec(name: str) -> str:
-    return "whsec_" + base64.b64encode(hashlib.sha256(name.encode()).digest()).decode()
 
 
 def sign(secret: str, webhook_id: str, timestamp: str, body: str) -> str:
