@@ -136,9 +136,9 @@ fn whoever_is_listed_goes_there_or_nowhere() {
     for (from, to, said) in [
         ("AllowMsgEvent: SCAN\n", "AllowMsgEvent: [LOCATION]\n", "没有共同事件"),
         ("      AllowMsgEvent: SCAN\n", "", "没有共同事件"),
-        ("http://127.0.0.1:22255/v1/client/wxmsg2", "ftp://127.0.0.1/x", "HandleUrl 缺少或不是"),
-        ("http://127.0.0.1:22255/v1/client/wxmsg2", "", "HandleUrl 缺少或不是"),
-        ("http://127.0.0.1:22255/v1/client/wxmsg2", "http://0.0.0.0:1/x", "本机写 127.0.0.1"),
+        ("http://127.0.0.1:22255/v1/client/wxmsg2", "ftp://127.0.0.1/x", "HandleUrl 不能用"),
+        ("http://127.0.0.1:22255/v1/client/wxmsg2", "", "HandleUrl 不能用"),
+        ("http://127.0.0.1:22255/v1/client/wxmsg2", "http://0.0.0.0:1/x", "未指定地址"),
         ("http://127.0.0.1:22255/v1/client/wxmsg2", "http://[fe80::1]/x", "链路本地"),
     ] {
         let (table, remarks) = changed(&[(from, to)]);
