@@ -17,14 +17,14 @@ use wxgate::app::{Listeners, Running};
 use wxgate::clock::{Clock, ManualClock};
 use wxgate::config::{self, Environment};
 
+use crate::signed::Callback;
+
+pub(crate) const ADMIN_TOKEN: &str = "admin-token-of-the-tests";
 pub(crate) const OFFICIAL: &str = "wx00000000000000a1";
 pub(crate) const MINI: &str = "wx00000000000000b2";
 pub(crate) const EXAMPLE: &str = "wx3cc8fd6963e31a32";
 pub(crate) const EXAMPLE_CODE: &str = "031pdDGa1FvFCI0lWyIa1Y0nJC0pdDGt";
 pub(crate) const TEMPLATE: &str = "sandbox-template-00000000000000000000000001";
-
-/// 2026-11-22 00:00:00 UTC.
-const START: i64 = 1_795_305_600_000;
 
 /// What came back.
 #[derive(Debug)]
@@ -129,7 +129,8 @@ impl TestApp {
 
     /// Likewise, with lines for `[wechat]`.
     pub(crate) async fn configured_with(more: &str, wechat: &str) -> Self {
-        let clock = ManualClock::at(START);
+        // Callbacks carry the machine's time: begin with that.
+        let clock = ManualClock::at(Clock::System.now());
         let now = clock.clone();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let sandbox = Sandbox::start(listener, Arc::new(move || now.now()));
@@ -148,14 +149,22 @@ impl TestApp {
             kind = "official"
             tags = ["prod"]
             secret = "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1"
+            original_id = "gh_0000000000a1"
+            callback_token = "sandboxtoken"
+            aes_key = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
             [[apps]]
             appid = "wx00000000000000b2"
             kind = "mini"
             secret = "b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2"
+            original_id = "gh_0000000000b2"
+            callback_token = "sandboxtoken"
+            aes_key = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
             [[apps]]
             appid = "wx3cc8fd6963e31a32"
             kind = "official"
             secret = "c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3"
+            original_id = "gh_0000000000c3"
+            callback_token = "sandboxtoken"
             "#
         );
         let dir = tempfile::tempdir().unwrap();
@@ -165,7 +174,8 @@ impl TestApp {
     }
 
     pub(crate) fn config(&self, text: &str) -> Result<config::Config, config::Problems> {
-        config::parse(text, "test.toml", self.dir.path(), &Environment::new())
+        let environment = [("WXGATE_ADMIN_TOKEN".to_owned(), ADMIN_TOKEN.to_owned())];
+        config::parse(text, "test.toml", self.dir.path(), &Environment::from(environment))
     }
 
     pub(crate) fn text(&self) -> &str {
@@ -191,6 +201,13 @@ impl TestApp {
 
     pub(crate) async fn restart(&mut self) {
         self.stop().await;
+        self.begin().await;
+    }
+
+    /// Stops, and starts with another configuration.
+    pub(crate) async fn restart_with(&mut self, text: &str) {
+        self.stop().await;
+        self.text = text.to_owned();
         self.begin().await;
     }
 
@@ -226,6 +243,52 @@ impl TestApp {
 
     pub(crate) async fn admin(&self, path: &str) -> Reply {
         self.http.send(Method::GET, &format!("{}{path}", self.admin_url()), &[], "").await.unwrap()
+    }
+
+    /// The admin API, as an admin.
+    pub(crate) async fn api(&self, path: &str) -> Value {
+        let url = format!("{}/api/v1/{path}", self.admin_url());
+        let bearer = format!("Bearer {ADMIN_TOKEN}");
+        let reply = self.http.send(Method::GET, &url, &[("authorization", &bearer)], "").await.unwrap();
+        assert_eq!(reply.status, StatusCode::OK, "{path}: {:?}", reply.body);
+        reply.json()
+    }
+
+    /// What came in, newest first.
+    pub(crate) async fn events(&self) -> Vec<Value> {
+        self.api("events?limit=500").await["items"].as_array().unwrap().clone()
+    }
+
+    /// What became of it, newest first.
+    pub(crate) async fn deliveries(&self, filter: &str) -> Vec<Value> {
+        self.api(&format!("deliveries?limit=500&{filter}")).await["items"].as_array().unwrap().clone()
+    }
+
+    /// Until nothing waits to be delivered.
+    pub(crate) async fn all_delivered(&self) {
+        self.until("everything is delivered", async || self.deliveries("status=pending").await.is_empty())
+            .await;
+    }
+
+    /// Unix seconds.
+    pub(crate) fn now(&self) -> i64 {
+        self.clock.now() / 1000
+    }
+
+    /// Sends a callback; `appid` goes into the path.
+    pub(crate) async fn callback(&self, appid: Option<&str>, callback: &Callback) -> Reply {
+        let appid = appid.map(|appid| format!("/{appid}")).unwrap_or_default();
+        let url = format!("{}/v1/service/wx/wxmsg{appid}?{}", self.url(), callback.query);
+        self.http
+            .send(Method::POST, &url, &[("content-type", "text/xml")], callback.body.clone())
+            .await
+            .unwrap()
+    }
+
+    /// Points the sandbox's callbacks of `appid` here.
+    pub(crate) async fn subscribe(&self, appid: &str, mode: &str, format: &str) {
+        let url = format!("{}/v1/service/wx/wxmsg/{appid}", self.url());
+        self.control("callback", json!({"appid": appid, "url": url, "mode": mode, "format": format})).await;
     }
 
     /// A control call of the sandbox.

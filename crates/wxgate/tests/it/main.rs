@@ -3,14 +3,21 @@
 #![expect(clippy::unwrap_used, reason = "a failed step ends the test")]
 #![expect(clippy::disallowed_methods, reason = "tests spawn what the product must not")]
 
+mod admin_api;
 mod app;
+mod backend;
+mod callbacks;
 mod callers;
 mod cli;
 mod days;
+mod deliveries;
 mod egress;
+mod import;
 mod lifecycle;
 mod network;
+mod replies;
 mod secrets;
 mod services;
+mod signed;
 mod tidy;
 mod tokens;
