@@ -4,6 +4,7 @@ mod check;
 mod demo;
 mod import;
 mod init;
+mod route;
 mod run;
 mod serve;
 mod signals;
@@ -52,6 +53,9 @@ enum Command {
     /// 调用方密钥相关
     #[command(subcommand)]
     Key(KeyCommand),
+    /// 消息路由相关
+    #[command(subcommand)]
+    Route(RouteCommand),
     /// 打印服务接口的 OpenAPI 3.1 文档
     Openapi,
 }
@@ -67,6 +71,12 @@ struct ConfigFile {
 enum ConfigCommand {
     /// 打印全部配置项、默认值和说明
     Default,
+}
+
+#[derive(Debug, Subcommand)]
+enum RouteCommand {
+    /// 一条消息会走哪些路由、为什么；加 --send 真的发一次
+    Test(route::Args),
 }
 
 #[derive(Debug, Subcommand)]
@@ -87,6 +97,7 @@ pub fn main() -> ExitCode {
         Command::Import { file } => import::run(&file),
         Command::Config(ConfigCommand::Default) => run::print(config::DEFAULT_TOML),
         Command::Key(KeyCommand::New) => run::print(&format!("{}\n", new_key())),
+        Command::Route(RouteCommand::Test(args)) => run::blocking(route::test(args)),
         Command::Openapi => run::print(&service::openapi::generate()),
     };
     match outcome {

@@ -19,6 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::apps::Registry;
 use crate::clock::Clock;
+use crate::config::{AppEntry, RouteEntry};
 use crate::egress::Forbidden;
 use crate::net::Client;
 use crate::routes::Route;
@@ -26,7 +27,6 @@ use crate::seal::Sealer;
 use crate::store::{Attempt, Claimed, Store, StoreError};
 use crate::tasks::Tasks;
 
-pub use form::{Outgoing, write};
 pub use send::Sent;
 
 /// Most deliveries taken on at once.
@@ -57,6 +57,34 @@ struct Inner {
     tasks: Tasks,
     /// Routes that have a worker.
     working: Mutex<HashSet<String>>,
+}
+
+/// What one request to a backend takes.
+#[derive(Debug)]
+pub struct Way<'a> {
+    /// Its connector knows the egress rules.
+    pub client: &'a Client,
+    /// Makes nonces that are known again.
+    pub sealer: &'a Sealer,
+    /// The message's app, if it is still configured.
+    pub app: Option<&'a AppEntry>,
+    /// Unix seconds.
+    pub now: i64,
+}
+
+impl Way<'_> {
+    /// Sends `claimed` by `route` once. `answer` is told the body of a 2xx.
+    pub async fn deliver(
+        &self,
+        route: &RouteEntry,
+        claimed: &Claimed,
+        answer: Option<oneshot::Sender<Option<Bytes>>>,
+    ) -> Sent {
+        match form::write(route, claimed, self.app, self.sealer, self.now) {
+            Ok(outgoing) => send::send(self.client, outgoing, route.timeout, answer).await,
+            Err(why) => Sent::failed(why),
+        }
+    }
 }
 
 /// How long a request of `route` may hold a delivery.
@@ -200,10 +228,13 @@ impl Deliveries {
         let at = clock.now();
         let began = tokio::time::Instant::now();
         let app = registry.live().app(&claimed.appid).cloned();
-        let sent = match form::write(route, claimed, app.as_deref(), store.sealer(), clock.now_secs()) {
-            Ok(outgoing) => send::send(client, outgoing, route.entry.timeout, answer).await,
-            Err(why) => Sent::failed(why),
+        let way = Way {
+            client,
+            sealer: store.sealer(),
+            app: app.as_deref().map(|app| &app.entry),
+            now: clock.now_secs(),
         };
+        let sent = way.deliver(&route.entry, claimed, answer).await;
         let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let now = clock.now();
         let jitter = rand::random_range(0.8..=1.2);
@@ -256,9 +287,4 @@ async fn take_room(route: &Route) -> Vec<OwnedSemaphorePermit> {
 /// What stands in an attempt's record when the egress rules refused the target.
 fn forbidden(reason: &Forbidden) -> String {
     format!("egress: {reason}")
-}
-
-/// The signing key's home, for whoever writes a delivery without sending it.
-pub fn sealer(store: &Store) -> &Sealer {
-    store.sealer()
 }

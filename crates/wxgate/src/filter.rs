@@ -103,11 +103,16 @@ impl Filter {
         })
     }
 
+    /// Whether any message of the app may be taken.
+    pub fn takes_app(&self, appid: &str, tags: &[String]) -> bool {
+        self.apps.matches(appid, tags)
+    }
+
     /// Why `message` of the app isn't taken; `None`: it is.
     pub fn misses(&self, appid: &str, tags: &[String], message: &Message) -> Option<Miss> {
         let is_event = message.is_event();
         let name = if is_event { message.event() } else { message.msg_type() };
-        if !self.apps.matches(appid, tags) {
+        if !self.takes_app(appid, tags) {
             return Some(Miss("apps"));
         }
         if !self.events.takes(|pattern| pattern.fits(is_event, &name)) {

@@ -158,12 +158,18 @@ pub fn inspect(path: &Path) -> anyhow::Result<Option<Inspection>> {
 }
 
 /// What [`inspect`] found.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Inspection {
     /// Applied migrations.
     pub schema: i64,
     /// Stored tokens and tickets.
     pub credentials: i64,
+    /// Kept messages.
+    pub events: i64,
+    /// Deliveries to come.
+    pub pending: i64,
+    /// Deliveries given up.
+    pub dead: i64,
     /// The sealed probe of the master key.
     pub key_check: Option<Vec<u8>>,
 }

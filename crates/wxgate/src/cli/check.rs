@@ -31,10 +31,11 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let config = config::load(&args.config, &config::environment())?;
     print(&format!(
-        "配置 {}：没有问题（{} 个账号，{} 个调用方）\n",
+        "配置 {}：没有问题（{} 个账号，{} 个调用方，{} 条路由）\n",
         args.config.display(),
         config.apps.len(),
-        config.callers.len()
+        config.callers.len(),
+        config.routes.len()
     ))?;
     for reminder in reminders(&config) {
         print(&format!("  提醒：{reminder}\n"))?;
@@ -66,6 +67,24 @@ fn reminders(config: &Config) -> Vec<String> {
         let uses_one = config.apps.iter().any(|app| caller.apps.matches(&app.appid, &app.tags));
         if !uses_one && !config.apps.is_empty() {
             found.push(format!("调用方 {} 的 apps 不包含任何已配置的账号：检查 appid 和标签", caller.name));
+        }
+    }
+    let calls_back = |app: &&AppEntry| app.kind != Kind::Open && !app.callback_tokens.is_empty();
+    for route in &config.routes {
+        let uses_one = config.apps.iter().any(|app| route.filter.takes_app(&app.appid, &app.tags));
+        if !uses_one && !config.apps.is_empty() {
+            found.push(format!("路由 {} 的 apps 不包含任何已配置的账号：检查 appid 和标签", route.name));
+        }
+    }
+    if !config.routes.is_empty() && !config.apps.iter().any(|app| calls_back(&app)) {
+        found.push("有 [[routes]]，但没有一个账号有 callback_token：所有回调都会被拒绝（403）".to_owned());
+    }
+    for app in config.apps.iter().filter(calls_back) {
+        if !config.routes.iter().any(|route| route.filter.takes_app(&app.appid, &app.tags)) {
+            found.push(format!("{} 收到的消息不会转发：没有 [[routes]] 包含它", app.appid));
+        }
+        if app.aes_keys.is_empty() {
+            found.push(format!("{} 没有 aes_key：明文模式的消息不受签名保护，建议改用安全模式", app.appid));
         }
     }
     for app in &config.apps {
@@ -105,7 +124,10 @@ fn check_store(config: &Config) -> Result<String, String> {
     if !found.fits(&sealer) {
         return Err(format!("主密钥与数据库 {path} 不符：恢复原来的 store.master_key 或密钥文件"));
     }
-    Ok(format!("数据库 {path}：完好（schema {}，{} 个令牌）", found.schema, found.credentials))
+    Ok(format!(
+        "数据库 {path}：完好（schema {}，{} 个令牌，{} 条消息，{} 个待投递，{} 个死信）",
+        found.schema, found.credentials, found.events, found.pending, found.dead
+    ))
 }
 
 /// Tries an app's credentials; the text says what is wrong and what to do.

@@ -1,12 +1,18 @@
-//! `wxgate demo`: sandbox and gateway in one process, with nothing to configure.
+//! `wxgate demo`: sandbox, gateway and a sample backend in one process, with nothing to configure.
+
+mod backend;
+mod welcome;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::new_key;
@@ -20,8 +26,6 @@ use crate::{config, telemetry};
 const OFFICIAL: &str = "wx00000000000000a1";
 const MINI: &str = "wx00000000000000b2";
 const EXAMPLE: &str = "wx3cc8fd6963e31a32";
-const EXAMPLE_CODE: &str = "031pdDGa1FvFCI0lWyIa1Y0nJC0pdDGt";
-const TEMPLATE: &str = "sandbox-template-00000000000000000000000001";
 
 /// How many ports above a taken one are tried.
 const PORTS_TRIED: u16 = 100;
@@ -64,19 +68,35 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     };
     let sandbox = sandbox::Sandbox::start(sandbox_listener, Arc::new(|| Clock::System.now()));
     let key = (!open).then(new_key);
-    let text = settings(&sandbox.url(), callers.local_addr()?, admin.local_addr()?, key.as_deref());
-    let config = config::parse(&text, "demo", &data, &config::Environment::new())?;
+    let admin_token = new_key().replacen("wxk_", "wxadmin_", 1);
+    let backend = backend::start(TcpListener::bind((local, 0)).await?)?;
+    let text = [
+        settings(&sandbox.url(), callers.local_addr()?, admin.local_addr()?, key.as_deref()),
+        route(backend.address),
+    ]
+    .concat();
+    let environment = [("WXGATE_ADMIN_TOKEN".to_owned(), admin_token.clone())].into();
+    let config = config::parse(&text, "demo", &data, &environment)?;
     telemetry::start(config.log);
     let running = app::start(config, Clock::System, Listeners { callers, admin, public: None }).await?;
 
     let gateway = format!("http://{}", reachable(running.address()));
     let admin = format!("http://{}", running.admin_address());
     print(&moved)?;
-    let openids = Openids::ask(&sandbox.url()).await?;
-    print(&welcome(&gateway, &admin, &sandbox.url(), key.as_deref(), &openids))?;
+    let openids = arrange(&sandbox.url(), &gateway).await?;
+    let demo = welcome::Demo {
+        gateway: &gateway,
+        admin: &admin,
+        sandbox: &sandbox.url(),
+        key: key.as_deref(),
+        admin_token: &admin_token,
+        openids: &openids,
+    };
+    print(&demo.welcome())?;
     while signals.next().await != Ask::Stop {}
     print("\n正在停止……\n")?;
     running.stop().await;
+    backend.close().await;
     sandbox.stop().await;
     print("已停止\n")
 }
@@ -113,7 +133,9 @@ fn settings(sandbox: &str, callers: SocketAddr, admin: SocketAddr, key: Option<&
     };
     let app = |appid: &str, kind: &str, name: &str, secret: &str| {
         format!(
-            "[[apps]]\nappid = \"{appid}\"\nkind = \"{kind}\"\nname = \"{name}\"\nsecret = \"{}\"\n",
+            "[[apps]]\nappid = \"{appid}\"\nkind = \"{kind}\"\nname = \"{name}\"\nsecret = \"{}\"\n\
+             original_id = \"gh_0000000000{secret}\"\ncallback_token = \"sandboxtoken\"\n\
+             aes_key = \"abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG\"\nallow_plain = true\n",
             secret.repeat(16)
         )
     };
@@ -129,6 +151,16 @@ fn settings(sandbox: &str, callers: SocketAddr, admin: SocketAddr, key: Option<&
     .join("\n")
 }
 
+/// Everything goes to the sample backend, whose answers are passive replies.
+fn route(backend: SocketAddr) -> String {
+    let secret: [u8; 32] = rand::random();
+    let secret = BASE64_STANDARD.encode(secret);
+    format!(
+        "\n[[routes]]\nname = \"sample-backend\"\ntarget = \"http://{backend}/\"\nformat = \"json\"\n\
+         secret = \"whsec_{secret}\"\nreply = true\n"
+    )
+}
+
 /// Openids of the sandbox's first user.
 #[derive(Debug)]
 struct Openids {
@@ -136,70 +168,24 @@ struct Openids {
     mini: String,
 }
 
-impl Openids {
-    async fn ask(sandbox: &str) -> anyhow::Result<Self> {
-        let request = http::Request::get(format!("{sandbox}/sandbox/state")).body(Full::default())?;
-        let answer = Client::new(None)?.send(request).await?.into_body().collect().await?.to_bytes();
-        let state: serde_json::Value = serde_json::from_slice(&answer)?;
-        let openids = &state["users"][0]["openids"];
-        let openid = |appid: &str| openids[appid].as_str().map(str::to_owned).context("模拟器没有用户");
-        Ok(Self { official: openid(OFFICIAL)?, mini: openid(MINI)? })
-    }
-}
-
-/// What there is, and lines to paste.
-fn welcome(gateway: &str, admin: &str, sandbox: &str, key: Option<&str>, openids: &Openids) -> String {
-    let header = key.map(|key| format!("-H 'Authorization: Bearer {key}' ")).unwrap_or_default();
-    let service = |path: &str, members: serde_json::Value| {
-        let mut body = json!({"source": "demo"});
-        if let (Some(body), Some(members)) = (body.as_object_mut(), members.as_object()) {
-            body.extend(members.clone());
-        }
-        format!("curl -w '\\n' {header}{gateway}/v1/service/wx/{path} -d '{body}'")
+/// Points the accounts' callbacks at the gateway, and asks who there is.
+async fn arrange(sandbox: &str, gateway: &str) -> anyhow::Result<Openids> {
+    let client = Client::new(None)?;
+    let call = async |request: http::Request<Full<Bytes>>| -> anyhow::Result<Value> {
+        let answer = client.send(request).await?.into_body().collect().await?.to_bytes();
+        Ok(serde_json::from_slice(&answer).unwrap_or_default())
     };
-    let data = json!({"thing1": {"value": "奶茶"}});
-    let allow = json!({"appid": MINI, "openid": openids.mini, "template_id": TEMPLATE, "count": 100});
-    let lines = [
-        ("网页授权：用户信息", service("getwxuserinfo", json!({"appid": EXAMPLE, "code": EXAMPLE_CODE}))),
-        ("小程序登录", service("code2session", json!({"appid": MINI, "code": "demo-login"}))),
-        ("小程序手机号", service("getuserphone", json!({"appid": MINI, "code": "demo-phone"}))),
-        ("公众号带参二维码", service("getwxqrcode", json!({"appid": OFFICIAL, "scene": "login_1"}))),
-        (
-            "小程序码",
-            service(
-                "getunlimitedqrcode",
-                json!({"appid": MINI, "scene": "id=1", "page": "pages/index/index"}),
-            ),
-        ),
-        (
-            "模板消息",
-            service(
-                "sendwxtemplatemsg",
-                json!({"appid": OFFICIAL, "openid": openids.official, "template_id": TEMPLATE, "data": data}),
-            ),
-        ),
-        ("订阅消息：先让模拟用户允许", format!("curl -w '\\n' {sandbox}/sandbox/subscribe -d '{allow}'")),
-        (
-            "订阅消息：再发送",
-            service(
-                "sendsubscribemsg",
-                json!({"appid": MINI, "openid": openids.mini, "template_id": TEMPLATE, "data": data}),
-            ),
-        ),
-        ("JS-SDK 签名", service("jssdk", json!({"appid": OFFICIAL, "url": "https://www.example.com/"}))),
-        ("是否就绪", format!("curl -w '\\n' {admin}/readyz")),
-        ("模拟器看到了什么", format!("curl -w '\\n' {sandbox}/sandbox/state")),
-    ];
-    let mut text = format!(
-        "\n  wxgate demo：微信是模拟的，无需任何账号\n\n  网关        {gateway}\n  健康检查    {admin}/readyz\n  微信模拟器  {sandbox}\n"
-    );
-    if let Some(key) = key {
-        text.push_str(&format!("  调用方密钥  {key}\n"));
+    for (appid, format) in [(OFFICIAL, "xml"), (MINI, "json"), (EXAMPLE, "xml")] {
+        let url = format!("{gateway}{}/{appid}", crate::http::callback::PATH);
+        let body = json!({"appid": appid, "url": url, "mode": "safe", "format": format}).to_string();
+        let request = http::Request::post(format!("{sandbox}/sandbox/callback")).body(Full::from(body))?;
+        let answer = call(request).await?;
+        if let Some(error) = answer.get("error") {
+            bail!("模拟器没能设置 {appid} 的回调：{error}");
+        }
     }
-    text.push_str("\n  另开一个终端，粘贴下面的命令：\n");
-    for (what, line) in lines {
-        text.push_str(&format!("\n# {what}\n{line}\n"));
-    }
-    text.push_str("\n  Ctrl-C 结束\n\n");
-    text
+    let state = call(http::Request::get(format!("{sandbox}/sandbox/state")).body(Full::default())?).await?;
+    let openids = &state["users"][0]["openids"];
+    let openid = |appid: &str| openids[appid].as_str().map(str::to_owned).context("模拟器没有用户");
+    Ok(Openids { official: openid(OFFICIAL)?, mini: openid(MINI)? })
 }

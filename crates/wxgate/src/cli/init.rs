@@ -5,6 +5,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
+use rand::RngExt as _;
 
 use super::run::print;
 use super::{check, new_key};
@@ -56,8 +57,9 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         Err(wrong) => print(&format!("× {wrong}\n"))?,
     }
     let key = new_key();
-    write(&args.config, &file(&app, &secret, &key, &wechat_section))?;
-    print(&next_steps(&args.config.display().to_string(), &app, &key, refused))
+    let callback = Callback::new();
+    write(&args.config, &file(&app, &secret, &key, &callback, &wechat_section))?;
+    print(&next_steps(&args.config.display().to_string(), &app, &key, &callback, refused))
 }
 
 /// Asks until `read` understands; the end of input is an error.
@@ -75,7 +77,38 @@ fn ask<T>(question: &str, read: impl Fn(&str) -> Option<T>) -> anyhow::Result<T>
     }
 }
 
-fn file(app: &AppEntry, secret: &str, key: &str, wechat_section: &str) -> String {
+/// What messages are signed and encrypted with: made here, pasted into 公众平台.
+struct Callback {
+    token: String,
+    aes_key: String,
+}
+
+impl Callback {
+    fn new() -> Self {
+        let random = |count| {
+            let letters = rand::rng().sample_iter(rand::distr::Alphanumeric);
+            letters.take(count).map(char::from).collect()
+        };
+        Self { token: random(32), aes_key: random(43) }
+    }
+
+    /// Its lines in the file. 网站应用 and 移动应用 have no callbacks.
+    fn lines(&self, kind: Kind) -> String {
+        if kind == Kind::Open {
+            return String::new();
+        }
+        format!("callback_token = \"{}\"\naes_key = \"{}\"\n", self.token, self.aes_key)
+    }
+}
+
+const ROUTE_EXAMPLE: &str = "
+# 收到的消息和事件转发给后端（去掉 # 启用；用 `wxgate route test` 试）
+# [[routes]]
+# name = \"backend\"
+# target = \"http://127.0.0.1:8080/wx\"
+";
+
+fn file(app: &AppEntry, secret: &str, key: &str, callback: &Callback, wechat_section: &str) -> String {
     format!(
         "# 由 wxgate init 生成；全部配置项见 `wxgate config default`\n\
          {wechat_section}\n\
@@ -83,14 +116,17 @@ fn file(app: &AppEntry, secret: &str, key: &str, wechat_section: &str) -> String
          appid = \"{}\"\n\
          kind = \"{}\"\n\
          secret = \"{secret}\"\n\
+         {}\
          \n\
          [[callers]]\n\
          name = \"default\"\n\
          key = \"{key}\"\n\
          apps = [\"*\"]\n\
-         apis = [\"*\"]\n",
+         apis = [\"*\"]\n\
+         {ROUTE_EXAMPLE}",
         app.appid,
         app.kind.as_str(),
+        callback.lines(app.kind),
     )
 }
 
@@ -104,7 +140,7 @@ fn write(path: &PathBuf, text: &str) -> anyhow::Result<()> {
     file.write_all(text.as_bytes()).with_context(|| format!("无法写 {}", path.display()))
 }
 
-fn next_steps(path: &str, app: &AppEntry, key: &str, refused: bool) -> String {
+fn next_steps(path: &str, app: &AppEntry, key: &str, callback: &Callback, refused: bool) -> String {
     let appid = &app.appid;
     // A call that needs no code from a user, so that it works when pasted.
     let (call, members) = match app.kind {
@@ -118,12 +154,30 @@ fn next_steps(path: &str, app: &AppEntry, key: &str, refused: bool) -> String {
     } else {
         String::new()
     };
+    let menu = match app.kind {
+        Kind::Official => "基本配置 → 服务器配置",
+        Kind::Mini => "开发管理 → 开发设置 → 消息推送",
+        Kind::Open => "",
+    };
+    let push = if app.kind == Kind::Open {
+        String::new()
+    } else {
+        format!(
+            "\x20 {menu}：先启动 wxgate，再填写并提交\n\
+             \x20   URL             https://你的域名/v1/service/wx/wxmsg/{appid}（80 或 443 端口，反向代理到 wxgate）\n\
+             \x20   Token           {}\n\
+             \x20   EncodingAESKey  {}\n\
+             \x20   加解密方式      安全模式\n",
+            callback.token, callback.aes_key
+        )
+    };
     format!(
         "\n已写出 {path}（权限 0600，内含密钥，勿入版本库）\n\n\
          {first}\
          公众平台上要做的：\n\
          \x20 基本配置 → IP白名单：加入 wxgate 的出口 IP（报 40164 时，就是报出的那个 IP）\n\
-         \x20 其他程序不要再用这个 AppSecret 获取 access_token，改为经由 wxgate 调用\n\n\
+         \x20 其他程序不要再用这个 AppSecret 获取 access_token，改为经由 wxgate 调用\n\
+         {push}\n\
          启动（默认监听 0.0.0.0:36012，明文 HTTP，凭密钥调用）：\n\
          \x20 wxgate serve --config {path}\n\n\
          后端和各 SDK 旁的代码这样调用，密钥是 Bearer 之后的那一串（接口列表见 /v1/service/wx/openapi.json）：\n\

@@ -12,10 +12,8 @@ use url::Url;
 use wechat::envelope::{self, Keys, Stamp};
 use wechat::message::Message;
 
-use crate::apps::App;
-use crate::config::{Form, Seal, WebhookSecret};
+use crate::config::{AppEntry, Form, RouteEntry, Seal, WebhookSecret};
 use crate::nonce;
-use crate::routes::Route;
 use crate::seal::Sealer;
 use crate::store::Claimed;
 
@@ -27,32 +25,32 @@ const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp
 const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 
 /// A POST, ready to go.
-#[derive(Clone, Debug)]
-pub struct Outgoing {
+#[derive(Debug)]
+pub(super) struct Outgoing {
     /// Where to.
-    pub url: Url,
+    pub(super) url: Url,
     /// All but what HTTP itself needs.
-    pub headers: Vec<(HeaderName, String)>,
+    pub(super) headers: Vec<(HeaderName, String)>,
     /// The body.
-    pub body: Vec<u8>,
+    pub(super) body: Vec<u8>,
 }
 
 /// Writes `claimed` for `route`, signed at `now` (Unix seconds). The error is for the record.
-pub fn write(
-    route: &Route,
+pub(super) fn write(
+    route: &RouteEntry,
     claimed: &Claimed,
-    app: Option<&App>,
+    app: Option<&AppEntry>,
     sealer: &Sealer,
     now: i64,
 ) -> Result<Outgoing, String> {
-    let url = route.entry.target.url(&claimed.appid).map_err(|error| format!("target: {error}"))?;
-    let mut outgoing = match &route.entry.form {
+    let url = route.target.url(&claimed.appid).map_err(|error| format!("target: {error}"))?;
+    let mut outgoing = match &route.form {
         Form::Wechat { token, seal } => {
-            let token = token.as_ref().or_else(|| app?.entry.callback_tokens.first());
+            let token = token.as_ref().or_else(|| app?.callback_tokens.first());
             let token = token.ok_or("the app has no callback_token any more, and the route no token")?;
             let key = match seal {
                 Seal::Plain => None,
-                Seal::App => app.and_then(|app| app.entry.aes_keys.first()),
+                Seal::App => app.and_then(|app| app.aes_keys.first()),
                 Seal::Own(key) => Some(key),
             };
             let keys = Keys { appid: &claimed.appid, token: token.expose_secret(), key };

@@ -365,8 +365,19 @@ pub(super) fn inspect(path: &Path) -> anyhow::Result<Option<Inspection>> {
     }
     let schema: i64 = db.query_row("pragma user_version", [], |row| row.get(0))?;
     if schema == 0 {
-        return Ok(Some(Inspection { schema, credentials: 0, key_check: None }));
+        return Ok(Some(Inspection::default()));
     }
-    let credentials = db.query_row("select count(*) from credentials", [], |row| row.get(0))?;
-    Ok(Some(Inspection { schema, credentials, key_check: meta(&db, KEY_CHECK)? }))
+    let count = |sql: &str| db.query_row(sql, [], |row| row.get(0));
+    let mut found = Inspection {
+        schema,
+        credentials: count("select count(*) from credentials")?,
+        key_check: meta(&db, KEY_CHECK)?,
+        ..Inspection::default()
+    };
+    if schema > 1 {
+        found.events = count("select count(*) from events")?;
+        found.pending = count("select count(*) from deliveries where status = 'pending'")?;
+        found.dead = count("select count(*) from deliveries where status = 'dead'")?;
+    }
+    Ok(Some(found))
 }

@@ -11,6 +11,8 @@ use sandbox::Sandbox;
 use serde_json::json;
 use tokio::net::TcpListener;
 
+use wxgate::config;
+
 use crate::app::{EXAMPLE, EXAMPLE_CODE, Http, MINI, OFFICIAL};
 
 fn wxgate() -> Command {
@@ -111,9 +113,19 @@ async fn the_demo_runs_and_every_line_it_prints_succeeds() {
         if line.contains("/v1/service/wx/") && !line.contains("--output") {
             assert!(answer.contains("\"code\":0"), "{line}: {answer}");
         }
+        if line.contains("/sandbox/message") {
+            assert!(answer.contains("收到：你好"), "the sample backend's answer reaches the user: {answer}");
+        }
+        if line.contains("/api/v1/events") {
+            assert!(answer.contains("\"event\":\"SCAN\"") && answer.contains("delivered"), "{answer}");
+        }
     }
     demo.signal("-TERM");
     assert!(demo.wait(Duration::from_secs(10)).success());
+    let mut rest = String::new();
+    out.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains("[示例后端] wechat.event.scan") && rest.contains("scene=login_1"), "{rest}");
+    assert!(rest.contains("wechat.message.text") && rest.contains("content=你好"), "{rest}");
 }
 
 #[tokio::test]
@@ -165,7 +177,12 @@ async fn init_tries_the_account_and_writes_what_check_accepts() {
         said.contains("微信接受了凭据") && said.contains("IP白名单") && !said.contains(&secret),
         "{said}"
     );
+    // What to paste into 公众平台 is what the file says.
     let path = dir.path().join("wxgate.toml");
+    let written = config::load(&path, &config::Environment::new()).unwrap();
+    let token = secrecy::ExposeSecret::expose_secret(&**written.apps[0].callback_tokens.first().unwrap());
+    assert!(said.contains(token) && said.contains(&format!("/v1/service/wx/wxmsg/{OFFICIAL}")), "{said}");
+    assert_eq!(written.apps[0].aes_keys.len(), 1);
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
 
@@ -368,4 +385,49 @@ async fn a_served_gateway_reloads_on_hup_and_refuses_a_lost_key_and_a_second_pro
     again.signal("-TERM");
     assert!(again.wait(Duration::from_secs(10)).success());
     sandbox.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn route_test_says_which_routes_take_a_message_and_why() {
+    let backend = crate::backend::Backend::start().await;
+    backend.does(|got| {
+        if got.path == "/gone" { crate::backend::says(410, "") } else { crate::backend::says(200, "welcome") }
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let route = |name: &str, more: &str| {
+        format!("[[routes]]\nname = \"{name}\"\ntarget = \"{}/{name}\"\n{more}\n", backend.url)
+    };
+    let file = [
+        format!(
+            "[[apps]]\nappid = \"{OFFICIAL}\"\nkind = \"official\"\nsecret = \"s\"\ncallback_token = \"t\"\n"
+        ),
+        route("logins", "scenes = [\"login_*\"]\nreply = true"),
+        route("scans", "events = [\"SCAN\"]\nstop = true"),
+        route("gone", ""),
+    ]
+    .concat();
+    std::fs::write(dir.path().join("wxgate.toml"), file).unwrap();
+    let test = |args: &[&str]| {
+        let output = run(&[&["route", "test"], args].concat(), dir.path(), "");
+        (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+    };
+    let (code, said) = test(&["--event", "SCAN", "--scene", "login_1", "--send"]);
+    assert_eq!(code, Some(0), "{said}");
+    for part in ["√ logins", "被动回复", "√ scans", "- gone", "HTTP 200", "welcome"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let got = backend.got();
+    assert_eq!(got.iter().map(|got| got.path.as_str()).collect::<Vec<_>>(), ["/logins", "/scans"]);
+    assert_eq!(got[0].message().scene(), "login_1");
+    let (code, said) = test(&["--text", "hi"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("× logins：scenes") && said.contains("× scans：events") && said.contains("√ gone"),
+        "{said}"
+    );
+    assert_eq!(backend.count(), 2, "nothing is sent unasked");
+    let (code, said) = test(&["--text", "hi", "--send"]);
+    assert!(code == Some(1) && said.contains("HTTP 410"), "{said}");
+    let (code, said) = test(&["--appid", "wx0000000000000000"]);
+    assert!(code == Some(1) && said.contains("没有配置"), "{said}");
 }

@@ -63,6 +63,13 @@ fn only_tokens_and_upstream_put_a_token_on_the_wire() {
 }
 
 #[test]
+fn only_the_inbox_commits_messages_and_only_deliveries_send_them() {
+    nowhere_but(WXGATE, "store.accept(", &["inbox"]);
+    nowhere_but(WXGATE, "store.record(", &["delivery"]);
+    nowhere_but(WXGATE, "Client::guarded(", &["app.rs", "cli/route.rs", "net"]);
+}
+
+#[test]
 fn only_config_reads_the_environment_and_only_clock_the_time() {
     nowhere_but(WXGATE, "std::env::var", &["config"]);
     nowhere_but(WXGATE, "SystemTime::now", &["clock"]);
@@ -108,6 +115,21 @@ fn dependencies_point_one_way() {
         ("tokens", &["crate::upstream", "crate::http", "crate::http::service", "crate::app::", "crate::cli"]),
         ("upstream", &["crate::http", "crate::http::service", "crate::app::", "crate::cli"]),
         ("http", &["crate::app::", "crate::cli", "sandbox::"]),
+        ("filter", &["crate::config", "crate::apps", "crate::store", "crate::http"]),
+        ("nonce", &["crate::config", "crate::apps", "crate::store", "crate::http"]),
+        ("routes", &["crate::apps", "crate::store", "crate::delivery", "crate::inbox", "crate::http"]),
+        (
+            "delivery",
+            &[
+                "crate::inbox",
+                "crate::http",
+                "crate::tokens",
+                "crate::upstream",
+                "crate::app::",
+                "crate::cli",
+            ],
+        ),
+        ("inbox", &["crate::http", "crate::tokens", "crate::upstream", "crate::app::", "crate::cli"]),
     ] {
         for (path, text) in sources(WXGATE) {
             let name = path.to_string_lossy().into_owned();

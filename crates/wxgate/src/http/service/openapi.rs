@@ -15,6 +15,9 @@ pub fn generate() -> String {
         let method = endpoint.method.as_str().to_lowercase();
         paths.insert(format!("{PREFIX}{}", endpoint.name), json!({ method: operation(endpoint) }));
     }
+    for path in ["wxmsg", "wxmsg/{appid}"] {
+        paths.insert(format!("{PREFIX}{path}"), callback(path));
+    }
     let document = json!({
         "openapi": "3.1.0",
         "info": {
@@ -36,6 +39,47 @@ pub fn generate() -> String {
         },
     });
     format!("{}\n", serde_json::to_string_pretty(&document).unwrap_or_default())
+}
+
+/// WeChat's own: signed by it, without a key.
+fn callback(path: &str) -> Value {
+    let query = |name: &str| json!({"name": name, "in": "query", "schema": {"type": "string"}});
+    let mut parameters: Vec<Value> = ["signature", "timestamp", "nonce"].map(query).to_vec();
+    if path.contains("{appid}") {
+        parameters
+            .push(json!({"name": "appid", "in": "path", "required": true, "schema": {"type": "string"}}));
+    }
+    let text = json!({"text/plain": {"schema": {"type": "string"}}});
+    let refused = json!({"description": "签名、密钥或时间戳不对", "content": text});
+    let method = |verb: &str, summary: &str, more: &[&str], answer: Value, refusals: &[(&str, &str)]| {
+        let parameters: Vec<Value> =
+            parameters.iter().cloned().chain(more.iter().map(|name| query(name))).collect();
+        let mut responses = json!({"200": answer, "403": refused});
+        for (status, meaning) in refusals {
+            responses[*status] = json!({"description": meaning, "content": text});
+        }
+        let suffix = if path.contains('{') { "_appid" } else { "" };
+        json!({
+            "operationId": format!("wxmsg_{verb}{suffix}"), "summary": summary, "security": [],
+            "parameters": parameters, "responses": responses,
+        })
+    };
+    let mut post = method(
+        "post",
+        "微信推送消息和事件：存下之后才应答",
+        &["openid", "encrypt_type", "msg_signature"],
+        json!({"description": "success，或被动回复", "content": {"text/plain": {}, "text/xml": {}, "application/json": {}}}),
+        &[("413", "超过 1 MiB"), ("500", "没有存下：微信会重发"), ("503", "过载：微信会重发")],
+    );
+    post["requestBody"] = json!({"required": true, "content": {"text/xml": {}, "application/json": {}}});
+    let get = method(
+        "get",
+        "微信验证回调地址",
+        &["echostr"],
+        json!({"description": "原样返回 echostr", "content": text}),
+        &[],
+    );
+    json!({"get": get, "post": post})
 }
 
 fn operation(endpoint: &Endpoint) -> Value {

@@ -1,0 +1,167 @@
+//! `wxgate route test`: which routes a message takes, and why; sent for real if asked.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context as _, bail};
+use serde_json::{Map, Value};
+use tokio::sync::oneshot;
+use wechat::message::{self, Message};
+
+use super::run::print;
+use crate::clock::Clock;
+use crate::config::{self, AppEntry, Config, RouteEntry};
+use crate::delivery::Way;
+use crate::egress::{Egress, Resolver};
+use crate::net::Client;
+use crate::seal::Sealer;
+use crate::store::Claimed;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// 配置文件
+    #[arg(long, default_value = "wxgate.toml")]
+    config: PathBuf,
+    /// 哪个账号的消息 [默认：第一个账号]
+    #[arg(long)]
+    appid: Option<String>,
+    /// 事件名，如 SCAN、subscribe、CLICK
+    #[arg(long, conflicts_with = "text")]
+    event: Option<String>,
+    /// 文本消息的内容 [没有 --event 时默认 "test"]
+    #[arg(long)]
+    text: Option<String>,
+    /// 用户的 openid
+    #[arg(long, default_value = "o-wxgate-route-test")]
+    openid: String,
+    /// 扫码场景值，用于 SCAN 和 subscribe
+    #[arg(long, default_value = "")]
+    scene: String,
+    /// 真的发给匹配的路由，每条一次；不经过运行中的网关，也不留记录
+    #[arg(long)]
+    send: bool,
+}
+
+pub(super) async fn test(args: Args) -> anyhow::Result<()> {
+    let config = config::load(&args.config, &config::environment())?;
+    let app = match &args.appid {
+        Some(appid) => config.apps.iter().find(|app| app.appid == *appid),
+        None => config.apps.first(),
+    };
+    let app = app.with_context(|| match &args.appid {
+        Some(appid) => format!("没有配置 {appid}：先加进 [[apps]]"),
+        None => "没有配置任何 [[apps]]".to_owned(),
+    })?;
+    let xml = sample(&args, app)?;
+    let message = Message::parse(xml.as_bytes()).context("这样的消息写不出来")?;
+    print(&format!("{} 的 {}，openid {}\n", app.appid, message.kind(), args.openid))?;
+    if config.routes.is_empty() {
+        bail!("没有配置任何 [[routes]]：消息会存下，但不会转发");
+    }
+    let taking = explain(&config, app, &message)?;
+    if taking.is_empty() {
+        bail!("没有路由匹配：这样的消息会存下，但不会转发");
+    }
+    if args.send {
+        send(&config, app, &taking, xml).await?;
+    }
+    Ok(())
+}
+
+/// The message as WeChat would write it.
+fn sample(args: &Args, app: &AppEntry) -> anyhow::Result<String> {
+    let mut fields = Map::new();
+    let mut add = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
+    let original_id = if app.original_id.is_empty() { "gh_000000000000" } else { &app.original_id };
+    add("ToUserName", original_id.into());
+    add("FromUserName", args.openid.as_str().into());
+    add("CreateTime", Clock::System.now_secs().into());
+    match &args.event {
+        Some(event) => {
+            let prefix = if event.eq_ignore_ascii_case("subscribe") && !args.scene.is_empty() {
+                "qrscene_"
+            } else {
+                ""
+            };
+            add("MsgType", "event".into());
+            add("Event", event.as_str().into());
+            add("EventKey", format!("{prefix}{}", args.scene).into());
+        }
+        None => {
+            add("MsgType", "text".into());
+            add("Content", args.text.as_deref().unwrap_or("test").into());
+            add("MsgId", Clock::System.now().into());
+        }
+    }
+    message::to_xml(&fields).context("这样的消息写不出来")
+}
+
+/// Prints every route and why it does or doesn't take the message; returns those that do.
+fn explain<'a>(config: &'a Config, app: &AppEntry, message: &Message) -> anyhow::Result<Vec<&'a RouteEntry>> {
+    let mut taking: Vec<&RouteEntry> = Vec::new();
+    let mut replied = false;
+    for route in &config.routes {
+        let name = &route.name;
+        if let Some(last) = taking.last().filter(|last| last.stop) {
+            print(&format!("- {name}：不看了，{} 设了 stop\n", last.name))?;
+            continue;
+        }
+        if let Some(miss) = route.filter.misses(&app.appid, &app.tags, message) {
+            print(&format!("× {name}：{} 不匹配\n", miss.0))?;
+            continue;
+        }
+        let role = match route.reply_wait {
+            Some(wait) if !replied => format!("，应答作为被动回复（最多等 {wait:?}）"),
+            Some(_) => "，应答不用：前面已有 reply 路由".to_owned(),
+            None => String::new(),
+        };
+        replied |= route.reply_wait.is_some();
+        let target = route.target.url(&app.appid).map(|url| url.host_str().unwrap_or_default().to_owned());
+        print(&format!("√ {name} → {}{role}\n", target.unwrap_or_default()))?;
+        taking.push(route);
+    }
+    Ok(taking)
+}
+
+async fn send(config: &Config, app: &AppEntry, routes: &[&RouteEntry], xml: String) -> anyhow::Result<()> {
+    let own = [Some(config.server.listen), Some(config.server.admin_listen), config.server.public_listen];
+    let client = Client::guarded(Egress::new(own.into_iter().flatten().collect()), Resolver::System, true)?;
+    // The gateway's key, so that it knows the delivery again if somebody sends it there.
+    let sealer = match &config.store.master_key {
+        Some(key) => Sealer::from_base64(key)?,
+        None => {
+            let file = config::Store::key_file(&config.store.real_path());
+            if file.exists() { Sealer::from_file(&file, false)? } else { Sealer::new(&rand::random()) }
+        }
+    };
+    let claimed = Claimed {
+        id: 0,
+        attempt: 1,
+        event_id: 0,
+        event_name: format!("evt_test_{:016x}", rand::random::<u64>()),
+        appid: app.appid.clone(),
+        received_at: Clock::System.now(),
+        body: xml.into_bytes(),
+    };
+    let mut failed = 0;
+    for route in routes {
+        let way = Way { client: &client, sealer: &sealer, app: Some(app), now: Clock::System.now_secs() };
+        let (answer, receiver) = oneshot::channel();
+        let began = Instant::now();
+        let sent = way.deliver(route, &claimed, Some(answer)).await;
+        let ms = began.elapsed().as_millis();
+        if sent.error.is_empty() {
+            let body = receiver.await.ok().flatten().unwrap_or_default();
+            let text = String::from_utf8_lossy(&body);
+            let text: String = text.chars().take(200).map(|c| if c.is_control() { ' ' } else { c }).collect();
+            print(&format!("√ {}：HTTP {}，{ms} ms，应答：{text}\n", route.name, sent.status))?;
+        } else {
+            failed += 1;
+            print(&format!("× {}：{}（{ms} ms）\n", route.name, sent.error))?;
+        }
+    }
+    if failed > 0 {
+        bail!("{failed} 条路由没有收下");
+    }
+    Ok(())
+}
