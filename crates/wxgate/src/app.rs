@@ -14,8 +14,10 @@ use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::delivery::Deliveries;
 use crate::egress::{Egress, Resolver};
+use crate::http::api::Api;
 use crate::http::callback::Callbacks;
 use crate::http::identify::Gatekeeper;
+use crate::http::proxy::Proxy;
 use crate::http::public::Public;
 use crate::http::server::{Server, Tls};
 use crate::http::service::Service;
@@ -98,14 +100,17 @@ pub async fn start(config: Config, clock: Clock, listeners: Listeners) -> anyhow
     let registry = Registry::new(&config, slots.clone());
     let tokens = Tokens::new(slots, store.clone(), transport.clone(), clock.clone(), tasks.clone());
     let upstream = Upstream::new(tokens.clone(), transport, clock.clone());
-    let service = Service::new(
+    let keeper = Gatekeeper::new(&config.server);
+    let proxy = Proxy::new(
         registry.clone(),
-        upstream,
-        Gatekeeper::new(&config.server),
+        upstream.clone(),
+        keeper.clone(),
         store.clone(),
         clock.clone(),
         tasks.clone(),
     );
+    let service =
+        Service::new(registry.clone(), upstream, keeper, store.clone(), clock.clone(), tasks.clone());
     tasks.spawn(tokens.run(registry.clone()));
     // What an earlier process had taken on and not finished.
     store.release_all(clock.now()).await?;
@@ -118,7 +123,7 @@ pub async fn start(config: Config, clock: Clock, listeners: Listeners) -> anyhow
 
     let serve = |listener, tls: &Tls| (listener, tls.clone(), tasks.draining.clone());
     let (listener, tls_now, draining) = serve(listeners.callers, &tls);
-    let surface = callers::Surface::new(service, public.clone());
+    let surface = callers::Surface::new(service, public.clone(), proxy);
     let callers = Server::start(listener, tls_now, draining, move |request, peer, id| {
         surface.clone().handle(request, peer, id)
     })?;
@@ -129,13 +134,8 @@ pub async fn start(config: Config, clock: Clock, listeners: Listeners) -> anyhow
             Server::start(listener, tls, draining, move |request, _, id| public.clone().handle(request, id))
         })
         .transpose()?;
-    let surface = admin::Surface::new(
-        registry.clone(),
-        store.clone(),
-        clock,
-        tasks.clone(),
-        config.admin_token.as_ref(),
-    );
+    let api = Api::new(registry.clone(), store.clone(), config.admin_token.as_ref());
+    let surface = admin::Surface::new(registry.clone(), store.clone(), clock, tasks.clone(), api);
     let (listener, plain, draining) = serve(listeners.admin, &Tls::default());
     let admin = Server::start(listener, plain, draining, move |request, peer, id| {
         surface.clone().handle(request, peer, id)

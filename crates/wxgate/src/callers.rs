@@ -11,6 +11,7 @@ use subtle::ConstantTimeEq as _;
 
 use crate::config::{CallerEntry, Config};
 use crate::rights::{ApiPatterns, AppPatterns};
+use crate::usage::Usage;
 
 /// One caller as it is now.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub struct Caller {
     pub apis: ApiPatterns,
     /// May read the real access_token.
     pub export_token: bool,
+    /// What it called, and when it last did.
+    pub usage: Arc<Usage>,
     networks: Vec<IpNet>,
     rate: u32,
     bucket: Arc<Mutex<Bucket>>,
@@ -38,7 +41,7 @@ struct Bucket {
 
 impl Caller {
     fn new(entry: &CallerEntry, before: Option<&Callers>) -> Self {
-        let bucket = before.and_then(|callers| callers.by_name(&entry.name)).map(|c| c.bucket.clone());
+        let before = before.and_then(|callers| callers.by_name(&entry.name));
         Self {
             name: entry.name.clone(),
             apps: entry.apps.clone(),
@@ -46,7 +49,8 @@ impl Caller {
             export_token: entry.export_token,
             networks: entry.networks.clone(),
             rate: entry.rate,
-            bucket: bucket.unwrap_or_default(),
+            usage: before.map(|caller| caller.usage.clone()).unwrap_or_default(),
+            bucket: before.map(|caller| caller.bucket.clone()).unwrap_or_default(),
         }
     }
 
@@ -57,6 +61,7 @@ impl Caller {
             apps: AppPatterns::any(),
             apis: ApiPatterns::any(),
             export_token: false,
+            usage: Arc::default(),
             networks: Vec::new(),
             rate: 0,
             bucket: Arc::default(),
@@ -85,6 +90,10 @@ impl Caller {
         fits
     }
 }
+
+/// Who holds a gateway token, without saying the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holder(pub [u8; 16]);
 
 /// The callers of one configuration.
 #[derive(Debug)]
@@ -128,6 +137,46 @@ impl Callers {
         let (index, rest) = digest(key);
         let (expected, caller) = self.keyed.get(&index)?;
         bool::from(expected.ct_eq(&rest)).then_some(caller)
+    }
+
+    /// What a gateway token remembers of whoever showed `key` (or needed none): it dies with that.
+    pub fn holder(caller: &Caller, key: Option<&str>) -> Holder {
+        let text = key.map_or_else(|| format!("\0{}", caller.name), str::to_owned);
+        Holder(digest(&text).0)
+    }
+
+    /// The caller that [`Callers::holder`] meant, and whether it needs no key.
+    pub fn by_holder(&self, holder: &Holder) -> Option<(&Arc<Caller>, bool)> {
+        if let Some((_, caller)) = self.keyed.get(&holder.0) {
+            return Some((caller, false));
+        }
+        let keyless = self.keyless.iter().chain(&self.anonymous);
+        keyless.into_iter().find(|caller| Self::holder(caller, None) == *holder).map(|caller| (caller, true))
+    }
+
+    /// `auth.mode = "off"`
+    pub fn is_open(&self) -> bool {
+        self.anonymous.is_some()
+    }
+
+    /// Whether somebody may call from `address`.
+    pub fn admit(&self, address: IpAddr) -> bool {
+        let all = self.keyed.values().map(|(_, caller)| caller).chain(&self.keyless).chain(&self.anonymous);
+        all.into_iter().any(|caller| caller.may_come_from(Some(address)))
+    }
+
+    /// Everybody, once each.
+    pub fn all(&self) -> Vec<&Arc<Caller>> {
+        let mut all: Vec<_> = self
+            .keyed
+            .values()
+            .map(|(_, caller)| caller)
+            .chain(&self.keyless)
+            .chain(&self.anonymous)
+            .collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all.dedup_by(|a, b| Arc::ptr_eq(a, b));
+        all
     }
 
     /// Who calls without a key from `address`.

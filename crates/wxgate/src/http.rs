@@ -3,10 +3,12 @@
 //! shares stands here.
 
 pub mod admin;
-mod api;
+pub mod api;
 pub mod callback;
 pub mod callers;
 pub mod identify;
+mod once;
+pub mod proxy;
 pub mod public;
 pub mod server;
 pub mod service;

@@ -1,6 +1,8 @@
 //! The outgoing HTTP client: one connector, one pool; guarded, it connects only where [`Egress`] allows.
 //! Redirects are never followed and proxy variables of the environment are ignored.
 
+mod body;
+
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -9,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::uri::Scheme;
 use http::{HeaderValue, Request, Response, Uri};
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -20,10 +22,14 @@ use tokio::net::TcpStream;
 use tokio::time::error::Elapsed;
 use url::Url;
 
+pub use body::{Download, STALL, Upload};
+
 use crate::egress::{Egress, Forbidden, Resolver};
 
 /// A host that doesn't answer a SYN in this time is tried no longer: the next one may.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// TCP, the proxy's CONNECT and TLS together. A guarded name may have four addresses to try.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// WeChat's edge closes idle connections after about a minute; be first.
 const IDLE: Duration = Duration::from_secs(45);
 /// The rules are asked for every new connection: let none be kept for long.
@@ -35,7 +41,10 @@ const MAX_ADDRESSES: usize = 4;
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Client(legacy::Client<HttpsConnector<Dialer>, Full<Bytes>>);
+pub struct Client(legacy::Client<Timed<HttpsConnector<Dialer>>, RequestBody>);
+
+/// A request's body: whole in memory, or passed on as it comes.
+pub type RequestBody = Either<Full<Bytes>, Upload>;
 
 impl Client {
     /// `proxy`: `http://[user:password@]host:port`, spoken to by CONNECT.
@@ -64,6 +73,7 @@ impl Client {
             .https_or_http()
             .enable_http1()
             .wrap_connector(dialer);
+        let connector = Timed(connector);
         let client = legacy::Client::builder(TokioExecutor::new())
             .pool_idle_timeout(idle)
             .pool_max_idle_per_host(max_idle_per_host)
@@ -74,6 +84,11 @@ impl Client {
 
     /// Sends `request`; the answer's body is still to be read. The error never names the URL.
     pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Error> {
+        self.pass(request.map(Either::Left)).await
+    }
+
+    /// The same with a body that may still be on its way.
+    pub async fn pass(&self, request: Request<RequestBody>) -> Result<Response<Incoming>, Error> {
         self.0.request(request).await
     }
 }
@@ -104,6 +119,30 @@ fn tunnel(proxy: &Url, tcp: HttpConnector) -> anyhow::Result<Tunnel<HttpConnecto
     let mut value = HeaderValue::try_from(value)?;
     value.set_sensitive(true);
     Ok(tunnel.with_auth(value))
+}
+
+/// Ends a connection's making, the TLS handshake and the proxy's CONNECT included, when it takes too
+/// long. Nothing was sent by then, so another host may be tried.
+#[derive(Clone, Debug)]
+pub struct Timed<C>(C);
+
+impl<C> tower::Service<Uri> for Timed<C>
+where
+    C: tower::Service<Uri, Error = BoxError>,
+    C::Future: Send + 'static,
+{
+    type Response = C::Response;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<C::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let made = tokio::time::timeout(HANDSHAKE_TIMEOUT, self.0.call(uri));
+        Box::pin(async { made.await.map_err(|_| "the connection took too long to be made")? })
+    }
 }
 
 /// How a TCP stream to a host is had.

@@ -88,6 +88,11 @@ impl ApiPatterns {
         Self(vec![ApiPattern { allows: true, parts: vec![String::new(); 2], literal: 0 }])
     }
 
+    /// Whether `path` itself is named, by no pattern with a `*`.
+    pub fn names(&self, path: &str) -> bool {
+        self.0.iter().any(|pattern| pattern.allows && pattern.parts.len() == 1 && pattern.parts[0] == path)
+    }
+
     /// Whether `path` may be called.
     pub fn allows(&self, path: &str) -> bool {
         let mut best: Option<&ApiPattern> = None;

@@ -7,23 +7,22 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HeaderValue, USER_AGENT};
-use http::{Request, StatusCode};
-use http_body_util::{BodyExt as _, Full};
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Either, Full};
 use hyper::body::Incoming;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 use wechat::catalog::{Endpoint, Host, Method};
 
 use crate::clock::Clock;
 use crate::config;
-use crate::net::Client;
+use crate::net::{Client, RequestBody, STALL, Upload};
 
 /// A host that could not be connected to is passed over this long, while another is left.
 const SKIP_MS: i64 = 30_000;
-/// A transfer ends when no byte moves for this long.
-const STALL: Duration = Duration::from_secs(30);
 /// Largest answer a typed call takes; WeChat's pictures are far below.
 const MAX_ANSWER: usize = 20 << 20;
 
@@ -115,7 +114,59 @@ impl Transport {
         deadline: Instant,
     ) -> Result<Answer, Lost> {
         let path = path_and_query(endpoint.path, query);
-        let bases = match endpoint.host {
+        let body = body.unwrap_or_default();
+        let write = |base: &str| {
+            let mut request = Request::builder()
+                .uri(format!("{base}{path}"))
+                .header(USER_AGENT, HeaderValue::from_static(concat!("wxgate/", env!("CARGO_PKG_VERSION"))));
+            if endpoint.method == Method::Post {
+                request = request
+                    .method(http::Method::POST)
+                    .header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            }
+            request.body(Either::Left(Full::new(body.clone())))
+        };
+        let response = self.dispatch(endpoint.host, &write, Wait::Until(deadline)).await?;
+        let (head, body) = response.into_parts();
+        let body = collect(body).await.map_err(|why| Lost::after(why, "应答没有收全"))?;
+        Ok(Answer { status: head.status, body })
+    }
+
+    /// Passes a caller's request on, likewise. `path` has the query; `headers` are all but what HTTP
+    /// itself needs. The answer's body is still to be read.
+    pub async fn pass(
+        &self,
+        host: Host,
+        method: &http::Method,
+        path: &str,
+        headers: &HeaderMap,
+        body: &Payload,
+        deadline: Instant,
+    ) -> Result<Response<Incoming>, Lost> {
+        let write = |base: &str| {
+            let body = match body {
+                Payload::Kept(body) => Either::Left(Full::new(body.clone())),
+                Payload::Stream(upload) => Either::Right(upload.clone()),
+            };
+            let mut request = Request::builder().method(method).uri(format!("{base}{path}")).body(body)?;
+            request.headers_mut().clone_from(headers);
+            Ok(request)
+        };
+        let wait = match body {
+            Payload::Kept(_) => Wait::Until(deadline),
+            Payload::Stream(upload) => Wait::AfterSent(upload.sent()),
+        };
+        self.dispatch(host, &write, wait).await
+    }
+
+    /// Sends what `write` makes for a host to the first one that can be connected to.
+    async fn dispatch(
+        &self,
+        host: Host,
+        write: &(dyn Fn(&str) -> http::Result<Request<RequestBody>> + Sync),
+        wait: Wait,
+    ) -> Result<Response<Incoming>, Lost> {
+        let bases = match host {
             Host::Api => &self.0.api,
             Host::Mp => &self.0.mp,
             Host::Open => &self.0.open,
@@ -128,7 +179,9 @@ impl Transport {
         }
         let mut lost = Lost::before("no host", "没有可用的域名");
         for base in candidates {
-            match self.send_to(base, endpoint.method, &path, body.clone(), deadline).await {
+            let request =
+                write(&base.prefix).map_err(|error| Lost::before(error.to_string(), "请求无法构成"))?;
+            match self.exchange(base, request, &wait).await {
                 Err(error) if !error.sent => {
                     base.skip_until.store(self.0.clock.now() + SKIP_MS, Ordering::Relaxed);
                     lost = error;
@@ -139,42 +192,54 @@ impl Transport {
         Err(lost)
     }
 
-    async fn send_to(
+    async fn exchange(
         &self,
         base: &Base,
-        method: Method,
-        path: &str,
-        body: Option<Bytes>,
-        deadline: Instant,
-    ) -> Result<Answer, Lost> {
-        let mut request = Request::builder()
-            .uri(format!("{}{path}", base.prefix))
-            .header(USER_AGENT, HeaderValue::from_static(concat!("wxgate/", env!("CARGO_PKG_VERSION"))));
-        if method == Method::Post {
-            request = request
-                .method(http::Method::POST)
-                .header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        }
-        let request = request
-            .body(Full::new(body.unwrap_or_default()))
-            .map_err(|error| Lost::before(error.to_string(), "请求无法构成"))?;
-        let response = match tokio::time::timeout_at(deadline, self.0.client.send(request)).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) if error.is_connect() => {
-                let why = format!("cannot connect to {}: {}", base.prefix, causes(&error));
-                return Err(Lost::before(why, format!("连不上 {}", base.prefix)));
-            }
-            Ok(Err(error)) => return Err(Lost::after(causes(&error), "连接中断，没有应答")),
-            Err(_) => {
-                let timeout = self.0.timeout;
-                let zh = format!("{timeout:?} 内没有应答");
-                return Err(Lost::after(format!("no answer within {timeout:?}"), zh));
+        request: Request<RequestBody>,
+        wait: &Wait,
+    ) -> Result<Response<Incoming>, Lost> {
+        let timeout = self.0.timeout;
+        let late = async {
+            match wait {
+                Wait::Until(deadline) => tokio::time::sleep_until(*deadline).await,
+                Wait::AfterSent(sent) => {
+                    sent.cancelled().await;
+                    tokio::time::sleep(timeout).await;
+                }
             }
         };
-        let (head, body) = response.into_parts();
-        let body = collect(body).await.map_err(|why| Lost::after(why, "应答没有收全"))?;
-        Ok(Answer { status: head.status, body })
+        tokio::select! {
+            biased;
+            answer = self.0.client.pass(request) => match answer {
+                Ok(response) => Ok(response),
+                Err(error) if error.is_connect() => {
+                    let why = format!("cannot connect to {}: {}", base.prefix, causes(&error));
+                    Err(Lost::before(why, format!("连不上 {}", base.prefix)))
+                }
+                Err(error) => Err(Lost::after(causes(&error), "连接中断，没有应答")),
+            },
+            () = late => {
+                let zh = format!("{timeout:?} 内没有应答");
+                Err(Lost::after(format!("no answer within {timeout:?}"), zh))
+            }
+        }
     }
+}
+
+/// How long an answer's first byte is waited for.
+enum Wait {
+    Until(Instant),
+    /// From when the body is on its way; it has its own limit on silence.
+    AfterSent(CancellationToken),
+}
+
+/// What a request carries.
+#[derive(Clone, Debug)]
+pub enum Payload {
+    /// All of it is here: it can be sent again.
+    Kept(Bytes),
+    /// It goes through as it comes.
+    Stream(Upload),
 }
 
 async fn collect(mut body: Incoming) -> Result<Bytes, String> {

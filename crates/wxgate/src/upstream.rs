@@ -1,5 +1,7 @@
 //! Calling WeChat as an app: puts the credential on the wire, and heals a dead access_token once.
 
+mod pass;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,6 +16,8 @@ use crate::clock::Clock;
 use crate::slots::{Kind, Token, TokenError, refuses_token};
 use crate::tokens::Tokens;
 use crate::transport::{Answer, Lost, Transport, json_answer};
+
+pub use pass::{Passed, Passing, Piece, Unpassed};
 
 /// Why a call gave nothing.
 #[derive(Clone, Debug, thiserror::Error)]

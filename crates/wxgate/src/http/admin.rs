@@ -12,10 +12,10 @@ use hyper::body::Incoming;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use super::{Body, RequestId, api, streamed};
+use super::api::Api;
+use super::{Body, RequestId, streamed};
 use crate::apps::Registry;
 use crate::clock::Clock;
-use crate::config::Secret;
 use crate::http::service::openapi;
 use crate::slots::{Kind, Trouble};
 use crate::store::Store;
@@ -41,14 +41,7 @@ struct Health {
 
 impl Surface {
     /// Over what health looks at.
-    pub fn new(
-        registry: Registry,
-        store: Store,
-        clock: Clock,
-        tasks: Tasks,
-        admin_token: Option<&Secret>,
-    ) -> Self {
-        let api = api::router(store.clone(), admin_token);
+    pub fn new(registry: Registry, store: Store, clock: Clock, tasks: Tasks, api: Api) -> Self {
         let router = Router::new()
             .route("/healthz", get(async || axum::Json(json!({"status": "ok"}))))
             .route("/readyz", get(ready))
@@ -56,12 +49,12 @@ impl Surface {
             .fallback(async || {
                 problem_json(
                     StatusCode::NOT_FOUND,
-                    "没有这个路径：本端口提供 /healthz、/readyz、/openapi.json、/api/v1/events、/api/v1/deliveries",
+                    "没有这个路径：本端口提供 /healthz、/readyz、/openapi.json、/api/v1/events、/api/v1/deliveries、/api/v1/callers",
                 )
             })
             .method_not_allowed_fallback(async || problem_json(StatusCode::METHOD_NOT_ALLOWED, "请用 GET"))
             .with_state(Health { registry, store, clock, tasks })
-            .nest("/api/v1", api);
+            .nest("/api/v1", api.router());
         Self(router)
     }
 

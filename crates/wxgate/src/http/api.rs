@@ -1,4 +1,5 @@
-//! The admin API, `/api/v1/*` on the operators' listener: what came in and what became of it.
+//! The admin API, `/api/v1/*` on the operators' listener: what came in and what became of it, and
+//! who calls what.
 //! Opened by `Authorization: Bearer <WXGATE_ADMIN_TOKEN>`; without a token set it stays shut.
 
 use axum::Router;
@@ -16,6 +17,7 @@ use subtle::ConstantTimeEq as _;
 use wechat::message::Message;
 
 use super::admin::problem_json;
+use crate::apps::Registry;
 use crate::config::Secret;
 use crate::store::{Attempt, Delivery, DeliveryQuery, Event, EventQuery, Status, Store, StoreError};
 
@@ -23,30 +25,36 @@ use crate::store::{Attempt, Delivery, DeliveryQuery, Event, EventQuery, Status, 
 const PAGE: u32 = 50;
 const MAX_PAGE: u32 = 500;
 
+/// Cheap to clone.
 #[derive(Clone)]
-struct Api {
+pub struct Api {
+    registry: Registry,
     store: Store,
     /// SHA-256 of the admin token.
     token: Option<[u8; 32]>,
 }
 
-/// The routes below `/api/v1`.
-pub(super) fn router(store: Store, token: Option<&Secret>) -> Router {
-    let token = token.map(|token| Sha256::digest(token.expose_secret().as_bytes()).into());
-    let api = Api { store, token };
-    Router::new()
-        .route("/events", get(events))
-        .route("/events/{id}", get(event))
-        .route("/deliveries", get(deliveries))
-        .fallback(async || {
-            problem_json(
-                StatusCode::NOT_FOUND,
-                "没有这个接口：现有 /api/v1/events、/api/v1/events/{id}、/api/v1/deliveries",
-            )
-        })
-        .method_not_allowed_fallback(async || problem_json(StatusCode::METHOD_NOT_ALLOWED, "请用 GET"))
-        .layer(middleware::from_fn_with_state(api.clone(), only_admins))
-        .with_state(api)
+impl Api {
+    /// Opened by `token`.
+    pub fn new(registry: Registry, store: Store, token: Option<&Secret>) -> Self {
+        let token = token.map(|token| Sha256::digest(token.expose_secret().as_bytes()).into());
+        Self { registry, store, token }
+    }
+
+    /// The routes below `/api/v1`.
+    pub(super) fn router(self) -> Router {
+        const KNOWN: &str =
+            "没有这个接口：现有 /api/v1/events、/api/v1/events/{id}、/api/v1/deliveries、/api/v1/callers";
+        Router::new()
+            .route("/events", get(events))
+            .route("/events/{id}", get(event))
+            .route("/deliveries", get(deliveries))
+            .route("/callers", get(callers))
+            .fallback(async || problem_json(StatusCode::NOT_FOUND, KNOWN))
+            .method_not_allowed_fallback(async || problem_json(StatusCode::METHOD_NOT_ALLOWED, "请用 GET"))
+            .layer(middleware::from_fn_with_state(self.clone(), only_admins))
+            .with_state(self)
+    }
 }
 
 async fn only_admins(State(api): State<Api>, request: Request, next: Next) -> Response {
@@ -156,6 +164,24 @@ async fn deliveries(State(api): State<Api>, RawQuery(raw): RawQuery) -> Result<R
     let limit = query.limit;
     let items = api.store.deliveries(query).await?;
     Ok(page(&items, limit, delivery_json, |delivery| delivery.id))
+}
+
+/// Who calls what, and when they last did, since the process began.
+async fn callers(State(api): State<Api>) -> Response {
+    let live = api.registry.live();
+    let items: Vec<Value> = live
+        .callers
+        .all()
+        .into_iter()
+        .map(|caller| {
+            json!({
+                "name": caller.name,
+                "last_used_at": caller.usage.last_used_at().map(|at| at / 1000),
+                "calls": caller.usage.calls(),
+            })
+        })
+        .collect();
+    axum::Json(json!({"items": items, "next": null})).into_response()
 }
 
 /// `next` goes back as `cursor`.

@@ -1,78 +1,95 @@
-//! The callers' listener: what is hot is dispatched here by hand, everything else falls to an axum
-//! router.
+//! The callers' listener, dispatched by hand: the service API, what the internet may reach, and
+//! everything else to WeChat.
 
 use std::net::IpAddr;
 
-use axum::Router;
-use axum::response::IntoResponse as _;
-use axum::routing::get;
-use http::{Request, Response};
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_TYPE, HOST, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http_body_util::Full;
 use hyper::body::Incoming;
-use tower::ServiceExt as _;
 
-use super::{Body, RequestId, streamed, wants_english, whole};
+use super::{Body, RequestId, whole};
 use crate::http::callback::Callbacks;
+use crate::http::proxy::Proxy;
 use crate::http::public::Public;
 use crate::http::service::{self, Service};
-use crate::problem::{Code, Problem};
+
+const INDEX: &str = concat!(
+    "wxgate ",
+    env!("CARGO_PKG_VERSION"),
+    "\n接口文档 API: /v1/service/wx/openapi.json\n健康检查 health: server.admin_listen /healthz /readyz\n"
+);
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Surface {
     service: Service,
     public: Public,
-    rest: Router,
+    proxy: Proxy,
 }
 
 impl Surface {
-    /// Over the service API, and what the internet may reach.
-    pub fn new(service: Service, public: Public) -> Self {
-        Self {
-            service,
-            public,
-            rest: Router::new()
-                .route("/", get(index))
-                .fallback(not_found)
-                .method_not_allowed_fallback(not_found),
-        }
+    /// Over the service API, what the internet may reach, and the pass-through.
+    pub fn new(service: Service, public: Public, proxy: Proxy) -> Self {
+        Self { service, public, proxy }
     }
 
     /// Answers one request.
     pub async fn handle(self, request: Request<Incoming>, peer: IpAddr, id: RequestId) -> Response<Body> {
+        if let Some(why) = ambiguous(&request) {
+            tracing::info!(request_id = id.as_str(), why, "请求有歧义，拒绝");
+            return whole(text(StatusCode::BAD_REQUEST, why));
+        }
         let path = request.uri().path();
         if path.starts_with(service::PREFIX) && !Callbacks::takes(path) {
             let (head, body) = request.into_parts();
             return whole(self.service.handle(&head, body, peer, id).await);
         }
-        let request = match self.public.answer(request, id).await {
-            Ok(response) => return response,
-            Err(request) => request,
-        };
-        let mut request = request.map(axum::body::Body::new);
-        request.extensions_mut().insert(id);
-        match self.rest.oneshot(request).await {
-            Ok(response) => streamed(response),
-            Err(never) => match never {},
+        if path == "/" && matches!(*request.method(), Method::GET | Method::HEAD) {
+            return whole(text(StatusCode::OK, INDEX));
+        }
+        match self.public.answer(request, id).await {
+            Ok(response) => response,
+            Err(request) => self.proxy.handle(request, peer, id).await,
         }
     }
 }
 
-async fn index() -> &'static str {
-    concat!(
-        "wxgate ",
-        env!("CARGO_PKG_VERSION"),
-        "\n接口文档 API: /v1/service/wx/openapi.json\n健康检查 health: server.admin_listen /healthz /readyz\n"
-    )
+/// Why two readers could understand a request differently, if they could.
+fn ambiguous(request: &Request<Incoming>) -> Option<&'static str> {
+    let headers = request.headers();
+    let mut hosts = headers.get_all(HOST).iter();
+    let host = hosts.next().map(HeaderValue::as_bytes);
+    if hosts.next().is_some() {
+        return Some("more than one Host\n");
+    }
+    if host.is_none() && request.version() > Version::HTTP_10 {
+        return Some("no Host\n");
+    }
+    if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
+        return Some("CONNECT and TRACE are not for this server\n");
+    }
+    if headers.contains_key(UPGRADE) {
+        return Some("this server changes to no other protocol\n");
+    }
+    if request.version() < Version::HTTP_11 && headers.contains_key(TRANSFER_ENCODING) {
+        return Some("HTTP/1.0 knows no Transfer-Encoding\n");
+    }
+    let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
+    if authority.is_some_and(|authority| host.is_some_and(|host| !host.eq_ignore_ascii_case(authority))) {
+        return Some("the request line names another host than Host\n");
+    }
+    None
 }
 
-async fn not_found(request: axum::extract::Request) -> axum::response::Response {
-    let id = request.extensions().get::<RequestId>().copied().unwrap_or_default();
-    let problem = Problem::new(
-        Code::NotFound,
-        "没有这个路径：服务接口在 /v1/service/wx/ 之下，列表见 /v1/service/wx/openapi.json",
-        "no such path: the service API is below /v1/service/wx/, listed in /v1/service/wx/openapi.json",
-    );
-    service::failure(&problem, id, wants_english(request.headers()))
-        .map(axum::body::Body::new)
-        .into_response()
+fn text(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    if status == StatusCode::BAD_REQUEST {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }

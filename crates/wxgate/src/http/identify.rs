@@ -13,7 +13,7 @@ use crate::callers::{Caller, Callers, contains};
 use crate::config;
 use crate::problem::{Code, Problem};
 
-const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+pub(super) const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -30,11 +30,48 @@ pub struct Gatekeeper {
 
 /// What a request shows of a key.
 #[derive(Debug, PartialEq, Eq)]
-enum Shown<'a> {
+pub enum Shown<'a> {
+    /// No key.
     Nothing,
+    /// This one.
     Key(&'a str),
     /// Something that is no key: never taken for nothing.
     Unreadable,
+}
+
+/// Why nobody may call this way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Denied {
+    /// What stands in place of a key can't be one.
+    Unreadable,
+    /// Nobody's key.
+    UnknownKey,
+    /// No key, and nobody may call without one from there.
+    NoKey,
+    /// No key, and passed on by a proxy nobody trusts.
+    Forwarded,
+    /// No key, and made by a web page: this header says so.
+    WebPage(&'static str),
+    /// A caller outside its networks.
+    Network {
+        /// Its name.
+        caller: String,
+        /// Where it called from, if that could be told.
+        address: Option<IpAddr>,
+    },
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Unreadable => unauthenticated("unreadable credential"),
+            Denied::UnknownKey => unauthenticated("unknown key"),
+            Denied::NoKey => unauthenticated("no key"),
+            Denied::Forwarded => forwarded(),
+            Denied::WebPage(header) => web_page(header),
+            Denied::Network { caller, address } => forbidden_network(&caller, address),
+        }
+    }
 }
 
 impl Gatekeeper {
@@ -54,31 +91,62 @@ impl Gatekeeper {
         head: &request::Parts,
         peer: IpAddr,
         callers: &'a Callers,
-    ) -> Result<&'a Arc<Caller>, Problem> {
-        let address = self.address(&head.headers, peer);
+    ) -> Result<&'a Arc<Caller>, Denied> {
         match shown_key(&head.headers) {
-            Shown::Unreadable => Err(unauthenticated("unreadable credential")),
-            Shown::Key(key) => {
-                let caller = callers.by_key(key).ok_or_else(|| unauthenticated("unknown key"))?;
-                if caller.may_come_from(address) {
-                    return Ok(caller);
-                }
-                Err(forbidden_network(&caller.name, address))
-            }
-            Shown::Nothing => {
-                if self.came_through_a_stranger(&head.headers, peer) {
-                    return Err(forwarded());
-                }
-                let caller = address.and_then(|address| callers.without_key(address));
-                let caller = caller.ok_or_else(|| unauthenticated("no key"))?;
-                self.refuse_web_pages(head)?;
-                Ok(caller)
-            }
+            Shown::Unreadable => Err(Denied::Unreadable),
+            Shown::Key(key) => self.by_key(key, head, peer, callers),
+            Shown::Nothing => self.without_key(head, peer, callers),
         }
     }
 
+    /// Whose key this is, if it may be used from there.
+    pub fn by_key<'a>(
+        &self,
+        key: &str,
+        head: &request::Parts,
+        peer: IpAddr,
+        callers: &'a Callers,
+    ) -> Result<&'a Arc<Caller>, Denied> {
+        let caller = callers.by_key(key).ok_or(Denied::UnknownKey)?;
+        self.check_network(caller, head, peer)?;
+        Ok(caller)
+    }
+
+    /// Who needs no key from there.
+    pub fn without_key<'a>(
+        &self,
+        head: &request::Parts,
+        peer: IpAddr,
+        callers: &'a Callers,
+    ) -> Result<&'a Arc<Caller>, Denied> {
+        self.refuse_strangers(head, peer)?;
+        let address = self.address(&head.headers, peer);
+        let caller = address.and_then(|address| callers.without_key(address)).ok_or(Denied::NoKey)?;
+        self.refuse_web_pages(head)?;
+        Ok(caller)
+    }
+
+    /// Whether `caller` may call from there.
+    pub fn check_network(&self, caller: &Caller, head: &request::Parts, peer: IpAddr) -> Result<(), Denied> {
+        let address = self.address(&head.headers, peer);
+        if caller.may_come_from(address) {
+            return Ok(());
+        }
+        Err(Denied::Network { caller: caller.name.clone(), address })
+    }
+
+    /// What no call without a key may be: passed on by a stranger, or made by a web page.
+    pub fn check_keyless(&self, head: &request::Parts, peer: IpAddr) -> Result<(), Denied> {
+        self.refuse_strangers(head, peer)?;
+        self.refuse_web_pages(head)
+    }
+
+    fn refuse_strangers(&self, head: &request::Parts, peer: IpAddr) -> Result<(), Denied> {
+        if self.came_through_a_stranger(&head.headers, peer) { Err(Denied::Forwarded) } else { Ok(()) }
+    }
+
     /// The client's address: the peer's, or what trusted proxies say. `None` if they talk nonsense.
-    fn address(&self, headers: &HeaderMap, peer: IpAddr) -> Option<IpAddr> {
+    pub fn address(&self, headers: &HeaderMap, peer: IpAddr) -> Option<IpAddr> {
         if !contains(&self.trusted_proxies, peer) {
             return Some(peer);
         }
@@ -101,13 +169,13 @@ impl Gatekeeper {
 
     /// No web page may use the gateway: neither from another site, nor by a name that an attacker
     /// points at us.
-    fn refuse_web_pages(&self, head: &request::Parts) -> Result<(), Problem> {
+    fn refuse_web_pages(&self, head: &request::Parts) -> Result<(), Denied> {
         let headers = &head.headers;
         let cross = |value: &http::HeaderValue| matches!(value.as_bytes(), b"cross-site" | b"same-site");
         if headers.get_all(SEC_FETCH_SITE).iter().any(cross) {
-            return Err(web_page("Sec-Fetch-Site"));
+            return Err(Denied::WebPage("Sec-Fetch-Site"));
         }
-        let host = self.host(head).ok_or_else(|| web_page("Host"))?;
+        let host = self.host(head).ok_or(Denied::WebPage("Host"))?;
         let is_ours = |origin: &Url| {
             let same = origin.origin() == host.origin();
             let public = self.public_url.as_ref().is_some_and(|url| url.origin() == origin.origin());
@@ -116,7 +184,7 @@ impl Gatekeeper {
         for origin in headers.get_all(ORIGIN) {
             let origin = origin.to_str().ok().and_then(|text| Url::parse(text).ok());
             if !origin.as_ref().is_some_and(is_ours) {
-                return Err(web_page("Origin"));
+                return Err(Denied::WebPage("Origin"));
             }
         }
         Ok(())
@@ -146,7 +214,8 @@ impl Gatekeeper {
     }
 }
 
-fn shown_key(headers: &HeaderMap) -> Shown<'_> {
+/// What the headers show of a key.
+pub fn shown_key(headers: &HeaderMap) -> Shown<'_> {
     let mut shown = Shown::Nothing;
     let bearer = headers.get_all(AUTHORIZATION).iter().map(|value| {
         let (scheme, key) = value.to_str().ok()?.split_once(' ')?;

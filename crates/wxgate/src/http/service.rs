@@ -6,7 +6,6 @@
 mod codes;
 mod fields;
 mod messages;
-mod once;
 pub mod openapi;
 mod outcome;
 mod table;
@@ -28,6 +27,7 @@ use crate::apps::{App, Registry};
 use crate::callers::Caller;
 use crate::clock::Clock;
 use crate::http::identify::{self, Gatekeeper};
+use crate::http::once::{Once, Unfinished};
 use crate::http::{AtWork, RequestId, Unread, wants_english};
 use crate::problem::{Code, Problem};
 use crate::store::Store;
@@ -35,7 +35,6 @@ use crate::tasks::Tasks;
 use crate::upstream::Upstream;
 
 use fields::Fields;
-use once::Once;
 use table::{Endpoint, Run};
 
 /// Where the service API lives.
@@ -58,7 +57,7 @@ struct Inner {
     gatekeeper: Gatekeeper,
     clock: Clock,
     tasks: Tasks,
-    once: Once,
+    once: Once<Problem>,
     at_work: AtomicUsize,
 }
 
@@ -71,6 +70,13 @@ struct Call {
     fields: Fields,
     /// `Accept: image/*`
     wants_picture: bool,
+}
+
+impl From<Unfinished> for Problem {
+    fn from(_: Unfinished) -> Self {
+        let (zh, en) = ("先到的同一请求没有完成", "the same request before this one did not finish");
+        Self::new(Code::Internal, zh, en)
+    }
 }
 
 /// What an endpoint gives.
@@ -153,6 +159,7 @@ impl Service {
         if !caller.take(self.0.clock.now()) {
             return Err(identify::over_rate(&caller.name));
         }
+        caller.usage.count(endpoint.path(), self.0.clock.now());
         let fields = if head.method == http::Method::GET {
             Fields::from_query(head.uri.query().unwrap_or_default())
         } else {

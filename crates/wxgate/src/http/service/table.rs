@@ -1,6 +1,9 @@
 //! Every endpoint of the service API as data: its parameters are checked, its OpenAPI entry is
 //! written and its failures are coded from here.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use http::{Method, StatusCode};
 
 use crate::problem::{Code, Problem};
@@ -25,6 +28,18 @@ pub(super) struct Endpoint {
     pub(super) picture: bool,
     /// `None`: answered by the document itself, without a key.
     pub(super) run: Option<Run>,
+}
+
+/// The whole path of each endpoint, by name.
+static PATHS: LazyLock<HashMap<&'static str, String>> = LazyLock::new(|| {
+    ENDPOINTS.iter().map(|endpoint| (endpoint.name, format!("{}{}", super::PREFIX, endpoint.name))).collect()
+});
+
+impl Endpoint {
+    /// Its whole path.
+    pub(super) fn path(&self) -> &'static str {
+        PATHS.get(self.name).map_or("", String::as_str)
+    }
 }
 
 /// Which function answers.

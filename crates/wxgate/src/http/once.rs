@@ -13,30 +13,37 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::problem::{Code, Problem};
 use crate::store::Store;
 
 const KEPT_MS: i64 = 5 * 60_000;
 
-type Outcome = Result<Value, Problem>;
+type Outcome<E> = Result<Value, E>;
 type Key = [u8; 32];
+type Running<E> = Mutex<HashMap<Key, watch::Receiver<Option<Outcome<E>>>>>;
+
+/// The same request before this one was cut off: nobody knows what came of it.
+pub(in crate::http) struct Unfinished;
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct Once {
+pub(in crate::http) struct Once<E> {
     store: Store,
     clock: Clock,
-    running: Arc<Mutex<HashMap<Key, watch::Receiver<Option<Outcome>>>>>,
+    running: Arc<Running<E>>,
 }
 
-impl Once {
-    pub(super) fn new(store: Store, clock: Clock) -> Self {
+impl<E: Clone + From<Unfinished>> Once<E> {
+    pub(in crate::http) fn new(store: Store, clock: Clock) -> Self {
         Self { store, clock, running: Arc::default() }
     }
 
     /// The kept answer for `identity`, or what `work` gives. Call it from a task of its own: the
     /// work must go on when the caller hangs up, because the code is spent.
-    pub(super) async fn run(&self, identity: &[&str], work: impl Future<Output = Outcome>) -> Outcome {
+    pub(in crate::http) async fn run(
+        &self,
+        identity: &[&str],
+        work: impl Future<Output = Outcome<E>>,
+    ) -> Outcome<E> {
         let parts: Vec<&[u8]> = identity.iter().map(|part| part.as_bytes()).collect();
         let key = self.store.sealer().index(&parts);
         let (done, receiver) = watch::channel(None);
@@ -65,7 +72,7 @@ impl Once {
         outcome
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, watch::Receiver<Option<Outcome>>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, watch::Receiver<Option<Outcome<E>>>>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -89,23 +96,17 @@ impl Once {
     }
 }
 
-async fn follow(mut first: watch::Receiver<Option<Outcome>>) -> Outcome {
+async fn follow<E: Clone + From<Unfinished>>(mut first: watch::Receiver<Option<Outcome<E>>>) -> Outcome<E> {
     let outcome = first.wait_for(Option::is_some).await.ok().and_then(|outcome| outcome.clone());
-    outcome.unwrap_or_else(|| {
-        Err(Problem::new(
-            Code::Internal,
-            "先到的同一请求没有完成",
-            "the same request before this one did not finish",
-        ))
-    })
+    outcome.unwrap_or_else(|| Err(Unfinished.into()))
 }
 
-struct Leave<'a> {
-    running: &'a Mutex<HashMap<Key, watch::Receiver<Option<Outcome>>>>,
+struct Leave<'a, E> {
+    running: &'a Running<E>,
     key: Key,
 }
 
-impl Drop for Leave<'_> {
+impl<E> Drop for Leave<'_, E> {
     fn drop(&mut self) {
         self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
     }

@@ -1,0 +1,68 @@
+//! Gateway tokens: what an SDK holds in place of WeChat's access_token.
+//!
+//! A token names caller and app and is sealed under the master key, so it is checked without the
+//! store. It ends after 7,800 s or with its caller's key; a new one ends no older one.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+
+use crate::callers::Holder;
+use crate::seal::{Place, Sealer};
+
+/// How long a token lives: longer than SDKs are told, so that one in use never ends on them.
+const LIFE_MS: i64 = 7_800_000;
+/// What SDKs are told, in seconds.
+pub const EXPIRES_IN: u32 = 7200;
+/// What every token begins with.
+const PREFIX: &str = "wxg_";
+const PLACE: Place<'_> = Place { table: "gateway_token", row: "", column: "" };
+
+/// What a token says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// Whose it is.
+    pub holder: Holder,
+    /// For which app.
+    pub appid: String,
+}
+
+/// A fresh token, at `now` (Unix milliseconds).
+pub fn issue(sealer: &Sealer, grant: &Grant, now: i64) -> String {
+    let ends = now.saturating_add(LIFE_MS).to_be_bytes();
+    let plain = [ends.as_slice(), &grant.holder.0, grant.appid.as_bytes()].concat();
+    format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(sealer.seal(PLACE, &plain)))
+}
+
+/// What `token` grants at `now`; `None`: nothing, or nothing any more.
+pub fn read(sealer: &Sealer, token: &str, now: i64) -> Option<Grant> {
+    let sealed = BASE64_URL_SAFE_NO_PAD.decode(token.strip_prefix(PREFIX)?).ok()?;
+    let plain = sealer.open(PLACE, &sealed).ok()?;
+    let (ends, rest) = plain.split_first_chunk::<8>()?;
+    let (holder, appid) = rest.split_first_chunk::<16>()?;
+    let appid = String::from_utf8(appid.to_vec()).ok()?;
+    (now < i64::from_be_bytes(*ends)).then_some(Grant { holder: Holder(*holder), appid })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_says_what_it_was_issued_for_until_its_end() {
+        let sealer = Sealer::new(&[1; 32]);
+        let grant = Grant { holder: Holder([7; 16]), appid: "wx3cc8fd6963e31a32".to_owned() };
+        let token = issue(&sealer, &grant, 1000);
+        assert!((64..=256).contains(&token.len()), "{}", token.len());
+        assert!(token.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'), "{token}");
+        assert_ne!(issue(&sealer, &grant, 1000), token);
+        assert_eq!(read(&sealer, &token, 1000), Some(grant.clone()));
+        assert_eq!(read(&sealer, &token, 1000 + LIFE_MS - 1), Some(grant));
+        assert_eq!(read(&sealer, &token, 1000 + LIFE_MS), None);
+        assert_eq!(read(&Sealer::new(&[2; 32]), &token, 1000), None);
+        for wrong in
+            ["", "wxg_", &token[4..], &token[..80], &token.replace('A', "B").to_lowercase(), "75_real-token"]
+        {
+            assert_eq!(read(&sealer, wrong, 1000), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! Where a passed-on request goes, as its caller wrote it: path, app and parameters, without
+//! changing a byte of what WeChat will read.
+
+use percent_encoding::percent_decode_str;
+
+use crate::upstream::Piece;
+
+/// What is wrong with a request line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wrong {
+    /// The path may mean one thing here and another at WeChat.
+    Path,
+    /// A parameter that holds a credential occurs twice, or in another spelling.
+    Parameter(&'static str),
+}
+
+/// A request line, understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Target<'a> {
+    /// From `/wx/{appid}/…`.
+    pub(super) appid: Option<&'a str>,
+    /// Begins with one slash; the prefix is gone.
+    pub(super) path: &'a str,
+    /// What stands behind the `?`, if one does.
+    pub(super) query: Option<&'a str>,
+}
+
+/// Where a parameter's value stands in a query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    start: usize,
+    end: usize,
+    /// Decoded.
+    pub(super) value: String,
+}
+
+impl<'a> Target<'a> {
+    /// Reads path and query as they came.
+    pub(super) fn parse(path: &'a str, query: Option<&'a str>) -> Result<Self, Wrong> {
+        let mut path = fold(path);
+        let mut appid = None;
+        if let Some(rest) = path.strip_prefix("/wx/") {
+            let slash = rest.find('/').ok_or(Wrong::Path)?;
+            let (name, rest) = rest.split_at(slash);
+            if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+                return Err(Wrong::Path);
+            }
+            appid = Some(name);
+            path = fold(rest);
+        }
+        let is_plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'%' | b';' | b'\\');
+        let is_step = |segment: &str| matches!(segment, "" | "." | "..");
+        if !path.starts_with('/') || !path.bytes().all(is_plain) || path.split('/').skip(1).any(is_step) {
+            return Err(Wrong::Path);
+        }
+        Ok(Self { appid, path, query })
+    }
+
+    /// The parameter `name`, which must occur once at most and be spelt as WeChat spells it.
+    pub(super) fn parameter(&self, name: &'static str) -> Result<Option<Place>, Wrong> {
+        let query = self.query.unwrap_or_default();
+        let (mut found, mut start) = (None, 0);
+        for pair in query.split('&') {
+            let (raw, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let end = start + pair.len();
+            if raw == name {
+                let place = Place { start: end - value.len(), end, value: decode(value) };
+                if found.replace(place).is_some() {
+                    return Err(Wrong::Parameter(name));
+                }
+            } else if means(raw, name) || pair.split(';').skip(1).any(|part| means(key(part), name)) {
+                return Err(Wrong::Parameter(name));
+            }
+            start = end + 1;
+        }
+        Ok(found)
+    }
+
+    /// Path and query in pieces: the value at each place replaced, and parameters that were missing
+    /// put at the end.
+    pub(super) fn pieces(&self, mut replaced: Vec<(Place, Piece)>, added: Vec<(&str, Piece)>) -> Vec<Piece> {
+        replaced.sort_by_key(|(place, _)| place.start);
+        let query = self.query.unwrap_or_default();
+        let mut pieces = Vec::new();
+        let mut raw = self.path.to_owned();
+        if self.query.is_some() {
+            raw.push('?');
+        }
+        let mut from = 0;
+        for (place, piece) in replaced {
+            raw.push_str(&query[from..place.start]);
+            // `?access_token` without a value.
+            if query[..place.start].ends_with(|c| c != '=') {
+                raw.push('=');
+            }
+            pieces.extend([Piece::Raw(std::mem::take(&mut raw)), piece]);
+            from = place.end;
+        }
+        raw.push_str(&query[from..]);
+        let mut mark = match self.query {
+            None => "?",
+            Some(query) if query.is_empty() || query.ends_with('&') => "",
+            Some(_) => "&",
+        };
+        for (name, piece) in added {
+            raw.push_str(mark);
+            raw.push_str(name);
+            raw.push('=');
+            pieces.extend([Piece::Raw(std::mem::take(&mut raw)), piece]);
+            mark = "&";
+        }
+        pieces.push(Piece::Raw(raw));
+        pieces
+    }
+}
+
+/// A doubled slash at the start is one.
+fn fold(path: &str) -> &str {
+    let rest = path.trim_start_matches('/');
+    &path[(path.len() - rest.len()).saturating_sub(1)..]
+}
+
+fn key(pair: &str) -> &str {
+    pair.split_once('=').map_or(pair, |(key, _)| key)
+}
+
+/// Whether some reader may take `raw` for `name`.
+fn means(raw: &str, name: &str) -> bool {
+    let decoded = decode(raw);
+    let bare: String = decoded.chars().filter(|c| !c.is_whitespace() && !c.is_control()).collect();
+    let bare = bare.split(['[', '\0']).next().unwrap_or_default();
+    bare.eq_ignore_ascii_case(name)
+}
+
+fn decode(text: &str) -> String {
+    percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(line: &str) -> Target<'_> {
+        let (path, query) = line.split_once('?').map_or((line, None), |(path, query)| (path, Some(query)));
+        Target::parse(path, query).unwrap()
+    }
+
+    fn line(pieces: &[Piece]) -> String {
+        let text = |piece: &Piece| match piece {
+            Piece::Raw(text) => text.clone(),
+            Piece::AccessToken => "REAL".to_owned(),
+            Piece::Secret => "SECRET".to_owned(),
+        };
+        pieces.iter().map(text).collect()
+    }
+
+    #[test]
+    fn paths_prefixes_and_doubled_slashes() {
+        let cases = [
+            ("/cgi-bin/menu/get", None, "/cgi-bin/menu/get"),
+            ("//cgi-bin/menu/get", None, "/cgi-bin/menu/get"),
+            ("///cgi-bin/menu/get?a=//b", None, "/cgi-bin/menu/get"),
+            ("/wx/wx1/cgi-bin/menu/get", Some("wx1"), "/cgi-bin/menu/get"),
+            ("//wx/wx1//cgi-bin/menu/get", Some("wx1"), "/cgi-bin/menu/get"),
+            ("/wxa/getwxacodeunlimit", None, "/wxa/getwxacodeunlimit"),
+            ("/a/.b/..c/d...", None, "/a/.b/..c/d..."),
+            ("/a@b:c,d+e=f!$'()*~-_.", None, "/a@b:c,d+e=f!$'()*~-_."),
+        ];
+        for (text, appid, path) in cases {
+            let target = target(text);
+            assert_eq!((target.appid, target.path), (appid, path), "{text}");
+        }
+        for wrong in [
+            "/",
+            "//",
+            "",
+            "/a/",
+            "/a//b",
+            "/a/./b",
+            "/a/../b",
+            "/..",
+            "/.",
+            "/a/..",
+            "/%61",
+            "/a%2fb",
+            "/a%",
+            "/a;b",
+            "/a\\b",
+            "/a b",
+            "/é",
+            "/a\t",
+            "/wx/",
+            "/wx/wx1",
+            "/wx/wx1/",
+            "/wx//cgi-bin/x",
+            "/wx/../cgi-bin/x",
+            "/wx/a-b/x",
+            "/wx/wx1/../x",
+            "/wx/wx1/a%2e",
+        ] {
+            assert_eq!(Target::parse(wrong, None), Err(Wrong::Path), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_token_is_replaced_in_its_place_and_nothing_else_moves() {
+        let cases = [
+            ("/x?access_token=GT", "/x?access_token=REAL"),
+            ("/x?access_token=GT&a=1", "/x?access_token=REAL&a=1"),
+            ("/x?b=+%20&access_token=GT&a=1&a=2", "/x?b=+%20&access_token=REAL&a=1&a=2"),
+            ("/x?a=1&access_token=GT", "/x?a=1&access_token=REAL"),
+            ("/x?&&access_token=GT&&", "/x?&&access_token=REAL&&"),
+            ("/x?access_token=&a=1", "/x?access_token=REAL&a=1"),
+            ("/x?access_token", "/x?access_token=REAL"),
+            ("/x?a=access_token=GT&access_token=GT", "/x?a=access_token=GT&access_token=REAL"),
+            ("/x?a=%", "/x?a=%&access_token=REAL"),
+            ("/x", "/x?access_token=REAL"),
+            ("/x?", "/x?access_token=REAL"),
+            ("/x?a=1&", "/x?a=1&access_token=REAL"),
+            ("//wx/wx1//x?a=汉", "/x?a=汉&access_token=REAL"),
+        ];
+        for (text, expected) in cases {
+            let target = target(text);
+            let pieces = match target.parameter("access_token").unwrap() {
+                Some(place) => target.pieces(vec![(place, Piece::AccessToken)], Vec::new()),
+                None => target.pieces(Vec::new(), vec![("access_token", Piece::AccessToken)]),
+            };
+            assert_eq!(line(&pieces), expected, "{text}");
+        }
+        let target = target("/sns/x?secret=KEY&js_code=c");
+        let secret = target.parameter("secret").unwrap().unwrap();
+        assert_eq!(secret.value, "KEY");
+        let pieces =
+            target.pieces(vec![(secret, Piece::Secret)], vec![("appid", Piece::Raw("wx1".to_owned()))]);
+        assert_eq!(line(&pieces), "/sns/x?secret=SECRET&js_code=c&appid=wx1");
+    }
+
+    #[test]
+    fn a_second_token_or_another_spelling_is_refused() {
+        for query in [
+            "access_token=a&access_token=b",
+            "access_token=a&access_token=a",
+            "access_token=a&%61ccess_token=b",
+            "%61ccess_token=a",
+            "access%5ftoken=a",
+            "access%5Ftoken=a&b=1",
+            "ACCESS_TOKEN=a",
+            "Access_Token=a",
+            "+access_token=a",
+            "access_token+=a",
+            "access_token%00=a",
+            "access_token%0a=a",
+            "access_token[]=a",
+            "access_token%5b0%5d=a",
+            "a=1;access_token=b",
+            "a=1;%61ccess_token=b",
+        ] {
+            let line = format!("/x?{query}");
+            assert_eq!(
+                target(&line).parameter("access_token"),
+                Err(Wrong::Parameter("access_token")),
+                "{query}"
+            );
+        }
+        for query in [
+            "access_token2=a",
+            "xaccess_token=a",
+            "token=access_token",
+            "a=%26access_token%3Db",
+            "access-token=a",
+        ] {
+            assert_eq!(target(&format!("/x?{query}")).parameter("access_token"), Ok(None), "{query}");
+        }
+    }
+}

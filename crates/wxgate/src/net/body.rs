@@ -1,0 +1,176 @@
+//! Bodies that pass through as they come, and end when no byte moves for too long.
+
+use std::io::{Error, ErrorKind};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, Sleep};
+use tokio_util::sync::CancellationToken;
+
+/// A transfer ends when no byte moves for this long.
+pub const STALL: Duration = Duration::from_secs(30);
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What comes, with a limit on silence.
+struct Watched {
+    body: Incoming,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Watched {
+    fn new(body: Incoming) -> Self {
+        Self { body, timer: Box::pin(tokio::time::sleep(STALL)) }
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
+            self.timer.as_mut().reset(Instant::now() + STALL);
+            return Poll::Ready(frame.map(|frame| frame.map_err(BoxError::from)));
+        }
+        ready!(self.timer.as_mut().poll(cx));
+        Poll::Ready(Some(Err(Error::new(ErrorKind::TimedOut, "no byte for 30 s").into())))
+    }
+}
+
+/// A request's body on its way to WeChat: what was read of it already, and the rest. A copy is the
+/// same body: only one may be sent, and another only if nothing of it was.
+#[derive(Clone)]
+pub struct Upload {
+    source: Arc<Mutex<Source>>,
+    sent: CancellationToken,
+}
+
+struct Source {
+    head: Option<Bytes>,
+    rest: Watched,
+    ended: bool,
+}
+
+impl Upload {
+    /// `head` was read already.
+    pub fn new(head: Bytes, rest: Incoming) -> Self {
+        let source = Source { head: Some(head), rest: Watched::new(rest), ended: false };
+        Self { source: Arc::new(Mutex::new(source)), sent: CancellationToken::new() }
+    }
+
+    /// Cancelled once all of it is on its way.
+    pub fn sent(&self) -> CancellationToken {
+        self.sent.clone()
+    }
+
+    fn source(&self) -> std::sync::MutexGuard<'_, Source> {
+        self.source.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Upload {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Upload")
+    }
+}
+
+impl Body for Upload {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let mut source = self.source();
+        if let Some(head) = source.head.take().filter(|head| !head.is_empty()) {
+            return Poll::Ready(Some(Ok(Frame::data(head))));
+        }
+        let frame = ready!(source.rest.poll_frame(cx));
+        source.ended = frame.is_none();
+        if source.ended || source.rest.body.is_end_stream() {
+            self.sent.cancel();
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let source = self.source();
+        source.ended || (source.head.is_none() && source.rest.body.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let source = self.source();
+        with_head(source.rest.body.size_hint(), source.head.as_ref().map_or(0, Bytes::len))
+    }
+}
+
+/// An answer's body on its way to the caller: what was looked at already, and the rest.
+pub struct Download {
+    head: Option<Bytes>,
+    rest: Option<Watched>,
+    /// Kept until the last byte is through.
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+impl Download {
+    /// `head` was read already; without a `rest` it is all there is.
+    pub fn new(head: Bytes, rest: Option<Incoming>) -> Self {
+        Self { head: Some(head), rest: rest.map(Watched::new), _place: None }
+    }
+
+    /// Keeps `place` until the last byte is through.
+    pub fn holding(self, place: OwnedSemaphorePermit) -> Self {
+        Self { _place: Some(place), ..self }
+    }
+
+    /// All of it, if that was read already.
+    pub fn whole(&self) -> Option<&Bytes> {
+        self.head.as_ref().filter(|_| self.rest.is_none())
+    }
+}
+
+impl std::fmt::Debug for Download {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Download")
+    }
+}
+
+impl Body for Download {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if let Some(head) = self.head.take().filter(|head| !head.is_empty()) {
+            return Poll::Ready(Some(Ok(Frame::data(head))));
+        }
+        match &mut self.rest {
+            Some(rest) => rest.poll_frame(cx),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.head.as_ref().is_none_or(Bytes::is_empty)
+            && self.rest.as_ref().is_none_or(|rest| rest.body.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let rest = self.rest.as_ref().map_or_else(|| SizeHint::with_exact(0), |rest| rest.body.size_hint());
+        with_head(rest, self.head.as_ref().map_or(0, Bytes::len))
+    }
+}
+
+fn with_head(rest: SizeHint, head: usize) -> SizeHint {
+    let mut hint = SizeHint::new();
+    hint.set_lower(rest.lower() + head as u64);
+    if let Some(upper) = rest.upper() {
+        hint.set_upper(upper + head as u64);
+    }
+    hint
+}
