@@ -1,5 +1,5 @@
 # The commands of this project; .ci/run calls the same ones.
-.PHONY: demo test test-sdk check fmt gen release
+.PHONY: demo test test-faults test-sdk check fmt gen release
 
 CARGO ?= cargo
 
@@ -10,6 +10,10 @@ demo:
 # Every test. One profile with `make demo`, so that what one built the other uses.
 test:
 	$(CARGO) test --workspace --profile demo --locked
+
+# Kills, broken disks, locks and stops of the real binary; prints what it measured.
+test-faults:
+	$(CARGO) test --profile demo --locked -p wxgate --test faults -- --ignored --nocapture --test-threads 1
 
 # Real SDKs against gateway and sandbox; needs their registries once.
 test-sdk:
