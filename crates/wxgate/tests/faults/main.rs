@@ -14,6 +14,7 @@ use http::StatusCode;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use world::{Faults, GRACE, WECHAT_WAITS, World};
 
@@ -27,16 +28,20 @@ async fn killed_twenty_times_while_messages_come_in() {
     println!("\nkill -9 at 200 messages a second; FAULTS_SEED={seed}");
     let mut random = StdRng::seed_from_u64(seed);
     let mut world = World::new().await;
+    // So that deliveries, too, are under way when it is killed.
+    world.backend.pause(Duration::from_millis(20));
     let mut again = Vec::new();
     for round in 1..=ROUNDS {
         world.start().await;
         // WeChat sends again what got no answer.
         let numbers: Vec<u64> = again.into_iter().chain(world.wechat.new_messages(300)).collect();
-        let wechat = world.wechat.clone();
-        let sending = tokio::spawn(async move { wechat.send(numbers, 200).await });
+        let (wechat, killed) = (world.wechat.clone(), CancellationToken::new());
+        let enough = killed.clone();
+        let sending = tokio::spawn(async move { wechat.send_until(&enough, numbers, 200).await });
         let after = Duration::from_millis(random.random_range(300..1500));
         tokio::time::sleep(after).await;
         world.kill();
+        killed.cancel();
         let tally = sending.await.unwrap();
         println!(
             "round {round:2}: killed after {:4} ms; {tally}; delivered so far {}, duplicates {}",

@@ -21,6 +21,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use wechat::crypt::AesKey;
 use wechat::envelope::{self, Keys, Stamp};
 use wechat::message::Message;
@@ -150,12 +151,25 @@ impl WeChat {
 
     /// Sends `numbers`, `rate` a second; ends when each has its answer or has lost its connection.
     pub(crate) async fn send(&self, numbers: impl IntoIterator<Item = u64>, rate: u64) -> Tally {
+        self.send_until(&CancellationToken::new(), numbers, rate).await
+    }
+
+    /// Likewise, but sends no more once `enough` is cancelled.
+    pub(crate) async fn send_until(
+        &self,
+        enough: &CancellationToken,
+        numbers: impl IntoIterator<Item = u64>,
+        rate: u64,
+    ) -> Tally {
         let mut ticks = tokio::time::interval(Duration::from_secs(1) / u32::try_from(rate).unwrap());
         let room = Arc::new(Semaphore::new(CONCURRENT));
         let mut sending = JoinSet::new();
         for n in numbers {
             ticks.tick().await;
             let place = room.clone().acquire_owned().await.unwrap();
+            if enough.is_cancelled() {
+                break;
+            }
             let this = self.clone();
             sending.spawn(async move {
                 let began = Instant::now();
