@@ -237,8 +237,10 @@ impl Sqlite {
 
     pub(super) async fn ping(&self) -> Result<(), StoreError> {
         self.write(|tx| {
+            // A new value every time: SQLite writes nothing when a row stays what it was.
             tx.prepare_cached(
-                "insert into meta values ('ping', x'00') on conflict do update set value = x'00'",
+                "insert into meta values ('ping', randomblob(8))
+                 on conflict do update set value = excluded.value",
             )?
             .execute([])
             .map(drop)
