@@ -108,6 +108,8 @@ impl Deliveries {
                 if self.working().insert(name.clone()) {
                     self.0.tasks.spawn(self.clone().work(name));
                 }
+                // A message that was committed after its time woke nobody.
+                route.lane.wake.notify_one();
             }
             if let Err(error) = self.keep_house().await {
                 tracing::warn!(%error, "清理过期消息失败，稍后再试");

@@ -98,6 +98,14 @@ struct Incoming {
     deadline: Instant,
 }
 
+impl Incoming {
+    fn wake_routes(&self) {
+        for route in &self.routes {
+            route.lane.wake.notify_one();
+        }
+    }
+}
+
 impl Inbox {
     /// Composed from its parts.
     pub fn new(registry: Registry, store: Store, deliveries: Deliveries, clock: Clock, tasks: Tasks) -> Self {
@@ -274,14 +282,14 @@ impl Inbox {
         let reply = match accepted {
             Accepted::SignatureReused => return Err(signature_reused()),
             Accepted::Duplicate { event, answer } => {
+                // The first may have been committed after its time, when nobody was left to say so.
+                incoming.wake_routes();
                 answer.and_then(|answer| Reply::from_kept(&answer, &event))
             }
             Accepted::New { event, deliveries } => {
                 stage.send_replace(Stage::Committed);
                 tracing::debug!(event = event.id, appid = incoming.event.appid, "收到消息");
-                for route in &incoming.routes {
-                    route.lane.wake.notify_one();
-                }
+                incoming.wake_routes();
                 self.ask(&incoming, &event, &deliveries).await
             }
         };
