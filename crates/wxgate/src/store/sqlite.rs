@@ -24,6 +24,8 @@ const GROUP: usize = 256;
 /// How long a caller waits for its commit: longer than SQLite waits for a lock. A disk that hangs
 /// must not hang whoever asks.
 const PATIENCE: Duration = Duration::from_secs(8);
+/// How long a ping waits: whoever asks for health has little time.
+const PING_PATIENCE: Duration = Duration::from_secs(2);
 /// Jobs that may wait for the writer before callers have to.
 const QUEUE: usize = 1024;
 
@@ -236,7 +238,7 @@ impl Sqlite {
     }
 
     pub(super) async fn ping(&self) -> Result<(), StoreError> {
-        self.write(|tx| {
+        let ping = self.write(|tx| {
             // A new value every time: SQLite writes nothing when a row stays what it was.
             tx.prepare_cached(
                 "insert into meta values ('ping', randomblob(8))
@@ -244,8 +246,10 @@ impl Sqlite {
             )?
             .execute([])
             .map(drop)
-        })
-        .await
+        });
+        tokio::time::timeout(PING_PATIENCE, ping)
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Unavailable("the disk doesn't answer".into())))
     }
 }
 

@@ -131,7 +131,7 @@ impl WeChat {
     /// The status of the answer, if one came. `success`, or a reply, comes with 200 and nothing else.
     async fn push(&self, n: u64) -> Option<StatusCode> {
         let aes_key = AesKey::parse(AES_KEY).unwrap();
-        let key = (n % 2 == 0).then_some(&aes_key);
+        let key = n.is_multiple_of(2).then_some(&aes_key);
         let nonce = rand::random::<u64>().to_string();
         let stamp = Stamp { timestamp: Clock::System.now_secs(), nonce: &nonce, random: rand::random() };
         let sent =
@@ -209,6 +209,7 @@ impl Backend {
         self.pause_ms.store(pause.as_millis().try_into().unwrap(), Ordering::Relaxed);
     }
 
+    /// Deliveries, duplicates apart: a message that wants a reply goes to both paths.
     pub(crate) fn distinct(&self) -> usize {
         self.seen.lock().unwrap().len()
     }
@@ -442,7 +443,7 @@ impl World {
         let undelivered: Vec<_> = acknowledged.iter().filter(|n| !self.backend.has(**n)).collect();
         let unkept: Vec<_> = acknowledged.difference(&kept).collect();
         println!(
-            "all: acknowledged {}, delivered {}, kept {}, duplicates {}, lost {}",
+            "all: acknowledged {}, deliveries {}, kept {}, duplicates {}, lost {}",
             acknowledged.len(),
             self.backend.distinct(),
             kept.len(),
