@@ -74,8 +74,8 @@ impl Listeners {
 /// How long kept connections may stay open when a stop begins.
 const LAME_DUCK: Duration = Duration::from_secs(3);
 
-/// How long the store may take to end.
-const STORE_PATIENCE: Duration = Duration::from_secs(5);
+/// How long the store may take to end: part of the grace.
+const STORE_PATIENCE: Duration = Duration::from_secs(3);
 
 /// A running gateway.
 #[derive(Debug)]
@@ -213,7 +213,8 @@ impl Running {
         let grace = self.config.server.shutdown_grace;
         let aborted = self.tasks.aborted.clone();
         self.tasks.draining.cancel();
-        let drained = tokio::time::timeout(grace, self.drain((grace / 5).min(LAME_DUCK))).await;
+        let for_store = STORE_PATIENCE.min(grace / 5);
+        let drained = tokio::time::timeout(grace - for_store, self.drain((grace / 5).min(LAME_DUCK))).await;
         if drained.is_err() {
             tracing::warn!(?grace, "到了 shutdown_grace 仍有请求未完成，强行结束");
             aborted.cancel();
@@ -221,7 +222,7 @@ impl Running {
         // On a thread of its own: a disk that hangs must not keep the process from ending.
         let store = self.store.clone();
         let closing = tokio::task::spawn_blocking(move || store.close());
-        if tokio::time::timeout(STORE_PATIENCE, closing).await.is_err() {
+        if tokio::time::timeout(for_store, closing).await.is_err() {
             tracing::error!("数据库没有及时关闭（磁盘没有响应？）");
         }
     }

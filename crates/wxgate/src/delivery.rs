@@ -191,6 +191,18 @@ impl Deliveries {
         self.working().remove(&name);
     }
 
+    /// Leaves deliveries to the workers, now, whoever had meant to send them.
+    pub async fn give_back(&self, deliveries: &[i64]) {
+        for id in deliveries {
+            if let Err(error) = self.0.store.release(*id, self.0.clock.now()).await {
+                tracing::warn!(delivery = id, %error, "投递推迟到租约到期");
+            }
+        }
+        for route in self.0.registry.live().routes.iter() {
+            route.lane.wake.notify_one();
+        }
+    }
+
     /// Sends a leased delivery now, in a task of its own that nobody's hanging up ends, and gives
     /// the body of a 2xx answer: `None` if there was none. Waits for room until `patience` is over;
     /// then the worker does it, when there is room.
@@ -209,12 +221,7 @@ impl Deliveries {
                     this.attempt(&route, &claimed, Some(answer)).await;
                     drop(permit);
                 }
-                _ => {
-                    if let Err(error) = this.0.store.release(claimed.id, this.0.clock.now()).await {
-                        tracing::warn!(delivery = claimed.id, %error, "投递推迟到租约到期");
-                    }
-                    route.lane.wake.notify_one();
-                }
+                _ => this.give_back(&[claimed.id]).await,
             }
         });
         receiver

@@ -297,8 +297,21 @@ impl Inbox {
         Ok(reply)
     }
 
+    /// Commits in time, or not at all as far as WeChat is told. A commit that comes too late holds all
+    /// the same: then its deliveries go out from the queue.
     async fn commit(&self, event: NewEvent, deadline: Instant) -> Result<Accepted, Unanswered> {
-        Ok(timeout_at(deadline, self.0.store.accept(event)).await.map_err(|_| too_slow())??)
+        let store = self.0.store.clone();
+        let mut accept = Box::pin(async move { store.accept(event).await });
+        if let Ok(accepted) = timeout_at(deadline, &mut accept).await {
+            return Ok(accepted?);
+        }
+        let this = self.clone();
+        self.0.tasks.spawn(async move {
+            if let Ok(Accepted::New { deliveries, .. }) = accept.await {
+                this.0.deliveries.give_back(&deliveries).await;
+            }
+        });
+        Err(too_slow())
     }
 
     /// Asks the first route that wants to reply, and remembers what it says in time.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::app::{EXAMPLE, MINI, OFFICIAL, Reply, TEMPLATE, TestApp};
+use crate::app::{MINI, OFFICIAL, Reply, TEMPLATE, TestApp};
 use crate::mirror::{Mirror, Says, TOKEN, hash};
 
 const SHOP: &str = "key_shop_0123456789abcdefghijk";

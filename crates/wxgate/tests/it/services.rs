@@ -513,8 +513,6 @@ async fn what_is_refused_before_wechat_is_asked() {
         )
         .await;
     assert!(english.ret()["msg"].as_str().unwrap().is_ascii());
-    let elsewhere = app.get("/cgi-bin/token", &[]).await;
-    assert_eq!((elsewhere.status, elsewhere.code()), (StatusCode::NOT_FOUND, 3_584_016));
 }
 
 #[tokio::test]
