@@ -149,9 +149,10 @@ impl Deliveries {
         let mut changes = self.0.registry.changes();
         loop {
             changes.mark_unchanged();
-            let Some(route) = self.0.registry.live().routes.by_name(&name).cloned() else { break };
+            let Some(route) = self.route_or_leave(&name) else { return };
             let room = tokio::select! {
                 () = self.0.tasks.draining.cancelled() => return,
+                changed = changes.changed() => if changed.is_err() { return } else { continue },
                 room = take_room(&route) => room,
             };
             let limit = room.len();
@@ -188,7 +189,16 @@ impl Deliveries {
                 () = self.0.clock.sleep_until(due) => {}
             }
         }
-        self.working().remove(&name);
+    }
+
+    /// The route as it is now; without one its worker's place is free for the next.
+    fn route_or_leave(&self, name: &str) -> Option<Arc<Route>> {
+        let mut working = self.working();
+        let route = self.0.registry.live().routes.by_name(name).cloned();
+        if route.is_none() {
+            working.remove(name);
+        }
+        route
     }
 
     /// Leaves deliveries to the workers, now, whoever had meant to send them.

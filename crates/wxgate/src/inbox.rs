@@ -1,37 +1,42 @@
 //! Callbacks: verify, decrypt, drop what came before, commit, answer; in this order, because only
 //! what is on disk may be acknowledged.
 //!
-//! [`Inbox::verify_url`] and [`Inbox::receive`] are all of it; [`reply`] turns a backend's answer
-//! into the passive reply.
+//! [`Inbox::check`] looks at a callback's query, [`Inbox::verify_url`] and [`Inbox::receive`] answer
+//! it; [`verify`] holds the rules about which app and which signature, [`reply`] turns a backend's
+//! answer into the passive reply.
 
 mod reply;
+mod verify;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use secrecy::ExposeSecret as _;
-use tokio::sync::watch;
+use bytes::Bytes;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
-use wechat::envelope::{self, Account, Mode, Opened, Push, Query, Refused};
+use wechat::envelope::{Mode, Query, Refused};
 use wechat::message::Format;
 
 use crate::apps::{App, Live, Registry};
 use crate::clock::Clock;
-use crate::config::Kind;
 use crate::delivery::{self, Deliveries};
-use crate::nonce;
 use crate::routes::Route;
 use crate::store::{Accepted, Claimed, Kept, NewDelivery, NewEvent, Store, StoreError};
 use crate::tasks::Tasks;
 
+pub use verify::Checked;
+
 use reply::Reply;
+use verify::Verified;
 
 /// WeChat waits five seconds; what is left pays for the way.
 pub const ANSWER_WITHIN: Duration = Duration::from_millis(4500);
 /// How long duplicates are known if callbacks of any age are taken.
 const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
+/// How far ahead a nonce that could be a timestamp is reckoned with.
+const SWAPPED_MS: i64 = 30 * 86_400_000;
 /// What says that no reply is wanted.
 const SUCCESS: &[u8] = b"success";
 
@@ -46,6 +51,8 @@ struct Inner {
     deliveries: Deliveries,
     clock: Clock,
     tasks: Tasks,
+    /// A turn to check what nothing speaks for.
+    unsigned: Semaphore,
     /// Messages at work, by digest.
     at_work: Mutex<HashMap<[u8; 32], watch::Receiver<Stage>>>,
 }
@@ -109,46 +116,51 @@ impl Incoming {
 impl Inbox {
     /// Composed from its parts.
     pub fn new(registry: Registry, store: Store, deliveries: Deliveries, clock: Clock, tasks: Tasks) -> Self {
-        Self(Arc::new(Inner { registry, store, deliveries, clock, tasks, at_work: Mutex::default() }))
+        let unsigned = Semaphore::new(1);
+        Self(Arc::new(Inner {
+            registry,
+            store,
+            deliveries,
+            clock,
+            tasks,
+            unsigned,
+            at_work: Mutex::default(),
+        }))
     }
 
-    /// Answers WeChat's check of a URL: the bare `echostr`. `appid`: from the path.
-    pub async fn verify_url(&self, query: &str, appid: Option<&str>) -> Result<String, Unanswered> {
-        let query = Query::parse(query)?;
-        let live = self.0.registry.live().clone();
-        let apps = candidates(&live, appid, "");
-        let plain = apps.iter().map(|app| account(app, false)).collect::<Vec<_>>();
-        envelope::verify_url(&query, &plain)?;
-        self.check_freshness(&live, &query)?;
+    /// Looks at what came before the body: cheap, and enough to refuse most of what isn't WeChat's.
+    /// `appid`: from the path.
+    pub fn check(&self, query: &str, appid: Option<&str>) -> Result<Checked, Unanswered> {
+        verify::check(
+            self.0.registry.live().clone(),
+            query,
+            appid,
+            self.0.store.sealer(),
+            self.0.clock.now_secs(),
+        )
+    }
+
+    /// Answers WeChat's check of a URL: the bare `echostr`.
+    pub async fn verify_url(&self, checked: Checked) -> Result<String, Unanswered> {
+        let query = checked.verify_url()?;
         // From now on this signature is good for no plain message.
-        if apps.iter().any(|app| takes_plain(app)) {
-            let now = self.0.clock.now();
-            self.0.store.keep_signature(&query.signature, now, remembered_until(&live, &query, now)).await?;
-        }
-        Ok(query.echostr)
+        let now = self.0.clock.now();
+        let until = remembered_until(&checked.live, query, now);
+        self.0.store.keep_signature(&query.signature, now, until).await?;
+        Ok(query.echostr.clone())
     }
 
     /// Takes a message; `began` is when it started to come in.
-    pub async fn receive(
-        &self,
-        query: &str,
-        body: &[u8],
-        appid: Option<&str>,
-        began: Instant,
-    ) -> Result<Answer, Unanswered> {
-        let push = Push::read(Query::parse(query)?, body)?;
-        let live = self.0.registry.live().clone();
-        let apps = candidates(&live, appid, &push.to_user());
-        let is_plain = push.mode() == Mode::Plain;
-        let accounts: Vec<Account<'_>> =
-            apps.iter().map(|app| account(app, is_plain && app.entry.allow_plain)).collect();
-        let opened = push.open(&accounts).map_err(|refused| {
-            let tried: Vec<&str> = accounts.iter().map(|account| account.appid).collect();
-            Unanswered::Refused(format!("{refused} (tried {})", tried.join(", ")))
-        })?;
-        self.check_freshness(&live, push.query())?;
-        let app = apps[opened.account].clone();
-        let incoming = self.incoming(&live, &push, &opened, app, began + ANSWER_WITHIN);
+    pub async fn receive(&self, checked: Checked, body: Bytes, began: Instant) -> Result<Answer, Unanswered> {
+        let verified = if checked.is_signed() {
+            checked.open(&body)?
+        } else {
+            // Nothing speaks for it yet: one at a time, where it keeps nobody waiting.
+            let _turn = self.0.unsigned.acquire().await;
+            let cut = |_| Unanswered::Refused("the check was cut".to_owned());
+            tokio::task::spawn_blocking(move || checked.open(&body)).await.map_err(cut)??
+        };
+        let incoming = self.incoming(&verified, began + ANSWER_WITHIN);
         // In a task of its own: it goes on when WeChat hangs up.
         let this = self.clone();
         let work = self.0.tasks.spawn(async move { this.accept(incoming).await });
@@ -157,35 +169,14 @@ impl Inbox {
         Ok(match reply {
             None => Answer { body: SUCCESS.to_vec(), content_type: "text/plain" },
             Some(reply) => Answer {
-                body: reply.seal(&opened.keys, push.format(), self.0.store.sealer()),
-                content_type: push.format().content_type(),
+                body: reply.seal(&verified.keys(), verified.format, self.0.store.sealer()),
+                content_type: verified.format.content_type(),
             },
         })
     }
 
-    /// Neither too old (or too far ahead), nor made by ourselves.
-    fn check_freshness(&self, live: &Live, query: &Query) -> Result<(), Unanswered> {
-        if nonce::is_ours(self.0.store.sealer(), &query.nonce) {
-            return Err(Unanswered::Refused("a delivery or reply of our own came back".to_owned()));
-        }
-        let age = self.0.clock.now_secs().abs_diff(query.seconds());
-        match live.callback.max_age {
-            Some(most) if age > most.as_secs() => {
-                Err(Unanswered::Refused(format!("its timestamp is {age} s from now, over callback.max_age")))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn incoming(
-        &self,
-        live: &Live,
-        push: &Push<'_>,
-        opened: &Opened<'_>,
-        app: Arc<App>,
-        deadline: Instant,
-    ) -> Incoming {
-        let message = &opened.message;
+    fn incoming(&self, verified: &Verified, deadline: Instant) -> Incoming {
+        let Verified { app, live, message, query, .. } = verified;
         let now = self.0.clock.now();
         let routes = live.routes.matching(&app.entry.appid, &app.entry.tags, message);
         let asked = routes.iter().position(|route| route.entry.reply_wait.is_some());
@@ -194,6 +185,10 @@ impl Inbox {
             let next_at = if leased { now + delivery::lease(route) } else { now };
             NewDelivery { route: route.entry.name.clone(), next_at, leased }
         });
+        // A signature beside an encrypted message would be good for a plain one.
+        let is_plain = verified.mode == Mode::Plain;
+        let remember =
+            is_plain || (!query.signature.is_empty() && live.apps().any(|app| verify::takes_plain(app)));
         let event = NewEvent {
             appid: app.entry.appid.clone(),
             openid: message.from_user().into_owned(),
@@ -201,17 +196,18 @@ impl Inbox {
             event: message.event().into_owned(),
             create_time: message.create_time(),
             received_at: now,
-            body: opened.body.clone(),
-            digest: self.0.store.message_digest(&app.entry.appid, &opened.body),
-            signature: (opened.mode == Mode::Plain).then(|| push.query().signature.clone()),
-            remembered_until: remembered_until(live, push.query(), now),
+            body: verified.body.clone(),
+            digest: self.0.store.message_digest(&app.entry.appid, &verified.body),
+            signature: remember.then(|| query.signature.clone()),
+            is_plain,
+            remembered_until: remembered_until(live, query, now),
             deliveries: deliveries.collect(),
         };
         Incoming {
             format: message.format(),
             user: message.from_user().into_owned(),
             account: message.to_user().into_owned(),
-            app,
+            app: app.clone(),
             event,
             routes,
             deadline,
@@ -336,8 +332,9 @@ impl Inbox {
         let answer = timeout_at(patience, asked).await.ok()?.ok()??;
         let made_at = self.0.clock.now_secs();
         let reply = reply::read(&answer, route, incoming, event, made_at)?;
-        if let Err(error) = self.0.store.keep_answer(event, &reply.to_keep()).await {
-            tracing::warn!(event = event.id, %error, "被动回复没能记下：重复的消息会得到 success");
+        let kept = timeout_at(incoming.deadline, self.0.store.keep_answer(event, &reply.to_keep())).await;
+        if !matches!(kept, Ok(Ok(()))) {
+            tracing::warn!(event = event.id, "被动回复没能及时记下：以后重复的消息可能得到 success");
         }
         Some(reply)
     }
@@ -367,36 +364,14 @@ impl Drop for Leave<'_> {
     }
 }
 
-/// The apps a callback may be for: the one in the path, else the one with this original id, else
-/// every one that takes callbacks.
-fn candidates(live: &Live, appid: Option<&str>, to_user: &str) -> Vec<Arc<App>> {
-    let takes = |app: &&Arc<App>| app.entry.kind != Kind::Open && !app.entry.callback_tokens.is_empty();
-    if let Some(appid) = appid {
-        return live.app(appid).filter(takes).cloned().into_iter().collect();
-    }
-    let named = live.apps().find(|app| !to_user.is_empty() && app.entry.original_id == to_user);
-    match named {
-        Some(app) => Some(app).filter(takes).cloned().into_iter().collect(),
-        None => live.apps().filter(takes).cloned().collect(),
-    }
-}
-
-fn account(app: &App, plain: bool) -> Account<'_> {
-    Account {
-        appid: &app.entry.appid,
-        tokens: app.entry.callback_tokens.iter().map(|token| token.expose_secret()).collect(),
-        keys: if plain { Vec::new() } else { app.entry.aes_keys.iter().collect() },
-    }
-}
-
-fn takes_plain(app: &App) -> bool {
-    app.entry.aes_keys.is_empty() || app.entry.allow_plain
-}
-
 /// Until no replay of this callback can pass the check of its age.
 fn remembered_until(live: &Live, query: &Query, now: i64) -> i64 {
+    // Timestamp and nonce are signed in the order of their digits: they may change places.
+    let millis = |seconds: i64| seconds.saturating_mul(1000);
+    let swapped = query.nonce.parse().map_or(0, millis);
+    let swapped = if swapped < now + SWAPPED_MS { swapped } else { 0 };
     let (window, from) = match live.callback.max_age {
-        Some(max_age) => (max_age, now.max(query.seconds().saturating_mul(1000))),
+        Some(max_age) => (max_age, now.max(millis(query.seconds())).max(swapped)),
         None => (REMEMBERED, now),
     };
     from.saturating_add(i64::try_from(window.as_millis()).unwrap_or(i64::MAX / 2)).saturating_add(1000)

@@ -14,22 +14,30 @@ pub struct Route {
     /// Its settings.
     pub entry: RouteEntry,
     /// Its way to the backend.
-    pub lane: Arc<Lane>,
+    pub lane: Lane,
 }
 
 /// What a route's requests share; outlives a reload.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Lane {
     /// One permit a request.
     pub room: Arc<Semaphore>,
     /// There may be something to deliver.
-    pub wake: Notify,
+    pub wake: Arc<Notify>,
     concurrency: u32,
 }
 
 impl Lane {
-    fn new(concurrency: u32) -> Self {
-        Self { room: Arc::new(Semaphore::new(concurrency as usize)), wake: Notify::new(), concurrency }
+    /// Other room than `before` had is new room; who waits to be woken is the same.
+    fn new(concurrency: u32, before: Option<&Self>) -> Self {
+        match before {
+            Some(before) if before.concurrency == concurrency => before.clone(),
+            _ => Self {
+                room: Arc::new(Semaphore::new(concurrency as usize)),
+                wake: before.map(|before| before.wake.clone()).unwrap_or_default(),
+                concurrency,
+            },
+        }
     }
 }
 
@@ -42,9 +50,7 @@ impl Routes {
     pub fn new(config: &Config, before: Option<&Self>) -> Self {
         let routes = config.routes.iter().map(|entry| {
             let old = before.and_then(|routes| routes.by_name(&entry.name));
-            let lane =
-                old.filter(|old| old.lane.concurrency == entry.concurrency).map(|old| old.lane.clone());
-            let lane = lane.unwrap_or_else(|| Arc::new(Lane::new(entry.concurrency)));
+            let lane = Lane::new(entry.concurrency, old.map(|old| &old.lane));
             Arc::new(Route { entry: entry.clone(), lane })
         });
         Self(routes.collect())

@@ -22,8 +22,10 @@ pub struct NewEvent {
     pub body: Vec<u8>,
     /// Its [`Store::message_digest`].
     pub digest: [u8; 32],
-    /// Plain mode: the signature it came with.
+    /// The plain signature it came with: good for this body only in plain mode, for none in another.
     pub signature: Option<String>,
+    /// Nothing but that signature says who sent it.
+    pub is_plain: bool,
     /// Until when the same message is a duplicate, Unix milliseconds.
     pub remembered_until: i64,
     /// Where it goes.

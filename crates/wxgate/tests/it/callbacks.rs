@@ -20,10 +20,12 @@ async fn with_backend(more: &str) -> (TestApp, Backend) {
     (app, backend)
 }
 
+#[track_caller]
 fn taken(reply: &Reply) {
     assert_eq!((reply.status, &reply.body[..]), (StatusCode::OK, &b"success"[..]));
 }
 
+#[track_caller]
 fn refused(reply: &Reply, what: &str) {
     assert_eq!((reply.status, &reply.body[..]), (StatusCode::FORBIDDEN, &b"refused"[..]), "{what}");
     assert_eq!(reply.headers["content-type"], "text/plain");
@@ -580,4 +582,84 @@ async fn a_message_is_the_same_however_wide_its_query() {
     let events = app.events().await;
     assert_eq!((events.len(), &events[0]["openid"]), (1, &json!("o1")));
     assert_ne!(TOKEN, "", "the token is what all of this hangs on");
+}
+
+#[tokio::test]
+async fn the_signature_beside_an_encrypted_message_is_good_for_no_plain_one() {
+    let backend = Backend::start().await;
+    let app = TestApp::configured(&format!(
+        "[auth]\nmode = \"off\"\n[[routes]]\nname = \"all\"\ntarget = \"{}\"\n\
+         [[apps]]\nappid = \"wx00000000000000d4\"\nkind = \"official\"\nsecret = \"s\"\noriginal_id = \"gh_d4\"\n\
+         callback_token = \"{TOKEN}\"\naes_key = \"{AES_KEY}\"\nallow_plain = true",
+        backend.url
+    ))
+    .await;
+    let sealed = Maker::new("wx00000000000000d4", app.now()).safe(&text("gh_d4", "true"));
+    taken(&app.callback(None, &sealed).await);
+    let query = sealed.query.split("&encrypt_type").next().unwrap().to_owned();
+    for (to, appid) in [("gh_d4", Some("wx00000000000000d4")), ("gh_0000000000c3", Some(EXAMPLE))] {
+        let forged = Callback { query: query.clone(), body: text(to, "forged").into_bytes() };
+        refused(&app.callback(appid, &forged).await, to);
+    }
+    // The same push again is the same push.
+    taken(&app.callback(None, &sealed).await);
+    app.all_delivered().await;
+    assert_eq!(backend.count(), 1);
+}
+
+#[tokio::test]
+async fn a_timestamp_and_a_nonce_that_changed_places_make_no_new_time() {
+    let (app, backend) = with_backend("[callback]\nmax_age = \"60s\"\n").await;
+    let later = app.now() + 1200;
+    let body = text("gh_0000000000a1", "old").replace("1409735668", &app.now().to_string());
+    let key = wechat::crypt::AesKey::parse(AES_KEY).unwrap();
+    let keys = wechat::envelope::Keys { appid: OFFICIAL, token: TOKEN, key: Some(&key) };
+    let stamp = wechat::envelope::Stamp { timestamp: app.now(), nonce: &later.to_string(), random: [1; 16] };
+    let push = wechat::envelope::push(&keys, body.as_bytes(), &stamp).unwrap();
+    let sealed = Callback { query: push.query.clone(), body: push.body };
+    let plain =
+        Maker::new(EXAMPLE, app.now()).plain_with(&(later + 1).to_string(), &text("gh_0000000000c3", "old"));
+    taken(&app.callback(None, &sealed).await);
+    taken(&app.callback(None, &plain).await);
+    let swap = |callback: &Callback, at: i64, nonce: i64| {
+        let query = callback.query.replace(&format!("nonce={nonce}"), "nonce=N");
+        let query = query.replace(&format!("timestamp={at}"), &format!("timestamp={nonce}"));
+        Callback { query: query.replace("nonce=N", &format!("nonce={at}")), ..callback.clone() }
+    };
+    let now = app.now();
+    app.all_delivered().await;
+    app.advance(std::time::Duration::from_secs(1200)).await;
+    refused(&app.callback(None, &sealed).await, "too old by itself");
+    refused(&app.callback(None, &swap(&sealed, now, later)).await, "swapped, encrypted");
+    let forged =
+        Callback { body: text("gh_0000000000c3", "new").into_bytes(), ..swap(&plain, now, later + 1) };
+    refused(&app.callback(None, &forged).await, "swapped, plain, another body");
+    assert_eq!((app.events().await.len(), backend.count()), (2, 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strangers_leave_wechat_its_room() {
+    use tokio::io::AsyncWriteExt as _;
+    let (app, _) = with_backend("").await;
+    let address = app.url().replace("http://", "");
+    let mut strangers = Vec::new();
+    for n in 0..100 {
+        let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+        let head = format!(
+            "POST /v1/service/wx/wxmsg?signature=x&timestamp={}&nonce={n} HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n<xml>",
+            app.now()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        strangers.push(stream);
+    }
+    for n in 0..5 {
+        let message = text("gh_0000000000c3", &format!("{n}"));
+        taken(&app.callback(None, &Maker::new(EXAMPLE, app.now()).plain(&message)).await);
+    }
+    // What isn't signed is short, too.
+    let long = Maker { token: "other", ..Maker::new(EXAMPLE, app.now()) }
+        .plain(&text("gh_0000000000c3", &"x".repeat(200_000)));
+    drop(strangers);
+    app.until("room again", async || app.callback(None, &long).await.status == StatusCode::PAYLOAD_TOO_LARGE)
+        .await;
 }

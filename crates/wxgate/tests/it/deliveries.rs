@@ -377,3 +377,41 @@ async fn secrets_of_routes_show_nowhere() {
     assert_eq!(reply.status.as_u16(), 401);
     assert_ne!(OFFICIAL, EXAMPLE);
 }
+
+#[tokio::test]
+async fn a_reload_of_concurrency_loses_no_wake_up() {
+    let backend = Backend::start().await;
+    backend.does(|got| {
+        if got.header("x-wxgate-attempt") == "1" {
+            says(500, "").after(Duration::from_millis(300))
+        } else {
+            says(200, "")
+        }
+    });
+    let mut app = to(&backend.url, "retry = [\"1s\"]\n").await;
+    say(&app, "a").await;
+    app.until("it is under way", async || backend.count() == 1).await;
+    let text = app.text().replace("retry =", "concurrency = 9\nretry =");
+    let config = app.config(&text).unwrap();
+    app.gateway().reload(config).unwrap();
+    after_attempts(&app, 1).await;
+    app.advance(Duration::from_secs(2)).await;
+    app.all_delivered().await;
+    assert_eq!(backend.count(), 2);
+}
+
+#[tokio::test]
+async fn what_waits_for_room_goes_by_the_settings_when_there_is_some() {
+    let backend = Backend::start().await;
+    backend.does(|got| says(200, "").after(Duration::from_millis(if got.path == "/old" { 700 } else { 0 })));
+    let mut app = to(&format!("{}/old", backend.url), "concurrency = 1\n").await;
+    say(&app, "a").await;
+    app.until("it is under way", async || backend.count() == 1).await;
+    say(&app, "b").await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let text = app.text().replace("/old", "/new");
+    let config = app.config(&text).unwrap();
+    app.gateway().reload(config).unwrap();
+    app.all_delivered().await;
+    assert_eq!(backend.got().iter().map(|got| got.path.clone()).collect::<Vec<_>>(), ["/old", "/new"]);
+}

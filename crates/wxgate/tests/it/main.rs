@@ -21,5 +21,6 @@ mod replies;
 mod secrets;
 mod services;
 mod signed;
+mod smuggling;
 mod tidy;
 mod tokens;

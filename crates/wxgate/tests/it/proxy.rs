@@ -42,7 +42,7 @@ fn refuses(reply: &Reply, errcode: i64, words: &str) {
 }
 
 /// A gateway whose WeChat is a mirror.
-async fn mirrored() -> (TestApp, Mirror, String) {
+pub(crate) async fn mirrored() -> (TestApp, Mirror, String) {
     let mirror = Mirror::start().await;
     let mut app = TestApp::configured(&callers()).await;
     let text = app.text().replace(&app.sandbox.url(), &mirror.url);

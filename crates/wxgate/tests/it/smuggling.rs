@@ -32,14 +32,12 @@ fn get(line: &str, headers: &str) -> String {
 }
 
 fn cases() -> Vec<(&'static str, String, Fate)> {
-    let evil = EVIL.len() + "wxg_".len();
     let chunked = format!("0\r\n\r\n{EVIL}");
     let te = |value: &str| with(value, &chunked);
     let cl = |value: &str| with(value, "hello");
     let chunk = |body: &str| with("Transfer-Encoding: chunked", body);
     let line = |line: &str| get(line, "Host: h");
     let header = |header: &str| get("GET /cgi-bin/x?access_token={T} HTTP/1.1", header);
-    let _ = evil;
     vec![
         // Plain ones, so that the rest means something.
         ("a length", cl("Content-Length: 5"), Forwarded(5)),
@@ -116,7 +114,7 @@ fn cases() -> Vec<(&'static str, String, Fate)> {
         ("an encoded line end", line("GET /cgi-bin/x%0d%0aX:y?access_token={T} HTTP/1.1"), Refused),
         ("a semicolon", line("GET /cgi-bin/x;y?access_token={T} HTTP/1.1"), Refused),
         ("a userinfo host", line("GET //evil@h/x?access_token={T} HTTP/1.1"), Forwarded(0)),
-        ("a fragment", line("GET /cgi-bin/x?access_token={T}#/evil HTTP/1.1"), Refused),
+        ("a fragment, which is cut off", line("GET /cgi-bin/x?access_token={T}#/evil HTTP/1.1"), Forwarded(0)),
         ("two tokens", line("GET /cgi-bin/x?access_token={T}&access_token={T} HTTP/1.1"), Refused),
         ("two tokens, one encoded", line("GET /cgi-bin/x?access_token={T}&%61ccess_token={T} HTTP/1.1"), Refused),
         // Headers.
@@ -128,28 +126,19 @@ fn cases() -> Vec<(&'static str, String, Fate)> {
         ("a bare CR in a value", header("Host: h\r\nX: a\rContent-Length: 5"), Refused),
         ("an empty name", header("Host: h\r\n: x"), Refused),
         // Line ends: hyper writes them anew.
-        ("bare line feeds", format!("GET /cgi-bin/x?access_token={{T}} HTTP/1.1\nHost: h\n\n"), Forwarded(0)),
+        ("bare line feeds", "GET /cgi-bin/x?access_token={T} HTTP/1.1\nHost: h\n\n".to_owned(), Forwarded(0)),
     ]
 }
 
-/// Sends raw bytes and waits until the gateway has said all it will.
+/// Sends raw bytes and waits for the first of the answer.
 async fn send(address: &str, raw: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(raw.as_bytes()).await.unwrap();
-    let _ = stream.shutdown().await;
-    let mut answer = Vec::new();
-    let _ = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut answer)).await;
+    let mut answer = vec![0; 4096];
+    // Some wait for more, which never comes.
+    let read = tokio::time::timeout(Duration::from_millis(500), stream.read(&mut answer)).await;
+    answer.truncate(read.map_or(0, |read| read.unwrap_or(0)));
     String::from_utf8_lossy(&answer).into_owned()
-}
-
-fn body_lengths(mirror: &Mirror, what: &str) -> Vec<usize> {
-    let seen = mirror.take();
-    for seen in &seen {
-        assert!(!seen.target.starts_with("/evil") || what.contains("userinfo"), "{what}: {seen:?}");
-        assert!(!seen.headers.contains_key("transfer-encoding") || seen.length > 0, "{what}: {seen:?}");
-        assert_eq!(seen.headers.get_all("host").iter().count(), 1, "{what}");
-    }
-    seen.iter().map(|seen| seen.length).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -161,9 +150,7 @@ async fn ambiguous_requests_are_refused_or_rebuilt() {
     let mut wrong = Vec::new();
     for (what, raw, fate) in cases {
         let answer = send(&address, &raw.replace("{T}", &token)).await;
-        // What follows a whole request on its connection is the same client's next one: it may be
-        // answered, but only as a request of its own, and those are counted apart.
-        let lengths = body_lengths_of_first(&mirror, what);
+        let lengths = body_lengths(&mirror, what);
         let fits = match fate {
             Refused => lengths.is_empty(),
             Forwarded(length) => lengths == [length],
@@ -179,11 +166,11 @@ async fn ambiguous_requests_are_refused_or_rebuilt() {
     assert_eq!(good.status.as_u16(), 200);
 }
 
-/// Requests for `/cgi-bin/x`, by the length of their bodies; `/evil` may only have come as the
-/// pipelined request it plainly is.
-fn body_lengths_of_first(mirror: &Mirror, what: &str) -> Vec<usize> {
+/// The requests WeChat saw, by the length of their bodies. What follows a whole request on its
+/// connection is its client's next one and answered as such, if the connection lives on: it is not
+/// counted here.
+fn body_lengths(mirror: &Mirror, what: &str) -> Vec<usize> {
     let seen = mirror.take();
-    let _ = body_lengths;
     for seen in &seen {
         assert_eq!(seen.headers.get_all("host").iter().count(), 1, "{what}");
     }

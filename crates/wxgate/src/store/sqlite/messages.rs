@@ -243,10 +243,11 @@ fn accept(
     signature: Option<&[u8]>,
 ) -> rusqlite::Result<Accepted> {
     let (now, until, digest) = (event.received_at, event.remembered_until, event.digest);
-    if let Some(key) = signature
-        && !remember(tx, key, &digest, now, until)?
-    {
-        return Ok(Accepted::SignatureReused);
+    if let Some(key) = signature {
+        let body: &[u8] = if event.is_plain { &digest } else { &[] };
+        if !remember(tx, key, body, now, until)? && event.is_plain {
+            return Ok(Accepted::SignatureReused);
+        }
     }
     let known: Option<(i64, Option<Vec<u8>>)> = tx
         .prepare_cached(
