@@ -1,0 +1,40 @@
+// What the Node callers share: the environment they are run with, and the lines they print (README.md).
+import { createRequire } from "node:module";
+
+export const require = createRequire(`${process.env.WXGATE_SDK_NODE}/package.json`);
+
+const env = (name) => process.env[name] ?? fail(name);
+const fail = (name) => {
+  throw new Error(`${name} is not set`);
+};
+export const base = env("BASE");
+export const [appid, secret, openid] = [env("APPID"), env("SECRET"), env("OPENID")];
+export const [miniAppid, miniSecret, miniOpenid] = [env("MINI_APPID"), env("MINI_SECRET"), env("MINI_OPENID")];
+const [loops, pause] = [Number(process.env.LOOPS ?? 1), Number(process.env.PAUSE_MS ?? 0)];
+
+export const TEMPLATE = "sandbox-template-00000000000000000000000001";
+export const PICTURE = Buffer.concat([
+  Buffer.from([0xff, 0xd8, 0xff, 0xe0]),
+  Buffer.from(Array.from({ length: 10240 }, (_, at) => at % 256)),
+  Buffer.from([0xff, 0xd9]),
+]);
+export const isPicture = (bytes) => ["ffd8ff", "89504e"].includes(Buffer.from(bytes).subarray(0, 3).toString("hex"));
+
+/** All steps, LOOPS times; a step fails by throwing or by a false result. */
+export async function run(steps) {
+  for (let turn = 0; turn < loops; turn++) {
+    if (turn) await new Promise((done) => setTimeout(done, pause));
+    for (const [step, act] of Object.entries(steps)) {
+      const began = performance.now();
+      let error;
+      try {
+        if (!(await act())) error = "not what it should be";
+      } catch (raised) {
+        error = `${raised?.name}: ${raised?.message}`;
+      }
+      const line = { step, ok: !error, ms: Math.round(performance.now() - began), error };
+      console.log(JSON.stringify(line));
+      if (error) process.exitCode = 1;
+    }
+  }
+}
