@@ -27,6 +27,9 @@ SECRET = "a1" * 16
 ORIGINAL_ID = "gh_0000000000a1"
 CALLBACK_TOKEN = "sandboxtoken"
 AES_KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
+# Its mini program.
+MINI_APPID = "wx00000000000000b2"
+MINI_SECRET = "b2" * 16
 
 
 def free_port() -> int:
@@ -142,8 +145,8 @@ class Gateway:
         return answer["body"]
 
 
-def head(sandbox_url: str, port: int, admin_port: int) -> str:
-    """The part of the configuration that every test needs: keyless callers, the sandbox for WeChat."""
+def head(sandbox_url: str, port: int, admin_port: int, auth: str = "off") -> str:
+    """The part of the configuration that every test needs: who may call, the sandbox for WeChat."""
     return f"""
 [server]
 listen = "127.0.0.1:{port}"
@@ -151,7 +154,7 @@ admin_listen = "127.0.0.1:{admin_port}"
 [store]
 url = "sqlite:wxgate.db"
 [auth]
-mode = "off"
+mode = "{auth}"
 [wechat]
 api_base = "{sandbox_url}"
 mp_base = "{sandbox_url}"
@@ -168,11 +171,11 @@ def check(folder: Path, toml: str) -> str:
 
 
 @contextmanager
-def gateway(folder: Path, wechat: Sandbox, toml: str) -> Iterator[Gateway]:
-    """`toml`: apps, callers, routes."""
+def gateway(folder: Path, wechat: Sandbox, toml: str, auth: str = "off") -> Iterator[Gateway]:
+    """`toml`: apps, callers, routes. `auth`: "off" or "keys"."""
     port, admin_port, log = free_port(), free_port(), folder / "gateway.log"
     config = folder / "wxgate.toml"
-    config.write_text(head(wechat.url, port, admin_port) + toml)
+    config.write_text(head(wechat.url, port, admin_port, auth) + toml)
     admin = f"http://127.0.0.1:{admin_port}"
     with process([WXGATE, "serve", "--config", str(config)], log, {"WXGATE_ADMIN_TOKEN": ADMIN_TOKEN}) as child:
         started(child, log, lambda: http("GET", f"{admin}/readyz")[0] == 200)

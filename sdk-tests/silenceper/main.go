@@ -6,9 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/silenceper/wechat/v2"
@@ -65,14 +66,27 @@ func number(name string, otherwise int) int {
 	return otherwise
 }
 
+// docs: begin transport
+type toWxgate struct{ base string }
+
+func (to toWxgate) RoundTrip(request *http.Request) (*http.Response, error) {
+	target, err := url.Parse(to.base)
+	if err != nil {
+		return nil, err
+	}
+	request = request.Clone(request.Context())
+	request.URL.Scheme, request.URL.Host, request.Host = target.Scheme, target.Host, target.Host
+	return http.DefaultTransport.RoundTrip(request)
+}
+
+// docs: end
+
 func main() {
 	base, appid, secret := env("BASE"), env("APPID"), env("SECRET")
 
-	// docs: begin
-	util.SetURIModifier(func(uri string) string {
-		return strings.Replace(uri, "https://api.weixin.qq.com", base, 1)
-	})
+	// docs: begin use
 	wc := wechat.NewWechat()
+	wc.SetHTTPClient(&http.Client{Transport: toWxgate{base}})
 	wc.SetCache(cache.NewMemory())
 	account := wc.GetOfficialAccount(&official.Config{AppID: appid, AppSecret: secret})
 	// docs: end

@@ -1,0 +1,111 @@
+"""Calls: real SDKs that take wxgate for WeChat. Only host and secret differ from what they do without it."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import harness
+import pytest
+from calls import KNOWN, Caller, environment
+from harness import APPID, MINI_APPID, MINI_SECRET, SECRET, Gateway, Sandbox
+
+KEY = "wxk_sdk_tests_0123456789abcdefghijkl"
+TOKEN_PATHS = ("/cgi-bin/token", "/cgi-bin/stable_token")
+CONFIG = f"""
+[[apps]]
+appid = "{APPID}"
+kind = "official"
+secret = "{SECRET}"
+[[apps]]
+appid = "{MINI_APPID}"
+kind = "mini"
+secret = "{MINI_SECRET}"
+[[callers]]
+name = "sdk"
+key = "{KEY}"
+apps = ["*"]
+apis = ["*"]
+"""
+# The run of all SDKs at once: that many loops of each, and a pause between them that keeps it going for many rotations
+# and below the 20 calls a second which one address may do without a credential (user profiles by OAuth).
+LOOPS, PAUSE_MS, ROTATE_SECONDS = 36, 600, 2
+
+by_caller = pytest.mark.parametrize("caller", KNOWN, ids=lambda caller: caller.name)
+
+
+@contextmanager
+def served(folder: Path, wechat: Sandbox) -> Iterator[Gateway]:
+    """A gateway that takes SDKs' calls; skips as long as wxgate doesn't."""
+    with harness.gateway(folder, wechat, CONFIG, auth="keys") as gateway:
+        query = f"grant_type=client_credential&appid={APPID}&secret={KEY}"
+        if '"access_token"' not in harness.http("GET", f"{gateway.url}/cgi-bin/token?{query}")[1]:
+            pytest.skip("this wxgate passes no SDK's calls through yet")
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+def gateway(folder: Path, sandbox: Sandbox) -> Iterator[Gateway]:
+    with served(folder, sandbox) as gateway:
+        yield gateway
+
+
+def installed(caller: Caller) -> Caller:
+    if not caller.installed:
+        pytest.skip(f"{caller.name} is not installed here")
+    return caller
+
+
+@by_caller
+def test_wechat_itself(folder: Path, sandbox: Sandbox, caller: Caller) -> None:
+    """What the programs do without wxgate: it is they that are tried here."""
+    env = environment(sandbox, sandbox.url, SECRET, MINI_SECRET)
+    installed(caller).start(folder, env).lines()
+
+
+@by_caller
+def test_only_host_and_secret_changed(folder: Path, sandbox: Sandbox, gateway: Gateway, caller: Caller) -> None:
+    env = environment(sandbox, gateway.url, KEY, KEY)
+    direct = environment(sandbox, sandbox.url, SECRET, MINI_SECRET)
+    steps = [line["step"] for line in installed(caller).start(folder, env).lines()]
+    assert steps == [line["step"] for line in caller.start(folder, direct).lines()]
+    (sent,) = [message for message in sandbox.control("state")["messages"] if message["touser"] == env["OPENID"] and message["template_id"]]
+    assert sent["data"]["keyword1"]["value"] == "你好 & <b>"
+
+
+@pytest.mark.parametrize("hard", [True, False], ids=["hard", "overlapping"])
+def test_somebody_else_rotates_the_token(folder: Path, sandbox: Sandbox, gateway: Gateway, hard: bool) -> None:
+    """2,000 calls, the token taken away every other second: none fails, one fetch for each rotation."""
+    callers = [caller for caller in KNOWN if caller.installed]
+    loops = LOOPS * len(KNOWN) // len(callers)
+    envs = [environment(sandbox, gateway.url, KEY, KEY, loops, PAUSE_MS) for _ in callers]
+    before = sandbox.control("state")["calls"][-1]["seq"]
+    with rotation(sandbox, hard) as rotations:
+        runs = [caller.start(folder, env) for caller, env in zip(callers, envs, strict=True)]
+        lines = [line for run in runs for line in run.lines(240)]
+    assert len(lines) >= 2000, len(lines)
+    calls = [call for call in sandbox.control("state")["calls"] if call["seq"] > before]
+    for appid in (APPID, MINI_APPID):
+        fetches = [call for call in calls if call["appid"] == appid and call["path"] in TOKEN_PATHS]
+        assert len(rotations) >= 5 and len(fetches) <= len(rotations) + 1, (appid, len(fetches), len(rotations))
+
+
+@contextmanager
+def rotation(wechat: Sandbox, hard: bool) -> Iterator[list[int]]:
+    """Every ROTATE_SECONDS another program refreshes both accounts' tokens; yields a list of these rotations."""
+    done: list[int] = []
+    stop = threading.Event()
+
+    def rotate() -> None:
+        while not stop.wait(ROTATE_SECONDS):
+            for appid in (APPID, MINI_APPID):
+                wechat.control("token/rotate", appid=appid, hard=hard)
+            done.append(len(done))
+
+    thread = threading.Thread(target=rotate)
+    thread.start()
+    try:
+        yield done
+    finally:
+        stop.set()
+        thread.join()
