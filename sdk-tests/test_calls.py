@@ -2,15 +2,19 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import harness
 import pytest
 from calls import KNOWN, Caller, environment
 from harness import APPID, MINI_APPID, MINI_SECRET, SECRET, Gateway, Sandbox
+from requests.adapters import HTTPAdapter
+from wechatpy import WeChatClient
+from wechatpy.exceptions import WeChatClientException
 
 KEY = "wxk_sdk_tests_0123456789abcdefghijkl"
+BARRED_KEY = "wxk_sdk_tests_barred_0123456789abcdef"  # of a caller who may not ask about users
 TOKEN_PATHS = ("/cgi-bin/token", "/cgi-bin/stable_token")
 CONFIG = f"""
 [[apps]]
@@ -26,10 +30,15 @@ name = "sdk"
 key = "{KEY}"
 apps = ["*"]
 apis = ["*"]
+[[callers]]
+name = "barred"
+key = "{BARRED_KEY}"
+apps = ["*"]
+apis = ["*", "!/cgi-bin/user/*"]
 """
 # The run of all SDKs at once: that many loops of each, and a pause between them that keeps it going for many rotations
 # and below the 20 calls a second which one address may do without a credential (user profiles by OAuth).
-LOOPS, PAUSE_MS, ROTATE_SECONDS = 36, 600, 2
+LOOPS, PAUSE_MS, ROTATE_SECONDS = 36, 400, 2
 
 by_caller = pytest.mark.parametrize("caller", KNOWN, ids=lambda caller: caller.name)
 
@@ -109,3 +118,46 @@ def rotation(wechat: Sandbox, hard: bool) -> Iterator[list[int]]:
     finally:
         stop.set()
         thread.join()
+
+
+class Counted(HTTPAdapter):
+    """Sends to wxgate what goes to WeChat, and counts it."""
+
+    def __init__(self, base: str) -> None:
+        super().__init__()
+        self.base, self.count = base, 0
+
+    def send(self, request, **kwargs):
+        self.count += 1
+        request.url = self.base + request.path_url
+        return super().send(request, **kwargs)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "errcode"),
+    [("wrong key", 40125), ("dead token", None), ("forbidden path", 48001), ("no token is good", 48001), ("WeChat is down", -1)],
+)
+def test_no_storm_of_retries(tmp_path: Path, trouble: str, errcode: int | None) -> None:
+    """wechatpy repeats without limit on 40001, 40014 and 42001: 972 requests where every answer is 40001."""
+    with ExitStack() as wechat_runs:
+        wechat = wechat_runs.enter_context(harness.sandbox(tmp_path))
+        with served(tmp_path, wechat) as gateway:
+            key = {"wrong key": "wxk_nobody_has_this_key_0123456789", "forbidden path": BARRED_KEY}.get(trouble, KEY)
+            client, adapter = WeChatClient(APPID, key, auto_retry=True), Counted(gateway.url)
+            client._http.mount("https://api.weixin.qq.com/", adapter)
+            openid = wechat.user()
+            if trouble == "dead token":
+                client.session.set(client.access_token_key, client.access_token[:-8] + "AAAAAAAA")
+            if trouble == "no token is good":
+                wechat.control("fault", path="/cgi-bin/user/info", errcode=40001, times=0)
+            if trouble == "WeChat is down":
+                assert client.user.get(openid)
+                wechat_runs.close()
+            adapter.count = 0
+            if errcode is None:
+                assert client.user.get(openid)["openid"] == openid
+            else:
+                with pytest.raises(WeChatClientException) as refused:
+                    client.user.get(openid)
+                assert refused.value.errcode == errcode
+            assert adapter.count <= 4, adapter.count
