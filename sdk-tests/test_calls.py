@@ -1,5 +1,8 @@
 """Calls: real SDKs that take wxgate for WeChat. Only host and secret differ from what they do without it."""
 
+import json
+import os
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,6 +13,7 @@ import pytest
 from calls import KNOWN, Caller, environment
 from harness import APPID, MINI_APPID, MINI_SECRET, SECRET, Gateway, Sandbox
 from requests.adapters import HTTPAdapter
+from test_pages import PAGES, blocks, column
 from wechatpy import WeChatClient
 from wechatpy.exceptions import WeChatClientException
 
@@ -47,10 +51,16 @@ by_caller = pytest.mark.parametrize("caller", KNOWN, ids=lambda caller: caller.n
 def served(folder: Path, wechat: Sandbox) -> Iterator[Gateway]:
     """A gateway that takes SDKs' calls; skips as long as wxgate doesn't."""
     with harness.gateway(folder, wechat, CONFIG, auth="keys") as gateway:
-        query = f"grant_type=client_credential&appid={APPID}&secret={KEY}"
-        if '"access_token"' not in harness.http("GET", f"{gateway.url}/cgi-bin/token?{query}")[1]:
+        if not token(gateway):
             pytest.skip("this wxgate passes no SDK's calls through yet")
         yield gateway
+
+
+def token(gateway: Gateway) -> str:
+    """A gateway token; empty if there is none to be had."""
+    query = f"grant_type=client_credential&appid={APPID}&secret={KEY}"
+    status, text = harness.http("GET", f"{gateway.url}/cgi-bin/token?{query}")
+    return json.loads(text).get("access_token", "") if status == 200 and text.startswith("{") else ""
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +77,14 @@ def installed(caller: Caller) -> Caller:
 
 @by_caller
 def test_wechat_itself(folder: Path, sandbox: Sandbox, caller: Caller) -> None:
-    """What the programs do without wxgate: it is they that are tried here."""
+    """What the programs do without wxgate: it is they that are tried here, and what the pages say of them."""
     env = environment(sandbox, sandbox.url, SECRET, MINI_SECRET)
+    before = len(sandbox.control("state")["calls"])
     installed(caller).start(folder, env).lines()
+    called = {call["path"] for call in sandbox.control("state")["calls"][before:]}
+    for page in PAGES:
+        if page.name.startswith("README"):
+            assert column(page, caller.name) == called, page.name
 
 
 @by_caller
@@ -80,6 +95,29 @@ def test_only_host_and_secret_changed(folder: Path, sandbox: Sandbox, gateway: G
     assert steps == [line["step"] for line in caller.start(folder, direct).lines()]
     (sent,) = [message for message in sandbox.control("state")["messages"] if message["touser"] == env["OPENID"] and message["template_id"]]
     assert sent["data"]["keyword1"]["value"] == "你好 & <b>"
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name.startswith("http")], ids=lambda page: page.name)
+def test_commands_of_the_page(sandbox: Sandbox, gateway: Gateway, page: Path) -> None:
+    env = environment(sandbox, gateway.url, KEY, KEY) | {"KEY": KEY}
+    commands = [block for source, block in blocks(page) if source == "run"]
+    assert len(commands) == 4
+    for command in commands:
+        run = subprocess.run(["bash", "-euc", command], env=os.environ | env, capture_output=True, text=True, timeout=30)
+        assert run.returncode == 0 and '"openid"' in run.stdout and "errcode" not in run.stdout, (command, run)
+
+
+def test_who_has_moved(sandbox: Sandbox, gateway: Gateway) -> None:
+    """What the page on the cut-over looks at."""
+    query = f"access_token={token(gateway)}&openid={sandbox.user()}"
+    assert '"openid"' in harness.http("GET", f"{gateway.url}/cgi-bin/user/info?{query}")[1]
+
+    def seen() -> bool:
+        callers = {caller["name"]: caller for caller in gateway.api("callers")["items"]}
+        assert not callers["barred"]["last_used_at"], callers
+        return bool(callers["sdk"]["last_used_at"]) and callers["sdk"]["calls"].get("/cgi-bin/user/info", 0) >= 1
+
+    harness.eventually("the caller's calls are counted", seen)
 
 
 @pytest.mark.parametrize("hard", [True, False], ids=["hard", "overlapping"])
