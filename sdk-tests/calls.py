@@ -8,18 +8,16 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import APPID, HAS_NODE, MINI_APPID, Sandbox
+from harness import APPID, GO, HAS_NODE, JAVA, MINI_APPID, Sandbox, java
 
 CALLERS = Path(__file__).parent / "callers"
-GO = os.environ.get("WXGATE_SDK_GO", "")  # the folder of the program that `run` built; empty if it couldn't
-JAVA = os.environ.get("WXGATE_SDK_JAVA", "")  # the same, with the SDK's jars
 
 
 @dataclass(frozen=True)
 class Caller:
     name: str
     source: str  # in this folder; the pages under docs/sdk show parts of it
-    command: tuple[str, ...]
+    command: list[str]
     installed: bool
 
     def start(self, folder: Path, env: dict[str, str]) -> "Run":
@@ -51,15 +49,15 @@ class Run:
 
 
 def node(name: str, program: str) -> Caller:
-    return Caller(name, f"callers/{program}", ("node", str(CALLERS / program)), HAS_NODE)
+    return Caller(name, f"callers/{program}", ["node", str(CALLERS / program)], HAS_NODE)
 
 
 KNOWN = [
-    Caller("wechatpy", "callers/wechatpy_calls.py", (sys.executable, str(CALLERS / "wechatpy_calls.py")), True),
+    Caller("wechatpy", "callers/wechatpy_calls.py", [sys.executable, str(CALLERS / "wechatpy_calls.py")], True),
     node("co-wechat-api", "co_wechat_calls.mjs"),
     node("node-easywechat", "easywechat_calls.mjs"),
-    Caller("silenceper", "silenceper/main.go", (f"{GO}/calls",), bool(GO)),
-    Caller("wxjava", "wxjava/Calls.java", ("java", "-cp", f"{JAVA}/classes:{JAVA}/jars/*", "Calls"), bool(JAVA)),
+    Caller("silenceper", "silenceper/calls/main.go", [f"{GO}/calls"], bool(GO)),
+    Caller("wxjava", "wxjava/Calls.java", java("Calls"), bool(JAVA)),
 ]
 
 

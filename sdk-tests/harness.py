@@ -19,6 +19,9 @@ from urllib.parse import urlencode
 WXGATE = os.environ.get("WXGATE_BIN", "wxgate")
 RECEIVERS = Path(__file__).parent / "receivers"
 HAS_NODE = bool(os.environ.get("WXGATE_SDK_NODE"))  # where node_modules lies; empty when npm's registry wasn't reached
+# Where the programs of silenceper/ and wxjava/ lie, the latter with their jars; empty when `run` couldn't build them.
+GO = os.environ.get("WXGATE_SDK_GO", "")
+JAVA = os.environ.get("WXGATE_SDK_JAVA", "")
 ADMIN_TOKEN = "admin-token-of-the-sdk-tests-0123456789"
 
 # The sandbox's first account.
@@ -194,12 +197,33 @@ class Receiver:
         return [json.loads(line) for line in self.log.read_text(encoding="utf-8").splitlines()]
 
 
+def java(name: str) -> list[str]:
+    """The command that runs a class of wxjava/."""
+    return ["java", "-XX:TieredStopAtLevel=1", "-cp", f"{JAVA}/classes:{JAVA}/jars/*", name]
+
+
+def command(program: str) -> list[str]:
+    """`program`: a file of receivers/, of silenceper/ (its folder) or of wxjava/ (its class)."""
+    kind = Path(program).suffix
+    if kind == ".py":
+        return [sys.executable, str(RECEIVERS / program)]
+    if kind == ".mjs":
+        return ["node", str(RECEIVERS / program)]
+    if kind == ".java":
+        return java(Path(program).stem)
+    return [f"{GO}/{program}"]
+
+
+def can_run(program: str) -> bool:
+    """Whether `run` could install what the program needs."""
+    return {".py": True, ".mjs": HAS_NODE, ".java": bool(JAVA)}.get(Path(program).suffix, bool(GO))
+
+
 @contextmanager
 def receiver(folder: Path, name: str, program: str, **settings: str) -> Iterator[Receiver]:
-    """`program` is a file of receivers/, `name` tells two of one program apart."""
+    """`name` tells two of one program apart."""
     output, log = folder / f"{name}.out", folder / f"{name}.jsonl"
-    command = [sys.executable if program.endswith(".py") else "node", str(RECEIVERS / program)]
-    with process([*command, json.dumps({"log": str(log)} | settings)], output) as child:
+    with process([*command(program), json.dumps({"log": str(log)} | settings)], output) as child:
 
         def port() -> str | None:
             lines = [line for line in output.read_text().splitlines() if line.startswith("listening ")]

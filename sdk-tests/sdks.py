@@ -1,4 +1,4 @@
-"""The receivers of receivers/ as data: what to start, what it reads, what it is known not to check."""
+"""The receivers as data: what to start, what it reads, what it is known not to check."""
 
 import base64
 import hashlib
@@ -29,14 +29,16 @@ def callback_servers() -> list[Sdk]:
         Sdk("wechatpy", "wechatpy_server.py", "xml"),
         Sdk("wechat", "node_server.mjs", "xml"),
         Sdk("easywechat", "node_server.mjs", "xml", checks_plain=False),
+        Sdk("silenceper", "server", "xml"),
+        Sdk("wxjava", "Server.java", "xml"),
         Sdk("json", "json_server.py", "json"),
     ]
-    return [sdk for sdk in known if harness.HAS_NODE or sdk.program.endswith(".py")]
+    return [sdk for sdk in known if harness.can_run(sdk.program)]
 
 
 def webhook_servers() -> list[str]:
     known = ["webhooks_server.py", "webhooks_server.mjs"]
-    return [program for program in known if harness.HAS_NODE or program.endswith(".py")]
+    return [program for program in known if harness.can_run(program)]
 
 
 def by_sdk(name: str = "sdk"):

@@ -1,4 +1,4 @@
-// silenceper/wechat v2.1.10 against BASE; see ../README.md.
+// silenceper/wechat v2.1.10 against BASE; see ../../README.md.
 package main
 
 import (
