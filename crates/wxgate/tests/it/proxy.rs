@@ -616,3 +616,97 @@ async fn answers_come_back_to_the_byte() {
         assert_eq!(mirror.take().len(), 1, "{index}: nothing was repeated");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_downloads_of_20_mb_stream_through() {
+    use http_body_util::BodyExt as _;
+    let mirror = Mirror::start().await;
+    let picture = Bytes::from(vec![7; 20 << 20]);
+    mirror.says(Says { status: 200, content_type: "video/mp4", body: picture, chunked: None });
+    let dir = tempfile::tempdir().unwrap();
+    let (port, admin) = (crate::cli::free_port(), crate::cli::free_port());
+    let config = crate::cli::served(&mirror.url, port, admin, "[auth]\nmode = \"off\"");
+    std::fs::write(dir.path().join("wxgate.toml"), config).unwrap();
+    let gateway = crate::cli::serve(dir.path(), admin).await;
+    let status = std::fs::read_to_string(format!("/proc/{}/status", gateway.0.id()));
+    let Ok(status) = status else { return eprintln!("skipped: no /proc here") };
+    let kib = |status: &str, name: &str| -> u64 {
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    };
+    let before = kib(&status, "VmRSS");
+    let client = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new())
+        .build_http::<http_body_util::Full<Bytes>>();
+    let download = || {
+        let client = client.clone();
+        let request = http::Request::get(format!("http://127.0.0.1:{port}/cgi-bin/media/get?media_id=1"))
+            .header("x-wx-appid", OFFICIAL)
+            .body(http_body_util::Full::default())
+            .unwrap();
+        async move {
+            let mut body = client.request(request).await.unwrap().into_body();
+            let mut length = 0;
+            while let Some(frame) = body.frame().await {
+                length += frame.unwrap().into_data().unwrap_or_default().len();
+            }
+            length
+        }
+    };
+    let lengths = futures_util::future::join_all((0..50).map(|_| download())).await;
+    assert!(lengths.iter().all(|length| *length == 20 << 20));
+    let status = std::fs::read_to_string(format!("/proc/{}/status", gateway.0.id())).unwrap();
+    let grown = kib(&status, "VmHWM") - before;
+    println!("50 downloads of 20 MB: {} KiB more at most", grown);
+    assert!(grown < 64 << 10, "{grown} KiB more");
+}
+
+#[tokio::test]
+async fn each_side_sees_its_own_secrets_only() {
+    let (app, mirror, token) = mirrored().await;
+    let secret = "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1";
+    let bearer = format!("Bearer {SHOP}");
+    let by_header: &[(&str, &str)] =
+        &[("authorization", &bearer), ("x-wx-appid", OFFICIAL), ("x-api-key", SHOP)];
+    let calls: Vec<(String, &[(&str, &str)])> = vec![
+        (format!("/cgi-bin/menu/get?access_token={token}"), &[]),
+        (format!("/cgi-bin/menu/get?a=1&access_token={token}&b=2"), by_header),
+        ("/cgi-bin/menu/get".to_owned(), by_header),
+        (format!("/wx/{OFFICIAL}/cgi-bin/menu/get"), by_header),
+        (
+            format!(
+                "/sns/jscode2session?appid={OFFICIAL}&secret={SHOP}&js_code=c&grant_type=authorization_code"
+            ),
+            &[],
+        ),
+        ("/sns/oauth2/access_token?code=c&grant_type=authorization_code".to_owned(), by_header),
+        (format!("/cgi-bin/token?appid={OFFICIAL}&secret={SHOP}"), &[]),
+        (format!("/cgi-bin/ticket/getticket?type=jsapi&access_token={token}"), &[]),
+        (format!("/cgi-bin/menu/get?access_token={token}&access_token=x"), &[]),
+        (format!("/cgi-bin/menu/get?access_token={token}x"), by_header),
+    ];
+    // WeChat's own texts may quote what it was asked.
+    for body in [
+        "{}",
+        "{\"errcode\":40003,\"errmsg\":\"invalid openid\"}",
+        "{\"errcode\":40001,\"errmsg\":\"invalid credential\"}",
+    ] {
+        mirror.says(Says { status: 200, content_type: "application/json", body: body.into(), chunked: None });
+        for (path, headers) in &calls {
+            let reply = app.get(path, headers).await;
+            let given = format!("{:?} {}", reply.headers, String::from_utf8_lossy(&reply.body));
+            for planted in [TOKEN, secret, SHOP] {
+                assert!(!given.contains(planted), "{path} shows {planted}: {given}");
+            }
+        }
+    }
+    let seen = mirror.take();
+    assert!(!seen.is_empty());
+    for seen in seen {
+        let text = format!("{} {:?}", seen.target, seen.headers);
+        for planted in [SHOP, token.as_str(), "wxg_"] {
+            assert!(!text.contains(planted), "WeChat sees {planted}: {text}");
+        }
+        let carries_secret = text.contains(secret);
+        assert_eq!(carries_secret, seen.target.starts_with("/sns/"), "{text}");
+    }
+}
