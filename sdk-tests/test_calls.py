@@ -126,12 +126,14 @@ def test_somebody_else_rotates_the_token(folder: Path, sandbox: Sandbox, gateway
     callers = [caller for caller in KNOWN if caller.installed]
     loops = LOOPS * len(KNOWN) // len(callers)
     envs = [environment(sandbox, gateway.url, KEY, KEY, loops, PAUSE_MS) for _ in callers]
-    before = sandbox.control("state")["calls"][-1]["seq"]
-    with rotation(sandbox, hard) as rotations:
+    before = len(sandbox.control("state")["calls"])
+    with rotation(sandbox, hard) as rotations, ExitStack() as stack:
         runs = [caller.start(folder, env) for caller, env in zip(callers, envs, strict=True)]
+        for run in runs:
+            stack.callback(run.child.kill)
         lines = [line for run in runs for line in run.lines(240)]
     assert len(lines) >= 2000, len(lines)
-    calls = [call for call in sandbox.control("state")["calls"] if call["seq"] > before]
+    calls = sandbox.control("state")["calls"][before:]
     for appid in (APPID, MINI_APPID):
         fetches = [call for call in calls if call["appid"] == appid and call["path"] in TOKEN_PATHS]
         assert len(rotations) >= 5 and len(fetches) <= len(rotations) + 1, (appid, len(fetches), len(rotations))
