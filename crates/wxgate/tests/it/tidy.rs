@@ -115,6 +115,8 @@ fn dependencies_point_one_way() {
         ("tokens", &["crate::upstream", "crate::http", "crate::http::service", "crate::app::", "crate::cli"]),
         ("upstream", &["crate::http", "crate::http::service", "crate::app::", "crate::cli"]),
         ("http", &["crate::app::", "crate::cli", "sandbox::"]),
+        ("gateway_token", &["crate::config", "crate::apps", "crate::store", "crate::http"]),
+        ("usage", &["crate::"]),
         ("filter", &["crate::config", "crate::apps", "crate::store", "crate::http"]),
         ("nonce", &["crate::config", "crate::apps", "crate::store", "crate::http"]),
         ("routes", &["crate::apps", "crate::store", "crate::delivery", "crate::inbox", "crate::http"]),
