@@ -136,6 +136,7 @@ def test_somebody_else_rotates_the_token(folder: Path, sandbox: Sandbox, gateway
     calls = sandbox.control("state")["calls"][before:]
     for appid in (APPID, MINI_APPID):
         fetches = [call for call in calls if call["appid"] == appid and call["path"] in TOKEN_PATHS]
+        print(f"{appid}: {len(lines)} calls in all, {len(rotations)} rotations, {len(fetches)} token fetches")
         assert len(rotations) >= 5 and len(fetches) <= len(rotations) + 1, (appid, len(fetches), len(rotations))
 
 
