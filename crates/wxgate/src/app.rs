@@ -17,6 +17,7 @@ use crate::egress::{Egress, Resolver};
 use crate::http::api::Api;
 use crate::http::callback::Callbacks;
 use crate::http::identify::Gatekeeper;
+use crate::http::oauth::OAuth;
 use crate::http::proxy::Proxy;
 use crate::http::public::Public;
 use crate::http::server::{Server, Tls};
@@ -119,7 +120,8 @@ pub async fn start(config: Config, clock: Clock, listeners: Listeners) -> anyhow
     let deliveries = Deliveries::new(registry.clone(), store.clone(), client, clock.clone(), tasks.clone());
     tasks.spawn(deliveries.clone().run());
     let inbox = Inbox::new(registry.clone(), store.clone(), deliveries, clock.clone(), tasks.clone());
-    let public = Public::new(registry.clone(), Callbacks::new(inbox));
+    let oauth = OAuth::new(&config, registry.clone(), store.clone(), clock.clone());
+    let public = Public::new(registry.clone(), Callbacks::new(inbox), oauth);
 
     let serve = |listener, tls: &Tls| (listener, tls.clone(), tasks.draining.clone());
     let (listener, tls_now, draining) = serve(listeners.callers, &tls);

@@ -7,6 +7,7 @@ pub mod api;
 pub mod callback;
 pub mod callers;
 pub mod identify;
+pub mod oauth;
 mod once;
 pub mod proxy;
 pub mod public;

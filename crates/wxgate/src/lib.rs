@@ -17,6 +17,7 @@ pub mod inbox;
 pub mod net;
 pub mod nonce;
 pub mod problem;
+pub mod redirects;
 pub mod rights;
 pub mod routes;
 pub mod seal;

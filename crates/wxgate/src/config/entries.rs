@@ -11,6 +11,7 @@ use super::reader::Reader;
 use super::routes::{RouteEntry, route};
 use super::sections::networks;
 use super::{Config, Problem, Secret};
+use crate::redirects::Redirects;
 use crate::rights::{ApiPatterns, AppPatterns};
 
 /// What an app is to WeChat.
@@ -67,6 +68,8 @@ pub struct AppEntry {
     pub aes_keys: Vec<AesKey>,
     /// With a key: unencrypted messages are good as well.
     pub allow_plain: bool,
+    /// Where `oauth/start` may send a browser back.
+    pub oauth_redirects: Redirects,
 }
 
 impl AppEntry {
@@ -83,6 +86,7 @@ impl AppEntry {
             callback_tokens: Vec::new(),
             aes_keys: Vec::new(),
             allow_plain: false,
+            oauth_redirects: Redirects::default(),
         }
     }
 }
@@ -195,7 +199,11 @@ fn app(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> AppEntry {
     let aes_keys =
         pair(&mut s, "aes_key", "previous_aes_key", |text| AesKey::parse(text.expose_secret()).ok());
     let allow_plain = s.bool("allow_plain", false);
-    s.later("oauth_redirects", &Value::Array(Vec::new()));
+    let texts = s.strings("oauth_redirects", &[]);
+    let oauth_redirects = Redirects::parse(&texts).unwrap_or_else(|wrong| {
+        s.problem("oauth_redirects", wrong);
+        Redirects::default()
+    });
     s.finish(problems);
     AppEntry {
         appid,
@@ -208,6 +216,7 @@ fn app(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> AppEntry {
         callback_tokens,
         aes_keys,
         allow_plain,
+        oauth_redirects,
     }
 }
 

@@ -107,11 +107,11 @@ fn all_problems_are_reported_at_once_each_by_its_key() {
 #[test]
 fn what_comes_later_may_stand_at_its_default_only() {
     let none = Environment::new();
-    let app = "[[apps]]\nappid = \"wx1\"\nkind = \"mini\"\nsecret = \"s\"\noauth_redirects = ";
-    assert!(read(&format!("{app}[]")).is_ok());
-    assert_eq!(wrong_keys(&format!("{app}[\"https://a/\"]"), &none), ["apps[0].oauth_redirects"]);
+    let caller = "[[callers]]\nname = \"a\"\nkey = \"key_0123456789abcdefghijklmn\"\napps = [\"*\"]\napis = [\"*\"]\nmay_reply = ";
+    assert!(read(&format!("{caller}false")).is_ok());
+    assert_eq!(wrong_keys(&format!("{caller}true"), &none), ["callers[0].may_reply"]);
     assert_eq!(wrong_keys("[store]\nurl = \"postgres://u:p@h/d\"", &none), ["store.url"]);
-    let problems = read(&format!("{app}[\"https://a/\"]")).unwrap_err();
+    let problems = read(&format!("{caller}true")).unwrap_err();
     assert!(problems.to_string().contains("not in this version"));
 }
 
@@ -280,5 +280,19 @@ fn the_admin_token_comes_from_the_environment() {
     assert_eq!(
         wrong_keys("", &environment(&[("WXGATE_ADMIN_TOKEN_FILE", "/nowhere")])),
         ["WXGATE_ADMIN_TOKEN_FILE"]
+    );
+}
+
+#[test]
+fn every_wrong_oauth_redirect_is_named_with_its_mend() {
+    let app = |patterns: &str| {
+        format!("[[apps]]\nappid = \"wx1\"\nkind = \"open\"\nsecret = \"s\"\noauth_redirects = {patterns}")
+    };
+    let config = read(&app("[\"https://*.example.com/\", \"http://127.0.0.1:8080/app/\"]")).unwrap();
+    assert!(config.apps[0].oauth_redirects.allows("https://a.example.com/x").is_some());
+    let problems = read(&app("[\"https://a.example.com/\", \"https://*.com/\"]")).unwrap_err();
+    assert_eq!(problems.0[0].key, "apps[0].oauth_redirects");
+    assert!(
+        problems.0[0].text.contains("\"https://*.com/\"") && problems.0[0].text.contains("*.example.com")
     );
 }

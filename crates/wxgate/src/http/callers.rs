@@ -10,7 +10,6 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 
 use super::{Body, RequestId, whole};
-use crate::http::callback::Callbacks;
 use crate::http::proxy::Proxy;
 use crate::http::public::Public;
 use crate::http::service::{self, Service};
@@ -42,7 +41,7 @@ impl Surface {
             return whole(text(StatusCode::BAD_REQUEST, why));
         }
         let path = request.uri().path();
-        if path.starts_with(service::PREFIX) && !Callbacks::takes(path) {
+        if path.starts_with(service::PREFIX) && !Public::takes(path) {
             let (head, body) = request.into_parts();
             return whole(self.service.handle(&head, body, peer, id).await);
         }

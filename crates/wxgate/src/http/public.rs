@@ -1,5 +1,5 @@
-//! What the internet needs, and nothing else: callbacks and the files that prove whose domain it
-//! is. `server.public_listen` serves this alone; `server.listen` serves it among the rest.
+//! What the internet needs, and nothing else: callbacks, browsers that log in, and the files that
+//! prove whose domain it is. `server.public_listen` serves this alone; `server.listen` serves it among the rest.
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -10,18 +10,25 @@ use hyper::body::Incoming;
 use super::{Body, RequestId, whole};
 use crate::apps::Registry;
 use crate::http::callback::Callbacks;
+use crate::http::oauth::OAuth;
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Public {
     registry: Registry,
     callbacks: Callbacks,
+    oauth: OAuth,
 }
 
 impl Public {
-    /// Over the callbacks.
-    pub fn new(registry: Registry, callbacks: Callbacks) -> Self {
-        Self { registry, callbacks }
+    /// Over the callbacks and the logins.
+    pub fn new(registry: Registry, callbacks: Callbacks, oauth: OAuth) -> Self {
+        Self { registry, callbacks, oauth }
+    }
+
+    /// Whether `path` is ours, wherever else it may seem to belong.
+    pub fn takes(path: &str) -> bool {
+        Callbacks::takes(path) || OAuth::takes(path)
     }
 
     /// Answers a request that is for us; gives back one that isn't.
@@ -32,6 +39,9 @@ impl Public {
     ) -> Result<Response<Body>, Request<Incoming>> {
         if Callbacks::takes(request.uri().path()) {
             return Ok(whole(self.callbacks.handle(request, id).await));
+        }
+        if OAuth::takes(request.uri().path()) {
+            return Ok(whole(self.oauth.handle(request, id).await));
         }
         match self.verify_file(&request) {
             Some(text) => Ok(whole(plain(StatusCode::OK, text))),

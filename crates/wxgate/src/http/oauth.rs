@@ -1,0 +1,407 @@
+//! Web OAuth for many domains: WeChat knows one authorised domain, wxgate's, and every system of the
+//! company gets its users through it.
+//!
+//! `oauth/start` (and WeChat's own `connect/…` paths) sends a browser to WeChat; `oauth/callback`, where
+//! WeChat sends it back, sends it on to the system that asked. What lies between stands in a cookie,
+//! so a login costs wxgate nothing until WeChat answers, and only the browser that began it ends it.
+
+mod cookie;
+mod page;
+
+use std::collections::VecDeque;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use http::header::{COOKIE, LOCATION, SET_COOKIE};
+use http::{HeaderValue, Method, Request, Response, StatusCode, request};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use rand::RngExt as _;
+use rand::distr::Alphanumeric;
+use subtle::ConstantTimeEq as _;
+use url::{Url, form_urlencoded};
+
+use super::{AtWork, RequestId, wants_english};
+use crate::apps::Registry;
+use crate::clock::Clock;
+use crate::config::{Config, Kind};
+use crate::http::service::PREFIX;
+use crate::problem::{Code, Problem};
+use crate::store::{Store, StoreError};
+
+use cookie::{Jar, Login};
+
+const START: &str = "oauth/start";
+const CALLBACK: &str = "oauth/callback";
+/// WeChat's own paths, which are [`START`] as well.
+const CONNECT: [&str; 2] = ["/connect/oauth2/authorize", "/connect/qrconnect"];
+const SCOPES: [&str; 4] = ["snsapi_base", "snsapi_userinfo", "snsapi_login", "snsapi_privateinfo"];
+
+/// WeChat has to answer in this time.
+const LOGIN_MS: i64 = 10 * 60_000;
+/// The same code again gets the same redirect for this long.
+const AGAIN_MS: i64 = 5 * 60_000;
+/// Longest `redirect_uri`, as written and as the browser gets it.
+const MAX_REDIRECT: usize = 2 << 10;
+/// Longest `state` of a caller.
+const MAX_STATE: usize = 1 << 10;
+/// Longest code; WeChat's have 32 characters.
+const MAX_CODE: usize = 512;
+/// Characters of the state that WeChat is given.
+const STATE: usize = 32;
+/// Callbacks at work at once.
+const MAX_AT_WORK: usize = 1024;
+/// Answered states that are remembered at once, 100 bytes each: whoever makes codes up fills no disk.
+const MAX_REMEMBERED: usize = 500_000;
+/// Answers to states that share a gate wait for each other.
+const GATES: usize = 64;
+
+/// Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct OAuth(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    registry: Registry,
+    store: Store,
+    clock: Clock,
+    /// `https://open.weixin.qq.com`
+    open_base: String,
+    /// Where WeChat sends browsers back; needs `server.public_url`.
+    callback: Option<Url>,
+    at_work: AtomicUsize,
+    gates: Vec<tokio::sync::Mutex<()>>,
+    /// When the states that this process remembers are forgotten, in order.
+    remembered: Mutex<VecDeque<i64>>,
+}
+
+/// Where a browser is sent, and what it is to keep.
+struct Redirect {
+    to: String,
+    cookies: Vec<String>,
+}
+
+impl OAuth {
+    /// Composed from its parts.
+    pub fn new(config: &Config, registry: Registry, store: Store, clock: Clock) -> Self {
+        let callback = config.server.public_url.as_ref().map(|public| {
+            let mut url = public.clone();
+            url.set_path(&format!("{}{PREFIX}{CALLBACK}", public.path().trim_end_matches('/')));
+            url.set_query(None);
+            url.set_fragment(None);
+            url
+        });
+        Self(Arc::new(Inner {
+            registry,
+            store,
+            clock,
+            open_base: config.wechat.open_base.as_str().trim_end_matches('/').to_owned(),
+            callback,
+            at_work: AtomicUsize::new(0),
+            gates: (0..GATES).map(|_| tokio::sync::Mutex::default()).collect(),
+            remembered: Mutex::default(),
+        }))
+    }
+
+    /// Whether `path` is one of ours.
+    pub fn takes(path: &str) -> bool {
+        CONNECT.contains(&path) || matches!(path.strip_prefix(PREFIX), Some(START | CALLBACK))
+    }
+
+    /// Answers a browser.
+    pub async fn handle(&self, request: Request<Incoming>, id: RequestId) -> Response<Full<Bytes>> {
+        let (head, _) = request.into_parts();
+        let outcome = match self.answer(&head).await {
+            Ok(redirect) => respond(redirect),
+            Err(problem) => Err(problem),
+        };
+        outcome.unwrap_or_else(|problem| {
+            let (path, cause) = (head.uri.path(), problem.cause.as_deref());
+            if problem.status.is_server_error() {
+                tracing::error!(request_id = id.as_str(), path, cause, "{}", problem.zh);
+            } else {
+                tracing::info!(request_id = id.as_str(), path, cause, "{}", problem.zh);
+            }
+            page::problem(&problem, id, wants_english(&head.headers))
+        })
+    }
+
+    async fn answer(&self, head: &request::Parts) -> Result<Redirect, Problem> {
+        if head.method != Method::GET {
+            let problem =
+                Problem::new(Code::NotFound, "这个地址只能用浏览器打开（GET）", "this is for browsers (GET)");
+            return Err(Problem { allow: "GET", ..problem.status(StatusCode::METHOD_NOT_ALLOWED) });
+        }
+        let query = Query::read(head.uri.query().unwrap_or_default());
+        if head.uri.path().strip_prefix(PREFIX) == Some(CALLBACK) {
+            return self.callback(&query, head).await;
+        }
+        self.start(&query)
+    }
+
+    /// Sends a browser to WeChat.
+    fn start(&self, query: &Query) -> Result<Redirect, Problem> {
+        let (appid, scope) = (query.one("appid")?, query.one("scope")?);
+        let live = self.0.registry.live();
+        let Some(app) = live.app(appid) else {
+            return Err(wrong("appid", "没有在 wxgate 里配置", "is not configured in wxgate"));
+        };
+        if app.entry.kind == Kind::Mini {
+            return Err(wrong(
+                "appid",
+                "是小程序，没有网页授权",
+                "is a mini program, which has no web OAuth",
+            ));
+        }
+        if !matches!(query.one("response_type")?, "" | "code") {
+            return Err(wrong("response_type", "只能是 code", "must be code"));
+        }
+        if !SCOPES.contains(&scope) {
+            let (zh, en) = (
+                "应是 snsapi_base、snsapi_userinfo 或 snsapi_login",
+                "must be snsapi_base, snsapi_userinfo or snsapi_login",
+            );
+            return Err(wrong("scope", zh, en));
+        }
+        let (back, state) = (query.one("redirect_uri")?, query.one("state")?);
+        if back.len() > MAX_REDIRECT {
+            return Err(wrong("redirect_uri", "超过 2048 字节", "is over 2048 bytes"));
+        }
+        if state.len() > MAX_STATE {
+            return Err(wrong("state", "超过 1024 字节", "is over 1024 bytes"));
+        }
+        let back = app.entry.oauth_redirects.allows(back).ok_or_else(not_allowed)?;
+        if back.as_str().len() > MAX_REDIRECT {
+            return Err(wrong("redirect_uri", "编码之后超过 2048 字节", "is over 2048 bytes once encoded"));
+        }
+        let callback = self.0.callback.as_ref().ok_or_else(no_public_url)?;
+        let own: String = rand::rng().sample_iter(Alphanumeric).take(STATE).map(char::from).collect();
+        let login = Login {
+            appid: appid.to_owned(),
+            back: back.into(),
+            state: state.to_owned(),
+            expires: self.0.clock.now() + LOGIN_MS,
+        };
+        let cookie = Jar::new(self.0.store.sealer(), callback).put(&own, &login);
+        let cookie = cookie.ok_or_else(|| {
+            wrong(
+                "redirect_uri",
+                "和 state 加起来太长：缩短其一",
+                "and state together are too long: shorten one",
+            )
+        })?;
+        let path = CONNECT[usize::from(scope == "snsapi_login")];
+        let query = form_urlencoded::Serializer::new(String::new())
+            // WeChat wants this order.
+            .append_pair("appid", appid)
+            .append_pair("redirect_uri", callback.as_str())
+            .append_pair("response_type", "code")
+            .append_pair("scope", scope)
+            .append_pair("state", &own)
+            .finish();
+        let to = format!("{}{path}?{query}#wechat_redirect", self.0.open_base);
+        Ok(Redirect { to, cookies: vec![cookie] })
+    }
+
+    /// Sends a browser that comes from WeChat on to where it wanted to go.
+    async fn callback(&self, query: &Query, head: &request::Parts) -> Result<Redirect, Problem> {
+        let callback = self.0.callback.as_ref().ok_or_else(no_public_url)?;
+        let (code, state) = (query.one("code")?, query.one("state")?);
+        if code.len() > MAX_CODE {
+            return Err(wrong("code", "太长", "is too long"));
+        }
+        if state.len() != STATE || !state.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            return Err(refused("the state is none of ours"));
+        }
+        let jar = Jar::new(self.0.store.sealer(), callback);
+        let cookies = head.headers.get_all(COOKIE);
+        let login = jar.take(state, &cookies).ok_or_else(|| refused("no cookie for the state"))?;
+        let back = self.allowed(&login.appid, &login.back)?;
+        if code.is_empty() {
+            // The user said no.
+            self.in_time(&login)?;
+        } else {
+            let _at_work = AtWork::enter(&self.0.at_work, MAX_AT_WORK).ok_or_else(overloaded)?;
+            self.spend(state, code, &login).await?;
+        }
+        Ok(Redirect { to: with_answer(back, code, &login.state), cookies: jar.surplus(state, &cookies) })
+    }
+
+    /// `back`, if the configuration of this moment lets a browser of `appid` go there.
+    fn allowed(&self, appid: &str, back: &str) -> Result<Url, Problem> {
+        let live = self.0.registry.live();
+        live.app(appid).and_then(|app| app.entry.oauth_redirects.allows(back)).ok_or_else(not_allowed)
+    }
+
+    fn in_time(&self, login: &Login) -> Result<(), Problem> {
+        if self.0.clock.now() < login.expires { Ok(()) } else { Err(refused("the state has expired")) }
+    }
+
+    /// Binds a state to the first code that comes with it: that code again is good for a while,
+    /// another one never.
+    async fn spend(&self, state: &str, code: &str, login: &Login) -> Result<(), Problem> {
+        let sealer = self.0.store.sealer();
+        let key = sealer.index(&[b"oauth state", state.as_bytes()]);
+        let digest = sealer.index(&[b"oauth code", state.as_bytes(), code.as_bytes()]);
+        let _gate = self.0.gates[usize::from(key[0]) % GATES].lock().await;
+        let now = self.0.clock.now();
+        if let Some(kept) = self.0.store.once_answer(key, now).await.map_err(|error| not_stored(&error))? {
+            let Some((first, until)) = kept.split_at_checked(digest.len()) else {
+                return Err(Problem::internal("a kept state is too short"));
+            };
+            let until = until.try_into().map_or(0, i64::from_be_bytes);
+            return match bool::from(first.ct_eq(&digest)) {
+                true if now < until => Ok(()),
+                true => Err(refused("the state was used over five minutes ago")),
+                false => Err(refused("the state came with another code before")),
+            };
+        }
+        self.in_time(login)?;
+        // The login is over by then: the state can't come to life again.
+        let forget = now + LOGIN_MS;
+        self.make_room(now, forget)?;
+        let kept = [&digest[..], &(now + AGAIN_MS).to_be_bytes()].concat();
+        self.0.store.keep_once_answer(key, &kept, now, forget).await.map_err(|error| not_stored(&error))
+    }
+
+    /// Counts one more state that is remembered until `forget`.
+    fn make_room(&self, now: i64, forget: i64) -> Result<(), Problem> {
+        let mut remembered = self.0.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        while remembered.front().is_some_and(|end| *end <= now) {
+            remembered.pop_front();
+        }
+        if remembered.len() >= MAX_REMEMBERED {
+            return Err(overloaded());
+        }
+        remembered.push_back(forget);
+        Ok(())
+    }
+}
+
+/// Decoded parameters.
+struct Query(Vec<(String, String)>);
+
+impl Query {
+    fn read(text: &str) -> Self {
+        Self(form_urlencoded::parse(text.as_bytes()).into_owned().collect())
+    }
+
+    /// The value of `name`, "" if it isn't there; twice is a trick.
+    fn one(&self, name: &'static str) -> Result<&str, Problem> {
+        let mut values = self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        match (values.next(), values.next()) {
+            (value, None) => Ok(value.unwrap_or_default()),
+            _ => Err(wrong(name, "出现了不止一次", "is given more than once")),
+        }
+    }
+}
+
+/// `back` with WeChat's answer behind its own query. What an earlier answer left there (a page that
+/// logs in again with its present address) goes.
+fn with_answer(mut back: Url, code: &str, state: &str) -> String {
+    let is_old = |pair: &&str| {
+        form_urlencoded::parse(pair.as_bytes())
+            .next()
+            .is_some_and(|(name, _)| name == "code" || name == "state")
+    };
+    let own: Vec<&str> = back.query().unwrap_or_default().split('&').filter(|pair| !is_old(pair)).collect();
+    let own = own.join("&");
+    let mut answer = form_urlencoded::Serializer::new(String::new());
+    if !code.is_empty() {
+        answer.append_pair("code", code);
+    }
+    let answer = answer.append_pair("state", state).finish();
+    let query = if own.is_empty() { answer } else { format!("{own}&{answer}") };
+    back.set_query(Some(&query));
+    back.into()
+}
+
+fn respond(redirect: Redirect) -> Result<Response<Full<Bytes>>, Problem> {
+    let value = |text: String| HeaderValue::try_from(text).map_err(|error| Problem::internal(&error));
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = StatusCode::FOUND;
+    page::private(response.headers_mut());
+    response.headers_mut().insert(LOCATION, value(redirect.to)?);
+    for cookie in redirect.cookies {
+        response.headers_mut().append(SET_COOKIE, value(cookie)?);
+    }
+    Ok(response)
+}
+
+fn wrong(name: &'static str, zh: &str, en: &str) -> Problem {
+    Problem::parameter(name, zh, en).status(StatusCode::BAD_REQUEST)
+}
+
+fn not_allowed() -> Problem {
+    wrong(
+        "redirect_uri",
+        "不在允许的范围内：把它的协议、主机、端口和路径前缀加进这个账号的 oauth_redirects，并照浏览器地址栏里的写法写",
+        "is not allowed: add its scheme, host, port and path prefix to the app's oauth_redirects, and write it as a browser's address bar shows it",
+    )
+}
+
+fn no_public_url() -> Problem {
+    Problem::new(
+        Code::Internal,
+        "wxgate 不知道自己的公网地址：在配置里设 server.public_url（它的域名就是公众平台上的网页授权域名），然后重启",
+        "wxgate doesn't know its own address: set server.public_url in its configuration (its domain is the one authorised at WeChat) and restart",
+    )
+}
+
+fn refused(cause: &'static str) -> Problem {
+    Problem::new(
+        Code::Forbidden,
+        "这次登录已失效，或不是在这个浏览器里开始的：请回到原来的页面，重新登录",
+        "this login has ended, or was begun in another browser: go back to the page you came from and log in again",
+    )
+    .cause(cause)
+}
+
+fn overloaded() -> Problem {
+    Problem::new(
+        Code::Overloaded,
+        "同时登录的人太多：请稍后刷新本页",
+        "too many logins at once: reload this page later",
+    )
+}
+
+fn not_stored(error: &StoreError) -> Problem {
+    Problem::new(
+        Code::Store,
+        "暂时无法完成登录：请稍后刷新本页",
+        "the login can't be finished now: reload this page later",
+    )
+    .status(StatusCode::SERVICE_UNAVAILABLE)
+    .cause(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_stands_behind_the_pages_own_query() {
+        let cases = [
+            ("https://a.example.com/", "https://a.example.com/?code=c&state=s%26"),
+            ("https://a.example.com/?", "https://a.example.com/?code=c&state=s%26"),
+            (
+                "https://a.example.com/x?a=1&b=%2f+%20",
+                "https://a.example.com/x?a=1&b=%2f+%20&code=c&state=s%26",
+            ),
+            (
+                "https://a.example.com/?code=old&a=1&st%61te=old",
+                "https://a.example.com/?a=1&code=c&state=s%26",
+            ),
+            (
+                "https://a.example.com/?codes=1&xstate",
+                "https://a.example.com/?codes=1&xstate&code=c&state=s%26",
+            ),
+        ];
+        for (back, expected) in cases {
+            assert_eq!(with_answer(Url::parse(back).unwrap(), "c", "s&"), expected);
+        }
+        let refused = with_answer(Url::parse("https://a.example.com/?code=old").unwrap(), "", "");
+        assert_eq!(refused, "https://a.example.com/?state=");
+    }
+}
