@@ -17,6 +17,7 @@ mod lifecycle;
 mod mirror;
 mod network;
 mod proxy;
+mod oauth;
 mod replies;
 mod secrets;
 mod services;

@@ -93,6 +93,7 @@ fn dependencies_point_one_way() {
         ("seal", &["crate::"]),
         ("clock", &["crate::"]),
         ("egress", &["crate::"]),
+        ("redirects", &["crate::"]),
         ("tasks", &["crate::app::", "crate::http"]),
         (
             "config",
