@@ -55,7 +55,7 @@ const MAX_AT_WORK: usize = 1024;
 /// Answered states that are remembered at once, 100 bytes each: whoever makes codes up fills no disk.
 const MAX_REMEMBERED: usize = 500_000;
 /// Answers to states that share a gate wait for each other.
-const GATES: usize = 64;
+const GATES: usize = 1024;
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]
@@ -244,7 +244,8 @@ impl OAuth {
         let sealer = self.0.store.sealer();
         let key = sealer.index(&[b"oauth state", state.as_bytes()]);
         let digest = sealer.index(&[b"oauth code", state.as_bytes(), code.as_bytes()]);
-        let _gate = self.0.gates[usize::from(key[0]) % GATES].lock().await;
+        let gate = usize::from(u16::from_be_bytes([key[0], key[1]])) % GATES;
+        let _gate = self.0.gates[gate].lock().await;
         let now = self.0.clock.now();
         if let Some(kept) = self.0.store.once_answer(key, now).await.map_err(|error| not_stored(&error))? {
             let Some((first, until)) = kept.split_at_checked(digest.len()) else {

@@ -54,7 +54,7 @@ fn location(reply: &Reply) -> &str {
 }
 
 /// A page for people, with this status.
-fn page<'a>(reply: &'a Reply, status: u16) -> &'a str {
+fn page(reply: &Reply, status: u16) -> &str {
     let text = std::str::from_utf8(&reply.body).unwrap();
     assert_eq!(reply.status.as_u16(), status, "{text}");
     assert_eq!(reply.headers["content-type"], "text/html; charset=utf-8");
