@@ -37,6 +37,11 @@ impl Scheme {
 }
 
 impl Redirects {
+    /// Whether it allows nothing.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Reads the configured texts; the error says which one can't be read and how to mend it.
     pub fn parse(texts: &[String]) -> Result<Self, String> {
         let parse = |text: &String| {

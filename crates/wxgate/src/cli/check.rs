@@ -79,6 +79,17 @@ fn reminders(config: &Config) -> Vec<String> {
     if !config.routes.is_empty() && !config.apps.iter().any(|app| calls_back(&app)) {
         found.push("有 [[routes]]，但没有一个账号有 callback_token：所有回调都会被拒绝（403）".to_owned());
     }
+    for app in config.apps.iter().filter(|app| !app.oauth_redirects.is_empty()) {
+        if config.server.public_url.is_none() {
+            found.push(format!(
+                "{} 有 oauth_redirects，但没有 server.public_url：oauth/start 会报错",
+                app.appid
+            ));
+        }
+        if app.kind == Kind::Mini {
+            found.push(format!("{} 是小程序，没有网页授权：oauth_redirects 不起作用", app.appid));
+        }
+    }
     for app in config.apps.iter().filter(calls_back) {
         if !config.routes.iter().any(|route| route.filter.takes_app(&app.appid, &app.tags)) {
             found.push(format!("{} 收到的消息不会转发：没有 [[routes]] 包含它", app.appid));

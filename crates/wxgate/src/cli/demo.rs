@@ -71,7 +71,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let admin_token = new_key().replacen("wxk_", "wxadmin_", 1);
     let backend = backend::start(TcpListener::bind((local, 0)).await?)?;
     let text = [
-        settings(&sandbox.url(), callers.local_addr()?, admin.local_addr()?, key.as_deref()),
+        settings(&sandbox.url(), callers.local_addr()?, admin.local_addr()?, key.as_deref(), backend.address),
         route(backend.address),
     ]
     .concat();
@@ -91,6 +91,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         key: key.as_deref(),
         admin_token: &admin_token,
         openids: &openids,
+        backend: backend.address,
     };
     print(&demo.welcome())?;
     while signals.next().await != Ask::Stop {}
@@ -124,7 +125,13 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 }
 
 /// The sandbox's accounts, as configuration.
-fn settings(sandbox: &str, callers: SocketAddr, admin: SocketAddr, key: Option<&str>) -> String {
+fn settings(
+    sandbox: &str,
+    callers: SocketAddr,
+    admin: SocketAddr,
+    key: Option<&str>,
+    backend: SocketAddr,
+) -> String {
     let auth = match key {
         None => "[auth]\nmode = \"off\"\n".to_owned(),
         Some(key) => {
@@ -135,12 +142,13 @@ fn settings(sandbox: &str, callers: SocketAddr, admin: SocketAddr, key: Option<&
         format!(
             "[[apps]]\nappid = \"{appid}\"\nkind = \"{kind}\"\nname = \"{name}\"\nsecret = \"{}\"\n\
              original_id = \"gh_0000000000{secret}\"\ncallback_token = \"sandboxtoken\"\n\
-             aes_key = \"abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG\"\nallow_plain = true\n",
+             aes_key = \"abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG\"\nallow_plain = true\n\
+             oauth_redirects = [\"http://{backend}/\"]\n",
             secret.repeat(16)
         )
     };
     [
-        format!("[server]\nlisten = \"{callers}\"\nadmin_listen = \"{admin}\"\nshutdown_grace = \"5s\"\n"),
+        format!("[server]\nlisten = \"{callers}\"\nadmin_listen = \"{admin}\"\nshutdown_grace = \"5s\"\npublic_url = \"http://{}\"\n", reachable(callers)),
         "[store]\nurl = \"sqlite:wxgate.db\"\n[log]\nlevel = \"warn\"\n".to_owned(),
         format!("[wechat]\napi_base = \"{sandbox}\"\nmp_base = \"{sandbox}\"\nopen_base = \"{sandbox}\"\n"),
         auth,

@@ -1,5 +1,7 @@
 //! What `wxgate demo` prints.
 
+use std::net::SocketAddr;
+
 use serde_json::json;
 
 use super::{EXAMPLE, MINI, OFFICIAL, Openids};
@@ -15,12 +17,13 @@ pub(super) struct Demo<'a> {
     pub(super) key: Option<&'a str>,
     pub(super) admin_token: &'a str,
     pub(super) openids: &'a Openids,
+    pub(super) backend: SocketAddr,
 }
 
 impl Demo<'_> {
     /// What there is, and lines to paste.
     pub(super) fn welcome(&self) -> String {
-        let Demo { gateway, admin, sandbox, key, admin_token, openids } = *self;
+        let Demo { gateway, admin, sandbox, key, admin_token, openids, backend } = *self;
         let header = key.map(|key| format!("-H 'Authorization: Bearer {key}' ")).unwrap_or_default();
         let service = |path: &str, members: serde_json::Value| {
             let mut body = json!({"source": "demo"});
@@ -79,7 +82,7 @@ impl Demo<'_> {
             ("模拟器看到了什么", format!("curl -w '\\n' {sandbox}/sandbox/state")),
         ];
         let mut text = format!(
-            "\n  wxgate demo：微信是模拟的，无需任何账号\n\n  网关        {gateway}\n  健康检查    {admin}/readyz\n  管理接口    {admin}/api/v1/events（管理令牌 {admin_token}）\n  微信模拟器  {sandbox}\n  示例后端    收到的消息会显示在本窗口\n"
+            "\n  wxgate demo：微信是模拟的，无需任何账号\n\n  网关        {gateway}\n  健康检查    {admin}/readyz\n  管理接口    {admin}/api/v1/events（管理令牌 {admin_token}）\n  微信模拟器  {sandbox}\n  示例后端    http://{backend}/（收到的消息会显示在本窗口）\n  网页授权    浏览器打开 {gateway}/v1/service/wx/oauth/start?appid={OFFICIAL}&redirect_uri=http://{backend}/login&scope=snsapi_userinfo&state=demo\n"
         );
         if let Some(key) = key {
             text.push_str(&format!("  调用方密钥  {key}\n"));

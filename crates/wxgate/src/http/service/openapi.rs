@@ -18,6 +18,7 @@ pub fn generate() -> String {
     for path in ["wxmsg", "wxmsg/{appid}"] {
         paths.insert(format!("{PREFIX}{path}"), callback(path));
     }
+    paths.insert(format!("{PREFIX}oauth/start"), login());
     let document = json!({
         "openapi": "3.1.0",
         "info": {
@@ -39,6 +40,28 @@ pub fn generate() -> String {
         },
     });
     format!("{}\n", serde_json::to_string_pretty(&document).unwrap_or_default())
+}
+
+/// A browser's, without a key.
+fn login() -> Value {
+    let query = |name: &str, required: bool, doc: &str| json!({"name": name, "in": "query", "required": required, "schema": {"type": "string"}, "description": doc});
+    let page = json!({"text/html": {"schema": {"type": "string"}}});
+    json!({"get": {
+        "operationId": "oauth_start",
+        "summary": "网页授权：浏览器从这里去微信，带着 code 和 state 回到 redirect_uri",
+        "security": [],
+        "parameters": [
+            query("appid", true, "公众号或网站应用"),
+            query("redirect_uri", true, "须符合 [[apps]] 的 oauth_redirects"),
+            query("scope", true, "snsapi_base、snsapi_userinfo 或 snsapi_login"),
+            query("state", false, "原样带回"),
+        ],
+        "responses": {
+            "302": {"description": "去微信的授权页"},
+            "400": {"description": "参数不对，或 redirect_uri 不在 oauth_redirects 里", "content": page},
+            "500": {"description": "没有配置 server.public_url", "content": page},
+        },
+    }})
 }
 
 /// WeChat's own: signed by it, without a key.
