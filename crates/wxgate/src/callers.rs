@@ -55,13 +55,14 @@ impl Caller {
     }
 
     /// `auth.mode = "off"`: may do all but export tokens.
-    fn anonymous() -> Self {
+    fn anonymous(before: Option<&Callers>) -> Self {
+        let before = before.and_then(|callers| callers.anonymous.as_ref());
         Self {
             name: "anonymous".to_owned(),
             apps: AppPatterns::any(),
             apis: ApiPatterns::any(),
             export_token: false,
-            usage: Arc::default(),
+            usage: before.map(|caller| caller.usage.clone()).unwrap_or_default(),
             networks: Vec::new(),
             rate: 0,
             bucket: Arc::default(),
@@ -128,7 +129,7 @@ impl Callers {
                 keyless.push(caller);
             }
         }
-        let anonymous = config.auth.off.then(|| Arc::new(Caller::anonymous()));
+        let anonymous = config.auth.off.then(|| Arc::new(Caller::anonymous(before)));
         Self { keyed, keyless, anonymous }
     }
 
@@ -201,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_rate_is_averaged_over_one_second() {
-        let caller = Caller { rate: 10, ..Caller::anonymous() };
+        let caller = Caller { rate: 10, ..Caller::anonymous(None) };
         let taken = |range: std::ops::Range<i64>| range.filter(|now| caller.take(1_000_000 + now)).count();
         assert_eq!(taken(0..1), 1);
         assert_eq!((0..100).filter(|_| caller.take(1_000_001)).count(), 9, "a second's worth at once");
@@ -212,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_clock_set_back_locks_nobody_out() {
-        let caller = Caller { rate: 2, ..Caller::anonymous() };
+        let caller = Caller { rate: 2, ..Caller::anonymous(None) };
         assert!(caller.take(1_000_000) && caller.take(1_000_000) && !caller.take(1_000_000));
         assert!(!caller.take(400_000));
         assert!(caller.take(401_000));

@@ -14,7 +14,7 @@ const LIFE_MS: i64 = 7_800_000;
 /// What SDKs are told, in seconds.
 pub const EXPIRES_IN: u32 = 7200;
 /// What every token begins with.
-const PREFIX: &str = "wxg_";
+pub const PREFIX: &str = "wxg_";
 const PLACE: Place<'_> = Place { table: "gateway_token", row: "", column: "" };
 
 /// What a token says.

@@ -2,6 +2,7 @@
 //! Redirects are never followed and proxy variables of the environment are ignored.
 
 mod body;
+mod stall;
 
 use std::io;
 use std::pin::Pin;
@@ -23,6 +24,7 @@ use tokio::time::error::Elapsed;
 use url::Url;
 
 pub use body::{Download, STALL, Upload};
+pub use stall::Stalling;
 
 use crate::egress::{Egress, Forbidden, Resolver};
 
@@ -196,7 +198,7 @@ fn timed_out(elapsed: Elapsed) -> io::Error {
 }
 
 impl tower::Service<Uri> for Dialer {
-    type Response = TokioIo<TcpStream>;
+    type Response = TokioIo<Stalling<TcpStream>>;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
@@ -212,16 +214,21 @@ impl tower::Service<Uri> for Dialer {
         match self {
             Self::Direct(tcp) => {
                 let stream = tcp.call(uri);
-                Box::pin(async { Ok(stream.await?) })
+                Box::pin(async { Ok(stalling(stream.await?)) })
             }
             Self::Proxied(tunnel) => {
                 let stream = tunnel.call(uri);
-                Box::pin(async { Ok(stream.await?) })
+                Box::pin(async { Ok(stalling(stream.await?)) })
             }
             Self::Guarded(guard) => {
                 let stream = guard.clone().connect(uri);
-                Box::pin(async { Ok(TokioIo::new(stream.await?)) })
+                Box::pin(async { Ok(stalling(TokioIo::new(stream.await?))) })
             }
         }
     }
+}
+
+/// With a limit on how long a write may wait.
+fn stalling(stream: TokioIo<TcpStream>) -> TokioIo<Stalling<TcpStream>> {
+    TokioIo::new(Stalling::new(stream.into_inner()))
 }

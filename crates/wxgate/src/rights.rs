@@ -76,6 +76,8 @@ impl ApiPatterns {
             if !rest.starts_with(['/', '*']) {
                 return Err(text.clone());
             }
+            // A path that is denied is denied in every spelling.
+            let rest = if allows { rest.to_owned() } else { rest.to_ascii_lowercase() };
             let parts: Vec<String> = rest.split('*').map(str::to_owned).collect();
             let literal = parts.iter().map(String::len).sum();
             patterns.push(ApiPattern { allows, parts, literal });
@@ -112,6 +114,10 @@ impl ApiPatterns {
 
 impl ApiPattern {
     fn matches(&self, path: &str) -> bool {
+        if self.allows { self.fits(path) } else { self.fits(&path.to_ascii_lowercase()) }
+    }
+
+    fn fits(&self, path: &str) -> bool {
         let [first, middle @ .., last] = self.parts.as_slice() else {
             return self.parts.first().is_some_and(|only| only == path);
         };
@@ -153,6 +159,9 @@ mod tests {
             (&["/cgi-bin/*/send"], "/cgi-bin/message/template/send", true),
             (&["/cgi-bin/*/send"], "/cgi-bin/message/template/sendx", false),
             (&["/ab*ba"], "/aba", false),
+            (&["/cgi-bin/*", "!/cgi-bin/menu/*"], "/cgi-bin/Menu/get", false),
+            (&["/cgi-bin/*", "!/cgi-bin/Menu/*"], "/cgi-bin/menu/GET", false),
+            (&["/cgi-bin/menu/*"], "/cgi-bin/Menu/get", false),
         ];
         for (patterns, path, expected) in cases {
             assert_eq!(apis(patterns).allows(path), *expected, "{patterns:?} on {path}");

@@ -248,6 +248,9 @@ fn caller(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> CallerEntry {
     if name.is_empty() {
         s.problem("name", "缺少：给调用方起个名字，日志里用它");
     }
+    if name == "anonymous" {
+        s.problem("name", "anonymous 是 auth.mode = \"off\" 时无密钥调用方的名字，请换一个");
+    }
     let before = s.problems();
     let key = key(&mut s, "key");
     let keyless = key.is_none() && s.problems() == before;

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE, HOST, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -74,6 +74,13 @@ fn ambiguous(request: &Request<Incoming>) -> Option<&'static str> {
     }
     if request.version() < Version::HTTP_11 && headers.contains_key(TRANSFER_ENCODING) {
         return Some("HTTP/1.0 knows no Transfer-Encoding\n");
+    }
+    let codings: Vec<&[u8]> = headers.get_all(TRANSFER_ENCODING).iter().map(HeaderValue::as_bytes).collect();
+    if !codings.is_empty() && (codings.len() > 1 || !codings[0].eq_ignore_ascii_case(b"chunked")) {
+        return Some("no other Transfer-Encoding than chunked\n");
+    }
+    if headers.get_all(CONTENT_LENGTH).iter().count() > 1 {
+        return Some("more than one Content-Length\n");
     }
     let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
     if authority.is_some_and(|authority| host.is_some_and(|host| !host.eq_ignore_ascii_case(authority))) {

@@ -141,6 +141,12 @@ impl Gatekeeper {
         self.refuse_web_pages(head)
     }
 
+    /// Whether a web page of another site made this call, by what browsers say of it.
+    pub fn check_page(&self, head: &request::Parts) -> Result<(), Denied> {
+        let says = head.headers.contains_key(ORIGIN) || head.headers.contains_key(SEC_FETCH_SITE);
+        if says { self.refuse_web_pages(head) } else { Ok(()) }
+    }
+
     fn refuse_strangers(&self, head: &request::Parts, peer: IpAddr) -> Result<(), Denied> {
         if self.came_through_a_stranger(&head.headers, peer) { Err(Denied::Forwarded) } else { Ok(()) }
     }

@@ -28,6 +28,7 @@ use super::{Body, RequestId, streamed, whole};
 use crate::apps::{App, Live, Registry};
 use crate::callers::{Caller, Callers};
 use crate::clock::Clock;
+use crate::config;
 use crate::gateway_token;
 use crate::http::identify::{Denied, Gatekeeper, Shown, shown_key};
 use crate::net::{STALL, Upload};
@@ -45,6 +46,8 @@ const KEPT: usize = 1 << 20;
 const BODY_TIMEOUT: Duration = Duration::from_secs(300);
 /// Requests on their way at once; more are shed.
 const MAX_AT_WORK: usize = 4096;
+/// The same for those who have shown no credential.
+const MAX_STRANGERS: usize = 256;
 /// What concerns every caller of an app: only for those whose `apis` name it to the letter.
 const ONLY_BY_NAME: [&str; 2] = ["/cgi-bin/clear_quota", "/cgi-bin/openapi/rid/get"];
 
@@ -62,7 +65,10 @@ struct Inner {
     tasks: Tasks,
     once: Once<sns::Unanswered>,
     open: sns::OpenRates,
+    /// For those whom we know.
     at_work: Arc<Semaphore>,
+    /// For those who have shown nothing, or need not.
+    strangers: Arc<Semaphore>,
 }
 
 /// Who calls, and as which app.
@@ -91,6 +97,7 @@ impl Proxy {
             tasks,
             open: sns::OpenRates::default(),
             at_work: Arc::new(Semaphore::new(MAX_AT_WORK)),
+            strangers: Arc::new(Semaphore::new(MAX_STRANGERS)),
         }))
     }
 
@@ -111,17 +118,16 @@ impl Proxy {
         let (head, body) = request.into_parts();
         let uri = head.uri.clone();
         let target = Target::parse(uri.path(), uri.query())?;
-        let place = self.0.at_work.clone().try_acquire_owned().map_err(|_| Refusal::overloaded())?;
         match target.path {
             "/cgi-bin/token" | "/cgi-bin/stable_token" => self.token(&head, body, &target, peer).await,
             "/sns/oauth2/access_token" | "/sns/oauth2/refresh_token" | "/sns/jscode2session" => {
-                self.sns(head, body, &target, peer, place).await
+                self.sns(head, body, &target, peer).await
             }
-            "/sns/userinfo" | "/sns/auth" => self.open(head, body, &target, peer, Host::Api, place).await,
+            "/sns/userinfo" | "/sns/auth" => self.open(head, &target, peer, Host::Api).await,
             "/cgi-bin/showqrcode" if head.method == Method::GET => {
-                self.open(head, body, &target, peer, Host::Mp, place).await
+                self.open(head, &target, peer, Host::Mp).await
             }
-            _ => self.pass(head, body, &target, peer, place).await,
+            _ => self.pass(head, body, &target, peer).await,
         }
     }
 
@@ -132,7 +138,6 @@ impl Proxy {
         body: Incoming,
         target: &Target<'_>,
         peer: IpAddr,
-        place: OwnedSemaphorePermit,
     ) -> Result<Response<Body>, Refusal> {
         let shown = target.parameter("access_token")?;
         let token = shown.as_ref().map(|place| place.value.as_str()).filter(|value| !value.is_empty());
@@ -151,8 +156,10 @@ impl Proxy {
             if is_only_by_name(target.path) && !caller.apis.names(target.path) {
                 return Err(Refusal::only_by_name(&caller.name, target.path));
             }
+            self.refuse_credentials(target, &live.callers)?;
             self.admit(&live, caller, &appid, target.path)?
         };
+        let place = self.place()?;
         if let Some(kind) = token::managed_ticket(target)? {
             return self.ticket(&identity.app, kind).await;
         }
@@ -166,6 +173,8 @@ impl Proxy {
             path,
             headers: headers::to_wechat(head.headers),
             body: payload(body).await?,
+            proves_token: catalog::by_path(target.path)
+                .is_some_and(|known| known.auth == catalog::Auth::AccessToken),
         };
         Ok(passed(self.0.upstream.pass(&identity.app, &call).await?, place))
     }
@@ -202,6 +211,26 @@ impl Proxy {
         Ok((caller.clone(), grant.appid))
     }
 
+    /// A place among those whom we know, until their answer is through.
+    fn place(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        self.0.at_work.clone().try_acquire_owned().map_err(|_| Refusal::overloaded())
+    }
+
+    /// What is ours stands nowhere but where it is replaced.
+    fn refuse_credentials(&self, target: &Target<'_>, callers: &Callers) -> Result<(), Refusal> {
+        let is_key = |value: &str| config::is_key(value) && callers.by_key(value).is_some();
+        let is_token = |name: &str, value: &str| {
+            let is_held = || gateway_token::read(self.0.store.sealer(), value, self.0.clock.now()).is_some();
+            (name != "access_token" || !needs_token(target.path))
+                && value.starts_with(gateway_token::PREFIX)
+                && is_held()
+        };
+        match target.values().any(|(name, value)| is_key(&value) || is_token(&name, &value)) {
+            true => Err(Refusal::key_in_parameter()),
+            false => Ok(()),
+        }
+    }
+
     /// Whether `caller` may use the app now; counts the call.
     fn admit(&self, live: &Live, caller: Arc<Caller>, appid: &str, path: &str) -> Result<Identity, Refusal> {
         let now = self.0.clock.now();
@@ -231,7 +260,13 @@ fn named_app(head: &request::Parts, target: &Target<'_>) -> Result<Option<String
 }
 
 fn is_only_by_name(path: &str) -> bool {
+    let path = path.to_ascii_lowercase();
     path.starts_with(ONLY_BY_NAME[0]) || path == ONLY_BY_NAME[1]
+}
+
+/// Whether `access_token` is ours there; elsewhere it is the user's.
+fn needs_token(path: &str) -> bool {
+    !path.starts_with("/sns/") && path != "/cgi-bin/showqrcode"
 }
 
 /// The path if it is one of WeChat's that we know; callers may write anything there.

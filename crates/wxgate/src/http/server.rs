@@ -25,6 +25,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{Body, RequestId, whole};
 use crate::http::service;
+use crate::net::Stalling;
 use crate::problem::Problem;
 
 /// A client gets this long to send a request's head, the first and every later one.
@@ -132,6 +133,7 @@ where
     async fn connection(self, stream: TcpStream, peer: IpAddr) {
         // Small answers must not wait for the client's acknowledgement of the last one.
         let _ = stream.set_nodelay(true);
+        let stream = Stalling::new(stream);
         match self.tls.load_full() {
             None => self.serve(stream, peer).await,
             Some(config) => {
@@ -174,10 +176,9 @@ where
     async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
         const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
         let id = RequestId::new();
-        let path = request.uri().path().to_owned();
         let answer = AssertUnwindSafe((self.handle)(request, peer, id)).catch_unwind().await;
         let mut response = answer.unwrap_or_else(|_| {
-            tracing::error!(request_id = id.as_str(), path, "处理请求时崩溃（panic），请报告");
+            tracing::error!(request_id = id.as_str(), "处理请求时崩溃（panic），请报告");
             whole(service::failure(&Problem::internal("panic"), id, false))
         });
         response.headers_mut().insert(X_REQUEST_ID, id.header());

@@ -85,12 +85,12 @@ impl Body for Upload {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let mut source = self.source();
-        if let Some(head) = source.head.take().filter(|head| !head.is_empty()) {
-            return Poll::Ready(Some(Ok(Frame::data(head))));
-        }
-        let frame = ready!(source.rest.poll_frame(cx));
-        source.ended = frame.is_none();
-        if source.ended || source.rest.body.is_end_stream() {
+        let frame = match source.head.take().filter(|head| !head.is_empty()) {
+            Some(head) => Some(Ok(Frame::data(head))),
+            None => ready!(source.rest.poll_frame(cx)),
+        };
+        source.ended = frame.is_none() || source.rest.body.is_end_stream();
+        if source.ended {
             self.sent.cancel();
         }
         Poll::Ready(frame)

@@ -1,10 +1,11 @@
 //! Passing a caller's own request on, with the app's credential in the place it left for it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Method, StatusCode, response};
+use http::header::{CONTENT_LOCATION, CONTENT_TYPE, LOCATION, REFRESH};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, response};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use secrecy::ExposeSecret as _;
@@ -21,6 +22,9 @@ use crate::transport::{Lost, Payload, causes};
 /// An answer is held back for a look only up to this length.
 const LOOK: usize = 4096;
 
+/// With less time left a call isn't repeated: nobody would know what came of it.
+const TOO_LATE: Duration = Duration::from_millis(200);
+
 /// A caller's request.
 #[derive(Clone, Debug)]
 pub struct Passing {
@@ -34,6 +38,8 @@ pub struct Passing {
     pub headers: HeaderMap,
     /// As the caller sent it.
     pub body: Payload,
+    /// WeChat looks at the access_token there, so that a success proves that it lives.
+    pub proves_token: bool,
 }
 
 /// A piece of a path and query.
@@ -61,7 +67,8 @@ pub struct Passed {
 pub enum Unpassed {
     /// As with every call.
     Failed(Failure),
-    /// The access_token was refused and replaced, but the body is gone: the caller may send it again.
+    /// The access_token was refused and replaced, but the body is gone, or the time: the caller may
+    /// send it again.
     Again,
 }
 
@@ -110,7 +117,8 @@ impl Upstream {
         drop(passed);
         let replaced = self.tokens.replace(app, Kind::AccessToken, &token).await.map_err(Failure::Token)?;
         let Some(fresh) = replaced.token() else { return Err(Failure::Refused(error).into()) };
-        if let Payload::Stream(_) = call.body {
+        let is_late = deadline.saturating_duration_since(Instant::now()) < TOO_LATE;
+        if is_late || matches!(call.body, Payload::Stream(_)) {
             return Err(Unpassed::Again);
         }
         let (passed, verdict) = self.pass_once(Some(app), call, Some(fresh), deadline).await?;
@@ -142,12 +150,17 @@ impl Upstream {
         }
         let answer =
             self.transport.pass(call.host, &call.method, &path, &call.headers, &call.body, deadline).await?;
-        let (head, body) = answer.into_parts();
+        let (mut head, body) = answer.into_parts();
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(Lost::after("HTTP 101", "应答是 HTTP 101").into());
+        }
+        let secret = app.map(|app| app.entry.secret.expose_secret());
+        hide(&mut head.headers, &[token.map(Token::expose), secret]);
         if token.is_none() || head.status != StatusCode::OK {
             return Ok((Passed { head, body: Download::new(Bytes::new(), Some(body)) }, Verdict::Unclear));
         }
         let (seen, rest) = look(body).await?;
-        let verdict = judge(&head.headers, &seen, rest.is_none());
+        let verdict = judge(call, &head.headers, &seen, rest.is_none());
         Ok((Passed { head, body: Download::new(seen, rest) }, verdict))
     }
 }
@@ -176,16 +189,31 @@ async fn look(mut body: Incoming) -> Result<(Bytes, Option<Incoming>), Lost> {
     }
 }
 
-fn judge(headers: &HeaderMap, seen: &[u8], whole: bool) -> Verdict {
-    if whole && seen.starts_with(b"{") && seen.len() <= LOOK {
-        return match wechat::answer::errcode(seen) {
-            Some(error) if refuses_token(&error) => Verdict::Refused(error),
-            Some(_) => Verdict::Unclear,
-            None => Verdict::Accepted,
-        };
+fn judge(call: &Passing, headers: &HeaderMap, seen: &[u8], whole: bool) -> Verdict {
+    let is_object = seen.starts_with(b"{");
+    if whole && is_object && seen.len() <= LOOK {
+        match wechat::answer::errcode(seen) {
+            Some(error) if refuses_token(&error) => return Verdict::Refused(error),
+            Some(_) => return Verdict::Unclear,
+            None => {}
+        }
     }
-    // Pictures and media, or a long list: a broken edge says HTML.
-    let is_page = headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/html"));
-    let is_said = seen.starts_with(b"{") || picture_type(seen).is_some() || (!is_page && !seen.is_empty());
-    if is_said { Verdict::Accepted } else { Verdict::Unclear }
+    // A broken edge speaks in pages; WeChat in objects, pictures and media.
+    let media_type = headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+    let is_media = !seen.is_empty() && !media_type.is_empty() && !media_type.starts_with(b"text/");
+    let is_said = is_object || picture_type(seen).is_some() || is_media;
+    if call.proves_token && is_said { Verdict::Accepted } else { Verdict::Unclear }
+}
+
+/// A redirect repeats what it was asked, credentials included: then it says nothing.
+fn hide(headers: &mut HeaderMap, secrets: &[Option<&str>]) {
+    for name in [LOCATION, CONTENT_LOCATION, REFRESH] {
+        let shows = |value: &HeaderValue| {
+            let text = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            secrets.iter().flatten().any(|secret| text.contains(secret))
+        };
+        if headers.get_all(&name).iter().any(shows) {
+            headers.remove(&name);
+        }
+    }
 }

@@ -710,3 +710,89 @@ async fn each_side_sees_its_own_secrets_only() {
         assert_eq!(carries_secret, seen.target.starts_with("/sns/"), "{text}");
     }
 }
+
+#[tokio::test]
+async fn a_body_that_just_isnt_kept_waits_no_longer_than_others() {
+    let app = TestApp::configured_with(&callers(), "timeout = \"500ms\"").await;
+    let token = good_token(&app, OFFICIAL, SHOP).await;
+    app.fault("/cgi-bin/menu/create", json!({"delay_ms": 30_000})).await;
+    let url = format!("{}/cgi-bin/menu/create?access_token={token}", app.url());
+    for size in [0, 1000, 1 << 20, (1 << 20) + 1, (1 << 20) + 5000, 3 << 20] {
+        let sent = app.http.send(Method::POST, &url, &[], vec![b'x'; size]);
+        let reply = tokio::time::timeout(Duration::from_secs(10), sent)
+            .await
+            .unwrap_or_else(|_| panic!("{size} hangs"));
+        refuses(&reply.unwrap(), -1, "system error");
+    }
+}
+
+#[tokio::test]
+async fn those_who_show_nothing_keep_nobody_out() {
+    use tokio::io::AsyncWriteExt as _;
+    let app = TestApp::configured(&callers()).await;
+    let address = app.url().replace("http://", "");
+    let mut strangers = Vec::new();
+    for _ in 0..400 {
+        let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+        stream
+            .write_all(b"POST /cgi-bin/token HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n")
+            .await
+            .unwrap();
+        strangers.push(stream);
+    }
+    let token = good_token(&app, OFFICIAL, SHOP).await;
+    let answer = app.get(&format!("/cgi-bin/user/get?access_token={token}"), &[]).await;
+    assert!(answer.headers.get("x-wxgate-error").is_none(), "{:?}", answer.body);
+}
+
+#[tokio::test]
+async fn keys_and_gateway_tokens_pass_nowhere_they_are_not_replaced() {
+    let (app, mirror, token) = mirrored().await;
+    let bearer = format!("Bearer {SHOP}");
+    let by_header: &[(&str, &str)] = &[("authorization", &bearer), ("x-wx-appid", OFFICIAL)];
+    for path in [
+        format!("/cgi-bin/x?access_token={token}&secret={SHOP}"),
+        format!("/cgi-bin/x?key={SHOP}&access_token={token}"),
+        format!("/cgi-bin/x?access_token={token}&other={token}"),
+        format!("/sns/userinfo?access_token={token}&openid=o"),
+        format!("/cgi-bin/showqrcode?ticket={SHOP}"),
+    ] {
+        refuses(&app.get(&path, &[]).await, 40035, "invalid parameter");
+    }
+    for path in ["/sns/jscode2session", "/sns/oauth2/access_token", "/sns/userinfo", "/sns/auth"] {
+        let form = format!("appid={OFFICIAL}&secret={SHOP}&code=c");
+        let reply =
+            app.http.send(Method::POST, &format!("{}{path}", app.url()), by_header, form).await.unwrap();
+        refuses(&reply, 43001, "require GET method");
+    }
+    assert!(mirror.take().is_empty());
+}
+
+#[tokio::test]
+async fn open_calls_need_no_listed_host_and_take_no_wrong_key() {
+    let app = TestApp::configured(&callers()).await;
+    let path = "/sns/auth?access_token=x&openid=o";
+    let fine = app.get(path, &[("host", "wxgate:36012"), ("x-forwarded-for", "1.2.3.4")]).await;
+    assert!(fine.headers.get("x-wxgate-error").is_none(), "{:?}", fine.body);
+    let bearer = format!("Bearer {SHOP}");
+    assert!(app.get(path, &[("authorization", &bearer)]).await.headers.get("x-wxgate-error").is_none());
+    refuses(&app.get(path, &[("authorization", "Bearer wrong")]).await, 48001, "api unauthorized");
+    refuses(&app.get(path, &[("origin", "https://evil.example.com")]).await, 48001, "api unauthorized");
+    refuses(&app.get(path, &[("sec-fetch-site", "cross-site")]).await, 48001, "api unauthorized");
+}
+
+#[tokio::test]
+async fn a_path_that_never_looks_at_the_token_proves_nothing() {
+    let mut app = TestApp::configured(&callers()).await;
+    let text = app.text().replacen("kind = \"official\"", "kind = \"official\"\ntoken_mode = \"classic\"", 1);
+    app.restart_with(&text).await;
+    let token = good_token(&app, OFFICIAL, SHOP).await;
+    let user_get = format!("/cgi-bin/user/get?access_token={token}");
+    assert!(app.get(&user_get, &[]).await.json()["total"].is_number());
+    app.advance(Duration::from_secs(120)).await;
+    app.control("token/rotate", json!({"appid": OFFICIAL, "mode": "classic", "hard": true})).await;
+    // Answers 200 with JSON to anybody.
+    let state = app.get(&format!("/sandbox/state?access_token={token}"), &[]).await;
+    assert_eq!(state.status.as_u16(), 200);
+    assert!(app.get(&user_get, &[]).await.json()["total"].is_number(), "healed all the same");
+}

@@ -12,6 +12,17 @@ pub(super) const X_WX_APPID: HeaderName = HeaderName::from_static("x-wx-appid");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+/// A company's traces are none of WeChat's business.
+const TRACES: [&str; 8] = [
+    "traceparent",
+    "tracestate",
+    "baggage",
+    "b3",
+    "x-b3-traceid",
+    "x-b3-spanid",
+    "x-b3-parentspanid",
+    "x-b3-sampled",
+];
 /// What our own headers begin with.
 const OURS: &str = "x-wxgate-";
 
@@ -22,6 +33,9 @@ pub(super) fn to_wechat(mut headers: HeaderMap) -> HeaderMap {
         headers.remove(name);
     }
     remove_ours(&mut headers);
+    for name in TRACES {
+        headers.remove(name);
+    }
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers
 }

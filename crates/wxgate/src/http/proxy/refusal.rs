@@ -47,6 +47,18 @@ impl Refusal {
         )
     }
 
+    pub(super) fn key_in_parameter() -> Self {
+        Self::new(
+            40035,
+            "invalid parameter",
+            "调用方密钥和 wxgate 的 access_token 不能作为别的参数交给微信：去掉它",
+        )
+    }
+
+    pub(super) fn only_get() -> Self {
+        Self::new(43001, "require GET method", "这个接口用 GET，参数写在地址里")
+    }
+
     pub(super) fn missing(errcode: i64, words: &'static str, name: &str) -> Self {
         Self::new(errcode, words, format!("缺少 {name}"))
     }
@@ -92,7 +104,7 @@ impl Refusal {
         Self::new(
             42001,
             "access_token expired",
-            "微信的 access_token 刚换新，而请求体太大没有保留：请重发这个请求",
+            "微信的 access_token 刚换新，而这个请求已不能代为重发（请求体太大，或时间不够）：请重发",
         )
     }
 

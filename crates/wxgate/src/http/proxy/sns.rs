@@ -9,11 +9,10 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, request};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, request};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
-use tokio::sync::OwnedSemaphorePermit;
 use wechat::catalog::Host;
 
 use super::headers::{to_caller, to_wechat};
@@ -21,9 +20,10 @@ use super::refusal::Refusal;
 use super::target::Target;
 use super::{Proxy, by_secret, named_app, passed, payload};
 use crate::apps::App;
-use crate::http::identify::{Shown, shown_key};
+use crate::http::identify::{Denied, Shown, shown_key};
 use crate::http::once::Unfinished;
 use crate::http::{Body, whole};
+use crate::transport::Payload;
 use crate::upstream::{Passed, Passing, Piece};
 
 /// Requests a second from one address, of what needs no credential of ours.
@@ -80,8 +80,8 @@ impl Answer {
 
     fn is_success(&self) -> bool {
         self.status == StatusCode::OK
-            && self.body.starts_with(b"{")
             && wechat::answer::errcode(&self.body).is_none()
+            && serde_json::from_slice::<Value>(&self.body).is_ok_and(|answer| answer["openid"].is_string())
     }
 }
 
@@ -93,14 +93,17 @@ impl Proxy {
         body: Incoming,
         target: &Target<'_>,
         peer: IpAddr,
-        place: OwnedSemaphorePermit,
     ) -> Result<Response<Body>, Refusal> {
+        if head.method != Method::GET {
+            // A form could carry the key where nobody replaces it.
+            return Err(Refusal::only_get());
+        }
         let (appid, secret) = (target.parameter("appid")?, target.parameter("secret")?);
         let shown = secret.as_ref().map(|place| place.value.clone()).unwrap_or_default();
         let is_refresh = target.path == "/sns/oauth2/refresh_token";
         if is_refresh && shown.is_empty() && shown_key(&head.headers) == Shown::Nothing {
             // SDKs show no secret there: the refresh_token is the user's own.
-            return self.open(head, body, target, peer, Host::Api, place).await;
+            return self.open(head, target, peer, Host::Api).await;
         }
         let identity = {
             let live = self.0.registry.live();
@@ -120,6 +123,7 @@ impl Proxy {
             }
             self.admit(&live, caller.clone(), &appid, target.path)?
         };
+        let place = self.place()?;
         let app_id = Piece::Raw(identity.app.entry.appid.clone());
         let (mut replaced, mut added) = (Vec::new(), Vec::new());
         match appid {
@@ -139,6 +143,7 @@ impl Proxy {
             path: target.pieces(replaced, added),
             headers: to_wechat(head.headers),
             body: payload(body).await?,
+            proves_token: false,
         };
         let code_name = if target.path == "/sns/jscode2session" { "js_code" } else { "code" };
         let code = target.parameter(code_name)?.map(|place| place.value).filter(|code| !code.is_empty());
@@ -178,27 +183,39 @@ impl Proxy {
     pub(super) async fn open(
         &self,
         head: request::Parts,
-        body: Incoming,
         target: &Target<'_>,
         peer: IpAddr,
         host: Host,
-        place: OwnedSemaphorePermit,
     ) -> Result<Response<Body>, Refusal> {
+        if head.method != Method::GET {
+            return Err(Refusal::only_get());
+        }
         let keeper = &self.0.gatekeeper;
-        keeper.check_keyless(&head, peer)?;
-        let address = keeper.address(&head.headers, peer).ok_or_else(Refusal::forbidden_address)?;
-        if !self.0.registry.live().callers.admit(address) {
-            return Err(Refusal::forbidden_address());
+        {
+            let live = self.0.registry.live();
+            match shown_key(&head.headers) {
+                // Whoever has a key shows it everywhere.
+                Shown::Key(key) => drop(keeper.by_key(key, &head, peer, &live.callers)?),
+                Shown::Unreadable => return Err(Denied::Unreadable.into()),
+                Shown::Nothing => keeper.check_page(&head)?,
+            }
+            let address = keeper.address(&head.headers, peer).ok_or_else(Refusal::forbidden_address)?;
+            if !live.callers.admit(address) {
+                return Err(Refusal::forbidden_address());
+            }
+            if !self.0.open.take(address, self.0.clock.now()) {
+                return Err(Refusal::over_rate());
+            }
+            self.refuse_credentials(target, &live.callers)?;
         }
-        if !self.0.open.take(address, self.0.clock.now()) {
-            return Err(Refusal::over_rate());
-        }
+        let place = self.0.strangers.clone().try_acquire_owned().map_err(|_| Refusal::overloaded())?;
         let call = Passing {
             host,
             method: head.method,
             path: target.pieces(Vec::new(), Vec::new()),
             headers: to_wechat(head.headers),
-            body: payload(body).await?,
+            body: Payload::Kept(Bytes::new()),
+            proves_token: false,
         };
         Ok(passed(self.0.upstream.pass_untouched(None, &call).await?, place))
     }
@@ -222,11 +239,20 @@ impl OpenRates {
             window.second = now / 1000;
             window.counts.clear();
         }
+        let address = neighbourhood(address);
         if window.counts.len() >= MAX_ADDRESSES && !window.counts.contains_key(&address) {
             return false;
         }
-        let count = window.counts.entry(address.to_canonical()).or_default();
+        let count = window.counts.entry(address).or_default();
         *count += 1;
         *count <= OPEN_RATE
+    }
+}
+
+/// Who has one IPv6 address has the 2^64 beside it.
+fn neighbourhood(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
+        v4 @ IpAddr::V4(_) => v4,
     }
 }

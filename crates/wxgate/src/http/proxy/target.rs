@@ -76,6 +76,14 @@ impl<'a> Target<'a> {
         Ok(found)
     }
 
+    /// Every value in the query, decoded, by name.
+    pub(super) fn values(&self) -> impl Iterator<Item = (String, String)> {
+        let pairs = self.query.unwrap_or_default().split('&');
+        pairs
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+            .map(|(name, value)| (decode(name), decode(value)))
+    }
+
     /// Path and query in pieces: the value at each place replaced, and parameters that were missing
     /// put at the end.
     pub(super) fn pieces(&self, mut replaced: Vec<(Place, Piece)>, added: Vec<(&str, Piece)>) -> Vec<Piece> {
@@ -127,9 +135,15 @@ fn key(pair: &str) -> &str {
 /// Whether some reader may take `raw` for `name`.
 fn means(raw: &str, name: &str) -> bool {
     let decoded = decode(raw);
-    let bare: String = decoded.chars().filter(|c| !c.is_whitespace() && !c.is_control()).collect();
-    let bare = bare.split(['[', '\0']).next().unwrap_or_default();
-    bare.eq_ignore_ascii_case(name)
+    let decoded = decode(&decoded);
+    // PHP reads a dot and a blank as an underscore, and forgets what stands in brackets.
+    let bare = decoded
+        .split(['[', '\0'])
+        .next()
+        .unwrap_or_default()
+        .trim_matches(|c: char| c.is_whitespace() || c.is_control());
+    let is_same = |(a, b): (char, char)| a.eq_ignore_ascii_case(&b) || (b == '_' && matches!(a, '.' | ' '));
+    bare.chars().count() == name.len() && bare.chars().zip(name.chars()).all(is_same)
 }
 
 fn decode(text: &str) -> String {
@@ -254,6 +268,9 @@ mod tests {
             "access_token%5b0%5d=a",
             "a=1;access_token=b",
             "a=1;%61ccess_token=b",
+            "access.token=a",
+            "access+token=a",
+            "%2561ccess_token=a",
         ] {
             let line = format!("/x?{query}");
             assert_eq!(

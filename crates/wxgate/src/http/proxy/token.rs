@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Method, Response, request};
 use hyper::body::Incoming;
@@ -20,6 +21,8 @@ use crate::http::{Body, Unread, read};
 use crate::slots::Kind;
 use crate::upstream::Failure;
 
+/// A token call's body has to arrive in this time.
+const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Largest body of a token call.
 const MAX_BODY: usize = 64 << 10;
 
@@ -32,9 +35,18 @@ impl Proxy {
         target: &Target<'_>,
         peer: IpAddr,
     ) -> Result<Response<Body>, Refusal> {
-        let from_body = if head.method == Method::POST { fields(body).await? } else { Vec::new() };
+        let is_in_query =
+            |name| Ok::<_, Refusal>(target.parameter(name)?.is_some_and(|place| !place.value.is_empty()));
+        let from_body = if head.method == Method::POST && !(is_in_query("appid")? && is_in_query("secret")?) {
+            // Nobody has shown anything yet: little room, and little time.
+            let _place = self.0.strangers.try_acquire().map_err(|_| Refusal::overloaded())?;
+            fields(body).await?
+        } else {
+            Vec::new()
+        };
         let parameter = |name: &'static str| -> Result<String, Refusal> {
-            let from_query = target.parameter(name)?.map(|place| place.value);
+            let from_query =
+                target.parameter(name)?.map(|place| place.value).filter(|value| !value.is_empty());
             let from_body = || from_body.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
             Ok(from_query.or_else(from_body).unwrap_or_default())
         };
@@ -82,11 +94,12 @@ pub(super) fn managed_ticket(target: &Target<'_>) -> Result<Option<Kind>, Refusa
 
 /// The members of a JSON object, or of a form.
 async fn fields(body: Incoming) -> Result<Vec<(String, String)>, Refusal> {
-    let deadline = Instant::now() + std::time::Duration::from_secs(30);
+    let deadline = Instant::now() + BODY_TIMEOUT;
     let body = read(body, MAX_BODY, deadline).await.map_err(|unread| match unread {
         Unread::TooLarge | Unread::Cut(_) => Refusal::body(),
     })?;
-    if let Ok(Value::Object(members)) = serde_json::from_slice(&body) {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&body);
+    if let Ok(Value::Object(members)) = serde_json::from_slice(body) {
         let text = |value: Value| match value {
             Value::String(text) => Some(text),
             _ => None,
@@ -94,7 +107,7 @@ async fn fields(body: Incoming) -> Result<Vec<(String, String)>, Refusal> {
         return Ok(members.into_iter().filter_map(|(name, value)| Some((name, text(value)?))).collect());
     }
     let decode = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
-    let form = String::from_utf8_lossy(&body);
+    let form = String::from_utf8_lossy(body);
     let pairs = form.split('&').filter_map(|pair| pair.split_once('='));
     Ok(pairs.map(|(name, value)| (decode(name), decode(value))).collect())
 }
