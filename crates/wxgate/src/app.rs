@@ -119,6 +119,7 @@ pub async fn start(config: Config, clock: Clock, listeners: Listeners) -> anyhow
     let client = Client::guarded(Egress::new(listeners.addresses()?), Resolver::System, true)?;
     let deliveries = Deliveries::new(registry.clone(), store.clone(), client, clock.clone(), tasks.clone());
     tasks.spawn(deliveries.clone().run());
+    tasks.spawn(deliveries.clone().keep_house());
     let inbox = Inbox::new(registry.clone(), store.clone(), deliveries, clock.clone(), tasks.clone());
     let oauth = OAuth::new(&config, registry.clone(), store.clone(), clock.clone());
     let public = Public::new(registry.clone(), Callbacks::new(inbox), oauth);

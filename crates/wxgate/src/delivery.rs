@@ -32,7 +32,7 @@ pub use send::Sent;
 /// Most deliveries taken on at once.
 const BATCH: usize = 32;
 /// A lease outlives its request by this.
-const LEASE_MARGIN: Duration = Duration::from_secs(30);
+const LEASE_MARGIN: Duration = Duration::from_secs(60);
 /// How often what is old is forgotten.
 const HOUSEKEEPING_MS: i64 = 60_000;
 /// Rows forgotten in one commit.
@@ -98,7 +98,23 @@ impl Deliveries {
         Self(Arc::new(Inner { registry, store, client, clock, tasks, working: Mutex::default() }))
     }
 
-    /// Keeps a worker for every route and forgets what is old, until the stop begins.
+    /// Forgets what is old, and gives up what has no route any more, until the stop begins.
+    pub async fn keep_house(self) {
+        let mut changes = self.0.registry.changes();
+        loop {
+            changes.mark_unchanged();
+            if let Err(error) = self.tidy_up().await {
+                tracing::warn!(%error, "清理过期消息失败，稍后再试");
+            }
+            tokio::select! {
+                () = self.0.tasks.draining.cancelled() => return,
+                changed = changes.changed() => if changed.is_err() { return },
+                () = self.0.clock.sleep_until(self.0.clock.now() + HOUSEKEEPING_MS) => {}
+            }
+        }
+    }
+
+    /// Keeps a worker for every route, until the stop begins.
     pub async fn run(self) {
         let mut changes = self.0.registry.changes();
         loop {
@@ -110,9 +126,6 @@ impl Deliveries {
                 }
                 // A message that was committed after its time woke nobody.
                 route.lane.wake.notify_one();
-            }
-            if let Err(error) = self.keep_house().await {
-                tracing::warn!(%error, "清理过期消息失败，稍后再试");
             }
             tokio::select! {
                 () = self.0.tasks.draining.cancelled() => return,
@@ -126,15 +139,25 @@ impl Deliveries {
         self.0.working.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn keep_house(&self) -> Result<(), StoreError> {
+    async fn tidy_up(&self) -> Result<(), StoreError> {
         let (routes, retention) = {
             let live = self.0.registry.live();
             (live.routes.iter().map(|route| route.entry.name.clone()).collect::<Vec<_>>(), live.retention)
         };
         let now = self.0.clock.now();
-        let buried = self.0.store.bury_unrouted(&routes, now).await?;
-        if buried > 0 {
-            tracing::warn!(buried, "路由已删除，它的待投递消息转入死信");
+        for route in self.0.store.waiting_routes().await? {
+            if routes.contains(&route) {
+                continue;
+            }
+            let mut buried = 0;
+            loop {
+                let some = self.0.store.bury(&route, now, PURGE).await?;
+                buried += some;
+                if some < PURGE as usize || self.0.tasks.draining.is_cancelled() {
+                    break;
+                }
+            }
+            tracing::warn!(route, buried, "路由已删除，它的待投递消息转入死信");
         }
         let before = |age: Duration| now - i64::try_from(age.as_millis()).unwrap_or(i64::MAX / 2);
         let (events, dead) = (before(retention.events), before(retention.dead_letters));

@@ -339,9 +339,14 @@ impl Store {
         self.db.release_all(now).await
     }
 
-    /// Gives up pending deliveries whose route isn't one of `routes` any more; how many.
-    pub async fn bury_unrouted(&self, routes: &[String], now: i64) -> Result<usize, StoreError> {
-        self.db.bury_unrouted(serde_json::json!(routes).to_string(), now).await
+    /// The routes that something waits for.
+    pub async fn waiting_routes(&self) -> Result<Vec<String>, StoreError> {
+        self.db.waiting_routes().await
+    }
+
+    /// Gives up at most `limit` pending deliveries of a route that is gone; how many.
+    pub async fn bury(&self, route: &str, now: i64, limit: u32) -> Result<usize, StoreError> {
+        self.db.bury(route.to_owned(), now, limit).await
     }
 
     /// Forgets at most `limit` of each: what need not be remembered any more, dead letters that died

@@ -33,12 +33,15 @@ create table events (
     openid      text not null,
     msg_type    text not null,
     event       text not null,
+    kind        text not null,
     received_at integer not null,
     digest      blob not null,
     body        blob not null
 );
 create index events_received on events (received_at);
 create index events_openid on events (openid, id);
+create index events_appid on events (appid, id);
+create index events_kind on events (kind, id);
 
 -- What must not get through twice: messages (with the answer they got), and signatures of plain mode.
 create table seen (
@@ -63,6 +66,7 @@ create table deliveries (
 );
 create index deliveries_event on deliveries (event_id);
 create index deliveries_route on deliveries (route, status, id);
+create index deliveries_status on deliveries (status, id);
 create index deliveries_due on deliveries (route, next_at) where status = 'pending';
 create index deliveries_leased on deliveries (id) where leased = 1;
 create index deliveries_dead on deliveries (done_at) where status = 'dead';

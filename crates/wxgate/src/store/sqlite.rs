@@ -6,15 +6,15 @@
 mod messages;
 
 use std::fs::File;
-use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, params};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::migrations::STEPS;
 use super::{Credential, Inspection, StoreError};
@@ -26,6 +26,9 @@ const GROUP: usize = 256;
 const PATIENCE: Duration = Duration::from_secs(8);
 /// How long a ping waits: whoever asks for health has little time.
 const PING_PATIENCE: Duration = Duration::from_secs(2);
+/// Lists for people that may be asked for at once, and how long one may take.
+const LISTS: usize = 8;
+const LIST_TIME: Duration = Duration::from_secs(2);
 /// Jobs that may wait for the writer before callers have to.
 const QUEUE: usize = 1024;
 
@@ -69,7 +72,14 @@ where
 #[derive(Clone)]
 pub(super) struct Sqlite {
     writer: Arc<Mutex<Option<Writer>>>,
+    /// Room in the writer's queue.
+    room: Arc<Semaphore>,
+    /// For what callers wait for: single rows by their keys.
     reader: Arc<Mutex<Connection>>,
+    /// For people's lists, which may take a while.
+    lists: Arc<Mutex<Connection>>,
+    /// A place in the queue for a list.
+    turns: Arc<Semaphore>,
 }
 
 struct Writer {
@@ -101,10 +111,12 @@ impl Sqlite {
         if let Some(first) = prepare(meta(&connection, KEY_CHECK)?)? {
             connection.execute("insert into meta values (?1, ?2)", params![KEY_CHECK, first])?;
         }
-        let reader = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-        let (jobs, queue) = sync_channel(QUEUE);
+        let read_only = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let (reader, lists) = (connect(path, read_only)?, connect(path, read_only)?);
+        let placed = Placed::new(path)?;
+        let (jobs, queue) = sync_channel(2 * QUEUE);
         let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
-            write_groups(&mut connection, &queue);
+            write_groups(&mut connection, &queue, placed);
             // So that the database file alone is whole, for whoever copies it now.
             if let Err(error) = connection.execute_batch("pragma wal_checkpoint(truncate)") {
                 tracing::warn!(%error, "停止时没能把 WAL 并入数据库文件：复制数据库时请连同 *-wal 文件");
@@ -114,7 +126,10 @@ impl Sqlite {
         })?;
         Ok(Self {
             writer: Arc::new(Mutex::new(Some(Writer { jobs, thread }))),
+            room: Arc::new(Semaphore::new(QUEUE)),
             reader: Arc::new(Mutex::new(reader)),
+            lists: Arc::new(Mutex::new(lists)),
+            turns: Arc::new(Semaphore::new(LISTS)),
         })
     }
 
@@ -140,13 +155,19 @@ impl Sqlite {
             .map(|writer| writer.jobs.clone())
             .ok_or_else(|| StoreError::Unavailable("closed".into()))?;
         let (done, outcome) = oneshot::channel();
-        jobs.try_send(Box::new(Write { run: Some(run), outcome: None, done }))
-            .map_err(|_| StoreError::Unavailable("too many writes are waiting".into()))?;
-        drop(jobs);
-        match tokio::time::timeout(PATIENCE, outcome).await {
-            Ok(outcome) => outcome.unwrap_or_else(|_| Err(StoreError::Unavailable("closed".into()))),
-            Err(_) => Err(StoreError::Unavailable("the disk doesn't answer".into())),
-        }
+        let queued = async move {
+            // Room is given back when the job has been reported.
+            let room = self.room.acquire().await.map_err(|_| StoreError::Unavailable("closed".into()))?;
+            jobs.try_send(Box::new(Write { run: Some(run), outcome: None, done }))
+                .map_err(|_| StoreError::Unavailable("too many writes are waiting".into()))?;
+            drop(jobs);
+            let outcome = outcome.await.unwrap_or_else(|_| Err(StoreError::Unavailable("closed".into())));
+            drop(room);
+            outcome
+        };
+        tokio::time::timeout(PATIENCE, queued)
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Unavailable("the disk doesn't answer".into())))
     }
 
     fn read_blocking<T>(
@@ -156,14 +177,52 @@ impl Sqlite {
         Ok(run(&self.reader.lock().unwrap_or_else(PoisonError::into_inner))?)
     }
 
+    /// A row by its key, for whoever waits for it.
     async fn read<T: Send + 'static>(
         &self,
         run: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let this = self.clone();
-        tokio::task::spawn_blocking(move || this.read_blocking(run))
-            .await
-            .unwrap_or_else(|_| Err(StoreError::Unavailable("a read panicked".into())))
+        let read = tokio::task::spawn_blocking(move || this.read_blocking(run));
+        match tokio::time::timeout(PATIENCE, read).await {
+            Ok(read) => read.unwrap_or_else(|_| Err(StoreError::Unavailable("a read panicked".into()))),
+            Err(_) => Err(StoreError::Unavailable("the disk doesn't answer".into())),
+        }
+    }
+
+    /// A list for people, on a connection of its own: one at a time, few that wait, and none for long.
+    async fn list<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let busy = |_| StoreError::Unavailable("too many lists are asked for at once: try again".into());
+        let turn = self.turns.clone().try_acquire_owned().map_err(busy)?;
+        let lists = self.lists.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let lists = lists.lock().unwrap_or_else(PoisonError::into_inner);
+            let handle = lists.get_interrupt_handle();
+            let (done, ended) = channel::<()>();
+            std::thread::spawn(move || {
+                if ended.recv_timeout(LIST_TIME) == Err(RecvTimeoutError::Timeout) {
+                    handle.interrupt();
+                }
+            });
+            let outcome = run(&lists);
+            drop(done);
+            drop(turn);
+            outcome
+        });
+        match read.await {
+            Ok(Err(error))
+                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) =>
+            {
+                Err(StoreError::Unavailable(
+                    "the list takes too long: ask for less of it (appid, openid, from)".into(),
+                ))
+            }
+            Ok(outcome) => Ok(outcome?),
+            Err(_) => Err(StoreError::Unavailable("a read panicked".into())),
+        }
     }
 
     pub(super) fn credentials_blocking(&self) -> Result<Vec<Credential>, StoreError> {
@@ -253,11 +312,45 @@ impl Sqlite {
     }
 }
 
+/// The database's file, which must stay where it is: what is written to one that was removed is
+/// gone with the process.
+struct Placed {
+    path: PathBuf,
+    file: (u64, u64),
+    looked: Instant,
+}
+
+impl Placed {
+    fn new(path: &Path) -> anyhow::Result<Self> {
+        let file = identity(path).with_context(|| format!("无法读取数据库 {}", path.display()))?;
+        Ok(Self { path: path.to_owned(), file, looked: Instant::now() })
+    }
+
+    /// Looks once a second.
+    fn check(&mut self) -> Result<(), StoreError> {
+        if self.looked.elapsed() < Duration::from_secs(1) {
+            return Ok(());
+        }
+        if identity(&self.path).ok() != Some(self.file) {
+            return Err(StoreError::Unavailable("the database file was removed or replaced: restart".into()));
+        }
+        self.looked = Instant::now();
+        Ok(())
+    }
+}
+
+fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    let found = std::fs::metadata(path)?;
+    Ok((found.dev(), found.ino()))
+}
+
 /// The writer thread: takes what is waiting, runs it in one transaction, commits, reports.
-fn write_groups(connection: &mut Connection, queue: &Receiver<Box<dyn Job>>) {
+fn write_groups(connection: &mut Connection, queue: &Receiver<Box<dyn Job>>, mut place: Placed) {
     while let Ok(first) = queue.recv() {
         let mut group: Vec<_> = std::iter::once(first).chain(queue.try_iter()).take(GROUP).collect();
-        let (outcomes, committed) = match run_group(connection, &mut group) {
+        let ran = place.check().and_then(|()| run_group(connection, &mut group));
+        let (outcomes, committed) = match ran {
             Ok(outcomes) => (outcomes, Ok(())),
             Err(error) => (Vec::new(), Err(error)),
         };
@@ -291,7 +384,10 @@ fn run_group(
 
 fn in_savepoint(transaction: &Transaction<'_>, job: &mut dyn Job) -> rusqlite::Result<()> {
     transaction.execute_batch("savepoint job")?;
-    match job.run(transaction) {
+    // A bug in one write must not end the writer for all.
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job.run(transaction)));
+    let outcome = outcome.unwrap_or_else(|_| Err(rusqlite::Error::InvalidQuery));
+    match outcome {
         Ok(()) => transaction.execute_batch("release job"),
         Err(error) => {
             if !transaction.is_autocommit() {

@@ -663,3 +663,18 @@ async fn strangers_leave_wechat_its_room() {
     app.until("room again", async || app.callback(None, &long).await.status == StatusCode::PAYLOAD_TOO_LARGE)
         .await;
 }
+
+#[tokio::test]
+async fn a_database_that_was_taken_away_takes_no_message() {
+    let (app, _) = with_backend("").await;
+    let send = async |content: &str| {
+        let callback = Maker::new(EXAMPLE, app.now()).plain(&text("gh_0000000000c3", content));
+        app.callback(None, &callback).await.status
+    };
+    assert_eq!(send("before").await, StatusCode::OK);
+    std::fs::remove_file(app.dir.path().join("wxgate.db")).unwrap();
+    // It is looked at once a second.
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    assert_eq!(send("after").await, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(app.admin("/readyz?for=callbacks").await.status, StatusCode::SERVICE_UNAVAILABLE);
+}

@@ -10,6 +10,9 @@ use super::super::{
 };
 use super::Sqlite;
 
+/// Deliveries shown with an event in a list; all of them are to be had by `event_id`.
+const SHOWN: u32 = 20;
+
 impl Sqlite {
     /// `event.body` is sealed; `seen` and `signature` are the rows that must not be there yet.
     pub(in crate::store) async fn accept(
@@ -130,23 +133,48 @@ impl Sqlite {
         .await
     }
 
-    pub(in crate::store) async fn bury_unrouted(
+    /// The routes that something waits for.
+    pub(in crate::store) async fn waiting_routes(&self) -> Result<Vec<String>, StoreError> {
+        self.list(|db| {
+            // From one to the next through the index: a distinct would read every row.
+            db.prepare_cached(
+                "with recursive names (name) as (
+                     select min(route) from deliveries where status = 'pending'
+                     union all
+                     select (select min(route) from deliveries where status = 'pending' and route > name)
+                     from names where name is not null)
+                 select name from names where name is not null",
+            )?
+            .query_map([], |row| row.get(0))?
+            .collect()
+        })
+        .await
+    }
+
+    pub(in crate::store) async fn bury(
         &self,
-        routes: String,
+        route: String,
         now: i64,
+        limit: u32,
     ) -> Result<usize, StoreError> {
         self.write(move |tx| {
-            tx.execute(
-                "insert or replace into attempts
-                 select id, attempts + 1, ?2, 0, 0, 'the route was removed' from deliveries
-                 where status = 'pending' and route not in (select value from json_each(?1))",
-                params![routes, now],
-            )?;
-            tx.execute(
-                "update deliveries set status = 'dead', leased = 0, attempts = attempts + 1, done_at = ?2
-                 where status = 'pending' and route not in (select value from json_each(?1))",
-                params![routes, now],
-            )
+            let ids: Vec<i64> = tx
+                .prepare_cached("select id from deliveries where route = ?1 and status = 'pending' limit ?2")?
+                .query_map(params![route, limit], |row| row.get(0))?
+                .collect::<rusqlite::Result<_>>()?;
+            for id in &ids {
+                tx.prepare_cached(
+                    "insert or replace into attempts
+                     select id, attempts + 1, ?2, 0, 0, 'the route was removed' from deliveries where id = ?1",
+                )?
+                .execute(params![id, now])?;
+                tx.prepare_cached(
+                    "update deliveries set status = 'dead', leased = 0, attempts = attempts + 1, done_at = ?2
+                     where id = ?1",
+                )?
+                .execute(params![id, now])?;
+            }
+            Ok(ids.len())
         })
         .await
     }
@@ -181,11 +209,11 @@ impl Sqlite {
     }
 
     pub(in crate::store) async fn events(&self, query: EventQuery) -> Result<Vec<Event>, StoreError> {
-        self.read(move |db| {
+        self.list(move |db| {
             let mut filter = Conditions::default();
             filter.add("appid = ?", query.appid);
             filter.add("openid = ?", query.openid);
-            filter.add("? in (lower(event), lower(msg_type))", query.event.map(|e| e.to_ascii_lowercase()));
+            filter.add("kind = ?", query.event.map(|event| event.to_ascii_lowercase()));
             filter.add("received_at >= ?", query.from);
             filter.add("received_at < ?", query.to);
             filter.add("id < ?", query.before);
@@ -206,9 +234,9 @@ impl Sqlite {
                 })?
                 .collect::<rusqlite::Result<_>>()?;
             for event in &mut events {
-                let all =
-                    DeliveryQuery { event_id: Some(event.id), limit: u32::MAX, ..DeliveryQuery::default() };
-                event.deliveries = deliveries(db, &all)?;
+                let some =
+                    DeliveryQuery { event_id: Some(event.id), limit: SHOWN, ..DeliveryQuery::default() };
+                event.deliveries = deliveries(db, &some)?;
                 event.deliveries.reverse();
             }
             Ok(events)
@@ -220,7 +248,7 @@ impl Sqlite {
         &self,
         id: i64,
     ) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError> {
-        self.read(move |db| {
+        self.list(move |db| {
             db.prepare_cached("select digest, body from events where id = ?1")?
                 .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
                 .optional()
@@ -232,7 +260,7 @@ impl Sqlite {
         &self,
         query: DeliveryQuery,
     ) -> Result<Vec<Delivery>, StoreError> {
-        self.read(move |db| deliveries(db, &query)).await
+        self.list(move |db| deliveries(db, &query)).await
     }
 }
 
@@ -260,14 +288,15 @@ fn accept(
         return Ok(Accepted::Duplicate { event: Kept { id, digest, seen }, answer });
     }
     tx.prepare_cached(
-        "insert into events (appid, openid, msg_type, event, received_at, digest, body)
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "insert into events (appid, openid, msg_type, event, kind, received_at, digest, body)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?
     .execute(params![
         event.appid,
         event.openid,
         event.msg_type,
         event.event,
+        kind(event),
         now,
         digest,
         event.body
@@ -285,6 +314,12 @@ fn accept(
         .map(|to| insert.insert(params![id, to.route, to.next_at, to.leased]))
         .collect::<rusqlite::Result<_>>()?;
     Ok(Accepted::New { event: Kept { id, digest, seen }, deliveries })
+}
+
+/// What lists are filtered by: the event's name, or the message's type.
+fn kind(event: &NewEvent) -> String {
+    let name = if event.event.is_empty() { &event.msg_type } else { &event.event };
+    name.to_ascii_lowercase()
 }
 
 /// Whether `key` may stand with `digest`: it is new, or stood with the same.
