@@ -1,5 +1,5 @@
 # The commands of this project; .ci/run calls the same ones.
-.PHONY: demo test test-faults test-sdk check fmt gen release
+.PHONY: demo test test-faults test-sdk test-browser check fmt gen release
 
 CARGO ?= cargo
 
@@ -16,6 +16,10 @@ test-faults:
 	$(CARGO) test --profile demo --locked -p wxgate --test faults -- --ignored --nocapture --test-threads 1
 
 # Real SDKs against gateway and sandbox; needs their registries once.
+# A real browser logs in (browser-tests/).
+test-browser:
+	CARGO="$(CARGO)" browser-tests/run
+
 test-sdk:
 	CARGO="$(CARGO)" sdk-tests/run
 

@@ -221,9 +221,7 @@ impl Proxy {
         let is_key = |value: &str| config::is_key(value) && callers.by_key(value).is_some();
         let is_token = |name: &str, value: &str| {
             let is_held = || gateway_token::read(self.0.store.sealer(), value, self.0.clock.now()).is_some();
-            (name != "access_token" || !needs_token(target.path))
-                && value.starts_with(gateway_token::PREFIX)
-                && is_held()
+            name != "access_token" && value.starts_with(gateway_token::PREFIX) && is_held()
         };
         match target.values().any(|(name, value)| is_key(&value) || is_token(&name, &value)) {
             true => Err(Refusal::key_in_parameter()),
@@ -262,11 +260,6 @@ fn named_app(head: &request::Parts, target: &Target<'_>) -> Result<Option<String
 fn is_only_by_name(path: &str) -> bool {
     let path = path.to_ascii_lowercase();
     path.starts_with(ONLY_BY_NAME[0]) || path == ONLY_BY_NAME[1]
-}
-
-/// Whether `access_token` is ours there; elsewhere it is the user's.
-fn needs_token(path: &str) -> bool {
-    !path.starts_with("/sns/") && path != "/cgi-bin/showqrcode"
 }
 
 /// The path if it is one of WeChat's that we know; callers may write anything there.

@@ -20,6 +20,7 @@ use super::refusal::Refusal;
 use super::target::Target;
 use super::{Proxy, by_secret, named_app, passed, payload};
 use crate::apps::App;
+use crate::gateway_token;
 use crate::http::identify::{Denied, Shown, shown_key};
 use crate::http::once::Unfinished;
 use crate::http::{Body, whole};
@@ -208,11 +209,15 @@ impl Proxy {
             }
             self.refuse_credentials(target, &live.callers)?;
         }
+        // SDKs add theirs to every call; it means nothing to WeChat.
+        let ours =
+            target.parameter("access_token")?.filter(|token| token.value.starts_with(gateway_token::PREFIX));
+        let emptied = ours.map(|token| (token, Piece::Raw(String::new())));
         let place = self.0.strangers.clone().try_acquire_owned().map_err(|_| Refusal::overloaded())?;
         let call = Passing {
             host,
             method: head.method,
-            path: target.pieces(Vec::new(), Vec::new()),
+            path: target.pieces(emptied.into_iter().collect(), Vec::new()),
             headers: to_wechat(head.headers),
             body: Payload::Kept(Bytes::new()),
             proves_token: false,
