@@ -73,8 +73,9 @@ impl<'a> Maker<'a> {
     }
 }
 
+/// Nine digits: one that could be a time to come is remembered longer.
 pub(crate) fn nonce() -> String {
-    rand::random_range(100_000_000..2_000_000_000_u32).to_string()
+    rand::random_range(100_000_000..1_000_000_000_u32).to_string()
 }
 
 /// A text message from `o1`.

@@ -125,7 +125,8 @@ impl Sqlite {
     pub(in crate::store) async fn release_all(&self, now: i64) -> Result<(), StoreError> {
         self.write(move |tx| {
             tx.execute(
-                "update deliveries set next_at = ?1, leased = 0 where leased = 1 and status = 'pending'",
+                "update deliveries indexed by deliveries_leased set next_at = ?1, leased = 0
+                 where leased = 1 and status = 'pending'",
                 [now],
             )
             .map(drop)
@@ -139,9 +140,9 @@ impl Sqlite {
             // From one to the next through the index: a distinct would read every row.
             db.prepare_cached(
                 "with recursive names (name) as (
-                     select min(route) from deliveries where status = 'pending'
+                     select min(route) from deliveries indexed by deliveries_due where status = 'pending'
                      union all
-                     select (select min(route) from deliveries where status = 'pending' and route > name)
+                     select (select min(route) from deliveries indexed by deliveries_due where status = 'pending' and route > name)
                      from names where name is not null)
                  select name from names where name is not null",
             )?
@@ -193,7 +194,8 @@ impl Sqlite {
             )?;
             let dead = tx.execute(
                 "delete from deliveries where id in (
-                     select id from deliveries where status = 'dead' and done_at < ?1 limit ?2)",
+                     select id from deliveries indexed by deliveries_dead
+                     where status = 'dead' and done_at < ?1 limit ?2)",
                 params![dead_before, limit],
             )?;
             let events = tx.execute(
