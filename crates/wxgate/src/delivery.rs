@@ -17,13 +17,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use crate::apps::Registry;
+use crate::registry::Registry;
 use crate::clock::Clock;
 use crate::config::{AppEntry, RouteEntry};
-use crate::egress::Forbidden;
+use crate::rules::egress::Forbidden;
 use crate::net::Client;
-use crate::routes::Route;
-use crate::seal::Sealer;
+use crate::registry::routes::Route;
+use crate::keys::seal::Sealer;
 use crate::store::{Attempt, Claimed, Store, StoreError};
 use crate::tasks::Tasks;
 

@@ -6,7 +6,6 @@ pub mod admin;
 pub mod api;
 pub mod callback;
 pub mod callers;
-pub mod identify;
 pub mod oauth;
 mod once;
 pub mod proxy;

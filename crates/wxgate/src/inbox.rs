@@ -19,10 +19,10 @@ use tokio::time::{Instant, timeout_at};
 use wechat::envelope::{Mode, Query, Refused};
 use wechat::message::Format;
 
-use crate::apps::{App, Live, Registry};
+use crate::registry::{App, Live, Registry};
 use crate::clock::Clock;
 use crate::delivery::{self, Deliveries};
-use crate::routes::Route;
+use crate::registry::routes::Route;
 use crate::store::{Accepted, Claimed, Kept, NewDelivery, NewEvent, Store, StoreError};
 use crate::tasks::Tasks;
 

@@ -26,7 +26,7 @@ use url::Url;
 pub use body::{Download, STALL, Upload};
 pub use stall::Stalling;
 
-use crate::egress::{Egress, Forbidden, Resolver};
+use crate::rules::egress::{Egress, Forbidden, Resolver};
 
 /// A host that doesn't answer a SYN in this time is tried no longer: the next one may.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);

@@ -2,7 +2,7 @@
 //! messages and what became of them.
 //!
 //! This file is the list of questions the rest may ask; the SQL lives under `store/`. Everything
-//! secret arrives here sealed already (see [`crate::seal`]), so no plain secret reaches a disk.
+//! secret arrives here sealed already (see [`crate::keys::seal`]), so no plain secret reaches a disk.
 
 mod messages;
 mod migrations;
@@ -18,7 +18,7 @@ pub use messages::{
     Status, Verdict,
 };
 
-use crate::seal::{Place, Sealer};
+use crate::keys::seal::{Place, Sealer};
 
 /// Why the store did not do as asked.
 #[derive(Clone, Debug, thiserror::Error)]

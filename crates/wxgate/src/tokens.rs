@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use crate::apps::{App, Registry};
+use crate::registry::{App, Registry};
 use crate::clock::Clock;
 use crate::config;
 use crate::slots::policy::Ageing;

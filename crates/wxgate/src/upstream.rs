@@ -11,7 +11,7 @@ use serde_json::Value;
 use wechat::answer::ApiError;
 use wechat::catalog::{Auth, Endpoint};
 
-use crate::apps::App;
+use crate::registry::App;
 use crate::clock::Clock;
 use crate::slots::{Kind, Token, TokenError, refuses_token};
 use crate::tokens::Tokens;

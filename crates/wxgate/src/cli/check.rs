@@ -14,7 +14,7 @@ use wechat::errcode;
 use super::run::print;
 use crate::clock::Clock;
 use crate::config::{self, AppEntry, Config, Kind};
-use crate::seal::Sealer;
+use crate::keys::seal::Sealer;
 use crate::store;
 use crate::transport::{Transport, json_answer};
 

@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use super::new_key;
 use super::run::print;
 use super::signals::{Ask, Signals};
-use crate::app::{self, Listeners};
+use crate::gateway::{self, Listeners};
 use crate::clock::Clock;
 use crate::net::Client;
 use crate::{config, telemetry};
@@ -78,7 +78,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let environment = [("WXGATE_ADMIN_TOKEN".to_owned(), admin_token.clone())].into();
     let config = config::parse(&text, "demo", &data, &environment)?;
     telemetry::start(config.log);
-    let running = app::start(config, Clock::System, Listeners { callers, admin, public: None }).await?;
+    let running = gateway::start(config, Clock::System, Listeners { callers, admin, public: None }).await?;
 
     let gateway = format!("http://{}", reachable(running.address()));
     let admin = format!("http://{}", running.admin_address());

@@ -12,9 +12,9 @@ use super::run::print;
 use crate::clock::Clock;
 use crate::config::{self, AppEntry, Config, RouteEntry};
 use crate::delivery::Way;
-use crate::egress::{Egress, Resolver};
+use crate::rules::egress::{Egress, Resolver};
 use crate::net::Client;
-use crate::seal::Sealer;
+use crate::keys::seal::Sealer;
 use crate::store::Claimed;
 
 #[derive(Debug, clap::Args)]

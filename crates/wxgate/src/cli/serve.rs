@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 
 use super::signals::{Ask, Signals};
-use crate::app::{self, Listeners, Running};
+use crate::gateway::{self, Listeners, Running};
 use crate::clock::Clock;
 use crate::{config, telemetry};
 
@@ -25,7 +25,7 @@ pub(super) async fn run(path: PathBuf) -> anyhow::Result<()> {
         );
     }
     let listeners = Listeners::bind(&config.server).await?;
-    let mut running = app::start(config, Clock::System, listeners).await?;
+    let mut running = gateway::start(config, Clock::System, listeners).await?;
     tracing::info!(
         listen = %running.address(), admin_listen = %running.admin_address(),
         version = env!("CARGO_PKG_VERSION"), "wxgate 已启动"

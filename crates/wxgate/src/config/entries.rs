@@ -11,8 +11,8 @@ use super::reader::Reader;
 use super::routes::{RouteEntry, route};
 use super::sections::networks;
 use super::{Config, Problem, Secret};
-use crate::redirects::Redirects;
-use crate::rights::{ApiPatterns, AppPatterns};
+use crate::rules::redirects::Redirects;
+use crate::rules::rights::{ApiPatterns, AppPatterns};
 
 /// What an app is to WeChat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use wechat::crypt::AesKey;
 
 use super::reader::Reader;
 use super::{Problem, Secret, WebhookSecret};
-use crate::egress;
-use crate::filter::Filter;
+use crate::rules::egress;
+use crate::rules::filter::Filter;
 
 /// WeChat waits five seconds for a passive reply; what is left pays for the way.
 const LONGEST_REPLY_WAIT: Duration = Duration::from_millis(4500);

@@ -229,7 +229,7 @@ pub(super) fn store(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> Store {
     };
     let master_key = s.secret("master_key");
     if let Some(key) = &master_key
-        && let Err(error) = crate::seal::Sealer::from_base64(key)
+        && let Err(error) = crate::keys::seal::Sealer::from_base64(key)
     {
         s.problem("master_key", error.to_string());
     }

@@ -13,8 +13,8 @@ use wechat::envelope::{self, Keys, Stamp};
 use wechat::message::Message;
 
 use crate::config::{AppEntry, Form, RouteEntry, Seal, WebhookSecret};
-use crate::nonce;
-use crate::seal::Sealer;
+use crate::keys::nonce;
+use crate::keys::seal::Sealer;
 use crate::store::Claimed;
 
 const EVENT_ID: HeaderName = HeaderName::from_static("x-wxgate-event-id");

@@ -14,7 +14,7 @@ use tower::ServiceExt as _;
 
 use super::api::Api;
 use super::{Body, RequestId, streamed};
-use crate::apps::Registry;
+use crate::registry::Registry;
 use crate::clock::Clock;
 use crate::http::service::openapi;
 use crate::slots::{Kind, Trouble};

@@ -17,7 +17,7 @@ use subtle::ConstantTimeEq as _;
 use wechat::message::Message;
 
 use super::admin::problem_json;
-use crate::apps::Registry;
+use crate::registry::Registry;
 use crate::config::Secret;
 use crate::store::{Attempt, Delivery, DeliveryQuery, Event, EventQuery, Status, Store, StoreError};
 

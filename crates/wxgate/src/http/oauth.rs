@@ -23,7 +23,7 @@ use subtle::ConstantTimeEq as _;
 use url::{Url, form_urlencoded};
 
 use super::{AtWork, RequestId, wants_english};
-use crate::apps::Registry;
+use crate::registry::Registry;
 use crate::clock::Clock;
 use crate::config::{Config, Kind};
 use crate::http::service::PREFIX;

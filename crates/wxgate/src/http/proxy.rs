@@ -25,12 +25,12 @@ use wechat::catalog::{self, Host};
 
 use super::once::Once;
 use super::{Body, RequestId, streamed, whole};
-use crate::apps::{App, Live, Registry};
-use crate::callers::{Caller, Callers};
+use crate::registry::{App, Live, Registry};
+use crate::registry::callers::{Caller, Callers};
 use crate::clock::Clock;
 use crate::config;
-use crate::gateway_token;
-use crate::http::identify::{Denied, Gatekeeper, Shown, shown_key};
+use crate::keys::gateway_token;
+use crate::admit::identify::{Denied, Gatekeeper, Shown, shown_key};
 use crate::net::{STALL, Upload};
 use crate::store::Store;
 use crate::tasks::Tasks;

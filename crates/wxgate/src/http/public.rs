@@ -8,7 +8,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 
 use super::{Body, RequestId, whole};
-use crate::apps::Registry;
+use crate::registry::Registry;
 use crate::http::callback::Callbacks;
 use crate::http::oauth::OAuth;
 

@@ -23,10 +23,10 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 
-use crate::apps::{App, Registry};
-use crate::callers::Caller;
+use crate::registry::{App, Registry};
+use crate::registry::callers::Caller;
 use crate::clock::Clock;
-use crate::http::identify::{self, Gatekeeper};
+use crate::admit::identify::{self, Gatekeeper};
 use crate::http::once::{Once, Unfinished};
 use crate::http::{AtWork, RequestId, Unread, wants_english};
 use crate::problem::{Code, Problem};

@@ -7,9 +7,9 @@ use wechat::message::{self, Format, Message};
 
 use super::Incoming;
 use crate::config::{Form, Seal};
-use crate::nonce;
-use crate::routes::Route;
-use crate::seal::Sealer;
+use crate::keys::nonce;
+use crate::registry::routes::Route;
+use crate::keys::seal::Sealer;
 use crate::store::Kept;
 
 /// A passive reply in the account's format, in clear.

@@ -9,10 +9,10 @@ use wechat::envelope::{self, Account, Keys, Mode, Push, Query};
 use wechat::message::{Format, Message};
 
 use super::Unanswered;
-use crate::apps::{App, Live};
+use crate::registry::{App, Live};
 use crate::config::{Kind, Secret};
-use crate::nonce;
-use crate::seal::Sealer;
+use crate::keys::nonce;
+use crate::keys::seal::Sealer;
 
 /// A message's time and its claimed one may be this far apart when the claim is honest.
 const SWAPPED_SECONDS: u64 = 600;

@@ -1,7 +1,7 @@
 //! Messages from WeChat and their deliveries, as the rest sees them.
 
 use super::{Store, StoreError, hex};
-use crate::seal::Place;
+use crate::keys::seal::Place;
 
 /// A message to keep, before it is acknowledged.
 #[derive(Clone, Debug)]

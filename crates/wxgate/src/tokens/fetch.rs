@@ -10,7 +10,7 @@ use wechat::answer::ApiError;
 use wechat::catalog::{GET_TICKET, STABLE_TOKEN, TOKEN};
 
 use super::Tokens;
-use crate::apps::App;
+use crate::registry::App;
 use crate::config::TokenMode;
 use crate::slots::policy::Failure;
 use crate::slots::{Gate, Kind, Token, TokenError, ageing, refuses_token};

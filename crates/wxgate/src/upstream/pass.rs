@@ -14,7 +14,7 @@ use wechat::answer::ApiError;
 use wechat::catalog::Host;
 
 use super::{Failure, Upstream, picture_type};
-use crate::apps::App;
+use crate::registry::App;
 use crate::net::{Download, STALL};
 use crate::slots::{Kind, Token, refuses_token};
 use crate::transport::{Lost, Payload, causes};

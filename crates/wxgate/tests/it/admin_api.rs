@@ -35,8 +35,8 @@ async fn only_the_admin_token_opens_it() {
     let config =
         wxgate::config::parse(app.text(), "t", app.dir.path(), &wxgate::config::Environment::new()).unwrap();
     app.stop().await;
-    let listeners = wxgate::app::Listeners::bind(&config.server).await.unwrap();
-    let running = wxgate::app::start(config, wxgate::clock::Clock::System, listeners).await.unwrap();
+    let listeners = wxgate::gateway::Listeners::bind(&config.server).await.unwrap();
+    let running = wxgate::gateway::start(config, wxgate::clock::Clock::System, listeners).await.unwrap();
     let url = format!("http://{}/api/v1/events", running.admin_address());
     for headers in [vec![], vec![("authorization", "Bearer ")], vec![("authorization", good.as_str())]] {
         let reply = app.http.send(Method::GET, &url, &headers, "").await.unwrap();

@@ -13,7 +13,7 @@ use hyper_util::rt::TokioExecutor;
 use sandbox::Sandbox;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use wxgate::app::{Listeners, Running};
+use wxgate::gateway::{Listeners, Running};
 use wxgate::clock::{Clock, ManualClock};
 use wxgate::config::{self, Environment};
 
@@ -186,7 +186,7 @@ impl TestApp {
         let config = self.config(&self.text).unwrap();
         let listeners = Listeners::bind(&config.server).await.unwrap();
         let clock = Clock::Manual(self.clock.clone());
-        self.gateway = Some(wxgate::app::start(config, clock, listeners).await.unwrap());
+        self.gateway = Some(wxgate::gateway::start(config, clock, listeners).await.unwrap());
     }
 
     pub(crate) fn gateway(&mut self) -> &mut Running {

@@ -144,9 +144,9 @@ async fn behind_a_trusted_proxy_the_client_counts() {
     let text = app.text().replace("[server]", "[server]\ntrusted_proxies = [\"127.0.0.0/8\"]");
     let dir = tempfile::tempdir().unwrap();
     let config = wxgate::config::parse(&text, "t", dir.path(), &Default::default()).unwrap();
-    let listeners = wxgate::app::Listeners::bind(&config.server).await.unwrap();
+    let listeners = wxgate::gateway::Listeners::bind(&config.server).await.unwrap();
     let clock = wxgate::clock::Clock::Manual(app.clock.clone());
-    let other = wxgate::app::start(config, clock, listeners).await.unwrap();
+    let other = wxgate::gateway::start(config, clock, listeners).await.unwrap();
     let url = format!("http://{}/v1/service/wx/code2session", other.address());
     let body = json!({"source": "t", "appid": MINI, "code": "demo-login"}).to_string();
     for (forwarded, status) in

@@ -11,7 +11,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Error;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use wxgate::egress::{Egress, Forbidden, Resolver};
+use wxgate::rules::egress::{Egress, Forbidden, Resolver};
 use wxgate::net::{Client, forbidden};
 
 const METADATA: &str = "169.254.169.254";

@@ -145,9 +145,9 @@ async fn a_reload_never_opens_a_socket_that_others_reach() {
     assert_ne!(text, app.text());
     app.stop().await;
     let config = app.config(&text).unwrap();
-    let listeners = wxgate::app::Listeners::bind(&config.server).await.unwrap();
+    let listeners = wxgate::gateway::Listeners::bind(&config.server).await.unwrap();
     let clock = wxgate::clock::Clock::Manual(app.clock.clone());
-    let mut gateway = wxgate::app::start(config, clock, listeners).await.unwrap();
+    let mut gateway = wxgate::gateway::start(config, clock, listeners).await.unwrap();
     // The new file would be fine by itself; the socket is still open to all.
     let open = app.config(&format!("{}\n[auth]\nmode = \"off\"", app.text())).unwrap();
     let error = gateway.reload(open).unwrap_err().to_string();
@@ -161,9 +161,9 @@ async fn a_link_to_a_database_is_that_database() {
     std::os::unix::fs::symlink(app.dir.path().join("wxgate.db"), app.dir.path().join("other.db")).unwrap();
     let text = app.text().replace("sqlite:wxgate.db", "sqlite:other.db");
     let config = app.config(&text).unwrap();
-    let listeners = wxgate::app::Listeners::bind(&config.server).await.unwrap();
+    let listeners = wxgate::gateway::Listeners::bind(&config.server).await.unwrap();
     let clock = wxgate::clock::Clock::Manual(app.clock.clone());
-    let error = wxgate::app::start(config, clock, listeners).await.unwrap_err().to_string();
+    let error = wxgate::gateway::start(config, clock, listeners).await.unwrap_err().to_string();
     assert!(error.contains("正在使用"), "{error}");
     app.stop().await;
 }

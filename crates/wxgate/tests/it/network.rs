@@ -44,9 +44,9 @@ async fn the_callers_listener_speaks_tls_when_it_has_a_certificate() {
     let text = app.text().replace("[server]", tls);
     app.stop().await;
     let config = app.config(&text).unwrap();
-    let listeners = wxgate::app::Listeners::bind(&config.server).await.unwrap();
+    let listeners = wxgate::gateway::Listeners::bind(&config.server).await.unwrap();
     let clock = wxgate::clock::Clock::Manual(app.clock.clone());
-    let mut gateway = wxgate::app::start(config, clock, listeners).await.unwrap();
+    let mut gateway = wxgate::gateway::start(config, clock, listeners).await.unwrap();
     let port = gateway.address().port();
 
     let body = json!({"source": "t", "appid": MINI, "code": "demo-login"}).to_string();

@@ -373,9 +373,9 @@ async fn a_host_that_cannot_be_reached_is_passed_over() {
     );
     let dir = tempfile::tempdir().unwrap();
     let config = wxgate::config::parse(&text, "t", dir.path(), &Default::default()).unwrap();
-    let listeners = wxgate::app::Listeners::bind(&config.server).await.unwrap();
+    let listeners = wxgate::gateway::Listeners::bind(&config.server).await.unwrap();
     let clock = wxgate::clock::Clock::Manual(app.clock.clone());
-    let other = wxgate::app::start(config, clock, listeners).await.unwrap();
+    let other = wxgate::gateway::start(config, clock, listeners).await.unwrap();
     let url = format!("http://{}/v1/service/wx/code2session", other.address());
     let body = json!({"source": "t", "appid": MINI, "code": "demo-login"}).to_string();
     app.http.send(http::Method::POST, &url, &[], body).await.unwrap().ok();

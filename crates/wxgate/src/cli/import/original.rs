@@ -9,7 +9,7 @@ use url::Url;
 
 use super::fields::Fields;
 use super::yaml::Node;
-use crate::egress;
+use crate::rules::egress;
 
 const PORT: u16 = 36012;
 const MAX_ENVIRONMENTS: usize = 1000;

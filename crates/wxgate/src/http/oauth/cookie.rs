@@ -8,7 +8,7 @@ use http::header::GetAll;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::seal::{Place, Sealer};
+use crate::keys::seal::{Place, Sealer};
 
 const PREFIX: &str = "wxgate_login_";
 /// Longest cookie, name and value: browsers drop what is over 4096.

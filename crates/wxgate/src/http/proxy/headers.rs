@@ -6,7 +6,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::http::identify::X_API_KEY;
+use crate::admit::identify::X_API_KEY;
 
 pub(super) const X_WX_APPID: HeaderName = HeaderName::from_static("x-wx-appid");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

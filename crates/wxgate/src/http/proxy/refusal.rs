@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::target::Wrong;
 use crate::http::RequestId;
-use crate::http::identify::Denied;
+use crate::admit::identify::Denied;
 use crate::http::once::Unfinished;
 use crate::slots::TokenError;
 use crate::transport::Lost;

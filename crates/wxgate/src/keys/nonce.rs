@@ -7,7 +7,7 @@
 use rand::RngExt as _;
 use subtle::ConstantTimeEq as _;
 
-use crate::seal::Sealer;
+use crate::keys::seal::Sealer;
 
 const RANDOM: usize = 10;
 const MAC: usize = 16;

@@ -6,8 +6,8 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
-use crate::callers::Holder;
-use crate::seal::{Place, Sealer};
+use crate::registry::callers::Holder;
+use crate::keys::seal::{Place, Sealer};
 
 /// How long a token lives: longer than SDKs are told, so that one in use never ends on them.
 const LIFE_MS: i64 = 7_800_000;

@@ -10,8 +10,8 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use crate::config::{CallerEntry, Config};
-use crate::rights::{ApiPatterns, AppPatterns};
-use crate::usage::Usage;
+use crate::rules::rights::{ApiPatterns, AppPatterns};
+use crate::registry::usage::Usage;
 
 /// One caller as it is now.
 #[derive(Debug)]

@@ -9,11 +9,11 @@ use http::{HeaderMap, StatusCode, request};
 use ipnet::IpNet;
 use url::{Host, Url};
 
-use crate::callers::{Caller, Callers, contains};
+use crate::registry::callers::{Caller, Callers, contains};
 use crate::config;
 use crate::problem::{Code, Problem};
 
-pub(super) const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+pub const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");

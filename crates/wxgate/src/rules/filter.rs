@@ -3,7 +3,7 @@
 use glob::Pattern;
 use wechat::message::Message;
 
-use crate::rights::AppPatterns;
+use crate::rules::rights::AppPatterns;
 
 /// What a route's `apps`, `events`, `openids` and `scenes` say. A list that is empty, or holds
 /// exclusions only, takes everything else.

@@ -1,14 +1,18 @@
 //! The live configuration: apps, callers and routes as they are now, swapped whole on a reload.
 
+pub mod callers;
+pub mod routes;
+pub mod usage;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
 use tokio::sync::watch;
 
-use crate::callers::Callers;
+use crate::registry::callers::Callers;
 use crate::config::{AppEntry, Callback, Config, Retention};
-use crate::routes::Routes;
+use crate::registry::routes::Routes;
 use crate::slots::{SlotBook, Slots};
 
 /// One WeChat account.

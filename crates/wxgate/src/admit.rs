@@ -1,0 +1,3 @@
+//! The one admission.
+
+pub mod identify;

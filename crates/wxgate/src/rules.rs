@@ -1,0 +1,6 @@
+//! What may be: pure judgements over texts and addresses, without a clock, a store or a socket.
+
+pub mod egress;
+pub mod filter;
+pub mod redirects;
+pub mod rights;
