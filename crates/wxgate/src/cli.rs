@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_new_key_is_a_key() {
-        assert!(config::is_key(&new_key()));
+        assert!(crate::entries::is_key(&new_key()));
         assert_ne!(new_key(), new_key());
     }
 }

@@ -1,32 +1,25 @@
-//! The configuration: one TOML file (and what it includes), the environment over it, all problems
-//! reported together.
+//! The configuration: one TOML file and what it includes, the environment over it, all mistakes reported together.
 //!
-//! [`load`] reads text into a [`Config`]; [`reader`] is the small machine that takes keys out of
-//! tables and writes problems down instead of stopping at the first. Every key, its default and
-//! its meaning stand in `config.default.toml`, which a test holds equal to this code.
+//! [`load`] reads text into a [`Config`]: [`files`] finds the tables, [`sections`] reads the settings of the process, and
+//! [`crate::entries`] judges apps, callers and routes. Every key, its default and its meaning stand in
+//! `config.default.toml`, which a test holds equal to this code.
 
-mod entries;
-mod reader;
-mod routes;
-mod secret;
+mod environment;
+mod files;
 mod sections;
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
-pub use entries::{AppEntry, CallerEntry, Kind, TokenMode, is_key};
-pub use routes::{Form, RouteEntry, Seal, Target};
-pub use secret::{Secret, WebhookSecret};
-pub use sections::{Auth, Callback, Egress, Log, LogFormat, Retention, Server, Store, Wechat};
+pub use environment::environment;
+pub use sections::{Access, Auth, Callback, Egress, Log, LogFormat, Retention, Server, Store, Wechat};
 
-use reader::Reader;
+use crate::entries::{
+    Entries, EntryKind, Environment, Lookup, Mistake, Mistakes, Origin, Secret, Table, UNKNOWN,
+};
 
 /// The full configuration with every default and a comment for each key.
 pub const DEFAULT_TOML: &str = include_str!("../../../config.default.toml");
-
-/// Variables of the environment, as read once by [`environment`].
-pub type Environment = BTreeMap<String, String>;
 
 /// Everything a gateway is told.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,170 +40,96 @@ pub struct Config {
     pub egress: Egress,
     /// `[log]`
     pub log: Log,
-    /// `[[apps]]`, of all files
-    pub apps: Vec<AppEntry>,
-    /// `[[callers]]`, of all files
-    pub callers: Vec<CallerEntry>,
-    /// `[[routes]]`, of all files, in order
-    pub routes: Vec<RouteEntry>,
+    /// `[[apps]]`, `[[callers]]` and `[[routes]]` of all files.
+    pub entries: Entries,
     /// `WXGATE_ADMIN_TOKEN`: opens the admin API; without it nothing does.
     pub admin_token: Option<Secret>,
 }
 
-/// One mistake in the configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The key it is about, as `server.listen` or `apps[0].secret`; a file's name for its syntax.
-    pub key: String,
-    /// What is wrong and how to mend it.
-    pub text: String,
-}
-
-/// Every mistake found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problems(pub Vec<Problem>);
-
-impl fmt::Display for Problems {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "配置有 {} 处问题：", self.0.len())?;
-        for problem in &self.0 {
-            write!(f, "\n  {}：{}", problem.key, problem.text)?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for Problems {}
-
-/// The process's environment, for [`load`].
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
-pub fn environment() -> Environment {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect()
-}
-
 /// Reads the configuration file at `path` and what it includes.
-pub fn load(path: &Path, environment: &Environment) -> Result<Config, Problems> {
+pub fn load(path: &Path, environment: &Environment) -> Result<Config, Mistakes> {
     let text = std::fs::read_to_string(path).map_err(|error| {
-        Problems(vec![Problem {
-            key: path.display().to_string(),
-            text: format!("读不到配置文件（{error}）；用 `wxgate init` 生成一份，或用 --config 指定"),
-        }])
+        let text = format!("读不到配置文件（{error}）；用 `wxgate init` 生成一份，或用 --config 指定");
+        Mistakes(vec![Mistake { key: path.display().to_string(), text }])
     })?;
     let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
     parse(&text, &path.display().to_string(), &folder, environment)
 }
 
 /// Reads configuration text; `folder` is where relative paths start.
-pub fn parse(text: &str, name: &str, folder: &Path, environment: &Environment) -> Result<Config, Problems> {
-    let mut problems = Vec::new();
-    let table = match text.parse::<toml::Table>() {
-        Ok(table) => table,
-        Err(error) => return Err(Problems(vec![syntax_problem(name, text, &error)])),
-    };
-    let overrides = overrides(environment, &mut problems);
-    let mut root = Reader::root(table, folder, environment, &overrides);
-    let mut files = Vec::new();
-    for pattern in root.strings("include", &[]) {
-        included(&pattern, folder, &mut files, &mut problems);
-    }
-    let server = sections::server(root.section("server"), &mut problems);
+pub fn parse(text: &str, name: &str, folder: &Path, environment: &Environment) -> Result<Config, Mistakes> {
+    let mut mistakes = Vec::new();
+    let mut members = files::toml(name, text).map_err(|mistake| Mistakes(vec![mistake]))?;
+    let overrides = environment::overrides(environment, &mut mistakes);
+    environment::apply(&overrides, &mut members);
+    let lookup = Lookup { folder, environment };
+    let mut root = Table::new(members, String::new(), Some(lookup));
+    let included = files::included(&root.strings("include", &[]), folder, &mut mistakes);
+    let server = sections::read(&mut root, "server", &mut mistakes, sections::server);
     let mut config = Config {
-        auth: sections::auth(root.section("auth"), &server, &mut problems),
+        auth: sections::read(&mut root, "auth", &mut mistakes, |s| sections::auth(s, &server)),
         server,
-        store: sections::store(root.section("store"), &mut problems),
-        wechat: sections::wechat(root.section("wechat"), &mut problems),
-        callback: sections::callback(root.section("callback"), &mut problems),
-        retention: sections::retention(root.section("retention"), &mut problems),
-        egress: sections::egress(root.section("egress"), &mut problems),
-        log: sections::log(root.section("log"), &mut problems),
-        apps: Vec::new(),
-        callers: Vec::new(),
-        routes: Vec::new(),
-        admin_token: secret::from_environment("WXGATE_ADMIN_TOKEN", environment, &mut problems),
+        store: sections::read(&mut root, "store", &mut mistakes, sections::store),
+        wechat: sections::read(&mut root, "wechat", &mut mistakes, sections::wechat),
+        callback: sections::read(&mut root, "callback", &mut mistakes, sections::callback),
+        retention: sections::read(&mut root, "retention", &mut mistakes, sections::retention),
+        egress: sections::read(&mut root, "egress", &mut mistakes, sections::egress),
+        log: sections::read(&mut root, "log", &mut mistakes, sections::log),
+        entries: Entries::default(),
+        admin_token: environment::secret("WXGATE_ADMIN_TOKEN", environment, &mut mistakes),
     };
-    let mut lists = entries::Lists::default();
-    lists.read(&mut root, "", &mut problems);
-    root.finish(&mut problems);
-    for file in files {
+    let mut lists = Lists::default();
+    lists.read(&mut root, name, "", lookup, &mut mistakes);
+    root.finish(UNKNOWN, &mut mistakes);
+    for file in included {
         let label = file.display().to_string();
-        let text = match std::fs::read_to_string(&file) {
-            Ok(text) => text,
-            Err(error) => {
-                problems.push(Problem { key: label, text: format!("读不到：{error}") });
-                continue;
+        match files::read(&file) {
+            Ok(members) => {
+                let mut table = Table::new(members, format!("{label}: "), Some(lookup));
+                lists.read(&mut table, &label, &format!("{label}: "), lookup, &mut mistakes);
+                table.finish("被 include 的文件里只能有 [[apps]]、[[callers]]、[[routes]]", &mut mistakes);
             }
-        };
-        match text.parse::<toml::Table>() {
-            Ok(table) => {
-                let none = BTreeMap::new();
-                let mut reader = Reader::root(table, folder, environment, &none);
-                lists.read(&mut reader, &format!("{label}: "), &mut problems);
-                reader.finish_named(&label, &mut problems);
+            Err(mistake) => mistakes.push(mistake),
+        }
+    }
+    lists.finish(&mut config, &mut mistakes);
+    environment::name_overrides(&overrides, &sections::NAMES, &mut mistakes);
+    if mistakes.is_empty() { Ok(config) } else { Err(Mistakes(mistakes)) }
+}
+
+/// Gathers entries over several files, and remembers where each stands.
+#[derive(Default)]
+struct Lists {
+    entries: Entries,
+    /// Of each kind, in the order of [`EntryKind::ALL`].
+    places: [Vec<String>; 3],
+}
+
+impl Lists {
+    fn read(
+        &mut self,
+        table: &mut Table<'_>,
+        file: &str,
+        label: &str,
+        lookup: Lookup<'_>,
+        mistakes: &mut Vec<Mistake>,
+    ) {
+        let file: Arc<str> = file.into();
+        for kind in EntryKind::ALL {
+            for (index, members) in table.list(kind.list()).into_iter().enumerate() {
+                let place = format!("{}[{index}]", kind.list());
+                let labelled = format!("{label}{place}");
+                let origin = Origin::file(&file, place);
+                self.entries.add(kind, members, &labelled, origin, Some(lookup), mistakes);
+                self.places[kind as usize].push(labelled);
             }
-            Err(error) => problems.push(syntax_problem(&label, &text, &error)),
         }
     }
-    for (section, key) in overrides.keys() {
-        if !sections::NAMES.contains(&section.as_str()) {
-            problems.push(Problem {
-                key: format!("WXGATE_{}__{}", section.to_uppercase(), key.to_uppercase()),
-                text: format!("环境变量指向不存在的配置节 [{section}]"),
-            });
-        }
-    }
-    lists.finish(&mut config, &mut problems);
-    if problems.is_empty() { Ok(config) } else { Err(Problems(problems)) }
-}
 
-fn syntax_problem(name: &str, text: &str, error: &toml::de::Error) -> Problem {
-    // The parser's own rendering quotes the line, which may hold a secret: say only where and what.
-    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-    let line = before.matches('\n').count() + 1;
-    Problem { key: name.to_owned(), text: format!("第 {line} 行 TOML 语法错误：{}", error.message()) }
-}
-
-/// `WXGATE_SECTION__KEY=value`, by section and key in lower case.
-fn overrides(environment: &Environment, problems: &mut Vec<Problem>) -> BTreeMap<(String, String), String> {
-    let mut found = BTreeMap::new();
-    for (name, value) in environment {
-        let Some((section, key)) = name.strip_prefix("WXGATE_").and_then(|rest| rest.split_once("__")) else {
-            continue;
-        };
-        if key.contains("__") {
-            problems.push(Problem {
-                key: name.clone(),
-                text: "环境变量只能覆盖标量：写成 WXGATE_SECTION__KEY".to_owned(),
-            });
-            continue;
-        }
-        found.insert((section.to_lowercase(), key.to_lowercase()), value.clone());
+    fn finish(self, config: &mut Config, mistakes: &mut Vec<Mistake>) {
+        self.entries.check(|kind, index| self.places[kind as usize][index].clone(), mistakes);
+        config.entries = self.entries;
     }
-    found
-}
-
-fn included(pattern: &str, folder: &Path, files: &mut Vec<PathBuf>, problems: &mut Vec<Problem>) {
-    let mut problem = |text: String| problems.push(Problem { key: "include".to_owned(), text });
-    // The folder's own name is no pattern, whatever characters it has.
-    let folder = PathBuf::from(glob::Pattern::escape(&folder.to_string_lossy()));
-    let full = folder.join(pattern);
-    let paths = match glob::glob(&full.to_string_lossy()) {
-        Ok(paths) => paths,
-        Err(error) => return problem(format!("\"{pattern}\" 不是有效的文件模式：{error}")),
-    };
-    let mut found = Vec::new();
-    for path in paths {
-        match path {
-            Ok(path) => found.push(path),
-            Err(error) => problem(format!("读不到 {}：{}", error.path().display(), error.error())),
-        }
-    }
-    if found.is_empty() && !pattern.contains(['*', '?', '[']) {
-        problem(format!("找不到 {pattern}"));
-    }
-    found.sort();
-    files.extend(found);
 }
 
 #[cfg(test)]

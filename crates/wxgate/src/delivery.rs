@@ -17,13 +17,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use crate::registry::Registry;
 use crate::clock::Clock;
-use crate::config::{AppEntry, RouteEntry};
-use crate::rules::egress::Forbidden;
+use crate::entries::{AppEntry, RouteEntry};
+use crate::keys::Keys;
 use crate::net::Client;
+use crate::registry::Registry;
 use crate::registry::routes::Route;
-use crate::keys::seal::Sealer;
+use crate::rules::egress::Forbidden;
 use crate::store::{Attempt, Claimed, Store, StoreError};
 use crate::tasks::Tasks;
 
@@ -65,7 +65,7 @@ pub struct Way<'a> {
     /// Its connector knows the egress rules.
     pub client: &'a Client,
     /// Makes nonces that are known again.
-    pub sealer: &'a Sealer,
+    pub keys: &'a Keys,
     /// The message's app, if it is still configured.
     pub app: Option<&'a AppEntry>,
     /// Unix seconds.
@@ -80,7 +80,7 @@ impl Way<'_> {
         claimed: &Claimed,
         answer: Option<oneshot::Sender<Option<Bytes>>>,
     ) -> Sent {
-        match form::write(route, claimed, self.app, self.sealer, self.now) {
+        match form::write(route, claimed, self.app, self.keys, self.now) {
             Ok(outgoing) => send::send(self.client, outgoing, route.timeout, answer).await,
             Err(why) => Sent::failed(why),
         }
@@ -272,7 +272,7 @@ impl Deliveries {
         let app = registry.live().app(&claimed.appid).cloned();
         let way = Way {
             client,
-            sealer: store.sealer(),
+            keys: store.keys(),
             app: app.as_deref().map(|app| &app.entry),
             now: clock.now_secs(),
         };

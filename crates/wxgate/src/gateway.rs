@@ -9,14 +9,12 @@ use anyhow::Context as _;
 use arc_swap::ArcSwapOption;
 use tokio::net::TcpListener;
 
-use crate::registry::Registry;
+use crate::admit::identify::Gatekeeper;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::delivery::Deliveries;
-use crate::rules::egress::{Egress, Resolver};
 use crate::http::api::Api;
 use crate::http::callback::Callbacks;
-use crate::admit::identify::Gatekeeper;
 use crate::http::oauth::OAuth;
 use crate::http::proxy::Proxy;
 use crate::http::public::Public;
@@ -24,8 +22,11 @@ use crate::http::server::{Server, Tls};
 use crate::http::service::Service;
 use crate::http::{admin, callers};
 use crate::inbox::Inbox;
+use crate::keys::Keys;
 use crate::net::Client;
-use crate::keys::seal::Sealer;
+use crate::random::Random;
+use crate::registry::Registry;
+use crate::rules::egress::{Egress, Resolver};
 use crate::slots::SlotBook;
 use crate::store::Store;
 use crate::tasks::Tasks;
@@ -150,8 +151,8 @@ fn open_store(config: &Config) -> anyhow::Result<Store> {
     let path = &config.store.real_path();
     let (key, key_file) = (&config.store.master_key, config::Store::key_file(path));
     Store::open(path, |may_make| match key {
-        Some(key) => Sealer::from_base64(key),
-        None => Sealer::from_file(&key_file, may_make),
+        Some(key) => Keys::from_base64(key, Random::System),
+        None => Keys::from_file(&key_file, may_make, Random::System),
     })
 }
 

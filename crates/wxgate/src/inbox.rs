@@ -19,10 +19,10 @@ use tokio::time::{Instant, timeout_at};
 use wechat::envelope::{Mode, Query, Refused};
 use wechat::message::Format;
 
-use crate::registry::{App, Live, Registry};
 use crate::clock::Clock;
 use crate::delivery::{self, Deliveries};
 use crate::registry::routes::Route;
+use crate::registry::{App, Live, Registry};
 use crate::store::{Accepted, Claimed, Kept, NewDelivery, NewEvent, Store, StoreError};
 use crate::tasks::Tasks;
 
@@ -135,7 +135,7 @@ impl Inbox {
             self.0.registry.live().clone(),
             query,
             appid,
-            self.0.store.sealer(),
+            self.0.store.keys(),
             self.0.clock.now_secs(),
         )
     }
@@ -169,7 +169,7 @@ impl Inbox {
         Ok(match reply {
             None => Answer { body: SUCCESS.to_vec(), content_type: "text/plain" },
             Some(reply) => Answer {
-                body: reply.seal(&verified.keys(), verified.format, self.0.store.sealer()),
+                body: reply.seal(&verified.keys(), verified.format, self.0.store.keys()),
                 content_type: verified.format.content_type(),
             },
         })

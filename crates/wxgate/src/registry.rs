@@ -10,8 +10,9 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, Guard};
 use tokio::sync::watch;
 
+use crate::config::{Callback, Config, Retention};
+use crate::entries::AppEntry;
 use crate::registry::callers::Callers;
-use crate::config::{AppEntry, Callback, Config, Retention};
 use crate::registry::routes::Routes;
 use crate::slots::{SlotBook, Slots};
 
@@ -93,6 +94,7 @@ impl Registry {
 
 fn build(config: &Config, slots: &SlotBook, before: Option<&Live>) -> Live {
     let apps = config
+        .entries
         .apps
         .iter()
         .map(|entry| {

@@ -13,7 +13,6 @@ use wechat::answer::ApiError;
 pub(crate) use slot::Gate;
 pub use slot::{Kind, Slot, Token, Trouble};
 
-use crate::config;
 use crate::store::{Credential, Store};
 use crate::transport::Lost;
 use policy::{Ageing, Failure};
@@ -98,7 +97,7 @@ impl SlotBook {
     }
 
     /// The slots of an app.
-    pub fn of(&self, entry: &config::AppEntry) -> Slots {
+    pub fn of(&self, entry: &crate::entries::AppEntry) -> Slots {
         let mut slots = self.0.slots.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = slots.get(entry.appid.as_str()) {
             return found.clone();
@@ -127,7 +126,7 @@ impl SlotBook {
 }
 
 /// How an app's value of `kind` ages.
-pub fn ageing(entry: &config::AppEntry, kind: Kind) -> Ageing {
+pub fn ageing(entry: &crate::entries::AppEntry, kind: Kind) -> Ageing {
     match kind {
         Kind::AccessToken => entry.token_mode.into(),
         Kind::Jsapi | Kind::WxCard => Ageing::Classic,

@@ -18,7 +18,8 @@ pub use messages::{
     Status, Verdict,
 };
 
-use crate::keys::seal::{Place, Sealer};
+use crate::keys::{Cell, Keys};
+use crate::text::hex;
 
 /// Why the store did not do as asked.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -60,23 +61,23 @@ impl std::fmt::Debug for Credential {
 #[derive(Clone, Debug)]
 pub struct Store {
     db: sqlite::Sqlite,
-    sealer: Arc<Sealer>,
+    keys: Keys,
 }
 
-const KEY_CHECK: Place<'_> = Place { table: "meta", row: "key_check", column: "value" };
+const KEY_CHECK: Cell<'_> = Cell { table: "meta", row: "key_check", column: "value" };
 
 impl Store {
     /// Opens (and migrates) the database at `path` and proves that the master key fits it.
     ///
-    /// `sealer` is asked for once the database's state is known: whether a key may still be made.
-    pub fn open(path: &Path, sealer: impl FnOnce(bool) -> anyhow::Result<Sealer>) -> anyhow::Result<Self> {
+    /// `keys` is asked for once the database's state is known: whether a key may still be made.
+    pub fn open(path: &Path, keys: impl FnOnce(bool) -> anyhow::Result<Keys>) -> anyhow::Result<Self> {
         let mut made = None;
         let db = sqlite::Sqlite::open(path, |check| {
-            let sealer = made.insert(sealer(check.is_none())?);
+            let keys = made.insert(keys(check.is_none())?);
             let Some(sealed) = check else {
-                return Ok(Some(sealer.seal(KEY_CHECK, b"wxgate")));
+                return Ok(Some(keys.seal(KEY_CHECK, b"wxgate")));
             };
-            sealer.open(KEY_CHECK, &sealed).map_err(|_| {
+            keys.open(KEY_CHECK, &sealed).map_err(|_| {
                 anyhow::anyhow!(
                     "主密钥与数据库 {} 不符：它不是加密这些数据的那一把。请恢复原来的 store.master_key（或密钥文件）",
                     path.display()
@@ -84,13 +85,13 @@ impl Store {
             })?;
             Ok(None)
         })?;
-        let sealer = made.context("the store never asked for its key")?;
-        Ok(Self { db, sealer: Arc::new(sealer) })
+        let keys = made.context("the store never asked for its key")?;
+        Ok(Self { db, keys })
     }
 
     /// The master key's services, for what others seal.
-    pub fn sealer(&self) -> &Sealer {
-        &self.sealer
+    pub fn keys(&self) -> &Keys {
+        &self.keys
     }
 
     /// Every stored token and ticket; blocks, for use at start.
@@ -100,8 +101,8 @@ impl Store {
             .map(|mut row| {
                 let name = format!("{}/{}", row.appid, row.kind);
                 row.value = self
-                    .sealer
-                    .open(Place { table: "credentials", row: &name, column: "value" }, &row.value)
+                    .keys
+                    .open(Cell { table: "credentials", row: &name, column: "value" }, &row.value)
                     .map_err(|e| StoreError::Corrupt(format!("credentials {name}: {e}").into()))?;
                 Ok(row)
             })
@@ -111,7 +112,7 @@ impl Store {
     /// Keeps a token or ticket, unless a newer one is there already.
     pub async fn save_credential(&self, mut row: Credential) -> Result<(), StoreError> {
         let name = format!("{}/{}", row.appid, row.kind);
-        row.value = self.sealer.seal(Place { table: "credentials", row: &name, column: "value" }, &row.value);
+        row.value = self.keys.seal(Cell { table: "credentials", row: &name, column: "value" }, &row.value);
         self.db.save_credential(row).await
     }
 
@@ -121,7 +122,7 @@ impl Store {
             return Ok(None);
         };
         let row = hex(&key);
-        match self.sealer.open(Place { table: "once", row: &row, column: "answer" }, &sealed) {
+        match self.keys.open(Cell { table: "once", row: &row, column: "answer" }, &sealed) {
             Ok(plain) => Ok(Some(plain)),
             Err(e) => Err(StoreError::Corrupt(format!("once {row}: {e}").into())),
         }
@@ -136,7 +137,7 @@ impl Store {
         expires_at: i64,
     ) -> Result<(), StoreError> {
         let row = hex(&key);
-        let sealed = self.sealer.seal(Place { table: "once", row: &row, column: "answer" }, answer);
+        let sealed = self.keys.seal(Cell { table: "once", row: &row, column: "answer" }, answer);
         self.db.keep_once_answer(key, sealed, now, expires_at).await
     }
 
@@ -175,22 +176,18 @@ pub struct Inspection {
 }
 
 impl Inspection {
-    /// Whether `sealer` is the key this database was sealed with.
-    pub fn fits(&self, sealer: &Sealer) -> bool {
-        self.key_check.as_ref().is_none_or(|sealed| sealer.open(KEY_CHECK, sealed).is_ok())
+    /// Whether `keys` is the key this database was sealed with.
+    pub fn fits(&self, keys: &Keys) -> bool {
+        self.key_check.as_ref().is_none_or(|sealed| keys.open(KEY_CHECK, sealed).is_ok())
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn key(n: u8) -> anyhow::Result<Sealer> {
-        Ok(Sealer::new(&[n; 32]))
+    fn key(n: u8) -> anyhow::Result<Keys> {
+        Ok(Keys::new(&[n; 32], crate::random::Random::System))
     }
 
     #[tokio::test]

@@ -13,9 +13,8 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use crate::registry::{App, Registry};
 use crate::clock::Clock;
-use crate::config;
+use crate::registry::{App, Registry};
 use crate::slots::policy::Ageing;
 use crate::slots::{Gate, Kind, Slot, SlotBook, Token, TokenError, ageing};
 use crate::store::Store;
@@ -75,7 +74,7 @@ impl Tokens {
         if let Some(token) = slot.live(self.0.clock.now()) {
             return Ok(token);
         }
-        if app.entry.kind == config::Kind::Open {
+        if app.entry.kind == crate::entries::AccountKind::Open {
             return Err(TokenError::None);
         }
         let gate = slot.lock().await;

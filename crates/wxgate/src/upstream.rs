@@ -11,8 +11,8 @@ use serde_json::Value;
 use wechat::answer::ApiError;
 use wechat::catalog::{Auth, Endpoint};
 
-use crate::registry::App;
 use crate::clock::Clock;
+use crate::registry::App;
 use crate::slots::{Kind, Token, TokenError, refuses_token};
 use crate::tokens::Tokens;
 use crate::transport::{Answer, Lost, Transport, json_answer};

@@ -9,9 +9,9 @@ use http::{HeaderMap, StatusCode, request};
 use ipnet::IpNet;
 use url::{Host, Url};
 
-use crate::registry::callers::{Caller, Callers, contains};
 use crate::config;
 use crate::problem::{Code, Problem};
+use crate::registry::callers::{Caller, Callers, contains};
 
 pub const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");

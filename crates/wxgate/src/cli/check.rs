@@ -13,8 +13,10 @@ use wechat::errcode;
 
 use super::run::print;
 use crate::clock::Clock;
-use crate::config::{self, AppEntry, Config, Kind};
-use crate::keys::seal::Sealer;
+use crate::config::{self, Config};
+use crate::entries::{AccountKind, AppEntry};
+use crate::keys::Keys;
+use crate::random::Random;
 use crate::store;
 use crate::transport::{Transport, json_answer};
 
@@ -33,9 +35,9 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     print(&format!(
         "配置 {}：没有问题（{} 个账号，{} 个调用方，{} 条路由）\n",
         args.config.display(),
-        config.apps.len(),
-        config.callers.len(),
-        config.routes.len()
+        config.entries.apps.len(),
+        config.entries.callers.len(),
+        config.entries.routes.len()
     ))?;
     for reminder in reminders(&config) {
         print(&format!("  提醒：{reminder}\n"))?;
@@ -44,7 +46,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     failures += report(check_store(&config))?;
     if args.online {
         let transport = Transport::new(&config.wechat, Clock::System)?;
-        for app in config.apps.iter().filter(|app| app.kind != Kind::Open) {
+        for app in config.entries.apps.iter().filter(|app| app.kind != AccountKind::Open) {
             failures += report(check_app(&transport, app).await)?;
         }
     }
@@ -57,48 +59,48 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
 /// What is allowed, but hardly meant.
 fn reminders(config: &Config) -> Vec<String> {
     let mut found = Vec::new();
-    if config.apps.is_empty() {
+    if config.entries.apps.is_empty() {
         found.push("没有任何 [[apps]]，所有调用都会得到 3584005".to_owned());
     }
-    if config.callers.is_empty() && !config.auth.off {
+    if config.entries.callers.is_empty() && !config.auth.off {
         found.push("没有任何 [[callers]]，所有调用都会得到 401：用 `wxgate key new` 生成密钥".to_owned());
     }
-    for caller in &config.callers {
-        let uses_one = config.apps.iter().any(|app| caller.apps.matches(&app.appid, &app.tags));
-        if !uses_one && !config.apps.is_empty() {
+    for caller in &config.entries.callers {
+        let uses_one = config.entries.apps.iter().any(|app| caller.apps.matches(&app.appid, &app.tags));
+        if !uses_one && !config.entries.apps.is_empty() {
             found.push(format!("调用方 {} 的 apps 不包含任何已配置的账号：检查 appid 和标签", caller.name));
         }
     }
-    let calls_back = |app: &&AppEntry| app.kind != Kind::Open && !app.callback_tokens.is_empty();
-    for route in &config.routes {
-        let uses_one = config.apps.iter().any(|app| route.filter.takes_app(&app.appid, &app.tags));
-        if !uses_one && !config.apps.is_empty() {
+    let calls_back = |app: &&AppEntry| app.kind != AccountKind::Open && !app.callback_tokens.is_empty();
+    for route in &config.entries.routes {
+        let uses_one = config.entries.apps.iter().any(|app| route.filter.takes_app(&app.appid, &app.tags));
+        if !uses_one && !config.entries.apps.is_empty() {
             found.push(format!("路由 {} 的 apps 不包含任何已配置的账号：检查 appid 和标签", route.name));
         }
     }
-    if !config.routes.is_empty() && !config.apps.iter().any(|app| calls_back(&app)) {
+    if !config.entries.routes.is_empty() && !config.entries.apps.iter().any(|app| calls_back(&app)) {
         found.push("有 [[routes]]，但没有一个账号有 callback_token：所有回调都会被拒绝（403）".to_owned());
     }
-    for app in config.apps.iter().filter(|app| !app.oauth_redirects.is_empty()) {
+    for app in config.entries.apps.iter().filter(|app| !app.oauth_redirects.is_empty()) {
         if config.server.public_url.is_none() {
             found.push(format!(
                 "{} 有 oauth_redirects，但没有 server.public_url：oauth/start 会报错",
                 app.appid
             ));
         }
-        if app.kind == Kind::Mini {
+        if app.kind == AccountKind::Mini {
             found.push(format!("{} 是小程序，没有网页授权：oauth_redirects 不起作用", app.appid));
         }
     }
-    for app in config.apps.iter().filter(calls_back) {
-        if !config.routes.iter().any(|route| route.filter.takes_app(&app.appid, &app.tags)) {
+    for app in config.entries.apps.iter().filter(calls_back) {
+        if !config.entries.routes.iter().any(|route| route.filter.takes_app(&app.appid, &app.tags)) {
             found.push(format!("{} 收到的消息不会转发：没有 [[routes]] 包含它", app.appid));
         }
         if app.aes_keys.is_empty() {
             found.push(format!("{} 没有 aes_key：明文模式的消息不受签名保护，建议改用安全模式", app.appid));
         }
     }
-    for app in &config.apps {
+    for app in &config.entries.apps {
         let shape =
             |text: &str, least: usize| text.len() >= least && text.bytes().all(|b| b.is_ascii_alphanumeric());
         if !app.appid.starts_with("wx") || app.appid.len() != 18 {
@@ -127,12 +129,12 @@ fn check_store(config: &Config) -> Result<String, String> {
     if found.schema == 0 {
         return Ok(format!("数据库 {path}：是空的，启动时建表（若应有数据：恢复备份时请连同 *-wal 文件）"));
     }
-    let sealer = match &config.store.master_key {
-        Some(key) => Sealer::from_base64(key),
-        None => Sealer::from_file(&config::Store::key_file(&config.store.real_path()), false),
+    let keys = match &config.store.master_key {
+        Some(key) => Keys::from_base64(key, Random::System),
+        None => Keys::from_file(&config::Store::key_file(&config.store.real_path()), false, Random::System),
     };
-    let sealer = sealer.map_err(|error| format!("{error:#}"))?;
-    if !found.fits(&sealer) {
+    let keys = keys.map_err(|error| format!("{error:#}"))?;
+    if !found.fits(&keys) {
         return Err(format!("主密钥与数据库 {path} 不符：恢复原来的 store.master_key 或密钥文件"));
     }
     Ok(format!(

@@ -18,8 +18,8 @@ use tokio::net::TcpListener;
 use super::new_key;
 use super::run::print;
 use super::signals::{Ask, Signals};
-use crate::gateway::{self, Listeners};
 use crate::clock::Clock;
+use crate::gateway::{self, Listeners};
 use crate::net::Client;
 use crate::{config, telemetry};
 

@@ -10,7 +10,8 @@ use rand::RngExt as _;
 use super::run::print;
 use super::{check, new_key};
 use crate::clock::Clock;
-use crate::config::{self, AppEntry, Kind};
+use crate::config;
+use crate::entries::{AccountKind, AppEntry};
 use crate::transport::Transport;
 
 #[derive(Debug, clap::Args)]
@@ -37,8 +38,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     // Reads the environment as `serve` will: a proxy set there is used here as well.
     let settings = config::parse(&wechat_section, "init", "".as_ref(), &config::environment())?;
     let kind = ask("账号类型：1 公众号，2 小程序 [1]：", |text| match text {
-        "" | "1" | "official" | "公众号" => Some(Kind::Official),
-        "2" | "mini" | "小程序" => Some(Kind::Mini),
+        "" | "1" | "official" | "公众号" => Some(AccountKind::Official),
+        "2" | "mini" | "小程序" => Some(AccountKind::Mini),
         _ => None,
     })?;
     let plain = |text: &str| {
@@ -93,8 +94,8 @@ impl Callback {
     }
 
     /// Its lines in the file. 网站应用 and 移动应用 have no callbacks.
-    fn lines(&self, kind: Kind) -> String {
-        if kind == Kind::Open {
+    fn lines(&self, kind: AccountKind) -> String {
+        if kind == AccountKind::Open {
             return String::new();
         }
         format!("callback_token = \"{}\"\naes_key = \"{}\"\n", self.token, self.aes_key)
@@ -144,8 +145,8 @@ fn next_steps(path: &str, app: &AppEntry, key: &str, callback: &Callback, refuse
     let appid = &app.appid;
     // A call that needs no code from a user, so that it works when pasted.
     let (call, members) = match app.kind {
-        Kind::Mini => ("getunlimitedqrcode", "\"scene\":\"id=1\",\"check_path\":false"),
-        Kind::Official | Kind::Open => ("getwxqrcode", "\"scene\":\"try\""),
+        AccountKind::Mini => ("getunlimitedqrcode", "\"scene\":\"id=1\",\"check_path\":false"),
+        AccountKind::Official | AccountKind::Open => ("getwxqrcode", "\"scene\":\"try\""),
     };
     let first = if refused {
         format!(
@@ -155,11 +156,11 @@ fn next_steps(path: &str, app: &AppEntry, key: &str, callback: &Callback, refuse
         String::new()
     };
     let menu = match app.kind {
-        Kind::Official => "基本配置 → 服务器配置",
-        Kind::Mini => "开发管理 → 开发设置 → 消息推送",
-        Kind::Open => "",
+        AccountKind::Official => "基本配置 → 服务器配置",
+        AccountKind::Mini => "开发管理 → 开发设置 → 消息推送",
+        AccountKind::Open => "",
     };
-    let push = if app.kind == Kind::Open {
+    let push = if app.kind == AccountKind::Open {
         String::new()
     } else {
         format!(

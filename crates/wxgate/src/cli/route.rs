@@ -10,11 +10,13 @@ use wechat::message::{self, Message};
 
 use super::run::print;
 use crate::clock::Clock;
-use crate::config::{self, AppEntry, Config, RouteEntry};
+use crate::config::{self, Config};
 use crate::delivery::Way;
-use crate::rules::egress::{Egress, Resolver};
+use crate::entries::{AppEntry, RouteEntry};
+use crate::keys::Keys;
 use crate::net::Client;
-use crate::keys::seal::Sealer;
+use crate::random::Random;
+use crate::rules::egress::{Egress, Resolver};
 use crate::store::Claimed;
 
 #[derive(Debug, clap::Args)]
@@ -45,8 +47,8 @@ pub(super) struct Args {
 pub(super) async fn test(args: Args) -> anyhow::Result<()> {
     let config = config::load(&args.config, &config::environment())?;
     let app = match &args.appid {
-        Some(appid) => config.apps.iter().find(|app| app.appid == *appid),
-        None => config.apps.first(),
+        Some(appid) => config.entries.apps.iter().find(|app| app.appid == *appid),
+        None => config.entries.apps.first(),
     };
     let app = app.with_context(|| match &args.appid {
         Some(appid) => format!("没有配置 {appid}：先加进 [[apps]]"),
@@ -55,7 +57,7 @@ pub(super) async fn test(args: Args) -> anyhow::Result<()> {
     let xml = sample(&args, app)?;
     let message = Message::parse(xml.as_bytes()).context("这样的消息写不出来")?;
     print(&format!("{} 的 {}，openid {}\n", app.appid, message.kind(), args.openid))?;
-    if config.routes.is_empty() {
+    if config.entries.routes.is_empty() {
         bail!("没有配置任何 [[routes]]：消息会存下，但不会转发");
     }
     let taking = explain(&config, app, &message)?;
@@ -100,7 +102,7 @@ fn sample(args: &Args, app: &AppEntry) -> anyhow::Result<String> {
 fn explain<'a>(config: &'a Config, app: &AppEntry, message: &Message) -> anyhow::Result<Vec<&'a RouteEntry>> {
     let mut taking: Vec<&RouteEntry> = Vec::new();
     let mut replied = false;
-    for route in &config.routes {
+    for route in &config.entries.routes {
         let name = &route.name;
         if let Some(last) = taking.last().filter(|last| last.stop) {
             print(&format!("- {name}：不看了，{} 设了 stop\n", last.name))?;
@@ -127,11 +129,15 @@ async fn send(config: &Config, app: &AppEntry, routes: &[&RouteEntry], xml: Stri
     let own = [Some(config.server.listen), Some(config.server.admin_listen), config.server.public_listen];
     let client = Client::guarded(Egress::new(own.into_iter().flatten().collect()), Resolver::System, true)?;
     // The gateway's key, so that it knows the delivery again if somebody sends it there.
-    let sealer = match &config.store.master_key {
-        Some(key) => Sealer::from_base64(key)?,
+    let keys = match &config.store.master_key {
+        Some(key) => Keys::from_base64(key, Random::System)?,
         None => {
             let file = config::Store::key_file(&config.store.real_path());
-            if file.exists() { Sealer::from_file(&file, false)? } else { Sealer::new(&rand::random()) }
+            if file.exists() {
+                Keys::from_file(&file, false, Random::System)?
+            } else {
+                Keys::new(&Random::System.bytes(), Random::System)
+            }
         }
     };
     let claimed = Claimed {
@@ -145,7 +151,7 @@ async fn send(config: &Config, app: &AppEntry, routes: &[&RouteEntry], xml: Stri
     };
     let mut failed = 0;
     for route in routes {
-        let way = Way { client: &client, sealer: &sealer, app: Some(app), now: Clock::System.now_secs() };
+        let way = Way { client: &client, keys: &keys, app: Some(app), now: Clock::System.now_secs() };
         let (answer, receiver) = oneshot::channel();
         let began = Instant::now();
         let sent = way.deliver(route, &claimed, Some(answer)).await;

@@ -8,18 +8,18 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 
 use super::signals::{Ask, Signals};
-use crate::gateway::{self, Listeners, Running};
 use crate::clock::Clock;
+use crate::gateway::{self, Listeners, Running};
 use crate::{config, telemetry};
 
 pub(super) async fn run(path: PathBuf) -> anyhow::Result<()> {
     let config = config::load(&path, &config::environment())?;
     telemetry::start(config.log);
     let mut signals = Signals::new()?;
-    if config.apps.is_empty() {
+    if config.entries.apps.is_empty() {
         tracing::warn!("没有配置任何 [[apps]]：加上账号后发 SIGHUP");
     }
-    if config.callers.is_empty() && !config.auth.off {
+    if config.entries.callers.is_empty() && !config.auth.off {
         tracing::warn!(
             "没有配置任何 [[callers]]，所有调用都会得到 401：用 `wxgate key new` 生成密钥，写进 [[callers]]"
         );
@@ -50,7 +50,7 @@ fn reload(running: &mut Running, path: &Path) {
     let outcome = config::load(path, &config::environment()).map_err(anyhow::Error::from);
     let (mut apps, mut callers) = (0, 0);
     let outcome = outcome.and_then(|config| {
-        (apps, callers) = (config.apps.len(), config.callers.len());
+        (apps, callers) = (config.entries.apps.len(), config.entries.callers.len());
         running.reload(config)
     });
     match outcome {

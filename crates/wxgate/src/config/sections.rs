@@ -8,12 +8,26 @@ use std::time::Duration;
 use ipnet::IpNet;
 use url::Url;
 
-use super::reader::Reader;
-use super::{Problem, Secret};
+use crate::entries::{Mistake, Secret, Table, UNKNOWN};
+use crate::keys::Keys;
+use crate::random::Random;
 
-/// Section names, for overrides from the environment.
-pub(super) const NAMES: &[&str] =
-    &["server", "store", "wechat", "auth", "callback", "retention", "log", "egress"];
+/// Section names.
+pub(super) const NAMES: [&str; 8] =
+    ["server", "store", "wechat", "auth", "callback", "retention", "log", "egress"];
+
+/// Reads the section `name` of `root` by `settings`.
+pub(super) fn read<'a, T>(
+    root: &mut Table<'a>,
+    name: &'static str,
+    mistakes: &mut Vec<Mistake>,
+    settings: impl FnOnce(&mut Table<'a>) -> T,
+) -> T {
+    let mut table = root.section(name);
+    let read = settings(&mut table);
+    table.finish(UNKNOWN, mistakes);
+    read
+}
 
 /// Listeners and who may reach them.
 #[derive(Clone, Debug, PartialEq)]
@@ -128,8 +142,21 @@ pub struct Egress {
 pub struct Log {
     /// Of wxgate's own modules; other crates log at WARN and above only.
     pub level: tracing::level_filters::LevelFilter,
+    /// Which requests leave a line.
+    pub access: Access,
     /// Shape of a line.
     pub format: LogFormat,
+}
+
+/// See [`Log::access`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Every one.
+    All,
+    /// Those that were refused or failed.
+    Failures,
+    /// None.
+    Off,
 }
 
 /// See [`Log::format`].
@@ -141,59 +168,26 @@ pub enum LogFormat {
     Json,
 }
 
-pub(super) fn server(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> Server {
-    let listen = address(&mut s, "listen", "0.0.0.0:36012");
-    let admin_listen = address(&mut s, "admin_listen", "127.0.0.1:36013");
+pub(super) fn server(s: &mut Table<'_>) -> Server {
+    let listen = address(s, "listen", "0.0.0.0:36012");
+    let admin_listen = address(s, "admin_listen", "127.0.0.1:36013");
     if listen == admin_listen && listen.port() != 0 {
-        s.problem("admin_listen", "不能与 server.listen 相同");
+        s.mistake("admin_listen", "不能与 server.listen 相同");
     }
-    let public_url = match s.string("public_url", "") {
-        text if text.is_empty() => None,
-        text => {
-            let url = web_url(&text);
-            if url.is_none() {
-                s.problem("public_url", "应是 http(s) 地址，如 \"https://wx.example.com\"");
-            }
-            url
-        }
-    };
+    let public_url = optional(s, "public_url", "应是 http(s) 地址，如 \"https://wx.example.com\"", web_url);
     let hosts = s.strings("hosts", &[]);
-    let trusted_proxies = networks(&mut s, "trusted_proxies");
-    let tls = match (s.path("tls_cert"), s.path("tls_key")) {
-        (Some(cert), Some(key)) => {
-            if let Err(error) = crate::tls::server_config(&cert, &key) {
-                s.problem("tls_cert", format!("{error:#}"));
-            }
-            Some((cert, key))
-        }
-        (None, None) => None,
-        _ => {
-            s.problem("tls_cert", "tls_cert 与 tls_key 须同时给出");
-            None
-        }
-    };
+    let trusted_proxies = s.networks("trusted_proxies");
+    let tls = tls(s);
     let shutdown_grace = s.duration("shutdown_grace", "25s");
-    let public_listen = match s.string("public_listen", "") {
-        text if text.is_empty() => None,
-        text => {
-            let address = text.parse::<SocketAddr>().ok();
-            if address.is_none() {
-                s.problem("public_listen", "应是 \"IP:端口\"，如 \"0.0.0.0:36080\"；不用则为空");
-            }
-            address
-        }
-    };
-    if let Some(address) = public_listen
-        && address.port() != 0
-        && (address == listen || address == admin_listen)
-    {
-        s.problem("public_listen", "不能与 server.listen 或 server.admin_listen 相同");
+    let what = "应是 \"IP:端口\"，如 \"0.0.0.0:36080\"；不用则为空";
+    let public_listen = optional(s, "public_listen", what, |text| text.parse::<SocketAddr>().ok());
+    if public_listen.is_some_and(|own| own.port() != 0 && (own == listen || own == admin_listen)) {
+        s.mistake("public_listen", "不能与 server.listen 或 server.admin_listen 相同");
     }
     let verify_files = s.texts("verify_files");
     for name in verify_files.keys().filter(|name| !is_file_name(name)) {
-        s.problem("verify_files", format!("\"{name}\" 应是文件名，如 \"MP_verify_8rTLYcFQ2vRmVUOt.txt\""));
+        s.mistake("verify_files", format!("\"{name}\" 应是文件名，如 \"MP_verify_8rTLYcFQ2vRmVUOt.txt\""));
     }
-    s.finish(problems);
     Server {
         listen,
         admin_listen,
@@ -207,6 +201,38 @@ pub(super) fn server(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> Server {
     }
 }
 
+/// A text that `parse` understands, or "" for none.
+fn optional<T>(
+    s: &mut Table<'_>,
+    key: &'static str,
+    what: &str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Option<T> {
+    let text = s.string(key, "");
+    let value = parse(&text).filter(|_| !text.is_empty());
+    if value.is_none() && !text.is_empty() {
+        s.mistake(key, what);
+    }
+    value
+}
+
+/// Certificate chain and key, which must be readable and fit.
+fn tls(s: &mut Table<'_>) -> Option<(PathBuf, PathBuf)> {
+    match (s.path("tls_cert"), s.path("tls_key")) {
+        (Some(cert), Some(key)) => {
+            if let Err(error) = crate::tls::server_config(&cert, &key) {
+                s.mistake("tls_cert", format!("{error:#}"));
+            }
+            Some((cert, key))
+        }
+        (None, None) => None,
+        _ => {
+            s.mistake("tls_cert", "tls_cert 与 tls_key 须同时给出");
+            None
+        }
+    }
+}
+
 /// A name below `/`, of the kind WeChat gives.
 fn is_file_name(name: &str) -> bool {
     !name.starts_with('.')
@@ -214,42 +240,41 @@ fn is_file_name(name: &str) -> bool {
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
 }
 
-pub(super) fn store(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> Store {
+pub(super) fn store(s: &mut Table<'_>) -> Store {
     let url = s.string("url", "sqlite:data/wxgate.db");
     let path = match url.strip_prefix("sqlite:") {
         Some(path) if !path.is_empty() && !path.starts_with(':') => s.resolve(path),
         _ if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
-            s.problem("url", "此版本尚不支持 PostgreSQL（not in this version）：请用 sqlite:路径");
+            s.mistake("url", "此版本尚不支持 PostgreSQL（not in this version）：请用 sqlite:路径");
             PathBuf::new()
         }
         _ => {
-            s.problem("url", "应是 \"sqlite:路径\"，如 \"sqlite:data/wxgate.db\"");
+            s.mistake("url", "应是 \"sqlite:路径\"，如 \"sqlite:data/wxgate.db\"");
             PathBuf::new()
         }
     };
     let master_key = s.secret("master_key");
     if let Some(key) = &master_key
-        && let Err(error) = crate::keys::seal::Sealer::from_base64(key)
+        && let Err(error) = Keys::from_base64(key, Random::System)
     {
-        s.problem("master_key", error.to_string());
+        s.mistake("master_key", error.to_string());
     }
-    s.finish(problems);
     Store { path, master_key }
 }
 
-pub(super) fn wechat(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> Wechat {
+pub(super) fn wechat(s: &mut Table<'_>) -> Wechat {
     const API: &str = "https://api.weixin.qq.com";
     const FALLBACKS: &[&str] =
         &["https://api2.weixin.qq.com", "https://sh.api.weixin.qq.com", "https://sz.api.weixin.qq.com"];
-    let api_base = base(&mut s, "api_base", API);
-    let mp_base = base(&mut s, "mp_base", "https://mp.weixin.qq.com");
-    let open_base = base(&mut s, "open_base", "https://open.weixin.qq.com");
+    let api_base = base(s, "api_base", API);
+    let mp_base = base(s, "mp_base", "https://mp.weixin.qq.com");
+    let open_base = base(s, "open_base", "https://open.weixin.qq.com");
     let default = if api_base.as_str().trim_end_matches('/') == API { FALLBACKS } else { &[] };
     let mut fallback_bases = Vec::new();
     for text in s.strings("fallback_bases", default) {
         match base_url(&text) {
             Some(url) => fallback_bases.push(url),
-            None => s.problem("fallback_bases", format!("\"{text}\" 应是不带路径的 http(s) 地址")),
+            None => s.mistake("fallback_bases", format!("\"{text}\" 应是不带路径的 http(s) 地址")),
         }
     }
     let proxy = match s.secret("proxy") {
@@ -258,31 +283,29 @@ pub(super) fn wechat(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> Wechat {
             let url =
                 web_url(secrecy::ExposeSecret::expose_secret(&*text)).filter(|url| url.scheme() == "http");
             if url.is_none() {
-                s.problem("proxy", "应是 http://[用户:密码@]主机:端口");
+                s.mistake("proxy", "应是 http://[用户:密码@]主机:端口");
             }
             url
         }
     };
     let timeout = s.duration("timeout", "10s");
     if timeout.is_zero() || timeout > Duration::from_secs(120) {
-        s.problem("timeout", "应在 1ms 到 120s 之间");
+        s.mistake("timeout", "应在 1ms 到 120s 之间");
     }
-    s.finish(problems);
     Wechat { api_base, mp_base, open_base, fallback_bases, proxy, timeout }
 }
 
-pub(super) fn auth(mut s: Reader<'_>, server: &Server, problems: &mut Vec<Problem>) -> Auth {
+pub(super) fn auth(s: &mut Table<'_>, server: &Server) -> Auth {
     let off = s.choice("mode", &[("keys", false), ("off", true)]);
     let allow_open = s.bool("allow_open", false);
     let auth = Auth { off, allow_open };
     if let Err(problem) = auth.fits(server.listen) {
-        s.problem("mode", problem);
+        s.mistake("mode", problem);
     }
-    s.finish(problems);
     auth
 }
 
-pub(super) fn log(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> Log {
+pub(super) fn log(s: &mut Table<'_>) -> Log {
     use tracing::level_filters::LevelFilter as Level;
     let level = s.choice(
         "level",
@@ -295,55 +318,42 @@ pub(super) fn log(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> Log {
         ],
     );
     let format = s.choice("format", &[("text", LogFormat::Text), ("json", LogFormat::Json)]);
-    s.finish(problems);
-    Log { level, format }
+    let access =
+        s.choice("access", &[("all", Access::All), ("failures", Access::Failures), ("off", Access::Off)]);
+    Log { level, access, format }
 }
 
-pub(super) fn callback(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> Callback {
+pub(super) fn callback(s: &mut Table<'_>) -> Callback {
     let max_age = s.duration("max_age", "24h");
     if max_age > Duration::from_secs(30 * 86400) {
-        s.problem("max_age", "最多 30d；\"0\" 表示不检查");
+        s.mistake("max_age", "最多 30d；\"0\" 表示不检查");
     }
-    s.finish(problems);
     Callback { max_age: (!max_age.is_zero()).then_some(max_age) }
 }
 
-pub(super) fn retention(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> Retention {
+pub(super) fn retention(s: &mut Table<'_>) -> Retention {
     let retention =
         Retention { events: s.duration("events", "7d"), dead_letters: s.duration("dead_letters", "30d") };
     for (key, length) in [("events", retention.events), ("dead_letters", retention.dead_letters)] {
         if length.is_zero() || length > Duration::from_secs(3650 * 86400) {
-            s.problem(key, "应大于 0，最多 3650d");
+            s.mistake(key, "应大于 0，最多 3650d");
         }
     }
-    s.finish(problems);
     retention
 }
 
-pub(super) fn egress(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> Egress {
+pub(super) fn egress(s: &mut Table<'_>) -> Egress {
     let allow_loopback = s.bool("allow_loopback", false);
-    s.finish(problems);
     Egress { allow_loopback }
 }
 
-pub(super) fn networks(s: &mut Reader<'_>, key: &'static str) -> Vec<IpNet> {
-    let mut found = Vec::new();
-    for text in s.strings(key, &[]) {
-        match text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from)) {
-            Some(network) => found.push(network),
-            None => s.problem(key, format!("\"{text}\" 应是 CIDR，如 \"10.0.0.0/8\"")),
-        }
-    }
-    found
-}
-
-fn address(s: &mut Reader<'_>, key: &'static str, default: &str) -> SocketAddr {
+fn address(s: &mut Table<'_>, key: &'static str, default: &str) -> SocketAddr {
     let what = "\"IP:端口\"，如 \"127.0.0.1:36012\"";
     s.parsed(key, default, what, |text| text.parse().ok())
         .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)))
 }
 
-fn base(s: &mut Reader<'_>, key: &'static str, default: &'static str) -> Url {
+fn base(s: &mut Table<'_>, key: &'static str, default: &'static str) -> Url {
     s.parsed(key, default, "不带路径的 http(s) 地址，如 \"https://api.weixin.qq.com\"", base_url)
         .unwrap_or_else(|| base_url(default).expect("the defaults are URLs"))
 }
@@ -364,6 +374,6 @@ fn base_url(text: &str) -> Option<Url> {
 }
 
 /// Whether only this machine can reach `ip`.
-pub(super) fn is_loopback(ip: IpAddr) -> bool {
+fn is_loopback(ip: IpAddr) -> bool {
     ip.to_canonical().is_loopback()
 }

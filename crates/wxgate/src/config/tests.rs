@@ -6,14 +6,14 @@ fn environment(pairs: &[(&str, &str)]) -> Environment {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-fn read(text: &str) -> Result<Config, Problems> {
+fn read(text: &str) -> Result<Config, Mistakes> {
     parse(text, "wxgate.toml", Path::new("/etc/wxgate"), &Environment::new())
 }
 
 /// The keys complained about, sorted.
 fn wrong_keys(text: &str, environment: &Environment) -> Vec<String> {
     let problems = parse(text, "wxgate.toml", Path::new("/etc/wxgate"), environment).unwrap_err();
-    let mut keys: Vec<String> = problems.0.into_iter().map(|problem| problem.key).collect();
+    let mut keys: Vec<String> = problems.0.into_iter().map(|mistake| mistake.key).collect();
     keys.sort();
     keys
 }
@@ -40,9 +40,12 @@ fn the_examples_in_the_defaults_are_valid() {
         ("AUDIT_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
     ]);
     let config = parse(&text, "x", Path::new(""), &environment).unwrap();
-    assert_eq!(config.routes.iter().map(|route| route.name.as_str()).collect::<Vec<_>>(), ["shop", "audit"]);
-    assert_eq!(config.apps[0].appid, "wx3cc8fd6963e31a32");
-    assert_eq!(config.callers[0].name, "shop");
+    assert_eq!(
+        config.entries.routes.iter().map(|route| route.name.as_str()).collect::<Vec<_>>(),
+        ["shop", "audit"]
+    );
+    assert_eq!(config.entries.apps[0].appid, "wx3cc8fd6963e31a32");
+    assert_eq!(config.entries.callers[0].name, "shop");
 }
 
 #[test]
@@ -135,7 +138,7 @@ fn the_environment_overrides_scalars_and_a_secret_may_come_from_elsewhere() {
     let config = parse(text, "wxgate.toml", dir.path(), &environment).unwrap();
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:5");
     assert!(config.auth.off);
-    let secrets: Vec<_> = config.apps.iter().map(|a| a.secret.expose_secret()).collect();
+    let secrets: Vec<_> = config.entries.apps.iter().map(|a| a.secret.expose_secret()).collect();
     assert_eq!(secrets, ["from-env", "from-file"]);
 }
 
@@ -169,7 +172,7 @@ fn a_folder_with_pattern_characters_in_its_name_is_only_a_folder() {
     std::fs::write(folder.join("apps.d/a.toml"), app).unwrap();
     let none = Environment::new();
     let config = parse("include = [\"apps.d/*.toml\"]", "t", &folder, &none).unwrap();
-    assert_eq!(config.apps.len(), 1);
+    assert_eq!(config.entries.apps.len(), 1);
 }
 
 #[test]
@@ -182,7 +185,7 @@ fn a_secret_is_taken_without_the_newline_it_ends_in() {
     };
     let text = format!("{}{}", app(1, "env:SECRET"), app(2, "file:s2"));
     let config = parse(&text, "t", dir.path(), &environment).unwrap();
-    let secret = |n: usize| config.apps[n].secret.expose_secret().to_owned();
+    let secret = |n: usize| config.entries.apps[n].secret.expose_secret().to_owned();
     assert_eq!((secret(0).as_str(), secret(1).as_str()), ("s1", "s2"));
     assert_eq!(wrong_keys(&app(1, "   "), &environment), ["apps[0].secret"]);
     assert_eq!(wrong_keys("[store]\nurl = \"sqlite::memory:\"", &environment), ["store.url"]);
@@ -236,7 +239,7 @@ fn callback_secrets_come_in_pairs_and_shapes() {
     let key = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
     let config =
         read(&app(&format!("aes_key = \"{key}\"\nprevious_aes_key = \"{}\"", "A".repeat(43)))).unwrap();
-    assert_eq!(config.apps[0].aes_keys.len(), 2);
+    assert_eq!(config.entries.apps[0].aes_keys.len(), 2);
     assert!(!format!("{config:?}").contains(key));
     assert_eq!(wrong_keys(&app("aes_key = \"short\""), &none), ["apps[0].aes_key"]);
     assert_eq!(
@@ -289,7 +292,7 @@ fn every_wrong_oauth_redirect_is_named_with_its_mend() {
         format!("[[apps]]\nappid = \"wx1\"\nkind = \"open\"\nsecret = \"s\"\noauth_redirects = {patterns}")
     };
     let config = read(&app("[\"https://*.example.com/\", \"http://127.0.0.1:8080/app/\"]")).unwrap();
-    assert!(config.apps[0].oauth_redirects.allows("https://a.example.com/x").is_some());
+    assert!(config.entries.apps[0].oauth_redirects.allows("https://a.example.com/x").is_some());
     let problems = read(&app("[\"https://a.example.com/\", \"https://*.com/\"]")).unwrap_err();
     assert_eq!(problems.0[0].key, "apps[0].oauth_redirects");
     assert!(

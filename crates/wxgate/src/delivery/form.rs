@@ -9,12 +9,11 @@ use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, USER_AGENT};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use url::Url;
-use wechat::envelope::{self, Keys, Stamp};
+use wechat::envelope::{self, Stamp};
 use wechat::message::Message;
 
-use crate::config::{AppEntry, Form, RouteEntry, Seal, WebhookSecret};
-use crate::keys::nonce;
-use crate::keys::seal::Sealer;
+use crate::entries::{AppEntry, Form, RouteEntry, Seal, WebhookSecret};
+use crate::keys::Keys;
 use crate::store::Claimed;
 
 const EVENT_ID: HeaderName = HeaderName::from_static("x-wxgate-event-id");
@@ -40,7 +39,7 @@ pub(super) fn write(
     route: &RouteEntry,
     claimed: &Claimed,
     app: Option<&AppEntry>,
-    sealer: &Sealer,
+    keys: &Keys,
     now: i64,
 ) -> Result<Outgoing, String> {
     let url = route.target.url(&claimed.appid).map_err(|error| format!("target: {error}"))?;
@@ -53,8 +52,8 @@ pub(super) fn write(
                 Seal::App => app.and_then(|app| app.aes_keys.first()),
                 Seal::Own(key) => Some(key),
             };
-            let keys = Keys { appid: &claimed.appid, token: token.expose_secret(), key };
-            wechat_form(url, &keys, &claimed.body, &nonce::fresh(sealer), now)?
+            let account = envelope::Keys { appid: &claimed.appid, token: token.expose_secret(), key };
+            wechat_form(url, &account, &claimed.body, &keys.nonce(), now)?
         }
         Form::Json(secrets) => json_form(url, secrets, claimed, now)?,
     };
@@ -68,7 +67,13 @@ pub(super) fn write(
     Ok(outgoing)
 }
 
-fn wechat_form(url: Url, keys: &Keys<'_>, message: &[u8], nonce: &str, now: i64) -> Result<Outgoing, String> {
+fn wechat_form(
+    url: Url,
+    keys: &envelope::Keys<'_>,
+    message: &[u8],
+    nonce: &str,
+    now: i64,
+) -> Result<Outgoing, String> {
     let stamp = Stamp { timestamp: now, nonce, random: rand::random() };
     let push = envelope::push(keys, message, &stamp).map_err(|error| error.to_string())?;
     let mut url = url;

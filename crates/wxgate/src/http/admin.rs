@@ -14,9 +14,9 @@ use tower::ServiceExt as _;
 
 use super::api::Api;
 use super::{Body, RequestId, streamed};
-use crate::registry::Registry;
 use crate::clock::Clock;
 use crate::http::service::openapi;
+use crate::registry::Registry;
 use crate::slots::{Kind, Trouble};
 use crate::store::Store;
 use crate::tasks::Tasks;

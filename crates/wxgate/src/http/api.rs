@@ -17,8 +17,8 @@ use subtle::ConstantTimeEq as _;
 use wechat::message::Message;
 
 use super::admin::problem_json;
+use crate::entries::Secret;
 use crate::registry::Registry;
-use crate::config::Secret;
 use crate::store::{Attempt, Delivery, DeliveryQuery, Event, EventQuery, Status, Store, StoreError};
 
 /// Items a page, unless asked for others.

@@ -23,11 +23,12 @@ use subtle::ConstantTimeEq as _;
 use url::{Url, form_urlencoded};
 
 use super::{AtWork, RequestId, wants_english};
-use crate::registry::Registry;
 use crate::clock::Clock;
-use crate::config::{Config, Kind};
+use crate::config::Config;
+use crate::entries::AccountKind;
 use crate::http::service::PREFIX;
 use crate::problem::{Code, Problem};
+use crate::registry::Registry;
 use crate::store::{Store, StoreError};
 
 use cookie::{Jar, Login};
@@ -147,7 +148,7 @@ impl OAuth {
         let Some(app) = live.app(appid) else {
             return Err(wrong("appid", "没有在 wxgate 里配置", "is not configured in wxgate"));
         };
-        if app.entry.kind == Kind::Mini {
+        if app.entry.kind == AccountKind::Mini {
             return Err(wrong(
                 "appid",
                 "是小程序，没有网页授权",
@@ -183,7 +184,7 @@ impl OAuth {
             state: state.to_owned(),
             expires: self.0.clock.now() + LOGIN_MS,
         };
-        let cookie = Jar::new(self.0.store.sealer(), callback).put(&own, &login);
+        let cookie = Jar::new(self.0.store.keys(), callback).put(&own, &login);
         let cookie = cookie.ok_or_else(|| {
             wrong(
                 "redirect_uri",
@@ -214,7 +215,7 @@ impl OAuth {
         if state.len() != STATE || !state.bytes().all(|b| b.is_ascii_alphanumeric()) {
             return Err(refused("the state is none of ours"));
         }
-        let jar = Jar::new(self.0.store.sealer(), callback);
+        let jar = Jar::new(self.0.store.keys(), callback);
         let cookies = head.headers.get_all(COOKIE);
         let login = jar.take(state, &cookies).ok_or_else(|| refused("no cookie for the state"))?;
         let back = self.allowed(&login.appid, &login.back)?;
@@ -241,9 +242,9 @@ impl OAuth {
     /// Binds a state to the first code that comes with it: that code again is good for a while,
     /// another one never.
     async fn spend(&self, state: &str, code: &str, login: &Login) -> Result<(), Problem> {
-        let sealer = self.0.store.sealer();
-        let key = sealer.index(&[b"oauth state", state.as_bytes()]);
-        let digest = sealer.index(&[b"oauth code", state.as_bytes(), code.as_bytes()]);
+        let keys = self.0.store.keys();
+        let key = keys.mac(&[b"oauth state", state.as_bytes()]);
+        let digest = keys.mac(&[b"oauth code", state.as_bytes(), code.as_bytes()]);
         let gate = usize::from(u16::from_be_bytes([key[0], key[1]])) % GATES;
         let _gate = self.0.gates[gate].lock().await;
         let now = self.0.clock.now();

@@ -45,7 +45,7 @@ impl<E: Clone + From<Unfinished>> Once<E> {
         work: impl Future<Output = Outcome<E>>,
     ) -> Outcome<E> {
         let parts: Vec<&[u8]> = identity.iter().map(|part| part.as_bytes()).collect();
-        let key = self.store.sealer().index(&parts);
+        let key = self.store.keys().mac(&parts);
         let (done, receiver) = watch::channel(None);
         let first = match self.lock().entry(key) {
             Entry::Occupied(first) => Some(first.get().clone()),

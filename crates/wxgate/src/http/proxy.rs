@@ -25,13 +25,12 @@ use wechat::catalog::{self, Host};
 
 use super::once::Once;
 use super::{Body, RequestId, streamed, whole};
-use crate::registry::{App, Live, Registry};
-use crate::registry::callers::{Caller, Callers};
-use crate::clock::Clock;
-use crate::config;
-use crate::keys::gateway_token;
 use crate::admit::identify::{Denied, Gatekeeper, Shown, shown_key};
+use crate::clock::Clock;
+use crate::keys::TOKEN_PREFIX;
 use crate::net::{STALL, Upload};
+use crate::registry::callers::{Caller, Callers};
+use crate::registry::{App, Live, Registry};
 use crate::store::Store;
 use crate::tasks::Tasks;
 use crate::transport::Payload;
@@ -189,7 +188,7 @@ impl Proxy {
         callers: &Callers,
     ) -> Result<(Arc<Caller>, String), Refusal> {
         let keeper = &self.0.gatekeeper;
-        let grant = gateway_token::read(self.0.store.sealer(), token, self.0.clock.now());
+        let grant = self.0.store.keys().granted(token, self.0.clock.now());
         let grant = grant.ok_or_else(Refusal::dead_token)?;
         let (caller, keyless) = callers.by_holder(&grant.holder).ok_or_else(Refusal::dead_token)?;
         match shown_key(&head.headers) {
@@ -218,10 +217,10 @@ impl Proxy {
 
     /// What is ours stands nowhere but where it is replaced.
     fn refuse_credentials(&self, target: &Target<'_>, callers: &Callers) -> Result<(), Refusal> {
-        let is_key = |value: &str| config::is_key(value) && callers.by_key(value).is_some();
+        let is_key = |value: &str| crate::entries::is_key(value) && callers.by_key(value).is_some();
         let is_token = |name: &str, value: &str| {
-            let is_held = || gateway_token::read(self.0.store.sealer(), value, self.0.clock.now()).is_some();
-            name != "access_token" && value.starts_with(gateway_token::PREFIX) && is_held()
+            let is_held = || self.0.store.keys().granted(value, self.0.clock.now()).is_some();
+            name != "access_token" && value.starts_with(TOKEN_PREFIX) && is_held()
         };
         match target.values().any(|(name, value)| is_key(&value) || is_token(&name, &value)) {
             true => Err(Refusal::key_in_parameter()),

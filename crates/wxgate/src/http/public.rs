@@ -8,9 +8,9 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 
 use super::{Body, RequestId, whole};
-use crate::registry::Registry;
 use crate::http::callback::Callbacks;
 use crate::http::oauth::OAuth;
+use crate::registry::Registry;
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]

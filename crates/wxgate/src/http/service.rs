@@ -23,13 +23,13 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 
-use crate::registry::{App, Registry};
-use crate::registry::callers::Caller;
-use crate::clock::Clock;
 use crate::admit::identify::{self, Gatekeeper};
+use crate::clock::Clock;
 use crate::http::once::{Once, Unfinished};
 use crate::http::{AtWork, RequestId, Unread, wants_english};
 use crate::problem::{Code, Problem};
+use crate::registry::callers::Caller;
+use crate::registry::{App, Registry};
 use crate::store::Store;
 use crate::tasks::Tasks;
 use crate::upstream::Upstream;

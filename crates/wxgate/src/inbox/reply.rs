@@ -2,14 +2,13 @@
 
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value};
-use wechat::envelope::{self, Account, Keys, Stamp};
+use wechat::envelope::{self, Account, Stamp};
 use wechat::message::{self, Format, Message};
 
 use super::Incoming;
-use crate::config::{Form, Seal};
-use crate::keys::nonce;
+use crate::entries::{Form, Seal};
+use crate::keys::Keys;
 use crate::registry::routes::Route;
-use crate::keys::seal::Sealer;
 use crate::store::Kept;
 
 /// A passive reply in the account's format, in clear.
@@ -34,18 +33,18 @@ impl Reply {
     }
 
     /// As the message came: encrypted if that was. What is random in it follows from the message.
-    pub(super) fn seal(&self, keys: &Keys<'_>, format: Format, sealer: &Sealer) -> Vec<u8> {
+    pub(super) fn seal(&self, account: &envelope::Keys<'_>, format: Format, keys: &Keys) -> Vec<u8> {
         let (random, rest) = {
-            let bytes = sealer.index(&[b"reply", &self.digest]);
+            let bytes = keys.mac(&[b"reply", &self.digest]);
             let (random, rest) = bytes.split_at(16);
             (
                 <[u8; 16]>::try_from(random).unwrap_or_default(),
                 <[u8; 8]>::try_from(&rest[..8]).unwrap_or_default(),
             )
         };
-        let nonce = nonce::from_seed(sealer, u64::from_be_bytes(rest));
+        let nonce = keys.nonce_from(u64::from_be_bytes(rest));
         let stamp = Stamp { timestamp: self.made_at, nonce: &nonce, random };
-        envelope::seal_reply(keys, format, &self.message, &stamp)
+        envelope::seal_reply(account, format, &self.message, &stamp)
     }
 }
 

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use secrecy::ExposeSecret as _;
 use wechat::crypt;
 use wechat::crypt::AesKey;
-use wechat::envelope::{self, Account, Keys, Mode, Push, Query};
+use wechat::envelope::{self, Account, Mode, Push, Query};
 use wechat::message::{Format, Message};
 
 use super::Unanswered;
+use crate::entries::{AccountKind, Secret};
+use crate::keys::Keys;
 use crate::registry::{App, Live};
-use crate::config::{Kind, Secret};
-use crate::keys::nonce;
-use crate::keys::seal::Sealer;
 
 /// A message's time and its claimed one may be this far apart when the claim is honest.
 const SWAPPED_SECONDS: u64 = 600;
@@ -45,8 +44,12 @@ pub(super) struct Verified {
 
 impl Verified {
     /// What fitted: a reply goes out with the same.
-    pub(super) fn keys(&self) -> Keys<'_> {
-        Keys { appid: &self.app.entry.appid, token: self.token.expose_secret(), key: self.key.as_ref() }
+    pub(super) fn keys(&self) -> envelope::Keys<'_> {
+        envelope::Keys {
+            appid: &self.app.entry.appid,
+            token: self.token.expose_secret(),
+            key: self.key.as_ref(),
+        }
     }
 }
 
@@ -55,11 +58,11 @@ pub(super) fn check(
     live: Arc<Live>,
     query: &str,
     appid: Option<&str>,
-    sealer: &Sealer,
+    keys: &Keys,
     now: i64,
 ) -> Result<Checked, Unanswered> {
     let query = Query::parse(query)?;
-    if nonce::is_ours(sealer, &query.nonce) {
+    if keys.made_nonce(&query.nonce) {
         return Err(Unanswered::Refused("a delivery or reply of our own came back".to_owned()));
     }
     let age = now.abs_diff(query.seconds());
@@ -133,7 +136,8 @@ fn is_swapped(query: &Query, create_time: i64) -> bool {
 /// The apps a callback may be for: the one in the path, else the one with this original id, else
 /// every one that takes callbacks.
 fn candidates(live: &Live, appid: Option<&str>, to_user: &str) -> Vec<Arc<App>> {
-    let takes = |app: &&Arc<App>| app.entry.kind != Kind::Open && !app.entry.callback_tokens.is_empty();
+    let takes =
+        |app: &&Arc<App>| app.entry.kind != AccountKind::Open && !app.entry.callback_tokens.is_empty();
     if let Some(appid) = appid {
         return live.app(appid).filter(takes).cloned().into_iter().collect();
     }

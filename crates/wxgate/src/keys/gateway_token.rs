@@ -6,8 +6,9 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
-use crate::registry::callers::Holder;
-use crate::keys::seal::{Place, Sealer};
+use sha2::{Digest as _, Sha256};
+
+use super::{Cell, Keys};
 
 /// How long a token lives: longer than SDKs are told, so that one in use never ends on them.
 const LIFE_MS: i64 = 7_800_000;
@@ -15,7 +16,7 @@ const LIFE_MS: i64 = 7_800_000;
 pub const EXPIRES_IN: u32 = 7200;
 /// What every token begins with.
 pub const PREFIX: &str = "wxg_";
-const PLACE: Place<'_> = Place { table: "gateway_token", row: "", column: "" };
+const CELL: Cell<'_> = Cell { table: "gateway_token", row: "", column: "" };
 
 /// What a token says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,43 +27,67 @@ pub struct Grant {
     pub appid: String,
 }
 
-/// A fresh token, at `now` (Unix milliseconds).
-pub fn issue(sealer: &Sealer, grant: &Grant, now: i64) -> String {
-    let ends = now.saturating_add(LIFE_MS).to_be_bytes();
-    let plain = [ends.as_slice(), &grant.holder.0, grant.appid.as_bytes()].concat();
-    format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(sealer.seal(PLACE, &plain)))
+/// Who holds a gateway token, without saying the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Holder([u8; 16]);
+
+impl Holder {
+    /// Whoever showed `key`, or the caller `name` that needs none: a token dies with that.
+    pub fn new(key: Option<&str>, name: &str) -> Self {
+        match key {
+            Some(key) => Self::of_digest(&Sha256::digest(key.as_bytes()).into()),
+            None => Self::of_digest(&Sha256::digest(format!("\0{name}").as_bytes()).into()),
+        }
+    }
+
+    /// The same by the key's SHA-256.
+    pub fn of_digest(digest: &[u8; 32]) -> Self {
+        let mut half = [0; 16];
+        half.copy_from_slice(&digest[..16]);
+        Self(half)
+    }
 }
 
-/// What `token` grants at `now`; `None`: nothing, or nothing any more.
-pub fn read(sealer: &Sealer, token: &str, now: i64) -> Option<Grant> {
-    let sealed = BASE64_URL_SAFE_NO_PAD.decode(token.strip_prefix(PREFIX)?).ok()?;
-    let plain = sealer.open(PLACE, &sealed).ok()?;
-    let (ends, rest) = plain.split_first_chunk::<8>()?;
-    let (holder, appid) = rest.split_first_chunk::<16>()?;
-    let appid = String::from_utf8(appid.to_vec()).ok()?;
-    (now < i64::from_be_bytes(*ends)).then_some(Grant { holder: Holder(*holder), appid })
+impl Keys {
+    /// A fresh token, at `now` (Unix milliseconds).
+    pub fn issue(&self, grant: &Grant, now: i64) -> String {
+        let ends = now.saturating_add(LIFE_MS).to_be_bytes();
+        let plain = [ends.as_slice(), &grant.holder.0, grant.appid.as_bytes()].concat();
+        format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(self.seal(CELL, &plain)))
+    }
+
+    /// What `token` grants at `now`; `None`: nothing, or nothing any more.
+    pub fn granted(&self, token: &str, now: i64) -> Option<Grant> {
+        let sealed = BASE64_URL_SAFE_NO_PAD.decode(token.strip_prefix(PREFIX)?).ok()?;
+        let plain = self.open(CELL, &sealed).ok()?;
+        let (ends, rest) = plain.split_first_chunk::<8>()?;
+        let (holder, appid) = rest.split_first_chunk::<16>()?;
+        let appid = String::from_utf8(appid.to_vec()).ok()?;
+        (now < i64::from_be_bytes(*ends)).then_some(Grant { holder: Holder(*holder), appid })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::Random;
 
     #[test]
     fn a_token_says_what_it_was_issued_for_until_its_end() {
-        let sealer = Sealer::new(&[1; 32]);
+        let keys = Keys::new(&[1; 32], Random::System);
         let grant = Grant { holder: Holder([7; 16]), appid: "wx3cc8fd6963e31a32".to_owned() };
-        let token = issue(&sealer, &grant, 1000);
+        let token = keys.issue(&grant, 1000);
         assert!((64..=256).contains(&token.len()), "{}", token.len());
         assert!(token.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'), "{token}");
-        assert_ne!(issue(&sealer, &grant, 1000), token);
-        assert_eq!(read(&sealer, &token, 1000), Some(grant.clone()));
-        assert_eq!(read(&sealer, &token, 1000 + LIFE_MS - 1), Some(grant));
-        assert_eq!(read(&sealer, &token, 1000 + LIFE_MS), None);
-        assert_eq!(read(&Sealer::new(&[2; 32]), &token, 1000), None);
+        assert_ne!(keys.issue(&grant, 1000), token);
+        assert_eq!(keys.granted(&token, 1000), Some(grant.clone()));
+        assert_eq!(keys.granted(&token, 1000 + LIFE_MS - 1), Some(grant));
+        assert_eq!(keys.granted(&token, 1000 + LIFE_MS), None);
+        assert_eq!(Keys::new(&[2; 32], Random::System).granted(&token, 1000), None);
         for wrong in
             ["", "wxg_", &token[4..], &token[..80], &token.replace('A', "B").to_lowercase(), "75_real-token"]
         {
-            assert_eq!(read(&sealer, wrong, 1000), None, "{wrong}");
+            assert_eq!(keys.granted(wrong, 1000), None, "{wrong}");
         }
     }
 }

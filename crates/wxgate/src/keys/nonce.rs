@@ -4,60 +4,60 @@
 //! WeChat's own callbacks are signed with: whoever sees it could send it back as a callback. So the
 //! nonce, which is signed along, carries a MAC, and a callback with such a nonce is refused.
 
-use rand::RngExt as _;
 use subtle::ConstantTimeEq as _;
 
-use crate::keys::seal::Sealer;
+use super::Keys;
+use crate::random::drawn_from;
+use crate::text;
 
 const RANDOM: usize = 10;
 const MAC: usize = 16;
 
-/// A fresh nonce: a letter, so that it can't be mistaken for the end of a timestamp, then random
-/// and MAC.
-pub fn fresh(sealer: &Sealer) -> String {
-    from_seed(sealer, rand::rng().random())
-}
-
-/// The nonce that belongs to `seed`.
-pub fn from_seed(sealer: &Sealer, seed: u64) -> String {
-    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-    let mut nonce = String::with_capacity(RANDOM + MAC);
-    nonce.push('w');
-    for place in 1..RANDOM {
-        nonce.push(char::from(LETTERS[(seed >> (5 * place)) as usize % LETTERS.len()]));
+impl Keys {
+    /// A fresh nonce: a letter, so that it can't be mistaken for the end of a timestamp, then random and MAC.
+    pub fn nonce(&self) -> String {
+        self.nonce_from(self.0.random.number())
     }
-    let mac = mac(sealer, &nonce);
-    nonce + &mac
-}
 
-/// Whether `nonce` was made here. A signature joins timestamp and nonce without a mark between
-/// them, so digits before and anything behind change nothing.
-pub fn is_ours(sealer: &Sealer, nonce: &str) -> bool {
-    let nonce = nonce.trim_start_matches(|c: char| c.is_ascii_digit());
-    let (Some(random), Some(claimed)) = (nonce.get(..RANDOM), nonce.get(RANDOM..RANDOM + MAC)) else {
-        return false;
-    };
-    mac(sealer, random).as_bytes().ct_eq(claimed.as_bytes()).into()
-}
+    /// The nonce that belongs to `seed`.
+    pub fn nonce_from(&self, seed: u64) -> String {
+        let drawn: [u8; RANDOM - 1] = drawn_from(seed, b"abcdefghijkmnpqrstuvwxyz23456789");
+        let mut nonce = String::with_capacity(RANDOM + MAC);
+        nonce.push('w');
+        nonce.extend(drawn.map(char::from));
+        let mac = self.nonce_mac(&nonce);
+        nonce + &mac
+    }
 
-fn mac(sealer: &Sealer, random: &str) -> String {
-    let mac = sealer.index(&[b"nonce", random.as_bytes()]);
-    mac[..MAC / 2].iter().map(|byte| format!("{byte:02x}")).collect()
+    /// Whether `nonce` was made here. A signature joins timestamp and nonce without a mark between
+    /// them, so digits before and anything behind change nothing.
+    pub fn made_nonce(&self, nonce: &str) -> bool {
+        let nonce = nonce.trim_start_matches(|c: char| c.is_ascii_digit());
+        let (Some(random), Some(claimed)) = (nonce.get(..RANDOM), nonce.get(RANDOM..RANDOM + MAC)) else {
+            return false;
+        };
+        self.nonce_mac(random).as_bytes().ct_eq(claimed.as_bytes()).into()
+    }
+
+    fn nonce_mac(&self, random: &str) -> String {
+        text::hex(&self.mac(&[b"nonce", random.as_bytes()])[..MAC / 2])
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::Random;
 
     #[test]
     fn own_nonces_are_known_and_no_others() {
-        let (ours, theirs) = (Sealer::new(&[1; 32]), Sealer::new(&[2; 32]));
-        let nonce = fresh(&ours);
-        assert!(is_ours(&ours, &nonce) && !is_ours(&theirs, &nonce));
-        assert_ne!(fresh(&ours), nonce);
+        let (ours, theirs) = (Keys::new(&[1; 32], Random::System), Keys::new(&[2; 32], Random::System));
+        let nonce = ours.nonce();
+        assert!(ours.made_nonce(&nonce) && !theirs.made_nonce(&nonce));
+        assert_ne!(ours.nonce(), nonce);
         assert!(nonce.starts_with('w') && nonce.bytes().all(|b| b.is_ascii_alphanumeric()), "{nonce}");
         // What could be shifted over from a timestamp before it, or a ciphertext behind it.
-        assert!(is_ours(&ours, &format!("506{nonce}")) && is_ours(&ours, &format!("{nonce}AbC=")));
+        assert!(ours.made_nonce(&format!("506{nonce}")) && ours.made_nonce(&format!("{nonce}AbC=")));
         for other in [
             "",
             "1320562132",
@@ -67,7 +67,7 @@ mod tests {
             &nonce.to_uppercase(),
             "汉字汉字汉字汉字汉字",
         ] {
-            assert!(!is_ours(&ours, other), "{other}");
+            assert!(!ours.made_nonce(other), "{other}");
         }
     }
 }

@@ -6,6 +6,7 @@
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use base64::Engine as _;
@@ -13,14 +14,16 @@ use base64::prelude::BASE64_STANDARD;
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use hmac::Mac as _;
-use rand::RngExt as _;
 use secrecy::{ExposeSecret as _, SecretString};
+
+use super::{Inner, Keys};
+use crate::random::Random;
 
 const NONCE: usize = 24;
 
-/// The place of a sealed value; part of what is authenticated.
+/// Where a sealed value stands; part of what is authenticated.
 #[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
+pub struct Cell<'a> {
     /// Table name.
     pub table: &'a str,
     /// Primary key, joined by `/` where it has several columns.
@@ -29,8 +32,8 @@ pub struct Place<'a> {
     pub column: &'a str,
 }
 
-impl Place<'_> {
-    /// Length-prefixed, so that no two places share their bytes.
+impl Cell<'_> {
+    /// Length-prefixed, so that no two cells share their bytes.
     fn bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(12 + self.table.len() + self.row.len() + self.column.len());
         for part in [self.table, self.row, self.column] {
@@ -41,36 +44,24 @@ impl Place<'_> {
     }
 }
 
-/// The sealed bytes are not ours: another key, another place, or damage.
+/// The sealed bytes are not ours: another key, another cell, or damage.
 #[derive(Debug, thiserror::Error)]
 #[error("a sealed value does not open: wrong master key, or the database was tampered with")]
 pub struct Unsealable;
 
-/// The master key, ready for use.
-pub struct Sealer {
-    cipher: XChaCha20Poly1305,
-    index_key: [u8; 32],
-}
-
-impl std::fmt::Debug for Sealer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Sealer")
-    }
-}
-
-impl Sealer {
+impl Keys {
     /// From 32 raw bytes.
-    pub fn new(key: &[u8; 32]) -> Self {
-        let index_key = hmac_sha256(key, b"wxgate index key v1");
-        Self { cipher: XChaCha20Poly1305::new(key.into()), index_key }
+    pub fn new(key: &[u8; 32], random: Random) -> Self {
+        let mac_key = hmac_sha256(key, b"wxgate index key v1");
+        Self(Arc::new(Inner { cipher: XChaCha20Poly1305::new(key.into()), mac_key, random }))
     }
 
     /// From the configured base64 text.
-    pub fn from_base64(text: &SecretString) -> anyhow::Result<Self> {
+    pub fn from_base64(text: &SecretString, random: Random) -> anyhow::Result<Self> {
         let bytes = BASE64_STANDARD.decode(text.expose_secret().trim()).ok();
         let key: Option<[u8; 32]> = bytes.and_then(|b| b.try_into().ok());
         match key {
-            Some(key) => Ok(Self::new(&key)),
+            Some(key) => Ok(Self::new(&key, random)),
             None => bail!(
                 "store.master_key 须为 32 字节的 base64（44 个字符），可用 `openssl rand -base64 32` 生成"
             ),
@@ -78,7 +69,7 @@ impl Sealer {
     }
 
     /// The key in `path`; made there (mode 0600) if it is missing and `may_make` holds.
-    pub fn from_file(path: &Path, may_make: bool) -> anyhow::Result<Self> {
+    pub fn from_file(path: &Path, may_make: bool, random: Random) -> anyhow::Result<Self> {
         if !path.exists() {
             if !may_make {
                 bail!(
@@ -87,7 +78,7 @@ impl Sealer {
                     path.display()
                 );
             }
-            let key: [u8; 32] = rand::rng().random();
+            let key: [u8; 32] = random.bytes();
             let mut file = std::fs::OpenOptions::new()
                 .write(true)
                 .create_new(true)
@@ -97,41 +88,42 @@ impl Sealer {
             file.write_all(BASE64_STANDARD.encode(key).as_bytes())?;
             file.sync_all()?;
             tracing::info!(path = %path.display(), "主密钥已生成，请备份：没有它，数据库里的令牌和密钥打不开");
-            return Ok(Self::new(&key));
+            return Ok(Self::new(&key, random));
         }
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("无法读取主密钥文件 {}", path.display()))?;
-        Self::from_base64(&text.into()).with_context(|| format!("主密钥文件 {}", path.display()))
+        Self::from_base64(&text.into(), random).with_context(|| format!("主密钥文件 {}", path.display()))
     }
 
-    /// Seals `plain` for `place`.
-    pub fn seal(&self, place: Place<'_>, plain: &[u8]) -> Vec<u8> {
-        let nonce: [u8; NONCE] = rand::rng().random();
-        let payload = Payload { msg: plain, aad: &place.bytes() };
+    /// Seals `plain` for `cell`.
+    pub fn seal(&self, cell: Cell<'_>, plain: &[u8]) -> Vec<u8> {
+        let nonce: [u8; NONCE] = self.0.random.bytes();
+        let payload = Payload { msg: plain, aad: &cell.bytes() };
         let sealed = self
+            .0
             .cipher
             .encrypt(&XNonce::from(nonce), payload)
             .expect("XChaCha20-Poly1305 refuses only messages over 256 GiB");
         [nonce.as_slice(), &sealed].concat()
     }
 
-    /// Opens what [`Sealer::seal`] made for the same place.
-    pub fn open(&self, place: Place<'_>, sealed: &[u8]) -> Result<Vec<u8>, Unsealable> {
+    /// Opens what [`Keys::seal`] made for the same cell.
+    pub fn open(&self, cell: Cell<'_>, sealed: &[u8]) -> Result<Vec<u8>, Unsealable> {
         let (nonce, sealed) = sealed.split_at_checked(NONCE).ok_or(Unsealable)?;
         let nonce: [u8; NONCE] = nonce.try_into().map_err(|_| Unsealable)?;
-        let payload = Payload { msg: sealed, aad: &place.bytes() };
-        self.cipher.decrypt(&XNonce::from(nonce), payload).map_err(|_| Unsealable)
+        let payload = Payload { msg: sealed, aad: &cell.bytes() };
+        self.0.cipher.decrypt(&XNonce::from(nonce), payload).map_err(|_| Unsealable)
     }
 
     /// A row key for something that must not stand in the store in clear (a code, say), and a MAC
     /// that only this master key's owner can make.
-    pub fn index(&self, parts: &[&[u8]]) -> [u8; 32] {
+    pub fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
         let mut text = Vec::new();
         for part in parts {
             text.extend_from_slice(&(part.len() as u32).to_be_bytes());
             text.extend_from_slice(part);
         }
-        hmac_sha256(&self.index_key, &text)
+        hmac_sha256(&self.0.mac_key, &text)
     }
 }
 
@@ -146,29 +138,33 @@ fn hmac_sha256(key: &[u8; 32], message: &[u8]) -> [u8; 32] {
 mod tests {
     use super::*;
 
-    const HERE: Place<'_> = Place { table: "credentials", row: "wx1/access_token", column: "value" };
+    const HERE: Cell<'_> = Cell { table: "credentials", row: "wx1/access_token", column: "value" };
+
+    fn keys(n: u8) -> Keys {
+        Keys::new(&[n; 32], Random::System)
+    }
 
     #[test]
     fn what_is_sealed_opens_only_in_its_place_and_under_its_key() {
-        let sealer = Sealer::new(&[7; 32]);
-        let sealed = sealer.seal(HERE, b"token");
-        assert_eq!(sealer.open(HERE, &sealed).unwrap(), b"token");
-        assert!(sealer.open(Place { row: "wx2/access_token", ..HERE }, &sealed).is_err());
-        assert!(Sealer::new(&[8; 32]).open(HERE, &sealed).is_err());
+        let keys_7 = keys(7);
+        let sealed = keys_7.seal(HERE, b"token");
+        assert_eq!(keys_7.open(HERE, &sealed).unwrap(), b"token");
+        assert!(keys_7.open(Cell { row: "wx2/access_token", ..HERE }, &sealed).is_err());
+        assert!(keys(8).open(HERE, &sealed).is_err());
         for cut in 0..sealed.len() {
-            assert!(sealer.open(HERE, &sealed[..cut]).is_err());
+            assert!(keys_7.open(HERE, &sealed[..cut]).is_err());
         }
-        assert_ne!(sealer.seal(HERE, b"token"), sealed, "every sealing has its own nonce");
+        assert_ne!(keys_7.seal(HERE, b"token"), sealed, "every sealing has its own nonce");
     }
 
     #[test]
     fn a_lost_key_file_is_never_made_anew_over_existing_data() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("wxgate.key");
-        let sealed = Sealer::from_file(&path, true).unwrap().seal(HERE, b"x");
-        assert!(Sealer::from_file(&path, false).unwrap().open(HERE, &sealed).is_ok());
+        let sealed = Keys::from_file(&path, true, Random::System).unwrap().seal(HERE, b"x");
+        assert!(Keys::from_file(&path, false, Random::System).unwrap().open(HERE, &sealed).is_ok());
         std::fs::remove_file(&path).unwrap();
-        assert!(Sealer::from_file(&path, false).unwrap_err().to_string().contains("不见了"));
+        assert!(Keys::from_file(&path, false, Random::System).unwrap_err().to_string().contains("不见了"));
         assert!(!path.exists());
     }
 }

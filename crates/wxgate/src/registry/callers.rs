@@ -9,9 +9,11 @@ use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use crate::config::{CallerEntry, Config};
-use crate::rules::rights::{ApiPatterns, AppPatterns};
+use crate::config::Config;
+use crate::entries::CallerEntry;
+use crate::keys::Holder;
 use crate::registry::usage::Usage;
+use crate::rules::rights::{ApiPatterns, AppPatterns};
 
 /// One caller as it is now.
 #[derive(Debug)]
@@ -92,26 +94,21 @@ impl Caller {
     }
 }
 
-/// Who holds a gateway token, without saying the key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Holder(pub [u8; 16]);
-
 /// The callers of one configuration.
 #[derive(Debug)]
 pub struct Callers {
     /// By the first half of the key's SHA-256; the second half is compared in constant time.
-    keyed: HashMap<[u8; 16], ([u8; 16], Arc<Caller>)>,
+    keyed: HashMap<Holder, ([u8; 16], Arc<Caller>)>,
     keyless: Vec<Arc<Caller>>,
     anonymous: Option<Arc<Caller>>,
 }
 
 /// Compares digests only, and both halves decide: a lookup's time tells nothing of the key.
-fn digest(key: &str) -> ([u8; 16], [u8; 16]) {
+fn digest(key: &str) -> (Holder, [u8; 16]) {
     let digest: [u8; 32] = Sha256::digest(key.as_bytes()).into();
-    let (mut index, mut rest) = ([0; 16], [0; 16]);
-    index.copy_from_slice(&digest[..16]);
+    let mut rest = [0; 16];
     rest.copy_from_slice(&digest[16..]);
-    (index, rest)
+    (Holder::of_digest(&digest), rest)
 }
 
 impl Callers {
@@ -119,7 +116,7 @@ impl Callers {
     pub fn new(config: &Config, before: Option<&Self>) -> Self {
         let mut keyed = HashMap::new();
         let mut keyless = Vec::new();
-        for entry in &config.callers {
+        for entry in &config.entries.callers {
             let caller = Arc::new(Caller::new(entry, before));
             for key in [&entry.key, &entry.previous_key].into_iter().flatten() {
                 let (index, rest) = digest(key.expose_secret());
@@ -142,13 +139,12 @@ impl Callers {
 
     /// What a gateway token remembers of whoever showed `key` (or needed none): it dies with that.
     pub fn holder(caller: &Caller, key: Option<&str>) -> Holder {
-        let text = key.map_or_else(|| format!("\0{}", caller.name), str::to_owned);
-        Holder(digest(&text).0)
+        Holder::new(key, &caller.name)
     }
 
     /// The caller that [`Callers::holder`] meant, and whether it needs no key.
     pub fn by_holder(&self, holder: &Holder) -> Option<(&Arc<Caller>, bool)> {
-        if let Some((_, caller)) = self.keyed.get(&holder.0) {
+        if let Some((_, caller)) = self.keyed.get(holder) {
             return Some((caller, false));
         }
         let keyless = self.keyless.iter().chain(&self.anonymous);

@@ -2,7 +2,7 @@
 
 use rand::RngExt as _;
 
-use crate::config::TokenMode;
+use crate::entries::TokenMode;
 
 const SECOND: i64 = 1000;
 const MINUTE: i64 = 60 * SECOND;

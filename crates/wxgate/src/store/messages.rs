@@ -1,7 +1,8 @@
 //! Messages from WeChat and their deliveries, as the rest sees them.
 
-use super::{Store, StoreError, hex};
-use crate::keys::seal::Place;
+use super::{Store, StoreError};
+use crate::keys::Cell;
+use crate::text::hex;
 
 /// A message to keep, before it is acknowledged.
 #[derive(Clone, Debug)]
@@ -244,7 +245,7 @@ pub struct DeliveryQuery {
 impl Store {
     /// What makes a message the same as another.
     pub fn message_digest(&self, appid: &str, body: &[u8]) -> [u8; 32] {
-        self.sealer.index(&[b"message", appid.as_bytes(), body])
+        self.keys.mac(&[b"message", appid.as_bytes(), body])
     }
 
     /// Keeps a message with its deliveries, in one transaction, unless it was there already.
@@ -253,7 +254,7 @@ impl Store {
         let created = u32::try_from(event.create_time).unwrap_or_default();
         let seen = [b"m".as_slice(), &created.to_be_bytes(), &digest].concat();
         let signature = event.signature.as_deref().map(|text| self.signature_key(text));
-        let sealed = self.sealer.seal(body_place(&hex(&digest)), &event.body);
+        let sealed = self.keys.seal(body_place(&hex(&digest)), &event.body);
         let event = NewEvent { body: sealed, ..event };
         match self.db.accept(event, seen, signature).await? {
             Accepted::Duplicate { event, answer } => {
@@ -266,13 +267,13 @@ impl Store {
 
     /// Remembers the answer a message got, for its duplicates.
     pub async fn keep_answer(&self, event: &Kept, answer: &[u8]) -> Result<(), StoreError> {
-        let sealed = self.sealer.seal(answer_place(&hex(&event.seen)), answer);
+        let sealed = self.keys.seal(answer_place(&hex(&event.seen)), answer);
         self.db.keep_answer(event.seen.clone(), sealed).await
     }
 
     fn open_answer(&self, event: &Kept, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
         let row = hex(&event.seen);
-        self.sealer
+        self.keys
             .open(answer_place(&row), sealed)
             .map_err(|error| StoreError::Corrupt(format!("seen {row}: {error}").into()))
     }
@@ -283,7 +284,7 @@ impl Store {
     }
 
     fn signature_key(&self, signature: &str) -> Vec<u8> {
-        [b"s".as_slice(), &self.sealer.index(&[b"signature", signature.as_bytes()])].concat()
+        [b"s".as_slice(), &self.keys.mac(&[b"signature", signature.as_bytes()])].concat()
     }
 
     /// Takes on at most `limit` deliveries of `route` that are due at `now`, until `leased_until`;
@@ -298,7 +299,7 @@ impl Store {
         let (rows, next) = self.db.claim(route.to_owned(), now, limit, leased_until).await?;
         let mut claimed = Vec::with_capacity(rows.len());
         for row in rows {
-            match self.sealer.open(body_place(&hex(&row.digest)), &row.sealed) {
+            match self.keys.open(body_place(&hex(&row.digest)), &row.sealed) {
                 Ok(body) => claimed.push(Claimed {
                     id: row.id,
                     attempt: row.attempt,
@@ -370,7 +371,7 @@ impl Store {
     /// One message, in clear.
     pub async fn event_body(&self, id: i64) -> Result<Option<Vec<u8>>, StoreError> {
         let Some((digest, sealed)) = self.db.event_body(id).await? else { return Ok(None) };
-        match self.sealer.open(body_place(&hex(&digest)), &sealed) {
+        match self.keys.open(body_place(&hex(&digest)), &sealed) {
             Ok(body) => Ok(Some(body)),
             Err(error) => Err(StoreError::Corrupt(format!("events {id}: {error}").into())),
         }
@@ -382,10 +383,10 @@ impl Store {
     }
 }
 
-fn body_place(row: &str) -> Place<'_> {
-    Place { table: "events", row, column: "body" }
+fn body_place(row: &str) -> Cell<'_> {
+    Cell { table: "events", row, column: "body" }
 }
 
-fn answer_place(row: &str) -> Place<'_> {
-    Place { table: "seen", row, column: "answer" }
+fn answer_place(row: &str) -> Cell<'_> {
+    Cell { table: "seen", row, column: "answer" }
 }

@@ -10,8 +10,8 @@ use wechat::answer::ApiError;
 use wechat::catalog::{GET_TICKET, STABLE_TOKEN, TOKEN};
 
 use super::Tokens;
+use crate::entries::TokenMode;
 use crate::registry::App;
-use crate::config::TokenMode;
 use crate::slots::policy::Failure;
 use crate::slots::{Gate, Kind, Token, TokenError, ageing, refuses_token};
 use crate::transport::{Answer, Lost, json_answer};

@@ -14,8 +14,8 @@ use wechat::answer::ApiError;
 use wechat::catalog::Host;
 
 use super::{Failure, Upstream, picture_type};
-use crate::registry::App;
 use crate::net::{Download, STALL};
+use crate::registry::App;
 use crate::slots::{Kind, Token, refuses_token};
 use crate::transport::{Lost, Payload, causes};
 

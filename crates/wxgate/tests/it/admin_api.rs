@@ -32,8 +32,7 @@ async fn only_the_admin_token_opens_it() {
         }
     }
     // Without a token set nothing opens it, the empty one least of all.
-    let config =
-        wxgate::config::parse(app.text(), "t", app.dir.path(), &wxgate::config::Environment::new()).unwrap();
+    let config = wxgate::config::parse(app.text(), "t", app.dir.path(), &Default::default()).unwrap();
     app.stop().await;
     let listeners = wxgate::gateway::Listeners::bind(&config.server).await.unwrap();
     let running = wxgate::gateway::start(config, wxgate::clock::Clock::System, listeners).await.unwrap();

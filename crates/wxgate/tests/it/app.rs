@@ -13,9 +13,10 @@ use hyper_util::rt::TokioExecutor;
 use sandbox::Sandbox;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use wxgate::gateway::{Listeners, Running};
 use wxgate::clock::{Clock, ManualClock};
-use wxgate::config::{self, Environment};
+use wxgate::config;
+use wxgate::entries::{Environment, Mistakes};
+use wxgate::gateway::{Listeners, Running};
 
 use crate::signed::Callback;
 
@@ -173,7 +174,7 @@ impl TestApp {
         app
     }
 
-    pub(crate) fn config(&self, text: &str) -> Result<config::Config, config::Problems> {
+    pub(crate) fn config(&self, text: &str) -> Result<config::Config, Mistakes> {
         let environment = [("WXGATE_ADMIN_TOKEN".to_owned(), ADMIN_TOKEN.to_owned())];
         config::parse(text, "test.toml", self.dir.path(), &Environment::from(environment))
     }

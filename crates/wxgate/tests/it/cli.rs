@@ -179,10 +179,11 @@ async fn init_tries_the_account_and_writes_what_check_accepts() {
     );
     // What to paste into 公众平台 is what the file says.
     let path = dir.path().join("wxgate.toml");
-    let written = config::load(&path, &config::Environment::new()).unwrap();
-    let token = secrecy::ExposeSecret::expose_secret(&**written.apps[0].callback_tokens.first().unwrap());
+    let written = config::load(&path, &Default::default()).unwrap();
+    let token =
+        secrecy::ExposeSecret::expose_secret(&**written.entries.apps[0].callback_tokens.first().unwrap());
     assert!(said.contains(token) && said.contains(&format!("/v1/service/wx/wxmsg/{OFFICIAL}")), "{said}");
-    assert_eq!(written.apps[0].aes_keys.len(), 1);
+    assert_eq!(written.entries.apps[0].aes_keys.len(), 1);
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
 
@@ -214,7 +215,7 @@ fn what_the_small_commands_print_and_how_they_end() {
     };
     assert_eq!(stdout(&["config", "default"]), wxgate::config::DEFAULT_TOML);
     assert_eq!(stdout(&["openapi"]), wxgate::http::service::openapi::DOCUMENT);
-    assert!(wxgate::config::is_key(stdout(&["key", "new"]).trim()));
+    assert!(wxgate::entries::is_key(stdout(&["key", "new"]).trim()));
     for wrong in [&[][..], &["nonsense"], &["serve", "--nonsense"], &["key"]] {
         assert_eq!(run(wrong, dir.path(), "").status.code(), Some(2), "{wrong:?}");
     }

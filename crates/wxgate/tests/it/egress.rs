@@ -11,8 +11,8 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Error;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use wxgate::rules::egress::{Egress, Forbidden, Resolver};
 use wxgate::net::{Client, forbidden};
+use wxgate::rules::egress::{Egress, Forbidden, Resolver};
 
 const METADATA: &str = "169.254.169.254";
 

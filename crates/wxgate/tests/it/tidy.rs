@@ -66,7 +66,7 @@ fn only_tokens_and_upstream_put_a_token_on_the_wire() {
 fn only_the_inbox_commits_messages_and_only_deliveries_send_them() {
     nowhere_but(WXGATE, "store.accept(", &["inbox"]);
     nowhere_but(WXGATE, "store.record(", &["delivery"]);
-    nowhere_but(WXGATE, "Client::guarded(", &["app.rs", "cli/route.rs", "net"]);
+    nowhere_but(WXGATE, "Client::guarded(", &["gateway.rs", "cli/route.rs", "net"]);
 }
 
 #[test]
@@ -109,11 +109,21 @@ fn dependencies_point_one_way() {
         ("net", &["crate::http", "crate::http::service", "crate::tokens", "crate::registry", "crate::cli"]),
         (
             "transport",
-            &["crate::http", "crate::tokens", "crate::slots", "crate::registry", "crate::upstream", "crate::cli"],
+            &[
+                "crate::http",
+                "crate::tokens",
+                "crate::slots",
+                "crate::registry",
+                "crate::upstream",
+                "crate::cli",
+            ],
         ),
         ("slots", &["crate::http", "crate::tokens::", "crate::registry", "crate::upstream", "crate::cli"]),
         ("apps", &["crate::http", "crate::tokens", "crate::upstream", "crate::cli"]),
-        ("tokens", &["crate::upstream", "crate::http", "crate::http::service", "crate::gateway::", "crate::cli"]),
+        (
+            "tokens",
+            &["crate::upstream", "crate::http", "crate::http::service", "crate::gateway::", "crate::cli"],
+        ),
         ("upstream", &["crate::http", "crate::http::service", "crate::gateway::", "crate::cli"]),
         ("http", &["crate::gateway::", "crate::cli", "sandbox::"]),
         ("gateway_token", &["crate::config", "crate::registry", "crate::store", "crate::http"]),

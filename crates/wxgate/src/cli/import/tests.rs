@@ -108,8 +108,8 @@ fn everything_but_the_routes_is_what_this_version_reads() {
     let (text, _) = convert(YAML).unwrap();
     let without = text.split("\n[[routes]]").next().unwrap();
     let config = crate::config::parse(without, "wxgate.toml", "".as_ref(), &Default::default()).unwrap();
-    assert_eq!((config.apps.len(), config.callers.len()), (2, 1));
-    assert!(config.callers[0].key.is_none());
+    assert_eq!((config.entries.apps.len(), config.entries.callers.len()), (2, 1));
+    assert!(config.entries.callers[0].key.is_none());
 }
 
 #[test]

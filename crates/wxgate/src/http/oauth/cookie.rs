@@ -8,7 +8,8 @@ use http::header::GetAll;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::keys::seal::{Place, Sealer};
+use crate::keys::{Cell, Keys};
+use crate::text;
 
 const PREFIX: &str = "wxgate_login_";
 /// Longest cookie, name and value: browsers drop what is over 4096.
@@ -33,20 +34,20 @@ pub(super) struct Login {
 
 /// The browser's cookies, as far as they are ours.
 pub(super) struct Jar<'a> {
-    sealer: &'a Sealer,
+    keys: &'a Keys,
     /// Where they are sent.
     callback: &'a Url,
 }
 
 impl<'a> Jar<'a> {
-    pub(super) fn new(sealer: &'a Sealer, callback: &'a Url) -> Self {
-        Self { sealer, callback }
+    pub(super) fn new(keys: &'a Keys, callback: &'a Url) -> Self {
+        Self { keys, callback }
     }
 
     /// `Set-Cookie` for a login under WeChat's `state`; `None`: no browser would keep it.
     pub(super) fn put(&self, state: &str, login: &Login) -> Option<String> {
         let name = self.name(state);
-        let sealed = self.sealer.seal(place(&name), &serde_json::to_vec(login).ok()?);
+        let sealed = self.keys.seal(cell(&name), &serde_json::to_vec(login).ok()?);
         let value = BASE64_URL_SAFE_NO_PAD.encode(sealed);
         (name.len() + value.len() <= MAX_COOKIE).then(|| self.set(&name, &value, MAX_AGE_SECS))
     }
@@ -72,14 +73,13 @@ impl<'a> Jar<'a> {
 
     fn open(&self, name: &str, value: &str) -> Option<Login> {
         let sealed = BASE64_URL_SAFE_NO_PAD.decode(value).ok()?;
-        serde_json::from_slice(&self.sealer.open(place(name), &sealed).ok()?).ok()
+        serde_json::from_slice(&self.keys.open(cell(name), &sealed).ok()?).ok()
     }
 
     /// Belongs to `state` and doesn't show it.
     fn name(&self, state: &str) -> String {
-        let index = self.sealer.index(&[b"oauth cookie", state.as_bytes()]);
-        let hex: String = index[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{PREFIX}{hex}")
+        let index = self.keys.mac(&[b"oauth cookie", state.as_bytes()]);
+        format!("{PREFIX}{}", text::hex(&index[..16]))
     }
 
     fn set(&self, name: &str, value: &str, max_age: u32) -> String {
@@ -99,8 +99,8 @@ fn ours<'a>(cookies: &GetAll<'a, HeaderValue>) -> impl Iterator<Item = (&'a str,
     })
 }
 
-fn place(name: &str) -> Place<'_> {
-    Place { table: "oauth", row: name, column: "cookie" }
+fn cell(name: &str) -> Cell<'_> {
+    Cell { table: "oauth", row: name, column: "cookie" }
 }
 
 #[cfg(test)]
@@ -109,6 +109,7 @@ mod tests {
     use http::header::COOKIE;
 
     use super::*;
+    use crate::random::Random;
 
     fn login(n: i64) -> Login {
         Login { appid: "wx1".into(), back: "https://a.example.com/".into(), state: "s".into(), expires: n }
@@ -124,13 +125,14 @@ mod tests {
 
     #[test]
     fn a_login_comes_back_under_its_own_state_only() {
-        let (sealer, callback) = (Sealer::new(&[1; 32]), Url::parse("https://wx.example.com/p/cb").unwrap());
-        let jar = Jar::new(&sealer, &callback);
+        let (keys, callback) =
+            (Keys::new(&[1; 32], Random::System), Url::parse("https://wx.example.com/p/cb").unwrap());
+        let jar = Jar::new(&keys, &callback);
         let cookie = jar.put("state-a", &login(5)).unwrap();
         let shape = "; Path=/p/cb; Max-Age=900; HttpOnly; SameSite=Lax; Secure";
         assert!(cookie.ends_with(shape) && !cookie.contains("state-a"), "{cookie}");
         let plain = Url::parse("http://127.0.0.1/cb").unwrap();
-        assert!(!Jar::new(&sealer, &plain).put("state-a", &login(5)).unwrap().contains("Secure"));
+        assert!(!Jar::new(&keys, &plain).put("state-a", &login(5)).unwrap().contains("Secure"));
 
         let take = |state: &str, cookies: &[&str]| {
             jar.take(state, &headers(cookies).get_all(COOKIE)).map(|login| login.expires)
@@ -145,14 +147,15 @@ mod tests {
         assert_eq!(take("state-b", &[&moved]), None, "a cookie under another name");
         assert_eq!(take("state-a", &[&format!("{name}={}", &value[1..])]), None);
         assert_eq!(take("state-a", &[&format!("{name}=x"), own]), Some(5), "a planted one hides none");
-        let stranger = Sealer::new(&[2; 32]);
+        let stranger = Keys::new(&[2; 32], Random::System);
         assert!(Jar::new(&stranger, &callback).take("state-a", &headers(&[own]).get_all(COOKIE)).is_none());
     }
 
     #[test]
     fn the_number_and_the_size_of_cookies_are_bounded() {
-        let (sealer, callback) = (Sealer::new(&[1; 32]), Url::parse("http://127.0.0.1/cb").unwrap());
-        let jar = Jar::new(&sealer, &callback);
+        let (keys, callback) =
+            (Keys::new(&[1; 32], Random::System), Url::parse("http://127.0.0.1/cb").unwrap());
+        let jar = Jar::new(&keys, &callback);
         let long = |n: usize| jar.put("s", &Login { back: "x".repeat(n), ..login(1) });
         assert!(long(2048 + 800).is_some() && long(4000).is_none());
 

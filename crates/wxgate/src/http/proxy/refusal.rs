@@ -9,8 +9,8 @@ use http_body_util::Full;
 use serde_json::json;
 
 use super::target::Wrong;
-use crate::http::RequestId;
 use crate::admit::identify::Denied;
+use crate::http::RequestId;
 use crate::http::once::Unfinished;
 use crate::slots::TokenError;
 use crate::transport::Lost;

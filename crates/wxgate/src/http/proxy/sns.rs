@@ -19,11 +19,11 @@ use super::headers::{to_caller, to_wechat};
 use super::refusal::Refusal;
 use super::target::Target;
 use super::{Proxy, by_secret, named_app, passed, payload};
-use crate::registry::App;
-use crate::keys::gateway_token;
 use crate::admit::identify::{Denied, Shown, shown_key};
 use crate::http::once::Unfinished;
 use crate::http::{Body, whole};
+use crate::keys::TOKEN_PREFIX;
+use crate::registry::App;
 use crate::transport::Payload;
 use crate::upstream::{Passed, Passing, Piece};
 
@@ -210,8 +210,7 @@ impl Proxy {
             self.refuse_credentials(target, &live.callers)?;
         }
         // SDKs add theirs to every call; it means nothing to WeChat.
-        let ours =
-            target.parameter("access_token")?.filter(|token| token.value.starts_with(gateway_token::PREFIX));
+        let ours = target.parameter("access_token")?.filter(|token| token.value.starts_with(TOKEN_PREFIX));
         let emptied = ours.map(|token| (token, Piece::Raw(String::new())));
         let place = self.0.strangers.clone().try_acquire_owned().map_err(|_| Refusal::overloaded())?;
         let call = Passing {

@@ -13,11 +13,10 @@ use tokio::time::Instant;
 use super::refusal::Refusal;
 use super::target::Target;
 use super::{Proxy, by_secret, json_answer, named_app};
+use crate::http::{Body, Unread, read};
+use crate::keys::{EXPIRES_IN, Grant};
 use crate::registry::App;
 use crate::registry::callers::Callers;
-use crate::config;
-use crate::keys::gateway_token::{self, EXPIRES_IN, Grant};
-use crate::http::{Body, Unread, read};
 use crate::slots::Kind;
 use crate::upstream::Failure;
 
@@ -65,10 +64,10 @@ impl Proxy {
             (false, _) => appid,
         };
         let identity = self.admit(&live, caller.clone(), &appid, target.path)?;
-        if identity.app.entry.kind == config::Kind::Open {
+        if identity.app.entry.kind == crate::entries::AccountKind::Open {
             return Err(Failure::Token(crate::slots::TokenError::None).into());
         }
-        let token = gateway_token::issue(self.0.store.sealer(), &Grant { holder, appid }, self.0.clock.now());
+        let token = self.0.store.keys().issue(&Grant { holder, appid }, self.0.clock.now());
         Ok(json_answer(&json!({"access_token": token, "expires_in": EXPIRES_IN})))
     }
 

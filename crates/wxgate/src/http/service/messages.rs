@@ -5,7 +5,7 @@ use wechat::catalog::{Endpoint, SUBSCRIBE_BIZSEND, SUBSCRIBE_SEND, TEMPLATE_SEND
 
 use super::fields::Fields;
 use super::{Call, Done, Service};
-use crate::config::Kind;
+use crate::entries::AccountKind;
 use crate::problem::Problem;
 
 impl Service {
@@ -16,8 +16,8 @@ impl Service {
 
     pub(super) async fn subscribe_message(&self, call: &Call) -> Result<Done, Problem> {
         let (endpoint, own): (_, &[&str]) = match call.app.entry.kind {
-            Kind::Mini => (&SUBSCRIBE_SEND, &["page", "miniprogram_state", "lang"]),
-            Kind::Official | Kind::Open => (&SUBSCRIBE_BIZSEND, &["page", "miniprogram"]),
+            AccountKind::Mini => (&SUBSCRIBE_SEND, &["page", "miniprogram_state", "lang"]),
+            AccountKind::Official | AccountKind::Open => (&SUBSCRIBE_BIZSEND, &["page", "miniprogram"]),
         };
         let mut message = Map::new();
         message.insert("touser".to_owned(), receiver(&call.fields)?.into());

@@ -1,14 +1,15 @@
-//! `[[routes]]`: which messages go where, and how.
+//! A route: which messages go where, and how.
 
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
-use toml::Value;
+use serde_json::Value;
 use url::Url;
 use wechat::crypt::AesKey;
 
-use super::reader::Reader;
-use super::{Problem, Secret, WebhookSecret};
+use super::origin::Origin;
+use super::secret::{Secret, WebhookSecret};
+use super::table::Table;
 use crate::rules::egress;
 use crate::rules::filter::Filter;
 
@@ -18,7 +19,7 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(120);
 const LONGEST_RETRY: Duration = Duration::from_secs(30 * 86400);
 const MOST_RETRIES: usize = 100;
 
-/// One `[[routes]]`.
+/// One route's settings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RouteEntry {
     /// For logs, and the name its deliveries are kept under.
@@ -39,6 +40,8 @@ pub struct RouteEntry {
     pub timeout: Duration,
     /// Waits before each further attempt.
     pub retry: Vec<Duration>,
+    /// Who set it up.
+    pub origin: Origin,
 }
 
 /// A URL in which `{appid}` is filled in.
@@ -84,47 +87,46 @@ impl Target {
     }
 }
 
-pub(super) fn route(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> RouteEntry {
+/// Judges `s`; mistakes are written down in it.
+pub(super) fn route(s: &mut Table<'_>, origin: Origin) -> RouteEntry {
     let name = s.string("name", "");
     if name.is_empty() {
-        s.problem("name", "缺少：给路由起个名字，日志和投递记录里用它");
+        s.mistake("name", "缺少：给路由起个名字，日志和投递记录里用它");
     }
     let lists = ["apps", "events", "openids", "scenes"].map(|key| s.strings(key, &[]));
     let filter = Filter::parse(&lists).unwrap_or_else(|(key, wrong)| {
-        s.problem(key, format!("\"{wrong}\" 不是有效的模式：见 `wxgate config default` 里的例子"));
+        s.mistake(key, format!("\"{wrong}\" 不是有效的模式：见 `wxgate config default` 里的例子"));
         Filter::default()
     });
     let text = s.string("target", "");
     let target = Target::parse(&text).unwrap_or_else(|error| {
         let what = "应是 http(s) 地址，如 \"http://10.0.0.5:8080/wx\"";
-        s.problem(
+        s.mistake(
             "target",
             if text.is_empty() { format!("缺少：{what}") } else { format!("{what}：{error}") },
         );
         Target(String::new())
     });
-    let form =
-        if s.choice("format", &[("wechat", false), ("json", true)]) { json(&mut s) } else { wechat(&mut s) };
+    let form = if s.choice("format", &[("wechat", false), ("json", true)]) { json(s) } else { wechat(s) };
     let reply = s.bool("reply", false);
     let reply_wait = s.duration("reply_wait", "4.5s");
     if reply_wait.is_zero() || reply_wait > LONGEST_REPLY_WAIT {
-        s.problem("reply_wait", "应大于 0，最多 \"4.5s\"：微信只等 5 秒");
+        s.mistake("reply_wait", "应大于 0，最多 \"4.5s\"：微信只等 5 秒");
     }
     s.later("late_reply", &Value::String(String::new()));
     let stop = s.bool("stop", false);
     let concurrency = s.integer("concurrency", 8);
     if !(1..=1024).contains(&concurrency) {
-        s.problem("concurrency", "应在 1 到 1024 之间");
+        s.mistake("concurrency", "应在 1 到 1024 之间");
     }
     let timeout = s.duration("timeout", "15s");
     if timeout.is_zero() || timeout > LONGEST_TIMEOUT {
-        s.problem("timeout", "应在 1ms 到 120s 之间");
+        s.mistake("timeout", "应在 1ms 到 120s 之间");
     }
     let retry = s.durations("retry", &["5s", "30s", "2m", "10m", "1h", "3h", "6h", "12h", "24h"]);
     if retry.len() > MOST_RETRIES || retry.iter().any(|wait| *wait > LONGEST_RETRY) {
-        s.problem("retry", "最多 100 次，每次最多等 30d");
+        s.mistake("retry", "最多 100 次，每次最多等 30d");
     }
-    s.finish(problems);
     RouteEntry {
         name,
         filter,
@@ -135,13 +137,14 @@ pub(super) fn route(mut s: Reader<'_>, problems: &mut Vec<Problem>) -> RouteEntr
         concurrency,
         timeout,
         retry,
+        origin,
     }
 }
 
-fn wechat(s: &mut Reader<'_>) -> Form {
+fn wechat(s: &mut Table<'_>) -> Form {
     for key in ["secret", "previous_secret"] {
         if s.secret(key).is_some() {
-            s.problem(key, "只用于 format = \"json\"；format = \"wechat\" 用 token 签名");
+            s.mistake(key, "只用于 format = \"json\"；format = \"wechat\" 用 token 签名");
         }
     }
     let token = s.secret("token");
@@ -150,7 +153,7 @@ fn wechat(s: &mut Reader<'_>) -> Form {
         Some(text) if text.expose_secret() == "app" => Seal::App,
         Some(text) => AesKey::parse(text.expose_secret()).map_or_else(
             |_| {
-                s.problem(
+                s.mistake(
                     "aes_key",
                     "应是 43 个字母和数字的 EncodingAESKey，或 \"app\"（用公众号自己的），或空（不加密）",
                 );
@@ -162,22 +165,22 @@ fn wechat(s: &mut Reader<'_>) -> Form {
     Form::Wechat { token, seal }
 }
 
-fn json(s: &mut Reader<'_>) -> Form {
+fn json(s: &mut Table<'_>) -> Form {
     for key in ["token", "aes_key"] {
         if s.secret(key).is_some() {
-            s.problem(key, "只用于 format = \"wechat\"；format = \"json\" 用 secret 签名");
+            s.mistake(key, "只用于 format = \"wechat\"；format = \"json\" 用 secret 签名");
         }
     }
     let what = "应是 Standard Webhooks 密钥：\"whsec_\" 加 24 到 64 字节的 base64，如 echo whsec_$(openssl rand -base64 32)";
     let mut secrets = Vec::new();
     for key in ["secret", "previous_secret"] {
-        let before = s.problems();
+        let before = s.mistakes();
         match s.secret(key) {
             Some(text) => match WebhookSecret::parse(text.expose_secret()) {
                 Some(secret) => secrets.push(secret),
-                None => s.problem(key, what),
+                None => s.mistake(key, what),
             },
-            None if key == "secret" && s.problems() == before => s.problem(key, format!("缺少：{what}")),
+            None if key == "secret" && s.mistakes() == before => s.mistake(key, format!("缺少：{what}")),
             None => {}
         }
     }

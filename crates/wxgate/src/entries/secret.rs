@@ -7,9 +7,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{Environment, Problem};
-
-/// A secret of the configuration. Equal secrets are equal configuration, nothing more: this is no
+/// A secret that an operator set. Equal secrets are equal configuration, nothing more: this is no
 /// comparison with what somebody sent.
 #[derive(Clone, Default)]
 pub struct Secret(SecretString);
@@ -61,25 +59,4 @@ impl fmt::Debug for WebhookSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("WebhookSecret(…)")
     }
-}
-
-/// The secret in the variable `name`, or in the file that `name_FILE` names.
-pub(super) fn from_environment(
-    name: &str,
-    environment: &Environment,
-    problems: &mut Vec<Problem>,
-) -> Option<Secret> {
-    let file = format!("{name}_FILE");
-    let (key, text) = match (environment.get(name), environment.get(&file)) {
-        (Some(value), _) => (name.to_owned(), Ok(value.clone())),
-        (None, Some(path)) => (file, std::fs::read_to_string(path)),
-        (None, None) => return None,
-    };
-    let problem = match text {
-        Ok(text) if !text.trim().is_empty() => return Some(text.trim().to_owned().into()),
-        Ok(_) => "是空的：给出值，或去掉这个环境变量".to_owned(),
-        Err(error) => format!("读不到文件：{error}"),
-    };
-    problems.push(Problem { key, text: problem });
-    None
 }

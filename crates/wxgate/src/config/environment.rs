@@ -1,0 +1,78 @@
+//! The environment: `WXGATE_SECTION__KEY` over the file's scalars, and secrets that stand nowhere else.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::entries::{Environment, Mistake, Secret, UNKNOWN};
+
+/// By section and key, in lower case.
+pub(super) type Overrides = BTreeMap<(String, String), String>;
+
+/// The process's environment.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub fn environment() -> Environment {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+/// Every `WXGATE_SECTION__KEY=value`.
+pub(super) fn overrides(environment: &Environment, mistakes: &mut Vec<Mistake>) -> Overrides {
+    let mut found = Overrides::new();
+    for (name, value) in environment {
+        let Some((section, key)) = name.strip_prefix("WXGATE_").and_then(|rest| rest.split_once("__")) else {
+            continue;
+        };
+        if key.contains("__") {
+            let text = "环境变量只能覆盖标量：写成 WXGATE_SECTION__KEY".to_owned();
+            mistakes.push(Mistake { key: name.clone(), text });
+            continue;
+        }
+        found.insert((section.to_lowercase(), key.to_lowercase()), value.clone());
+    }
+    found
+}
+
+/// Puts `overrides` into a file's table.
+pub(super) fn apply(overrides: &Overrides, members: &mut Map<String, Value>) {
+    for ((section, key), value) in overrides {
+        let section = members.entry(section.as_str()).or_insert_with(|| Value::Object(Map::new()));
+        // A section that is none is a mistake of its own.
+        if let Value::Object(section) = section {
+            section.insert(key.clone(), value.as_str().into());
+        }
+    }
+}
+
+/// Mistakes about what nobody knows, that an override brought in, name the variable.
+pub(super) fn name_overrides(overrides: &Overrides, sections: &[&str], mistakes: &mut [Mistake]) {
+    for (section, key) in overrides.keys() {
+        let is_known = sections.contains(&section.as_str());
+        let wrong = if is_known { format!("{section}.{key}") } else { section.clone() };
+        for mistake in mistakes.iter_mut().filter(|mistake| mistake.key == wrong && mistake.text == UNKNOWN) {
+            mistake.key = format!("WXGATE_{}__{}", section.to_uppercase(), key.to_uppercase());
+            mistake.text = match is_known {
+                true => format!("没有配置项 {section}.{key}"),
+                false => format!("环境变量指向不存在的配置节 [{section}]"),
+            };
+        }
+    }
+}
+
+/// The secret in the variable `name`, or in the file that `name_FILE` names.
+pub(super) fn secret(name: &str, environment: &Environment, mistakes: &mut Vec<Mistake>) -> Option<Secret> {
+    let file = format!("{name}_FILE");
+    let (key, text) = match (environment.get(name), environment.get(&file)) {
+        (Some(value), _) => (name.to_owned(), Ok(value.clone())),
+        (None, Some(path)) => (file, std::fs::read_to_string(path)),
+        (None, None) => return None,
+    };
+    let mistake = match text {
+        Ok(text) if !text.trim().is_empty() => return Some(text.trim().to_owned().into()),
+        Ok(_) => "是空的：给出值，或去掉这个环境变量".to_owned(),
+        Err(error) => format!("读不到文件：{error}"),
+    };
+    mistakes.push(Mistake { key, text: mistake });
+    None
+}

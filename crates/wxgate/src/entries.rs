@@ -1,0 +1,155 @@
+//! What an operator sets up: apps, callers and routes. One set of rules judges an entry, whether it comes from a
+//! configuration file or through an API: [`Entries::add`] takes a table with where it came from, [`Entries::check`] looks
+//! at what only all of them together show.
+
+mod app;
+mod caller;
+mod origin;
+mod route;
+mod secret;
+mod table;
+
+use std::collections::HashMap;
+
+use secrecy::ExposeSecret as _;
+use serde_json::{Map, Value};
+
+pub use app::{AccountKind, AppEntry, TokenMode};
+pub use caller::{CallerEntry, is_key};
+pub use origin::Origin;
+pub use route::{Form, RouteEntry, Seal, Target};
+pub use secret::{Secret, WebhookSecret};
+pub use table::{Environment, Lookup, Mistake, Mistakes, Table, UNKNOWN};
+
+/// What an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A WeChat account.
+    App,
+    /// A program that calls.
+    Caller,
+    /// Where messages go.
+    Route,
+}
+
+impl EntryKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::App, Self::Caller, Self::Route];
+
+    /// The list it stands in.
+    pub fn list(self) -> &'static str {
+        match self {
+            Self::App => "apps",
+            Self::Caller => "callers",
+            Self::Route => "routes",
+        }
+    }
+}
+
+/// Everything that is set up, each list in order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Entries {
+    /// WeChat accounts.
+    pub apps: Vec<AppEntry>,
+    /// Who may call.
+    pub callers: Vec<CallerEntry>,
+    /// Where messages go, in order.
+    pub routes: Vec<RouteEntry>,
+}
+
+impl Entries {
+    /// Judges a table and adds the entry it makes; mistakes are named by `place`, as `apps[0].secret`.
+    pub fn add(
+        &mut self,
+        kind: EntryKind,
+        members: Map<String, Value>,
+        place: &str,
+        origin: Origin,
+        lookup: Option<Lookup<'_>>,
+        mistakes: &mut Vec<Mistake>,
+    ) {
+        let mut table = Table::new(members, format!("{place}."), lookup);
+        match kind {
+            EntryKind::App => self.apps.push(app::app(&mut table, origin)),
+            EntryKind::Caller => self.callers.push(caller::caller(&mut table, origin)),
+            EntryKind::Route => self.routes.push(route::route(&mut table, origin)),
+        }
+        table.finish(UNKNOWN, mistakes);
+    }
+
+    /// What only all of them together show: values that must differ. `place` names the entry with this number in its list.
+    pub fn check(&self, place: impl Fn(EntryKind, usize) -> String, mistakes: &mut Vec<Mistake>) {
+        use EntryKind::{App, Caller, Route};
+        let mut unique = |kind, key: &str, values: Vec<&str>| {
+            let mut seen = HashMap::new();
+            for (index, value) in values.into_iter().enumerate().filter(|(_, value)| !value.is_empty()) {
+                let first = *seen.entry(value).or_insert(index);
+                if first != index {
+                    let text = format!("{value} 与 {} 重复", place(kind, first));
+                    mistakes.push(Mistake { key: format!("{}.{key}", place(kind, index)), text });
+                }
+            }
+        };
+        unique(App, "appid", self.apps.iter().map(|app| app.appid.as_str()).collect());
+        unique(App, "original_id", self.apps.iter().map(|app| app.original_id.as_str()).collect());
+        unique(Caller, "name", self.callers.iter().map(|caller| caller.name.as_str()).collect());
+        unique(Route, "name", self.routes.iter().map(|route| route.name.as_str()).collect());
+        let mut keys = HashMap::new();
+        for (index, caller) in self.callers.iter().enumerate() {
+            for key in [&caller.key, &caller.previous_key].into_iter().flatten() {
+                let first = *keys.entry(key.expose_secret()).or_insert(index);
+                if first != index {
+                    let text = format!(
+                        "与 {} 的密钥相同：每个调用方用自己的密钥（wxgate key new）",
+                        place(Caller, first)
+                    );
+                    mistakes.push(Mistake { key: format!("{}.key", place(Caller, index)), text });
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn judged(kind: EntryKind, members: Value) -> (Entries, Vec<String>) {
+        let Value::Object(members) = members else { panic!("no object") };
+        let (mut entries, mut mistakes) = (Entries::default(), Vec::new());
+        entries.add(kind, members, "it", Origin::Stored, None, &mut mistakes);
+        (entries, mistakes.into_iter().map(|mistake| mistake.key).collect())
+    }
+
+    #[test]
+    fn a_table_from_json_is_judged_as_one_from_toml() {
+        let (entries, wrong) = judged(
+            EntryKind::Caller,
+            json!({"name": "shop", "key": "key_0123456789abcdefghijklmn", "apps": ["*"], "apis": ["*"], "rate": 5, "previous_key": null}),
+        );
+        assert_eq!(
+            (wrong.len(), entries.callers[0].rate, &entries.callers[0].origin),
+            (0, 5, &Origin::Stored)
+        );
+        let (_, wrong) =
+            judged(EntryKind::Caller, json!({"name": "shop", "key": "short", "apps": "*", "rat": 1}));
+        assert_eq!(wrong, ["it.key", "it.apps", "it.apis", "it.rat"]);
+        let (entries, wrong) =
+            judged(EntryKind::App, json!({"appid": "wx1", "kind": "mini", "secret": "s", "tags": ["a"]}));
+        assert_eq!((wrong.len(), entries.apps[0].tags.len()), (0, 1));
+        let (_, wrong) =
+            judged(EntryKind::Route, json!({"name": "r", "target": "ftp://x/", "timeout": "soon"}));
+        assert_eq!(wrong, ["it.target", "it.timeout"]);
+    }
+
+    #[test]
+    fn what_comes_through_an_api_reads_no_file_and_no_variable() {
+        for secret in ["env:HOME", "file:/etc/hostname"] {
+            let (_, wrong) =
+                judged(EntryKind::App, json!({"appid": "wx1", "kind": "mini", "secret": secret}));
+            assert_eq!(wrong, ["it.secret"], "{secret}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! A caller: a program of the company that calls WeChat through wxgate.
+
+use ipnet::IpNet;
+use secrecy::ExposeSecret as _;
+use serde_json::Value;
+
+use super::origin::Origin;
+use super::secret::Secret;
+use super::table::Table;
+use crate::rules::rights::{ApiPatterns, AppPatterns};
+
+/// One caller's settings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallerEntry {
+    /// For logs and audits.
+    pub name: String,
+    /// Absent: whoever calls without a key from `networks`.
+    pub key: Option<Secret>,
+    /// Still accepted while services change over.
+    pub previous_key: Option<Secret>,
+    /// Which apps it may use.
+    pub apps: AppPatterns,
+    /// Which paths it may call.
+    pub apis: ApiPatterns,
+    /// Where it may come from; empty: anywhere.
+    pub networks: Vec<IpNet>,
+    /// Requests a second; 0: no limit.
+    pub rate: u32,
+    /// Requests at work at once; 0: no limit of its own.
+    pub concurrency: u32,
+    /// May read the real access_token.
+    pub export_token: bool,
+    /// Who set it up.
+    pub origin: Origin,
+}
+
+/// Judges `s`; mistakes are written down in it.
+pub(super) fn caller(s: &mut Table<'_>, origin: Origin) -> CallerEntry {
+    let name = s.string("name", "");
+    if name.is_empty() {
+        s.mistake("name", "缺少：给调用方起个名字，日志里用它");
+    }
+    if name == "anonymous" {
+        s.mistake("name", "anonymous 是 auth.mode = \"off\" 时无密钥调用方的名字，请换一个");
+    }
+    let before = s.mistakes();
+    let key = key(s, "key");
+    let keyless = key.is_none() && s.mistakes() == before;
+    let previous_key = self::key(s, "previous_key");
+    let apps = patterns(s, "apps", "[\"*\"]、[\"tag:prod\"] 或 [\"wx…\"]", AppPatterns::parse);
+    let apis = patterns(s, "apis", "[\"*\"] 或 [\"/v1/service/wx/*\"]", ApiPatterns::parse);
+    let networks = s.networks("networks");
+    if keyless && networks.is_empty() {
+        s.mistake(
+            "networks",
+            "没有密钥（key = \"\"）的调用方必须写明来源网段，如 [\"127.0.0.0/8\", \"10.0.0.0/8\"]",
+        );
+    }
+    let rate = s.integer("rate", 0);
+    let concurrency = s.integer("concurrency", 0);
+    let export_token = s.bool("export_token", false);
+    s.later("may_reply", &Value::Bool(false));
+    CallerEntry { name, key, previous_key, apps, apis, networks, rate, concurrency, export_token, origin }
+}
+
+fn key(s: &mut Table<'_>, name: &'static str) -> Option<Secret> {
+    let key = s.secret(name)?;
+    if is_key(key.expose_secret()) {
+        return Some(key);
+    }
+    s.mistake(name, "应是 24 到 128 个 [A-Za-z0-9_-] 字符：用 `wxgate key new` 生成");
+    None
+}
+
+/// Whether `text` has the shape of a caller key.
+pub fn is_key(text: &str) -> bool {
+    (24..=128).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
+fn patterns<T: Default>(
+    s: &mut Table<'_>,
+    key: &'static str,
+    example: &str,
+    parse: impl Fn(&[String]) -> Result<T, String>,
+) -> T {
+    if !s.has(key) {
+        s.mistake(key, format!("缺少：如 {example}"));
+        return T::default();
+    }
+    let texts = s.strings(key, &[]);
+    match parse(&texts) {
+        Ok(patterns) => patterns,
+        Err(wrong) => {
+            s.mistake(key, format!("\"{wrong}\" 不是有效的模式：如 {example}"));
+            T::default()
+        }
+    }
+}

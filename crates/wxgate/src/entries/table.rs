@@ -1,0 +1,350 @@
+//! Takes typed keys out of a table, which may come from TOML or JSON. A mistake is written down and the key's default
+//! used, so that one run shows all of them; what nobody took is an unknown key.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde_json::{Map, Value};
+
+use super::secret::Secret;
+
+/// Variables of the environment.
+pub type Environment = BTreeMap<String, String>;
+
+/// One mistake in what an operator wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// The key it is about, as `server.listen` or `apps[0].secret`; a file's name for its syntax.
+    pub key: String,
+    /// What is wrong and how to mend it.
+    pub text: String,
+}
+
+/// Every mistake found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistakes(pub Vec<Mistake>);
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "配置有 {} 处问题：", self.0.len())?;
+        for mistake in &self.0 {
+            write!(f, "\n  {}：{}", mistake.key, mistake.text)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Mistakes {}
+
+/// Where `env:NAME` and `file:PATH` are looked up.
+#[derive(Clone, Copy, Debug)]
+pub struct Lookup<'a> {
+    /// Relative paths start here.
+    pub folder: &'a Path,
+    /// What `env:` names.
+    pub environment: &'a Environment,
+}
+
+/// What is said of a key that nobody knows.
+pub const UNKNOWN: &str = "没有这个配置项：检查拼写，全部配置项见 `wxgate config default`";
+
+/// A table on its way to become settings.
+#[derive(Debug)]
+pub struct Table<'a> {
+    members: Map<String, Value>,
+    /// Stands before a key in a mistake: `server.`, `apps[0].`.
+    prefix: String,
+    /// Absent: secrets are written as they are, and nothing is looked up (what comes through an API).
+    lookup: Option<Lookup<'a>>,
+    mistakes: Vec<Mistake>,
+}
+
+impl<'a> Table<'a> {
+    /// Over `members`; `prefix` stands before every key in a mistake.
+    pub fn new(members: Map<String, Value>, prefix: String, lookup: Option<Lookup<'a>>) -> Self {
+        Self { members, prefix, lookup, mistakes: Vec::new() }
+    }
+
+    /// The table `[name]`, empty if absent.
+    pub fn section(&mut self, name: &'static str) -> Self {
+        let members = match self.take(name) {
+            None => Map::new(),
+            Some(Value::Object(members)) => members,
+            Some(_) => {
+                self.mistake(name, format!("应是一节：[{name}]"));
+                Map::new()
+            }
+        };
+        Self::new(members, format!("{name}."), self.lookup)
+    }
+
+    /// The tables `[[name]]`, in order, each with its place.
+    pub fn list(&mut self, name: &'static str) -> Vec<Map<String, Value>> {
+        let items = match self.take(name) {
+            None => Vec::new(),
+            Some(Value::Array(items)) => items,
+            Some(_) => {
+                self.mistake(name, format!("应是若干个 [[{name}]]"));
+                Vec::new()
+            }
+        };
+        let mut tables = Vec::with_capacity(items.len());
+        for (index, item) in items.into_iter().enumerate() {
+            match item {
+                Value::Object(members) => tables.push(members),
+                _ => self.mistake(name, format!("第 {} 项应是 [[{name}]]", index + 1)),
+            }
+        }
+        tables
+    }
+
+    /// Writes a mistake down.
+    pub fn mistake(&mut self, key: &str, text: impl Into<String>) {
+        self.mistakes.push(Mistake { key: format!("{}{key}", self.prefix), text: text.into() });
+    }
+
+    /// How many mistakes there are so far.
+    pub fn mistakes(&self) -> usize {
+        self.mistakes.len()
+    }
+
+    /// What stands before a key in a mistake.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The key's value; `null` is as good as nothing.
+    fn take(&mut self, key: &str) -> Option<Value> {
+        self.members.shift_remove(key).filter(|value| !value.is_null())
+    }
+
+    /// Whether the key is written.
+    pub fn has(&self, key: &str) -> bool {
+        self.members.get(key).is_some_and(|value| !value.is_null())
+    }
+
+    /// A text.
+    pub fn string(&mut self, key: &'static str, default: &str) -> String {
+        match self.take(key) {
+            None => default.to_owned(),
+            Some(Value::String(text)) => text,
+            Some(_) => {
+                self.mistake(key, "应是字符串");
+                default.to_owned()
+            }
+        }
+    }
+
+    /// `true` or `false`, also as texts (the environment knows no others).
+    pub fn bool(&mut self, key: &'static str, default: bool) -> bool {
+        match self.take(key) {
+            None => default,
+            Some(Value::Bool(value)) => value,
+            Some(Value::String(text)) if text == "true" => true,
+            Some(Value::String(text)) if text == "false" => false,
+            Some(_) => {
+                self.mistake(key, "应是 true 或 false");
+                default
+            }
+        }
+    }
+
+    /// A whole number, also as a text.
+    pub fn integer(&mut self, key: &'static str, default: u32) -> u32 {
+        let value = match self.take(key) {
+            None => return default,
+            Some(Value::Number(value)) => value.as_u64().and_then(|value| u32::try_from(value).ok()),
+            Some(Value::String(text)) => text.parse().ok(),
+            Some(_) => None,
+        };
+        value.unwrap_or_else(|| {
+            self.mistake(key, "应是不小于 0 的整数");
+            default
+        })
+    }
+
+    /// A list of texts.
+    pub fn strings(&mut self, key: &'static str, default: &[&str]) -> Vec<String> {
+        let default = || default.iter().map(ToString::to_string).collect();
+        match self.take(key) {
+            None => default(),
+            Some(Value::Array(items)) => {
+                let texts: Option<Vec<String>> =
+                    items.iter().map(|item| item.as_str().map(str::to_owned)).collect();
+                texts.unwrap_or_else(|| {
+                    self.mistake(key, "应是字符串数组，如 [\"a\", \"b\"]");
+                    default()
+                })
+            }
+            Some(_) => {
+                self.mistake(key, "应是字符串数组，如 [\"a\", \"b\"]；环境变量不能覆盖数组");
+                default()
+            }
+        }
+    }
+
+    /// A string one of `allowed`.
+    pub fn choice<T: Copy>(&mut self, key: &'static str, allowed: &[(&str, T)]) -> T {
+        let text = self.string(key, allowed[0].0);
+        match allowed.iter().find(|(name, _)| *name == text) {
+            Some((_, value)) => *value,
+            None => {
+                let names: Vec<String> = allowed.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+                self.mistake(key, format!("只能是 {}", names.join("、")));
+                allowed[0].1
+            }
+        }
+    }
+
+    /// `10s`, `2m`, `24h`, `7d`, `500ms`.
+    pub fn duration(&mut self, key: &'static str, default: &str) -> Duration {
+        let text = self.string(key, default);
+        parse_duration(&text).unwrap_or_else(|| {
+            self.mistake(key, "应是时长，如 \"500ms\"、\"10s\"、\"2m\"、\"24h\"、\"7d\"");
+            parse_duration(default).unwrap_or_default()
+        })
+    }
+
+    /// A list of durations.
+    pub fn durations(&mut self, key: &'static str, default: &[&str]) -> Vec<Duration> {
+        let read =
+            |texts: &[String]| texts.iter().map(|text| parse_duration(text)).collect::<Option<Vec<_>>>();
+        let texts = self.strings(key, default);
+        read(&texts).unwrap_or_else(|| {
+            self.mistake(key, "应是时长数组，如 [\"5s\", \"2m\"]");
+            Vec::new()
+        })
+    }
+
+    /// A table of strings, as `{ "a.txt" = "text" }`.
+    pub fn texts(&mut self, key: &'static str) -> BTreeMap<String, String> {
+        let read = |members: Map<String, Value>| {
+            let pairs = members.into_iter().map(|(name, value)| match value {
+                Value::String(text) => Some((name, text)),
+                _ => None,
+            });
+            pairs.collect::<Option<_>>()
+        };
+        match self.take(key) {
+            None => Some(BTreeMap::new()),
+            Some(Value::Object(members)) => read(members),
+            Some(_) => None,
+        }
+        .unwrap_or_else(|| {
+            self.mistake(key, "应是字符串表，如 { \"a.txt\" = \"内容\" }");
+            BTreeMap::new()
+        })
+    }
+
+    /// A value that `parse` understands; `what` completes "应是…".
+    pub fn parsed<T>(
+        &mut self,
+        key: &'static str,
+        default: &str,
+        what: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        let text = self.string(key, default);
+        let value = parse(&text);
+        if value.is_none() {
+            self.mistake(key, format!("应是{what}"));
+        }
+        value
+    }
+
+    /// `path`, started at the configuration file's folder if it is relative.
+    pub fn resolve(&self, path: &str) -> PathBuf {
+        self.lookup.map_or_else(|| PathBuf::from(path), |lookup| lookup.folder.join(path))
+    }
+
+    /// A path; relative ones start at the configuration file's folder. `None` for "".
+    pub fn path(&mut self, key: &'static str) -> Option<PathBuf> {
+        let text = self.string(key, "");
+        (!text.is_empty()).then(|| self.resolve(&text))
+    }
+
+    /// A secret: itself, `env:NAME` or `file:/path`. `None` for "" or an absent key.
+    pub fn secret(&mut self, key: &'static str) -> Option<Secret> {
+        let text = self.string(key, "");
+        if text.is_empty() {
+            return None;
+        }
+        let (value, missing) = match (self.lookup, text.split_once(':')) {
+            (None, Some(("env" | "file", _))) => {
+                (None, "这里写密钥本身：env: 和 file: 只能写在配置文件里".to_owned())
+            }
+            (Some(lookup), Some(("env", name))) => (
+                lookup.environment.get(name).cloned(),
+                format!(
+                    "环境变量 {name} 不存在或为空（运行中的进程看不到后来设的变量：要重启，或改用 \"file:路径\"）"
+                ),
+            ),
+            (Some(_), Some(("file", path))) => {
+                let path = self.resolve(path);
+                (std::fs::read_to_string(&path).ok(), format!("文件 {} 读不到或为空", path.display()))
+            }
+            _ => (Some(text), "只有空白".to_owned()),
+        };
+        // Files and variables often end in a newline that nobody meant, or begin with a BOM.
+        let value = value.map(|value| value.trim_start_matches('\u{feff}').trim().to_owned());
+        match value.filter(|value| !value.is_empty()) {
+            Some(value) => Some(value.into()),
+            None => {
+                self.mistake(key, missing);
+                None
+            }
+        }
+    }
+
+    /// A key whose feature comes later: its default may be written, nothing else.
+    pub fn later(&mut self, key: &'static str, default: &Value) {
+        let Some(value) = self.take(key) else { return };
+        let bare = default.as_str().map_or_else(|| default.to_string(), str::to_owned);
+        if value != *default && value.as_str() != Some(&bare) {
+            self.mistake(key, "此版本尚不支持（not in this version）：请删去，或写回默认值");
+        }
+    }
+
+    /// Networks in CIDR notation, or single addresses.
+    pub fn networks(&mut self, key: &'static str) -> Vec<IpNet> {
+        let mut found = Vec::new();
+        for text in self.strings(key, &[]) {
+            match text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from)) {
+                Some(network) => found.push(network),
+                None => self.mistake(key, format!("\"{text}\" 应是 CIDR，如 \"10.0.0.0/8\"")),
+            }
+        }
+        found
+    }
+
+    /// Gives the mistakes to `mistakes`; what is left in the table is unknown: `text` says so.
+    pub fn finish(mut self, text: &str, mistakes: &mut Vec<Mistake>) {
+        let unknown: Vec<String> = self.members.keys().cloned().collect();
+        for key in unknown {
+            self.mistake(&key, text);
+        }
+        mistakes.append(&mut self.mistakes);
+    }
+}
+
+fn parse_duration(text: &str) -> Option<Duration> {
+    if text == "0" {
+        return Some(Duration::ZERO);
+    }
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+    let (number, unit) = text.split_at(digits);
+    let seconds = match unit {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        "d" => 86400.0,
+        _ => return None,
+    };
+    let value: f64 = number.parse().ok()?;
+    Duration::try_from_secs_f64(value * seconds).ok()
+}
