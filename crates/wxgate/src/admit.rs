@@ -1,3 +1,237 @@
-//! The one admission.
+//! The one admission, for the service API and the pass-through alike: who calls ([`identify`]), by what right and at what
+//! rate ([`Door::enter`]), as which app ([`Door::app`]), and whether there is room ([`Door::place`]). The order is the
+//! contract's; what is refused is a [`Denied`], which each surface says in its own shape.
 
+pub mod denied;
 pub mod identify;
+mod open;
+mod rooms;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::request;
+
+pub use denied::Denied;
+pub use rooms::{Place, Room, Rooms};
+
+use crate::clock::Clock;
+use crate::config;
+use crate::keys::{Holder, Keys, TOKEN_PREFIX};
+use crate::outcome::Outcome;
+use crate::parts::Parts;
+use crate::registry::callers::{Caller, Callers};
+use crate::registry::{App, Registry};
+
+use identify::{Gatekeeper, Shown, shown_key};
+use open::OpenRates;
+
+/// Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Door(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    registry: Registry,
+    keys: Keys,
+    clock: Clock,
+    gatekeeper: Gatekeeper,
+    open: OpenRates,
+    rooms: Rooms,
+}
+
+/// What a request shows of who it is.
+#[derive(Clone, Copy, Debug)]
+pub enum Proof<'a> {
+    /// A key in its headers, or none.
+    Headers,
+    /// A key in the place of an AppSecret; "" is as good as nothing there.
+    Secret(&'a str),
+    /// A gateway token; a key in the headers may not say otherwise.
+    Token(&'a str),
+}
+
+/// What a request wants to do.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wish<'a> {
+    /// The path whose right is asked for; absent: the app's is enough.
+    pub path: Option<&'a str>,
+    /// It is only for callers whose `apis` name the path literally.
+    pub by_name: bool,
+    /// It reads the real access_token.
+    pub exports_token: bool,
+}
+
+/// A caller that was let in.
+#[derive(Clone, Debug)]
+pub struct Entered {
+    /// Who.
+    pub caller: Arc<Caller>,
+    /// What a gateway token issued now remembers of it.
+    pub holder: Holder,
+    /// The app that its gateway token speaks for.
+    pub appid: Option<String>,
+}
+
+/// A caller found, before anything is asked of it.
+struct Found<'a> {
+    caller: &'a Arc<Caller>,
+    holder: Holder,
+    appid: Option<String>,
+    /// It showed no key of its own, now or when its token was issued.
+    keyless: bool,
+}
+
+impl Door {
+    /// By `[server]`.
+    pub fn new(parts: &Parts, server: &config::Server, rooms: Rooms) -> Self {
+        Self(Arc::new(Inner {
+            registry: parts.registry.clone(),
+            keys: parts.keys.clone(),
+            clock: parts.clock.clone(),
+            gatekeeper: Gatekeeper::new(server),
+            open: OpenRates::new(&parts.limits),
+            rooms,
+        }))
+    }
+
+    /// The client's address, as far as trusted proxies tell it; `None` if they talk nonsense.
+    pub fn address(&self, head: &request::Parts, peer: IpAddr) -> Option<IpAddr> {
+        self.0.gatekeeper.address(&head.headers, peer)
+    }
+
+    /// Identity, network, rights and rate, in this order. The caller is noted in `outcome` as soon as it is known, so that
+    /// a refusal counts for it.
+    pub fn enter(
+        &self,
+        head: &request::Parts,
+        peer: IpAddr,
+        proof: Proof<'_>,
+        wish: Wish<'_>,
+        outcome: &mut Outcome,
+    ) -> Result<Entered, Denied> {
+        let live = self.0.registry.live();
+        let found = self.find(head, peer, proof, &live.callers)?;
+        let caller = found.caller.clone();
+        outcome.caller = Some(caller.clone());
+        let keeper = &self.0.gatekeeper;
+        keeper.check_network(&caller, head, peer)?;
+        if found.keyless {
+            keeper.check_keyless(head, peer)?;
+        }
+        if let Some(path) = wish.path {
+            if !caller.apis.allows(path) {
+                return Err(Denied::Api { caller, path: path.to_owned() });
+            }
+            if wish.by_name && !caller.apis.names(path) {
+                return Err(Denied::OnlyByName { caller, path: path.to_owned() });
+            }
+        }
+        if wish.exports_token && !caller.export_token {
+            return Err(Denied::Export { caller });
+        }
+        if !caller.take(self.0.clock.now()) {
+            return Err(Denied::Rate { caller });
+        }
+        Ok(Entered { caller, holder: found.holder, appid: found.appid })
+    }
+
+    fn find<'a>(
+        &self,
+        head: &request::Parts,
+        peer: IpAddr,
+        proof: Proof<'_>,
+        callers: &'a Callers,
+    ) -> Result<Found<'a>, Denied> {
+        let by_key = |key: &str, unknown: Denied| {
+            let caller = callers.by_key(key).ok_or(unknown)?;
+            Ok(Found { caller, holder: Holder::new(Some(key), &caller.name), appid: None, keyless: false })
+        };
+        let without = || {
+            let caller = self.0.gatekeeper.without_key(head, peer, callers)?;
+            Ok(Found { caller, holder: Holder::new(None, &caller.name), appid: None, keyless: true })
+        };
+        match (proof, shown_key(&head.headers)) {
+            (Proof::Token(token), shown) => self.by_token(token, shown, callers),
+            (Proof::Secret(secret), _) if !secret.is_empty() => {
+                // With `auth.mode = "off"` any secret will do.
+                if callers.is_open() && callers.by_key(secret).is_none() {
+                    return without();
+                }
+                by_key(secret, Denied::WrongSecret)
+            }
+            (_, Shown::Unreadable) => Err(Denied::Unreadable),
+            (_, Shown::Key(key)) => by_key(key, Denied::UnknownKey),
+            (_, Shown::Nothing) => without(),
+        }
+    }
+
+    /// Whom a gateway token speaks for, if a key beside it doesn't say otherwise.
+    fn by_token<'a>(&self, token: &str, shown: Shown<'_>, callers: &'a Callers) -> Result<Found<'a>, Denied> {
+        let grant = self.0.keys.granted(token, self.0.clock.now()).ok_or(Denied::DeadToken)?;
+        let (caller, keyless) = callers.by_holder(&grant.holder).ok_or(Denied::DeadToken)?;
+        let agrees = match shown {
+            Shown::Nothing => true,
+            Shown::Unreadable => false,
+            Shown::Key(key) => callers.by_key(key).is_some_and(|other| Arc::ptr_eq(other, caller)),
+        };
+        if !agrees {
+            return Err(Denied::Disagree);
+        }
+        Ok(Found { caller, holder: grant.holder, appid: Some(grant.appid), keyless })
+    }
+
+    /// What needs no credential of ours: whoever shows a key is admitted by it, everybody else by an address that some
+    /// caller may call from, and at a rate.
+    pub fn enter_open(
+        &self,
+        head: &request::Parts,
+        peer: IpAddr,
+        path: &str,
+        outcome: &mut Outcome,
+    ) -> Result<(), Denied> {
+        if shown_key(&head.headers) != Shown::Nothing {
+            let wish = Wish { path: Some(path), ..Wish::default() };
+            return self.enter(head, peer, Proof::Headers, wish, outcome).map(drop);
+        }
+        self.0.gatekeeper.check_page(head)?;
+        let address = self.address(head, peer).ok_or(Denied::Address)?;
+        if !self.0.registry.live().callers.admit(address) {
+            return Err(Denied::Address);
+        }
+        if !self.0.open.take(address, self.0.clock.now()) {
+            return Err(Denied::OpenRate);
+        }
+        Ok(())
+    }
+
+    /// The app, if `caller` may use it. It is noted in `outcome`.
+    pub fn app(&self, caller: &Arc<Caller>, appid: &str, outcome: &mut Outcome) -> Result<Arc<App>, Denied> {
+        let live = self.0.registry.live();
+        let app = live.app(appid).cloned();
+        outcome.appid = match &app {
+            Some(app) => Some(app.appid.clone()),
+            None => Some(denied::plain(appid).into()),
+        };
+        let tags = app.as_ref().map_or(&[][..], |app| &app.entry.tags);
+        if !caller.apps.matches(appid, tags) {
+            return Err(Denied::App { caller: caller.clone(), appid: appid.to_owned() });
+        }
+        app.ok_or_else(|| Denied::UnknownApp { appid: appid.to_owned() })
+    }
+
+    /// A place at work, among all and among the caller's own; it stays taken until it is dropped.
+    pub fn place(&self, room: Room, caller: Option<&Arc<Caller>>) -> Result<Place, Denied> {
+        self.0.rooms.take(room, caller)
+    }
+
+    /// Whether `value` is a caller's key.
+    pub fn is_key(&self, value: &str) -> bool {
+        crate::entries::is_key(value) && self.0.registry.live().callers.by_key(value).is_some()
+    }
+
+    /// Whether `value` is a gateway token that lives.
+    pub fn is_token(&self, value: &str) -> bool {
+        value.starts_with(TOKEN_PREFIX) && self.0.keys.granted(value, self.0.clock.now()).is_some()
+    }
+}

@@ -13,10 +13,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use rand::RngExt as _;
 
 use crate::config;
 use crate::http::service;
+use crate::random::Random;
 
 /// 微信凭据网关：公众号、小程序的 AppSecret 和 access_token 由它统一管理，各语言的后端经由它调用微信。
 #[derive(Debug, Parser)]
@@ -111,9 +111,7 @@ pub fn main() -> ExitCode {
 
 /// A fresh caller key: `wxk_` and 40 letters and digits, 238 bits.
 fn new_key() -> String {
-    let mut key = "wxk_".to_owned();
-    key.extend(rand::rng().sample_iter(rand::distr::Alphanumeric).take(40).map(char::from));
-    key
+    format!("wxk_{}", Random::System.letters(40))
 }
 
 /// A core file would hold every secret in clear.

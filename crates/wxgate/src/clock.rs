@@ -6,6 +6,9 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use tokio::sync::watch;
 
+/// A moment for deadlines, which no change of the machine's clock moves.
+pub use tokio::time::Instant;
+
 /// Where "now" comes from. Cheap to clone.
 #[derive(Clone, Debug)]
 pub enum Clock {
@@ -30,6 +33,26 @@ impl Clock {
     /// Unix seconds.
     pub fn now_secs(&self) -> i64 {
         self.now() / 1000
+    }
+
+    /// The present moment, for deadlines.
+    pub fn instant(&self) -> Instant {
+        Instant::now()
+    }
+
+    /// Returns when `length` has passed, whatever a manual clock shows.
+    pub async fn pause(&self, length: Duration) {
+        tokio::time::sleep(length).await;
+    }
+
+    /// Returns at `deadline`.
+    pub async fn until(&self, deadline: Instant) {
+        tokio::time::sleep_until(deadline).await;
+    }
+
+    /// What `work` gives, if it does by `deadline`.
+    pub async fn by<F: IntoFuture>(&self, deadline: Instant, work: F) -> Option<F::Output> {
+        tokio::time::timeout_at(deadline, work).await.ok()
     }
 
     /// Returns once [`Clock::now`] is at or past `at` (Unix milliseconds).

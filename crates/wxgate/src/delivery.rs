@@ -11,21 +11,22 @@ pub mod schedule;
 mod send;
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Instant};
 use crate::entries::{AppEntry, RouteEntry};
 use crate::keys::Keys;
+use crate::limits::Limits;
 use crate::net::Client;
-use crate::registry::Registry;
+use crate::parts::Parts;
+use crate::random::Random;
 use crate::registry::routes::Route;
 use crate::rules::egress::Forbidden;
-use crate::store::{Attempt, Claimed, Store, StoreError};
-use crate::tasks::Tasks;
+use crate::store::{Attempt, Claimed, Fate, StoreError};
 
 pub use send::Sent;
 
@@ -50,38 +51,39 @@ pub struct Deliveries(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    registry: Registry,
-    store: Store,
+    parts: Parts,
     client: Client,
-    clock: Clock,
-    tasks: Tasks,
     /// Routes that have a worker.
     working: Mutex<HashSet<String>>,
 }
 
 /// What one request to a backend takes.
 #[derive(Debug)]
-pub struct Way<'a> {
+pub struct Courier<'a> {
     /// Its connector knows the egress rules.
     pub client: &'a Client,
     /// Makes nonces that are known again.
     pub keys: &'a Keys,
-    /// The message's app, if it is still configured.
-    pub app: Option<&'a AppEntry>,
-    /// Unix seconds.
-    pub now: i64,
+    /// Salts what is encrypted.
+    pub random: &'a Random,
+    /// Time.
+    pub clock: &'a Clock,
+    /// How much of an answer is read.
+    pub limits: &'a Limits,
 }
 
-impl Way<'_> {
-    /// Sends `claimed` by `route` once. `answer` is told the body of a 2xx.
+impl Courier<'_> {
+    /// Sends `claimed`, a message of `app` if that is still configured, by `route` once. `answer` is told the body of a
+    /// 2xx.
     pub async fn deliver(
         &self,
         route: &RouteEntry,
         claimed: &Claimed,
+        app: Option<&AppEntry>,
         answer: Option<oneshot::Sender<Option<Bytes>>>,
     ) -> Sent {
-        match form::write(route, claimed, self.app, self.keys, self.now) {
-            Ok(outgoing) => send::send(self.client, outgoing, route.timeout, answer).await,
+        match form::write(self, route, claimed, app) {
+            Ok(outgoing) => send::send(self, outgoing, route.timeout, answer).await,
             Err(why) => Sent::failed(why),
         }
     }
@@ -94,66 +96,66 @@ pub fn lease(route: &Route) -> i64 {
 
 impl Deliveries {
     /// Requests go out by `client`, whose connector knows the egress rules.
-    pub fn new(registry: Registry, store: Store, client: Client, clock: Clock, tasks: Tasks) -> Self {
-        Self(Arc::new(Inner { registry, store, client, clock, tasks, working: Mutex::default() }))
+    pub fn new(parts: Parts, client: Client) -> Self {
+        Self(Arc::new(Inner { parts, client, working: Mutex::default() }))
     }
 
     /// Forgets what is old, and gives up what has no route any more, until the stop begins.
     pub async fn keep_house(self) {
-        let mut changes = self.0.registry.changes();
+        let mut changes = self.0.parts.registry.changes();
         loop {
             changes.mark_unchanged();
             if let Err(error) = self.tidy_up().await {
                 tracing::warn!(%error, "清理过期消息失败，稍后再试");
             }
             tokio::select! {
-                () = self.0.tasks.draining.cancelled() => return,
+                () = self.0.parts.tasks.draining.cancelled() => return,
                 changed = changes.changed() => if changed.is_err() { return },
-                () = self.0.clock.sleep_until(self.0.clock.now() + HOUSEKEEPING_MS) => {}
+                () = self.0.parts.clock.sleep_until(self.0.parts.clock.now() + HOUSEKEEPING_MS) => {}
             }
         }
     }
 
     /// Keeps a worker for every route, until the stop begins.
     pub async fn run(self) {
-        let mut changes = self.0.registry.changes();
+        let mut changes = self.0.parts.registry.changes();
         loop {
             changes.mark_unchanged();
-            for route in self.0.registry.live().routes.iter() {
+            for route in self.0.parts.registry.live().routes.iter() {
                 let name = route.entry.name.clone();
                 if self.working().insert(name.clone()) {
-                    self.0.tasks.spawn(self.clone().work(name));
+                    self.0.parts.tasks.spawn(self.clone().work(name));
                 }
                 // A message that was committed after its time woke nobody.
                 route.lane.wake.notify_one();
             }
             tokio::select! {
-                () = self.0.tasks.draining.cancelled() => return,
+                () = self.0.parts.tasks.draining.cancelled() => return,
                 changed = changes.changed() => if changed.is_err() { return },
-                () = self.0.clock.sleep_until(self.0.clock.now() + HOUSEKEEPING_MS) => {}
+                () = self.0.parts.clock.sleep_until(self.0.parts.clock.now() + HOUSEKEEPING_MS) => {}
             }
         }
     }
 
-    fn working(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
+    fn working(&self) -> MutexGuard<'_, HashSet<String>> {
         self.0.working.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn tidy_up(&self) -> Result<(), StoreError> {
         let (routes, retention) = {
-            let live = self.0.registry.live();
+            let live = self.0.parts.registry.live();
             (live.routes.iter().map(|route| route.entry.name.clone()).collect::<Vec<_>>(), live.retention)
         };
-        let now = self.0.clock.now();
-        for route in self.0.store.waiting_routes().await? {
+        let now = self.0.parts.clock.now();
+        for route in self.0.parts.store.waiting_routes().await? {
             if routes.contains(&route) {
                 continue;
             }
             let mut buried = 0;
             loop {
-                let some = self.0.store.bury(&route, now, PURGE).await?;
+                let some = self.0.parts.store.bury(&route, now, PURGE).await?;
                 buried += some;
-                if some < PURGE as usize || self.0.tasks.draining.is_cancelled() {
+                if some < PURGE as usize || self.0.parts.tasks.draining.is_cancelled() {
                     break;
                 }
             }
@@ -161,34 +163,34 @@ impl Deliveries {
         }
         let before = |age: Duration| now - i64::try_from(age.as_millis()).unwrap_or(i64::MAX / 2);
         let (events, dead) = (before(retention.events), before(retention.dead_letters));
-        while self.0.store.purge(now, events, dead, PURGE).await? >= PURGE as usize
-            && !self.0.tasks.draining.is_cancelled()
+        while self.0.parts.store.purge(now, events, dead, PURGE).await? >= PURGE as usize
+            && !self.0.parts.tasks.draining.is_cancelled()
         {}
         Ok(())
     }
 
     /// The worker of one route: ends when the route is gone.
     async fn work(self, name: String) {
-        let mut changes = self.0.registry.changes();
+        let mut changes = self.0.parts.registry.changes();
         loop {
             changes.mark_unchanged();
             let Some(route) = self.route_or_leave(&name) else { return };
             let room = tokio::select! {
-                () = self.0.tasks.draining.cancelled() => return,
+                () = self.0.parts.tasks.draining.cancelled() => return,
                 changed = changes.changed() => if changed.is_err() { return } else { continue },
                 room = take_room(&route) => room,
             };
             let limit = room.len();
-            let now = self.0.clock.now();
-            let claimed = self.0.store.claim(&name, now, limit as u32, now + lease(&route)).await;
+            let now = self.0.parts.clock.now();
+            let claimed = self.0.parts.store.claim(&name, now, limit as u32, now + lease(&route)).await;
             let (claimed, next) = match claimed {
                 Ok(found) => found,
                 Err(error) => {
                     tracing::error!(route = name, %error, "取不到待投递的消息，稍后再试");
                     drop(room);
                     tokio::select! {
-                        () = self.0.tasks.draining.cancelled() => return,
-                        () = tokio::time::sleep(STORE_PAUSE) => {}
+                        () = self.0.parts.tasks.draining.cancelled() => return,
+                        () = self.0.parts.clock.pause(STORE_PAUSE) => {}
                     }
                     continue;
                 }
@@ -196,7 +198,7 @@ impl Deliveries {
             let is_full = claimed.len() == limit;
             for (claimed, permit) in claimed.into_iter().zip(room) {
                 let (this, route) = (self.clone(), route.clone());
-                self.0.tasks.spawn(async move {
+                self.0.parts.tasks.spawn(async move {
                     this.attempt(&route, &claimed, None).await;
                     drop(permit);
                 });
@@ -206,10 +208,10 @@ impl Deliveries {
             }
             let due = next.unwrap_or(i64::MAX);
             tokio::select! {
-                () = self.0.tasks.draining.cancelled() => return,
+                () = self.0.parts.tasks.draining.cancelled() => return,
                 () = route.lane.wake.notified() => {}
                 changed = changes.changed() => if changed.is_err() { return },
-                () = self.0.clock.sleep_until(due) => {}
+                () = self.0.parts.clock.sleep_until(due) => {}
             }
         }
     }
@@ -217,7 +219,7 @@ impl Deliveries {
     /// The route as it is now; without one its worker's place is free for the next.
     fn route_or_leave(&self, name: &str) -> Option<Arc<Route>> {
         let mut working = self.working();
-        let route = self.0.registry.live().routes.by_name(name).cloned();
+        let route = self.0.parts.registry.live().routes.by_name(name).cloned();
         if route.is_none() {
             working.remove(name);
         }
@@ -227,11 +229,11 @@ impl Deliveries {
     /// Leaves deliveries to the workers, now, whoever had meant to send them.
     pub async fn give_back(&self, deliveries: &[i64]) {
         for id in deliveries {
-            if let Err(error) = self.0.store.release(*id, self.0.clock.now()).await {
+            if let Err(error) = self.0.parts.store.release(*id, self.0.parts.clock.now()).await {
                 tracing::warn!(delivery = id, %error, "投递推迟到租约到期");
             }
         }
-        for route in self.0.registry.live().routes.iter() {
+        for route in self.0.parts.registry.live().routes.iter() {
             route.lane.wake.notify_one();
         }
     }
@@ -243,14 +245,14 @@ impl Deliveries {
         &self,
         route: Arc<Route>,
         claimed: Claimed,
-        patience: tokio::time::Instant,
+        patience: Instant,
     ) -> oneshot::Receiver<Option<Bytes>> {
         let (answer, receiver) = oneshot::channel();
         let this = self.clone();
-        self.0.tasks.spawn(async move {
+        self.0.parts.tasks.spawn(async move {
             let room = route.lane.room.clone().acquire_owned();
-            match tokio::time::timeout_at(patience, room).await {
-                Ok(Ok(permit)) => {
+            match this.0.parts.clock.by(patience, room).await {
+                Some(Ok(permit)) => {
                     this.attempt(&route, &claimed, Some(answer)).await;
                     drop(permit);
                 }
@@ -266,51 +268,36 @@ impl Deliveries {
         claimed: &Claimed,
         answer: Option<oneshot::Sender<Option<Bytes>>>,
     ) {
-        let Inner { registry, store, client, clock, .. } = &*self.0;
+        let Inner { parts: Parts { registry, clock, random, keys, limits, .. }, client, .. } = &*self.0;
         let at = clock.now();
-        let began = tokio::time::Instant::now();
+        let began = clock.instant();
         let app = registry.live().app(&claimed.appid).cloned();
-        let way = Way {
-            client,
-            keys: store.keys(),
-            app: app.as_deref().map(|app| &app.entry),
-            now: clock.now_secs(),
-        };
-        let sent = way.deliver(&route.entry, claimed, answer).await;
-        let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let now = clock.now();
-        let jitter = rand::random_range(0.8..=1.2);
-        let verdict = schedule::verdict(&route.entry.retry, claimed.attempt, &sent, now, jitter);
-        tracing::debug!(
-            route = route.entry.name,
-            event = claimed.event_id,
-            attempt = claimed.attempt,
-            status = sent.status,
-            ms,
-            error = sent.error,
-            "投递"
-        );
-        if verdict == crate::store::Verdict::Dead {
-            tracing::warn!(
-                route = route.entry.name,
-                event = claimed.event_id,
-                attempt = claimed.attempt,
-                status = sent.status,
-                error = sent.error,
-                "投递失败，转入死信"
-            );
+        let courier = Courier { client, keys, random, clock, limits };
+        let sent = courier.deliver(&route.entry, claimed, app.as_deref().map(|app| &app.entry), answer).await;
+        let ms = u64::try_from((clock.instant() - began).as_millis()).unwrap_or(u64::MAX);
+        let fate = schedule::fate(&route.entry.retry, claimed.attempt, &sent, clock.now(), random.jitter());
+        let (name, event, attempt) = (&route.entry.name, claimed.event_id, claimed.attempt);
+        let (status, error) = (sent.status, &sent.error);
+        tracing::debug!(route = name, event, attempt, status, ms, error, "投递");
+        if fate == Fate::Dead {
+            tracing::warn!(route = name, event, attempt, status, error, "投递失败，转入死信");
         }
-        let attempt = Attempt { at, status: sent.status, ms, error: sent.error };
+        self.record(claimed, Attempt { at, status, ms, error: sent.error }, fate).await;
+        route.lane.wake.notify_one();
+    }
+
+    /// Writes down how an attempt went; a store that doesn't answer is asked again for a while.
+    async fn record(&self, claimed: &Claimed, attempt: Attempt, fate: Fate) {
+        let Parts { store, clock, .. } = &self.0.parts;
+        let now = clock.now();
         let mut pauses = RECORD_PAUSES.into_iter();
-        while let Err(error) = store.record(claimed.id, claimed.attempt, attempt.clone(), verdict, now).await
-        {
+        while let Err(error) = store.record(claimed.id, claimed.attempt, attempt.clone(), fate, now).await {
             let Some(pause) = pauses.next() else {
                 tracing::error!(delivery = claimed.id, %error, "投递结果记不下来，这条消息会再投递一次");
-                break;
+                return;
             };
-            tokio::time::sleep(pause).await;
+            clock.pause(pause).await;
         }
-        route.lane.wake.notify_one();
     }
 }
 

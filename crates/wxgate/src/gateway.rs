@@ -9,23 +9,28 @@ use anyhow::Context as _;
 use arc_swap::ArcSwapOption;
 use tokio::net::TcpListener;
 
-use crate::admit::identify::Gatekeeper;
+use crate::admit::{Door, Rooms};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::delivery::Deliveries;
+use crate::http::admin::Admin;
 use crate::http::api::Api;
 use crate::http::callback::Callbacks;
+use crate::http::callers::Callers;
 use crate::http::oauth::OAuth;
 use crate::http::proxy::Proxy;
 use crate::http::public::Public;
-use crate::http::server::{Server, Tls};
+use crate::http::server::{Carrier, Server, Tls};
 use crate::http::service::Service;
-use crate::http::{admin, callers};
 use crate::inbox::Inbox;
 use crate::keys::Keys;
+use crate::limits::Limits;
 use crate::net::Client;
+use crate::outcome::Recorder;
+use crate::parts::Parts;
 use crate::random::Random;
 use crate::registry::Registry;
+use crate::registry::usage::UsageBook;
 use crate::rules::egress::{Egress, Resolver};
 use crate::slots::SlotBook;
 use crate::store::Store;
@@ -33,6 +38,27 @@ use crate::tasks::Tasks;
 use crate::tokens::Tokens;
 use crate::transport::Transport;
 use crate::upstream::Upstream;
+
+/// What a gateway gets from outside besides its configuration: time, randomness, names, bounds. In service the machine's;
+/// tests and simulations bring their own.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// Time.
+    pub clock: Clock,
+    /// Randomness.
+    pub random: Random,
+    /// Names of targets.
+    pub resolver: Resolver,
+    /// Every bound.
+    pub limits: Limits,
+}
+
+impl From<Clock> for World {
+    /// The machine's, but for the clock.
+    fn from(clock: Clock) -> Self {
+        Self { clock, random: Random::System, resolver: Resolver::System, limits: Limits::default() }
+    }
+}
 
 /// Bound sockets; tests bind port 0.
 #[derive(Debug)]
@@ -83,9 +109,7 @@ const STORE_PATIENCE: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub struct Running {
     config: Config,
-    registry: Registry,
-    store: Store,
-    tasks: Tasks,
+    parts: Parts,
     tls: Tls,
     callers: Server,
     admin: Server,
@@ -93,67 +117,74 @@ pub struct Running {
 }
 
 /// Starts a gateway.
-pub async fn start(config: Config, clock: Clock, listeners: Listeners) -> anyhow::Result<Running> {
-    let tasks = Tasks::default();
+pub async fn start(config: Config, world: impl Into<World>, listeners: Listeners) -> anyhow::Result<Running> {
+    let World { clock, random, resolver, limits } = world.into();
+    let limits = Arc::new(limits);
     let tls: Tls = Arc::new(ArcSwapOption::from(load_tls(&config)?));
-    let store = open_store(&config)?;
-    let transport = Transport::new(&config.wechat, clock.clone())?;
-    let slots = SlotBook::new(&store)?;
-    let registry = Registry::new(&config, slots.clone());
-    let tokens = Tokens::new(slots, store.clone(), transport.clone(), clock.clone(), tasks.clone());
-    let upstream = Upstream::new(tokens.clone(), transport, clock.clone());
-    let keeper = Gatekeeper::new(&config.server);
-    let proxy = Proxy::new(
-        registry.clone(),
-        upstream.clone(),
-        keeper.clone(),
-        store.clone(),
-        clock.clone(),
-        tasks.clone(),
-    );
-    let service =
-        Service::new(registry.clone(), upstream, keeper, store.clone(), clock.clone(), tasks.clone());
-    tasks.spawn(tokens.run(registry.clone()));
-    // What an earlier process had taken on and not finished.
-    store.release_all(clock.now()).await?;
-    // Targets of the file may be on this machine.
-    let client = Client::guarded(Egress::new(listeners.addresses()?), Resolver::System, true)?;
-    let deliveries = Deliveries::new(registry.clone(), store.clone(), client, clock.clone(), tasks.clone());
-    tasks.spawn(deliveries.clone().run());
-    tasks.spawn(deliveries.clone().keep_house());
-    let inbox = Inbox::new(registry.clone(), store.clone(), deliveries, clock.clone(), tasks.clone());
-    let oauth = OAuth::new(&config, registry.clone(), store.clone(), clock.clone());
-    let public = Public::new(registry.clone(), Callbacks::new(inbox), oauth);
+    let (store, keys) = open_store(&config, &random)?;
+    let slots = SlotBook::new(&store, random.clone())?;
+    let registry = Registry::new(&config, slots.clone(), UsageBook::new(limits.counted_paths));
+    let tasks = Tasks::default();
+    let parts = Parts { registry, store, keys, clock, random, tasks, limits };
 
-    let serve = |listener, tls: &Tls| (listener, tls.clone(), tasks.draining.clone());
-    let (listener, tls_now, draining) = serve(listeners.callers, &tls);
-    let surface = callers::Surface::new(service, public.clone(), proxy);
-    let callers = Server::start(listener, tls_now, draining, move |request, peer, id| {
-        surface.clone().handle(request, peer, id)
-    })?;
-    let public = listeners
-        .public
-        .map(|listener| {
-            let (listener, tls, draining) = serve(listener, &tls);
-            Server::start(listener, tls, draining, move |request, _, id| public.clone().handle(request, id))
-        })
-        .transpose()?;
-    let api = Api::new(registry.clone(), store.clone(), config.admin_token.as_ref());
-    let surface = admin::Surface::new(registry.clone(), store.clone(), clock, tasks.clone(), api);
-    let (listener, plain, draining) = serve(listeners.admin, &Tls::default());
-    let admin = Server::start(listener, plain, draining, move |request, peer, id| {
-        surface.clone().handle(request, peer, id)
-    })?;
-    Ok(Running { config, registry, store, tasks, tls, callers, admin, public })
+    let transport = Transport::new(&config.wechat, parts.clock.clone(), parts.limits.clone())?;
+    let tokens = Tokens::new(parts.clone(), slots, transport.clone());
+    parts.tasks.spawn(tokens.clone().run());
+    let upstream = Upstream::new(tokens, transport);
+    // Targets of the file may be on this machine.
+    let client = Client::guarded(Egress::new(listeners.addresses()?), resolver, true, &parts.limits)?;
+    let deliveries = Deliveries::new(parts.clone(), client);
+    // What an earlier process had taken on and not finished.
+    parts.store.release_all(parts.clock.now()).await?;
+    parts.tasks.spawn(deliveries.clone().run());
+    parts.tasks.spawn(deliveries.clone().keep_house());
+    let inbox = Inbox::new(parts.clone(), deliveries);
+    serve(config, parts, tls, upstream, inbox, listeners)
 }
 
-fn open_store(config: &Config) -> anyhow::Result<Store> {
+/// Puts the surfaces on their listeners.
+fn serve(
+    config: Config,
+    parts: Parts,
+    tls: Tls,
+    upstream: Upstream,
+    inbox: Inbox,
+    listeners: Listeners,
+) -> anyhow::Result<Running> {
+    let rooms = Rooms::new(&parts.limits);
+    let door = Door::new(&parts, &config.server, rooms.clone());
+    let callbacks = Callbacks::new(parts.clone(), inbox, rooms.clone());
+    let oauth = OAuth::new(parts.clone(), &config, rooms);
+    let public = Public::new(parts.registry.clone(), callbacks, oauth);
+    let service = Service::new(parts.clone(), door.clone(), upstream.clone());
+    let proxy = Proxy::new(parts.clone(), door.clone(), upstream);
+    let admin = Admin::new(parts.clone(), Api::new(parts.clone(), config.admin_token.as_ref()));
+    let carrier = Carrier {
+        limits: parts.limits.clone(),
+        clock: parts.clock.clone(),
+        random: parts.random.clone(),
+        recorder: Recorder::new(config.log.access, parts.clock.clone()),
+        draining: parts.tasks.draining.clone(),
+    };
+    let surface = Callers::new(door, service, public.clone(), proxy);
+    let callers = Server::start(listeners.callers, tls.clone(), carrier.clone(), surface)?;
+    let public = listeners
+        .public
+        .map(|listener| Server::start(listener, tls.clone(), carrier.clone(), public))
+        .transpose()?;
+    let admin = Server::start(listeners.admin, Tls::default(), carrier, admin)?;
+    Ok(Running { config, parts, tls, callers, admin, public })
+}
+
+fn open_store(config: &Config, random: &Random) -> anyhow::Result<(Store, Keys)> {
     let path = &config.store.real_path();
     let (key, key_file) = (&config.store.master_key, config::Store::key_file(path));
-    Store::open(path, |may_make| match key {
-        Some(key) => Keys::from_base64(key, Random::System),
-        None => Keys::from_file(&key_file, may_make, Random::System),
-    })
+    let store = Store::open(path, |may_make| match key {
+        Some(key) => Keys::from_base64(key, random.clone()),
+        None => Keys::from_file(&key_file, may_make, random.clone()),
+    })?;
+    let keys = store.keys().clone();
+    Ok((store, keys))
 }
 
 fn load_tls(config: &Config) -> anyhow::Result<Option<Arc<rustls::ServerConfig>>> {
@@ -201,7 +232,7 @@ impl Running {
         if tls.is_none() == plain_now {
             self.tls.store(tls);
         }
-        self.registry.reload(&config);
+        self.parts.registry.reload(&config);
         self.config = Config {
             server: self.config.server.clone(),
             store: self.config.store.clone(),
@@ -215,8 +246,8 @@ impl Running {
     /// Not ready at once; finishes what runs; ends within `server.shutdown_grace`.
     pub async fn stop(self) {
         let grace = self.config.server.shutdown_grace;
-        let aborted = self.tasks.aborted.clone();
-        self.tasks.draining.cancel();
+        let aborted = self.parts.tasks.aborted.clone();
+        self.parts.tasks.draining.cancel();
         let for_store = STORE_PATIENCE.min(grace / 5);
         let drained = tokio::time::timeout(grace - for_store, self.drain((grace / 5).min(LAME_DUCK))).await;
         if drained.is_err() {
@@ -224,7 +255,7 @@ impl Running {
             aborted.cancel();
         }
         // On a thread of its own: a disk that hangs must not keep the process from ending.
-        let store = self.store.clone();
+        let store = self.parts.store.clone();
         let closing = tokio::task::spawn_blocking(move || store.close());
         if tokio::time::timeout(for_store, closing).await.is_err() {
             tracing::error!("数据库没有及时关闭（磁盘没有响应？）");
@@ -247,6 +278,6 @@ impl Running {
             public.close().await;
         }
         self.admin.close().await;
-        self.tasks.wait().await;
+        self.parts.tasks.wait().await;
     }
 }

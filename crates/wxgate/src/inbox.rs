@@ -8,35 +8,34 @@
 mod reply;
 mod verify;
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{Semaphore, watch};
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::Semaphore;
 use wechat::envelope::{Mode, Query, Refused};
 use wechat::message::Format;
 
-use crate::clock::Clock;
+use crate::admit::Place;
+use crate::clock::Instant;
 use crate::delivery::{self, Deliveries};
+use crate::flights::{Flights, Lead, Turn};
+use crate::parts::Parts;
 use crate::registry::routes::Route;
-use crate::registry::{App, Live, Registry};
-use crate::store::{Accepted, Claimed, Kept, NewDelivery, NewEvent, Store, StoreError};
-use crate::tasks::Tasks;
+use crate::registry::{App, Live};
+use crate::store::{Accepted, Claimed, NewDelivery, NewEvent, StoreError, StoredEvent};
 
 pub use verify::Checked;
 
 use reply::Reply;
 use verify::Verified;
 
-/// WeChat waits five seconds; what is left pays for the way.
-pub const ANSWER_WITHIN: Duration = Duration::from_millis(4500);
 /// How long duplicates are known if callbacks of any age are taken.
 const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
 /// How far ahead a nonce that could be a timestamp is reckoned with.
 const SWAPPED_MS: i64 = 30 * 86_400_000;
+/// So many apps' tokens are tried on a callback that names none, where it comes in.
+const FEW_APPS: usize = 8;
 /// What says that no reply is wanted.
 const SUCCESS: &[u8] = b"success";
 
@@ -46,15 +45,12 @@ pub struct Inbox(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    registry: Registry,
-    store: Store,
+    parts: Parts,
     deliveries: Deliveries,
-    clock: Clock,
-    tasks: Tasks,
-    /// A turn to check what nothing speaks for.
+    /// A turn to check a message that nobody signed.
     unsigned: Semaphore,
     /// Messages at work, by digest.
-    at_work: Mutex<HashMap<[u8; 32], watch::Receiver<Stage>>>,
+    at_work: Flights<[u8; 32], Stage>,
 }
 
 /// How far the first of several equal messages has got.
@@ -69,16 +65,18 @@ enum Stage {
 
 /// What WeChat gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct Receipt {
     /// The body.
     pub body: Vec<u8>,
     /// Its media type.
     pub content_type: &'static str,
+    /// Whose message it was, where that was found out.
+    pub appid: Option<Arc<str>>,
 }
 
 /// Why a callback isn't answered with 200.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum Unanswered {
+pub enum Rejected {
     /// It is refused, and nothing of it kept. The text is for the log.
     #[error("{0}")]
     Refused(String),
@@ -87,7 +85,7 @@ pub enum Unanswered {
     Store(#[from] StoreError),
 }
 
-impl From<Refused> for Unanswered {
+impl From<Refused> for Rejected {
     fn from(refused: Refused) -> Self {
         Self::Refused(refused.to_string())
     }
@@ -115,69 +113,79 @@ impl Incoming {
 
 impl Inbox {
     /// Composed from its parts.
-    pub fn new(registry: Registry, store: Store, deliveries: Deliveries, clock: Clock, tasks: Tasks) -> Self {
-        let unsigned = Semaphore::new(1);
-        Self(Arc::new(Inner {
-            registry,
-            store,
-            deliveries,
-            clock,
-            tasks,
-            unsigned,
-            at_work: Mutex::default(),
-        }))
+    pub fn new(parts: Parts, deliveries: Deliveries) -> Self {
+        let (unsigned, at_work) = (Semaphore::new(1), Flights::default());
+        Self(Arc::new(Inner { parts, deliveries, unsigned, at_work }))
     }
 
-    /// Looks at what came before the body: cheap, and enough to refuse most of what isn't WeChat's.
-    /// `appid`: from the path.
-    pub fn check(&self, query: &str, appid: Option<&str>) -> Result<Checked, Unanswered> {
-        verify::check(
-            self.0.registry.live().clone(),
-            query,
-            appid,
-            self.0.store.keys(),
-            self.0.clock.now_secs(),
-        )
+    /// Whether [`Inbox::check`] costs no more than a few hashes. `appid`: from the path.
+    pub fn is_cheap(&self, appid: Option<&str>) -> bool {
+        appid.is_some() || self.0.parts.registry.live().apps().len() <= FEW_APPS
+    }
+
+    /// Looks at what came before the body, which is enough to refuse most of what isn't WeChat's.
+    pub fn check(&self, query: &str, appid: Option<&str>) -> Result<Checked, Rejected> {
+        let Parts { registry, keys, clock, .. } = &self.0.parts;
+        verify::check(registry.live().clone(), query, appid, keys, clock.now_secs())
+    }
+
+    /// The same where it keeps nobody waiting.
+    pub async fn check_aside(&self, query: String) -> Result<Checked, Rejected> {
+        let this = self.clone();
+        let check = move || this.check(&query, None);
+        self.0.parts.tasks.aside(check).await.unwrap_or_else(|| Err(cut()))
     }
 
     /// Answers WeChat's check of a URL: the bare `echostr`.
-    pub async fn verify_url(&self, checked: Checked) -> Result<String, Unanswered> {
+    pub async fn verify_url(&self, checked: Checked) -> Result<String, Rejected> {
         let query = checked.verify_url()?;
         // From now on this signature is good for no plain message.
-        let now = self.0.clock.now();
+        let now = self.0.parts.clock.now();
         let until = remembered_until(&checked.live, query, now);
-        self.0.store.keep_signature(&query.signature, now, until).await?;
+        self.0.parts.store.keep_signature(&query.signature, now, until).await?;
         Ok(query.echostr.clone())
     }
 
-    /// Takes a message; `began` is when it started to come in.
-    pub async fn receive(&self, checked: Checked, body: Bytes, began: Instant) -> Result<Answer, Unanswered> {
+    /// Takes a message; `began` is when it started to come in. `place` stays taken until its work is done.
+    pub async fn receive(
+        &self,
+        checked: Checked,
+        body: Bytes,
+        began: Instant,
+        place: Place,
+    ) -> Result<Receipt, Rejected> {
+        let Parts { keys, tasks, limits, .. } = &self.0.parts;
         let verified = if checked.is_signed() {
             checked.open(&body)?
         } else {
-            // Nothing speaks for it yet: one at a time, where it keeps nobody waiting.
+            // One at a time, where it keeps nobody waiting.
             let _turn = self.0.unsigned.acquire().await;
-            let cut = |_| Unanswered::Refused("the check was cut".to_owned());
-            tokio::task::spawn_blocking(move || checked.open(&body)).await.map_err(cut)??
+            tasks.aside(move || checked.open(&body)).await.unwrap_or_else(|| Err(cut()))?
         };
-        let incoming = self.incoming(&verified, began + ANSWER_WITHIN);
+        let incoming = self.incoming(&verified, began + limits.callback_time);
         // In a task of its own: it goes on when WeChat hangs up.
         let this = self.clone();
-        let work = self.0.tasks.spawn(async move { this.accept(incoming).await });
-        let cut = || Unanswered::Store(StoreError::Unavailable("stopping".into()));
-        let reply = work.await.ok().flatten().unwrap_or_else(|| Err(cut()))?;
+        let work = tasks.spawn(async move {
+            let accepted = this.accept(incoming).await;
+            drop(place);
+            accepted
+        });
+        let stopping = || Rejected::Store(StoreError::Unavailable("stopping".into()));
+        let reply = work.await.ok().flatten().unwrap_or_else(|| Err(stopping()))?;
+        let appid = Some(verified.app.appid.clone());
         Ok(match reply {
-            None => Answer { body: SUCCESS.to_vec(), content_type: "text/plain" },
-            Some(reply) => Answer {
-                body: reply.seal(&verified.keys(), verified.format, self.0.store.keys()),
+            None => Receipt { body: SUCCESS.to_vec(), content_type: "text/plain", appid },
+            Some(reply) => Receipt {
+                body: reply.seal(&verified.keys(), verified.format, keys),
                 content_type: verified.format.content_type(),
+                appid,
             },
         })
     }
 
     fn incoming(&self, verified: &Verified, deadline: Instant) -> Incoming {
         let Verified { app, live, message, query, .. } = verified;
-        let now = self.0.clock.now();
+        let now = self.0.parts.clock.now();
         let routes = live.routes.matching(&app.entry.appid, &app.entry.tags, message);
         let asked = routes.iter().position(|route| route.entry.reply_wait.is_some());
         let deliveries = routes.iter().enumerate().map(|(index, route)| {
@@ -197,7 +205,7 @@ impl Inbox {
             create_time: message.create_time(),
             received_at: now,
             body: verified.body.clone(),
-            digest: self.0.store.message_digest(&app.entry.appid, &verified.body),
+            digest: self.0.parts.store.message_digest(&app.entry.appid, &verified.body),
             signature: remember.then(|| query.signature.clone()),
             is_plain,
             remembered_until: remembered_until(live, query, now),
@@ -215,18 +223,15 @@ impl Inbox {
     }
 
     /// Commits the message, once however often it comes, and finds its reply.
-    async fn accept(&self, incoming: Incoming) -> Result<Option<Reply>, Unanswered> {
+    async fn accept(&self, incoming: Incoming) -> Result<Option<Reply>, Rejected> {
+        let clock = &self.0.parts.clock;
         loop {
-            let digest = incoming.event.digest;
-            let mut first = match self.enter(digest) {
-                Ok(stage) => {
-                    let _leave = Leave { inbox: self, digest };
-                    return self.lead(incoming, &stage).await;
-                }
-                Err(first) => first,
+            let mut first = match self.0.at_work.join(incoming.event.digest, Stage::Committing) {
+                Turn::First(lead) => return self.lead(incoming, &lead).await,
+                Turn::Later(first) => first,
             };
             let committed = first.wait_for(|stage| !matches!(stage, Stage::Committing));
-            match timeout_at(incoming.deadline, committed).await.map_err(|_| too_slow())? {
+            match clock.by(incoming.deadline, committed).await.ok_or_else(too_slow)? {
                 Ok(stage) => {
                     if let Stage::Failed(error) = &*stage {
                         return Err(error.clone().into());
@@ -241,8 +246,8 @@ impl Inbox {
                 Accepted::Duplicate { answer: Some(answer), event } => Ok(Reply::from_kept(&answer, &event)),
                 Accepted::Duplicate { answer: None, .. } | Accepted::New { .. } => {
                     let answered = first.wait_for(|stage| matches!(stage, Stage::Answered(_)));
-                    Ok(match timeout_at(incoming.deadline, answered).await {
-                        Ok(Ok(stage)) => match &*stage {
+                    Ok(match clock.by(incoming.deadline, answered).await {
+                        Some(Ok(stage)) => match &*stage {
                             Stage::Answered(reply) => reply.clone(),
                             _ => None,
                         },
@@ -253,26 +258,14 @@ impl Inbox {
         }
     }
 
-    /// The sender for whoever is the first with a message, a receiver for all others.
-    fn enter(&self, digest: [u8; 32]) -> Result<watch::Sender<Stage>, watch::Receiver<Stage>> {
-        match self.at_work().entry(digest) {
-            Entry::Occupied(first) => Err(first.get().clone()),
-            Entry::Vacant(place) => {
-                let (stage, receiver) = watch::channel(Stage::Committing);
-                place.insert(receiver);
-                Ok(stage)
-            }
-        }
-    }
-
     async fn lead(
         &self,
         incoming: Incoming,
-        stage: &watch::Sender<Stage>,
-    ) -> Result<Option<Reply>, Unanswered> {
+        lead: &Lead<[u8; 32], Stage>,
+    ) -> Result<Option<Reply>, Rejected> {
         let accepted = self.commit(incoming.event.clone(), incoming.deadline).await.inspect_err(|error| {
-            if let Unanswered::Store(error) = error {
-                stage.send_replace(Stage::Failed(error.clone()));
+            if let Rejected::Store(error) = error {
+                lead.reached(Stage::Failed(error.clone()));
             }
         })?;
         let reply = match accepted {
@@ -283,26 +276,26 @@ impl Inbox {
                 answer.and_then(|answer| Reply::from_kept(&answer, &event))
             }
             Accepted::New { event, deliveries } => {
-                stage.send_replace(Stage::Committed);
+                lead.reached(Stage::Committed);
                 tracing::debug!(event = event.id, appid = incoming.event.appid, "收到消息");
                 incoming.wake_routes();
                 self.ask(&incoming, &event, &deliveries).await
             }
         };
-        stage.send_replace(Stage::Answered(reply.clone()));
+        lead.reached(Stage::Answered(reply.clone()));
         Ok(reply)
     }
 
     /// Commits in time, or not at all as far as WeChat is told. A commit that comes too late holds all
     /// the same: then its deliveries go out from the queue.
-    async fn commit(&self, event: NewEvent, deadline: Instant) -> Result<Accepted, Unanswered> {
-        let store = self.0.store.clone();
+    async fn commit(&self, event: NewEvent, deadline: Instant) -> Result<Accepted, Rejected> {
+        let Parts { store, clock, tasks, .. } = self.0.parts.clone();
         let mut accept = Box::pin(async move { store.accept(event).await });
-        if let Ok(accepted) = timeout_at(deadline, &mut accept).await {
+        if let Some(accepted) = clock.by(deadline, &mut accept).await {
             return Ok(accepted?);
         }
         let this = self.clone();
-        self.0.tasks.spawn(async move {
+        tasks.spawn(async move {
             if let Ok(Accepted::New { deliveries, .. }) = accept.await {
                 this.0.deliveries.give_back(&deliveries).await;
             }
@@ -311,7 +304,8 @@ impl Inbox {
     }
 
     /// Asks the first route that wants to reply, and remembers what it says in time.
-    async fn ask(&self, incoming: &Incoming, event: &Kept, deliveries: &[i64]) -> Option<Reply> {
+    async fn ask(&self, incoming: &Incoming, event: &StoredEvent, deliveries: &[i64]) -> Option<Reply> {
+        let Parts { store, clock, .. } = &self.0.parts;
         let (index, wait) = incoming
             .routes
             .iter()
@@ -327,41 +321,28 @@ impl Inbox {
             received_at: incoming.event.received_at,
             body: incoming.event.body.clone(),
         };
-        let patience = incoming.deadline.min(Instant::now() + wait);
+        let patience = incoming.deadline.min(clock.instant() + wait);
         let asked = self.0.deliveries.ask(route.clone(), claimed, patience);
-        let answer = timeout_at(patience, asked).await.ok()?.ok()??;
-        let made_at = self.0.clock.now_secs();
-        let reply = reply::read(&answer, route, incoming, event, made_at)?;
-        let kept = timeout_at(incoming.deadline, self.0.store.keep_answer(event, &reply.to_keep())).await;
-        if !matches!(kept, Ok(Ok(()))) {
+        let answer = clock.by(patience, asked).await?.ok()??;
+        let reply = reply::read(&answer, route, incoming, event, clock.now_secs())?;
+        let kept = clock.by(incoming.deadline, store.keep_answer(event, &reply.to_keep())).await;
+        if !matches!(kept, Some(Ok(()))) {
             tracing::warn!(event = event.id, "被动回复没能及时记下：以后重复的消息可能得到 success");
         }
         Some(reply)
     }
-
-    fn at_work(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], watch::Receiver<Stage>>> {
-        self.0.at_work.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-fn too_slow() -> Unanswered {
-    Unanswered::Store(StoreError::Unavailable("the commit took too long".into()))
+fn cut() -> Rejected {
+    Rejected::Refused("the check was cut".to_owned())
 }
 
-fn signature_reused() -> Unanswered {
-    Unanswered::Refused("its plain signature came before, with another body".to_owned())
+fn too_slow() -> Rejected {
+    Rejected::Store(StoreError::Unavailable("the commit took too long".into()))
 }
 
-/// Makes room when the first of several equal messages is done, or cut.
-struct Leave<'a> {
-    inbox: &'a Inbox,
-    digest: [u8; 32],
-}
-
-impl Drop for Leave<'_> {
-    fn drop(&mut self) {
-        self.inbox.at_work().remove(&self.digest);
-    }
+fn signature_reused() -> Rejected {
+    Rejected::Refused("its plain signature came before, with another body".to_owned())
 }
 
 /// Until no replay of this callback can pass the check of its age.

@@ -2,10 +2,12 @@
 //! Redirects are never followed and proxy variables of the environment are ignored.
 
 mod body;
+mod collect;
 mod stall;
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -23,59 +25,63 @@ use tokio::net::TcpStream;
 use tokio::time::error::Elapsed;
 use url::Url;
 
-pub use body::{Download, STALL, Upload};
+pub use body::{Download, Upload};
+pub use collect::{Collected, Cut, collect};
 pub use stall::Stalling;
 
+use crate::limits::Limits;
 use crate::rules::egress::{Egress, Forbidden, Resolver};
 
-/// A host that doesn't answer a SYN in this time is tried no longer: the next one may.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// TCP, the proxy's CONNECT and TLS together. A guarded name may have four addresses to try.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// WeChat's edge closes idle connections after about a minute; be first.
 const IDLE: Duration = Duration::from_secs(45);
 /// The rules are asked for every new connection: let none be kept for long.
 const GUARDED_IDLE: Duration = Duration::from_secs(10);
-/// A name that isn't resolved in this time has no address.
-const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
-/// So many addresses of a name are tried.
-const MAX_ADDRESSES: usize = 4;
-
 /// Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Client(legacy::Client<Timed<HttpsConnector<Dialer>>, RequestBody>);
+pub struct Client(legacy::Client<Timed<HttpsConnector<Dial>>, RequestBody>);
 
 /// A request's body: whole in memory, or passed on as it comes.
 pub type RequestBody = Either<Full<Bytes>, Upload>;
 
 impl Client {
     /// `proxy`: `http://[user:password@]host:port`, spoken to by CONNECT.
-    pub fn new(proxy: Option<&Url>) -> anyhow::Result<Self> {
+    pub fn new(proxy: Option<&Url>, limits: &Arc<Limits>) -> anyhow::Result<Self> {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        tcp.set_connect_timeout(Some(limits.dial_time));
         tcp.set_keepalive(Some(Duration::from_secs(60)));
         let dialer = match proxy {
             None => Dialer::Direct(tcp),
             Some(url) => Dialer::Proxied(tunnel(url, tcp)?),
         };
-        Self::over(dialer, IDLE, 256)
+        Self::over(dialer, IDLE, 256, limits)
     }
 
     /// Connects only where `egress` allows: every address of a host is judged, for every connection, and only
     /// what was judged is connected to. Ask [`forbidden`] whether that is why a request failed.
-    pub fn guarded(egress: Egress, resolver: Resolver, loopback_allowed: bool) -> anyhow::Result<Self> {
-        Self::over(Dialer::Guarded(Guard { egress, resolver, loopback_allowed }), GUARDED_IDLE, 8)
+    pub fn guarded(
+        egress: Egress,
+        resolver: Resolver,
+        loopback_allowed: bool,
+        limits: &Arc<Limits>,
+    ) -> anyhow::Result<Self> {
+        let guard = Guard { egress, resolver, loopback_allowed, limits: limits.clone() };
+        Self::over(Dialer::Guarded(guard), GUARDED_IDLE, 8, limits)
     }
 
-    fn over(dialer: Dialer, idle: Duration, max_idle_per_host: usize) -> anyhow::Result<Self> {
+    fn over(
+        dialer: Dialer,
+        idle: Duration,
+        max_idle_per_host: usize,
+        limits: &Limits,
+    ) -> anyhow::Result<Self> {
         let connector = HttpsConnectorBuilder::new()
             .with_provider_and_webpki_roots(crate::tls::provider())?
             .https_or_http()
             .enable_http1()
-            .wrap_connector(dialer);
-        let connector = Timed(connector);
+            .wrap_connector(Dial { dialer, silence: limits.silence });
+        let connector = Timed { connector, limit: limits.connect_time };
         let client = legacy::Client::builder(TokioExecutor::new())
             .pool_idle_timeout(idle)
             .pool_max_idle_per_host(max_idle_per_host)
@@ -126,7 +132,10 @@ fn tunnel(proxy: &Url, tcp: HttpConnector) -> anyhow::Result<Tunnel<HttpConnecto
 /// Ends a connection's making, the TLS handshake and the proxy's CONNECT included, when it takes too
 /// long. Nothing was sent by then, so another host may be tried.
 #[derive(Clone, Debug)]
-pub struct Timed<C>(C);
+pub struct Timed<C> {
+    connector: C,
+    limit: Duration,
+}
 
 impl<C> tower::Service<Uri> for Timed<C>
 where
@@ -138,11 +147,11 @@ where
     type Future = Pin<Box<dyn Future<Output = Result<C::Response, BoxError>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.0.poll_ready(cx)
+        self.connector.poll_ready(cx)
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let made = tokio::time::timeout(HANDSHAKE_TIMEOUT, self.0.call(uri));
+        let made = tokio::time::timeout(self.limit, self.connector.call(uri));
         Box::pin(async { made.await.map_err(|_| "the connection took too long to be made")? })
     }
 }
@@ -166,6 +175,7 @@ pub struct Guard {
     egress: Egress,
     resolver: Resolver,
     loopback_allowed: bool,
+    limits: Arc<Limits>,
 }
 
 impl Guard {
@@ -173,14 +183,14 @@ impl Guard {
         let host = uri.host().ok_or_else(|| io::Error::other("the URL has no host"))?;
         let default = if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
         let found = self.resolver.resolve(host, uri.port_u16().unwrap_or(default));
-        let addresses = tokio::time::timeout(RESOLVE_TIMEOUT, found).await.map_err(timed_out)??;
+        let addresses = tokio::time::timeout(self.limits.resolve_time, found).await.map_err(timed_out)??;
         // A name that mixes good and forbidden addresses is an attack: none of them is used.
         for address in &addresses {
             self.egress.check(*address, self.loopback_allowed)?;
         }
         let mut last = io::Error::other("the host has no address");
-        for address in addresses.into_iter().take(MAX_ADDRESSES) {
-            match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
+        for address in addresses.into_iter().take(self.limits.addresses) {
+            match tokio::time::timeout(self.limits.dial_time, TcpStream::connect(address)).await {
                 Ok(Ok(stream)) => {
                     stream.set_nodelay(true)?;
                     return Ok(stream);
@@ -197,38 +207,43 @@ fn timed_out(elapsed: Elapsed) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, elapsed)
 }
 
-impl tower::Service<Uri> for Dialer {
+/// A dialer whose streams end when a write waits too long.
+#[derive(Clone, Debug)]
+pub struct Dial {
+    dialer: Dialer,
+    silence: Duration,
+}
+
+impl tower::Service<Uri> for Dial {
     type Response = TokioIo<Stalling<TcpStream>>;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        match self {
-            Self::Direct(tcp) => tcp.poll_ready(cx).map_err(BoxError::from),
-            Self::Proxied(tunnel) => tunnel.poll_ready(cx).map_err(BoxError::from),
-            Self::Guarded(_) => Poll::Ready(Ok(())),
+        match &mut self.dialer {
+            Dialer::Direct(tcp) => tcp.poll_ready(cx).map_err(BoxError::from),
+            Dialer::Proxied(tunnel) => tunnel.poll_ready(cx).map_err(BoxError::from),
+            Dialer::Guarded(_) => Poll::Ready(Ok(())),
         }
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        match self {
-            Self::Direct(tcp) => {
+        let silence = self.silence;
+        let stalling =
+            move |stream: TokioIo<TcpStream>| TokioIo::new(Stalling::new(stream.into_inner(), silence));
+        match &mut self.dialer {
+            Dialer::Direct(tcp) => {
                 let stream = tcp.call(uri);
-                Box::pin(async { Ok(stalling(stream.await?)) })
+                Box::pin(async move { Ok(stalling(stream.await?)) })
             }
-            Self::Proxied(tunnel) => {
+            Dialer::Proxied(tunnel) => {
                 let stream = tunnel.call(uri);
-                Box::pin(async { Ok(stalling(stream.await?)) })
+                Box::pin(async move { Ok(stalling(stream.await?)) })
             }
-            Self::Guarded(guard) => {
+            Dialer::Guarded(guard) => {
                 let stream = guard.clone().connect(uri);
-                Box::pin(async { Ok(stalling(TokioIo::new(stream.await?))) })
+                Box::pin(async move { Ok(stalling(TokioIo::new(stream.await?))) })
             }
         }
     }
-}
-
-/// With a limit on how long a write may wait.
-fn stalling(stream: TokioIo<TcpStream>) -> TokioIo<Stalling<TcpStream>> {
-    TokioIo::new(Stalling::new(stream.into_inner()))
 }

@@ -9,6 +9,27 @@ use std::borrow::Cow;
 use http::StatusCode;
 use wechat::answer::ApiError;
 
+/// What is wrong and what to do, in both languages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Words {
+    /// Chinese.
+    pub zh: Cow<'static, str>,
+    /// English.
+    pub en: Cow<'static, str>,
+}
+
+impl Words {
+    /// The same said twice.
+    pub fn new(zh: impl Into<Cow<'static, str>>, en: impl Into<Cow<'static, str>>) -> Self {
+        Self { zh: zh.into(), en: en.into() }
+    }
+
+    /// In one of them.
+    pub fn of(&self, english: bool) -> &str {
+        if english { &self.en } else { &self.zh }
+    }
+}
+
 /// The service API's codes (contract section 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
@@ -69,10 +90,8 @@ pub struct Problem {
     pub status: StatusCode,
     /// Our code.
     pub code: Code,
-    /// What is wrong and what to do, Chinese.
-    pub zh: Cow<'static, str>,
-    /// The same in English.
-    pub en: Cow<'static, str>,
+    /// What is wrong and what to do.
+    pub words: Words,
     /// Whether the same call may succeed if repeated as it is.
     pub retryable: bool,
     /// WeChat's words, if it answered.
@@ -89,8 +108,7 @@ impl Problem {
         Self {
             status: code.status(),
             code,
-            zh: zh.into(),
-            en: en.into(),
+            words: Words::new(zh, en),
             retryable: matches!(code, Code::Limited | Code::Store | Code::Overloaded),
             wechat: None,
             allow: "",

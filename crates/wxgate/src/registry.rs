@@ -12,9 +12,11 @@ use tokio::sync::watch;
 
 use crate::config::{Callback, Config, Retention};
 use crate::entries::AppEntry;
-use crate::registry::callers::Callers;
-use crate::registry::routes::Routes;
 use crate::slots::{SlotBook, Slots};
+
+use callers::Callers;
+use routes::Routes;
+use usage::UsageBook;
 
 /// One WeChat account.
 #[derive(Debug)]
@@ -23,12 +25,23 @@ pub struct App {
     pub entry: AppEntry,
     /// Its token and tickets.
     pub slots: Slots,
+    /// Its AppID, shared.
+    pub appid: Arc<str>,
+}
+
+impl App {
+    /// Whether it takes callbacks at all.
+    pub fn takes_callbacks(&self) -> bool {
+        self.entry.kind.has_callbacks() && !self.entry.callback_tokens.is_empty()
+    }
 }
 
 /// One consistent state of the configuration.
 #[derive(Debug)]
 pub struct Live {
-    apps: HashMap<String, Arc<App>>,
+    apps: HashMap<Arc<str>, Arc<App>>,
+    /// By `original_id`, where one is given.
+    originals: HashMap<String, Arc<App>>,
     /// Who may call.
     pub callers: Callers,
     /// Where messages go.
@@ -47,8 +60,13 @@ impl Live {
         self.apps.get(appid)
     }
 
+    /// The app with this original id (`gh_…`).
+    pub fn app_by_original_id(&self, id: &str) -> Option<&Arc<App>> {
+        self.originals.get(id)
+    }
+
     /// All apps.
-    pub fn apps(&self) -> impl Iterator<Item = &Arc<App>> {
+    pub fn apps(&self) -> impl ExactSizeIterator<Item = &Arc<App>> {
         self.apps.values()
     }
 }
@@ -58,14 +76,15 @@ impl Live {
 pub struct Registry {
     live: Arc<ArcSwap<Live>>,
     slots: SlotBook,
+    usages: UsageBook,
     changes: watch::Sender<()>,
 }
 
 impl Registry {
     /// The first state.
-    pub fn new(config: &Config, slots: SlotBook) -> Self {
-        let live = build(config, &slots, None);
-        Self { live: Arc::new(ArcSwap::from_pointee(live)), slots, changes: watch::Sender::new(()) }
+    pub fn new(config: &Config, slots: SlotBook, usages: UsageBook) -> Self {
+        let live = build(config, &slots, &usages, None);
+        Self { live: Arc::new(ArcSwap::from_pointee(live)), slots, usages, changes: watch::Sender::new(()) }
     }
 
     /// Told of every reload.
@@ -78,12 +97,17 @@ impl Registry {
         self.live.load()
     }
 
-    /// Swaps in what `config` says. An app whose secret or token mode changed is asked for at once.
+    /// The counters of everybody who ever called.
+    pub fn usages(&self) -> &UsageBook {
+        &self.usages
+    }
+
+    /// Swaps in what `config` says. An app whose settings changed is asked for at once.
     pub fn reload(&self, config: &Config) {
         let before = self.live.load_full();
-        self.live.store(Arc::new(build(config, &self.slots, Some(&before))));
+        self.live.store(Arc::new(build(config, &self.slots, &self.usages, Some(&before))));
         for app in self.live.load().apps() {
-            if before.app(&app.entry.appid).is_some_and(|old| old.entry != app.entry) {
+            if before.app(&app.appid).is_some_and(|old| old.entry != app.entry) {
                 app.slots.iter().for_each(|slot| slot.end_back_off());
             }
         }
@@ -92,20 +116,26 @@ impl Registry {
     }
 }
 
-fn build(config: &Config, slots: &SlotBook, before: Option<&Live>) -> Live {
-    let apps = config
-        .entries
-        .apps
-        .iter()
-        .map(|entry| {
-            let app = App { entry: entry.clone(), slots: slots.of(entry) };
-            (entry.appid.clone(), Arc::new(app))
-        })
-        .collect();
+fn build(config: &Config, slots: &SlotBook, usages: &UsageBook, before: Option<&Live>) -> Live {
+    let (mut apps, mut originals) = (HashMap::new(), HashMap::new());
+    for entry in &config.entries.apps {
+        let appid: Arc<str> = entry.appid.as_str().into();
+        let app = Arc::new(App { entry: entry.clone(), slots: slots.of(entry), appid: appid.clone() });
+        if !entry.original_id.is_empty() {
+            originals.insert(entry.original_id.clone(), app.clone());
+        }
+        apps.insert(appid, app);
+    }
     Live {
         apps,
-        callers: Callers::new(config, before.map(|live| &live.callers)),
-        routes: Routes::new(config, before.map(|live| &live.routes)),
+        originals,
+        callers: Callers::new(
+            &config.entries.callers,
+            config.auth.off,
+            usages,
+            before.map(|live| &live.callers),
+        ),
+        routes: Routes::new(&config.entries.routes, before.map(|live| &live.routes)),
         callback: config.callback,
         retention: config.retention,
         verify_files: config.server.verify_files.clone(),

@@ -1,6 +1,7 @@
 //! The managed values of every app: its access_token and its tickets. What a value is, when it is
 //! due, and why there is none; who fetches them is [`crate::tokens`].
 
+mod findings;
 pub mod policy;
 mod slot;
 
@@ -11,11 +12,12 @@ use tokio::sync::Notify;
 use wechat::answer::ApiError;
 
 pub(crate) use slot::Gate;
-pub use slot::{Kind, Slot, Token, Trouble};
+pub use slot::{CredentialKind, Found, Slot, Token, Trouble};
 
+use crate::random::Random;
 use crate::store::{Credential, Store};
 use crate::transport::Lost;
-use policy::{Ageing, Failure};
+use policy::{Ageing, Rest};
 
 /// Why there is no token.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -47,17 +49,12 @@ impl TokenError {
     }
 
     /// How long it keeps everybody from asking again.
-    pub(crate) fn failure(&self) -> Failure {
+    pub(crate) fn rest(&self) -> Rest {
         match self {
-            Self::Refused(error) | Self::TicketRefused(error) if error.errcode != -1 => Failure::Lasting,
-            _ => Failure::Transient,
+            Self::Refused(error) | Self::TicketRefused(error) if error.errcode != -1 => Rest::Long,
+            _ => Rest::Short,
         }
     }
-}
-
-/// Whether a fresh access_token may cure the refusal.
-pub fn refuses_token(error: &ApiError) -> bool {
-    matches!(error.errcode, 40001 | 40014 | 42001)
 }
 
 /// The slots of one app, which outlive reloads of its settings.
@@ -66,7 +63,7 @@ pub struct Slots([Arc<Slot>; 3]);
 
 impl Slots {
     /// The slot of `kind`.
-    pub fn of(&self, kind: Kind) -> &Arc<Slot> {
+    pub fn of(&self, kind: CredentialKind) -> &Arc<Slot> {
         &self.0[kind as usize]
     }
 
@@ -86,14 +83,15 @@ struct Book {
     slots: Mutex<HashMap<Arc<str>, Slots>>,
     kept: HashMap<(String, String), Credential>,
     changed: Notify,
+    random: Random,
 }
 
 impl SlotBook {
     /// Takes up what the store kept, so that a restart fetches nothing.
-    pub fn new(store: &Store) -> anyhow::Result<Self> {
+    pub fn new(store: &Store, random: Random) -> anyhow::Result<Self> {
         let kept = store.credentials()?;
         let kept = kept.into_iter().map(|row| ((row.appid.clone(), row.kind.clone()), row)).collect();
-        Ok(Self(Arc::new(Book { slots: Mutex::default(), kept, changed: Notify::new() })))
+        Ok(Self(Arc::new(Book { slots: Mutex::default(), kept, changed: Notify::new(), random })))
     }
 
     /// The slots of an app.
@@ -103,8 +101,8 @@ impl SlotBook {
             return found.clone();
         }
         let appid: Arc<str> = entry.appid.as_str().into();
-        let made = Slots(Kind::ALL.map(|kind| {
-            let slot = Slot::new(appid.clone(), kind);
+        let made = Slots(CredentialKind::ALL.map(|kind| {
+            let slot = Slot::new(appid.clone(), kind, self.0.random.clone());
             if let Some(row) = self.0.kept.get(&(entry.appid.clone(), kind.as_str().to_owned())) {
                 slot.restore(row, ageing(entry, kind));
             }
@@ -126,9 +124,9 @@ impl SlotBook {
 }
 
 /// How an app's value of `kind` ages.
-pub fn ageing(entry: &crate::entries::AppEntry, kind: Kind) -> Ageing {
+pub fn ageing(entry: &crate::entries::AppEntry, kind: CredentialKind) -> Ageing {
     match kind {
-        Kind::AccessToken => entry.token_mode.into(),
-        Kind::Jsapi | Kind::WxCard => Ageing::Classic,
+        CredentialKind::AccessToken => entry.token_mode.into(),
+        CredentialKind::Jsapi | CredentialKind::WxCard => Ageing::Classic,
     }
 }

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 pub use messages::{
-    Accepted, Attempt, Claimed, Delivery, DeliveryQuery, Event, EventQuery, Kept, NewDelivery, NewEvent,
-    Status, Verdict,
+    Accepted, Attempt, Claimed, Delivery, DeliveryQuery, Event, EventQuery, Fate, NewDelivery, NewEvent,
+    Status, StoredEvent,
 };
 
 use crate::keys::{Cell, Keys};
@@ -165,7 +165,7 @@ pub struct Inspection {
     pub schema: i64,
     /// Stored tokens and tickets.
     pub credentials: i64,
-    /// Kept messages.
+    /// StoredEvent messages.
     pub events: i64,
     /// Deliveries to come.
     pub pending: i64,

@@ -5,27 +5,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, USER_AGENT};
 use http::{HeaderMap, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Either, Full};
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 use wechat::catalog::{Endpoint, Host, Method};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Instant};
 use crate::config;
-use crate::net::{Client, RequestBody, STALL, Upload};
+use crate::limits::Limits;
+use crate::net::{Client, RequestBody, Upload, collect};
 
 /// A host that could not be connected to is passed over this long, while another is left.
 const SKIP_MS: i64 = 30_000;
-/// Largest answer a typed call takes; WeChat's pictures are far below.
-const MAX_ANSWER: usize = 20 << 20;
-
 /// WeChat's answer, whole.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -71,6 +68,7 @@ struct Inner {
     mp: Vec<Base>,
     open: Vec<Base>,
     timeout: Duration,
+    limits: Arc<Limits>,
 }
 
 #[derive(Debug)]
@@ -88,20 +86,26 @@ impl Base {
 
 impl Transport {
     /// From `[wechat]`.
-    pub fn new(config: &config::Wechat, clock: Clock) -> anyhow::Result<Self> {
+    pub fn new(config: &config::Wechat, clock: Clock, limits: Arc<Limits>) -> anyhow::Result<Self> {
         Ok(Self(Arc::new(Inner {
-            client: Client::new(config.proxy.as_ref())?,
+            client: Client::new(config.proxy.as_ref(), &limits)?,
             clock,
             api: std::iter::once(&config.api_base).chain(&config.fallback_bases).map(Base::new).collect(),
             mp: vec![Base::new(&config.mp_base)],
             open: vec![Base::new(&config.open_base)],
             timeout: config.timeout,
+            limits,
         })))
     }
 
     /// When a call that begins now has to be answered.
     pub fn deadline(&self) -> Instant {
-        Instant::now() + self.0.timeout
+        self.0.clock.instant() + self.0.timeout
+    }
+
+    /// The bounds on what is read.
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
     }
 
     /// Calls `endpoint` once. A connection that can't be made is tried at the next host; nothing
@@ -127,9 +131,14 @@ impl Transport {
             request.body(Either::Left(Full::new(body.clone())))
         };
         let response = self.dispatch(endpoint.host, &write, Wait::Until(deadline)).await?;
-        let (head, body) = response.into_parts();
-        let body = collect(body).await.map_err(|why| Lost::after(why, "应答没有收全"))?;
-        Ok(Answer { status: head.status, body })
+        let (head, mut body) = response.into_parts();
+        let limits = self.limits();
+        let read = collect(&mut body, limits.answer, limits.silence, |_| false).await;
+        let read = read.map_err(|cut| Lost::after(cut.to_string(), "应答没有收全"))?;
+        if !read.whole {
+            return Err(Lost::after(format!("the answer is over {} bytes", limits.answer), "应答太大"));
+        }
+        Ok(Answer { status: head.status, body: read.bytes })
     }
 
     /// Passes a caller's request on, likewise. `path` has the query; `headers` are all but what HTTP
@@ -206,10 +215,10 @@ impl Transport {
         let timeout = self.0.timeout;
         let late = async {
             match wait {
-                Wait::Until(deadline) => tokio::time::sleep_until(*deadline).await,
+                Wait::Until(deadline) => self.0.clock.until(*deadline).await,
                 Wait::AfterSent(sent) => {
                     sent.cancelled().await;
-                    tokio::time::sleep(timeout).await;
+                    self.0.clock.pause(timeout).await;
                 }
             }
         };
@@ -245,25 +254,6 @@ pub enum Payload {
     Kept(Bytes),
     /// It goes through as it comes.
     Stream(Upload),
-}
-
-async fn collect(mut body: Incoming) -> Result<Bytes, String> {
-    let mut gathered = BytesMut::new();
-    loop {
-        match tokio::time::timeout(STALL, body.frame()).await {
-            Err(_) => return Err(format!("the answer stalled for {STALL:?}")),
-            Ok(None) => return Ok(gathered.freeze()),
-            Ok(Some(Err(error))) => return Err(format!("the answer was cut: {}", causes(&error))),
-            Ok(Some(Ok(frame))) => {
-                if let Ok(data) = frame.into_data() {
-                    if gathered.len() + data.len() > MAX_ANSWER {
-                        return Err(format!("the answer is over {MAX_ANSWER} bytes"));
-                    }
-                    gathered.extend_from_slice(&data);
-                }
-            }
-        }
-    }
 }
 
 /// The answer as a JSON object; anything else was not said by WeChat's API.

@@ -5,12 +5,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, FORWARDED, HOST, HeaderName, ORIGIN, VIA};
-use http::{HeaderMap, StatusCode, request};
+use http::{HeaderMap, request};
 use ipnet::IpNet;
 use url::{Host, Url};
 
+use super::denied::Denied;
 use crate::config;
-use crate::problem::{Code, Problem};
 use crate::registry::callers::{Caller, Callers, contains};
 
 pub const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -39,41 +39,6 @@ pub enum Shown<'a> {
     Unreadable,
 }
 
-/// Why nobody may call this way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Denied {
-    /// What stands in place of a key can't be one.
-    Unreadable,
-    /// Nobody's key.
-    UnknownKey,
-    /// No key, and nobody may call without one from there.
-    NoKey,
-    /// No key, and passed on by a proxy nobody trusts.
-    Forwarded,
-    /// No key, and made by a web page: this header says so.
-    WebPage(&'static str),
-    /// A caller outside its networks.
-    Network {
-        /// Its name.
-        caller: String,
-        /// Where it called from, if that could be told.
-        address: Option<IpAddr>,
-    },
-}
-
-impl From<Denied> for Problem {
-    fn from(denied: Denied) -> Self {
-        match denied {
-            Denied::Unreadable => unauthenticated("unreadable credential"),
-            Denied::UnknownKey => unauthenticated("unknown key"),
-            Denied::NoKey => unauthenticated("no key"),
-            Denied::Forwarded => forwarded(),
-            Denied::WebPage(header) => web_page(header),
-            Denied::Network { caller, address } => forbidden_network(&caller, address),
-        }
-    }
-}
-
 impl Gatekeeper {
     /// From `[server]`.
     pub fn new(server: &config::Server) -> Self {
@@ -85,33 +50,6 @@ impl Gatekeeper {
         }
     }
 
-    /// Who this is; `peer` is who connected.
-    pub fn identify<'a>(
-        &self,
-        head: &request::Parts,
-        peer: IpAddr,
-        callers: &'a Callers,
-    ) -> Result<&'a Arc<Caller>, Denied> {
-        match shown_key(&head.headers) {
-            Shown::Unreadable => Err(Denied::Unreadable),
-            Shown::Key(key) => self.by_key(key, head, peer, callers),
-            Shown::Nothing => self.without_key(head, peer, callers),
-        }
-    }
-
-    /// Whose key this is, if it may be used from there.
-    pub fn by_key<'a>(
-        &self,
-        key: &str,
-        head: &request::Parts,
-        peer: IpAddr,
-        callers: &'a Callers,
-    ) -> Result<&'a Arc<Caller>, Denied> {
-        let caller = callers.by_key(key).ok_or(Denied::UnknownKey)?;
-        self.check_network(caller, head, peer)?;
-        Ok(caller)
-    }
-
     /// Who needs no key from there.
     pub fn without_key<'a>(
         &self,
@@ -121,18 +59,21 @@ impl Gatekeeper {
     ) -> Result<&'a Arc<Caller>, Denied> {
         self.refuse_strangers(head, peer)?;
         let address = self.address(&head.headers, peer);
-        let caller = address.and_then(|address| callers.without_key(address)).ok_or(Denied::NoKey)?;
-        self.refuse_web_pages(head)?;
-        Ok(caller)
+        address.and_then(|address| callers.without_key(address)).ok_or(Denied::NoKey)
     }
 
     /// Whether `caller` may call from there.
-    pub fn check_network(&self, caller: &Caller, head: &request::Parts, peer: IpAddr) -> Result<(), Denied> {
+    pub fn check_network(
+        &self,
+        caller: &Arc<Caller>,
+        head: &request::Parts,
+        peer: IpAddr,
+    ) -> Result<(), Denied> {
         let address = self.address(&head.headers, peer);
         if caller.may_come_from(address) {
             return Ok(());
         }
-        Err(Denied::Network { caller: caller.name.clone(), address })
+        Err(Denied::Network { caller: caller.clone(), address })
     }
 
     /// What no call without a key may be: passed on by a stranger, or made by a web page.
@@ -237,84 +178,6 @@ pub fn shown_key(headers: &HeaderMap) -> Shown<'_> {
         };
     }
     shown
-}
-
-fn unauthenticated(cause: &str) -> Problem {
-    Problem::new(
-        Code::Unauthenticated,
-        "没有密钥，或密钥不对：请求头写 Authorization: Bearer <调用方密钥>（在 wxgate.toml 的 [[callers]] 里，用 `wxgate key new` 生成）",
-        "no key, or a wrong one: send the header Authorization: Bearer <caller key> (from [[callers]] in wxgate.toml, made by `wxgate key new`)",
-    )
-    .cause(cause)
-}
-
-fn forwarded() -> Problem {
-    Problem::new(
-        Code::Unauthenticated,
-        "经代理转发（带有 X-Forwarded-For、Forwarded、X-Real-IP 或 Via）的无密钥调用不被接受：给调用方一个密钥，或把代理的地址加进 server.trusted_proxies",
-        "a call without a key is not accepted through a proxy (X-Forwarded-For, Forwarded, X-Real-IP or Via): give the caller a key, or add the proxy to server.trusted_proxies",
-    )
-    .cause("no key, and forwarded by an untrusted proxy")
-}
-
-fn web_page(header: &str) -> Problem {
-    Problem::new(
-        Code::Forbidden,
-        format!(
-            "网页不能使用 wxgate（{header} 来自别的站点）：请由后端调用；从别的主机名访问时，把它加进 server.hosts"
-        ),
-        format!(
-            "web pages may not use wxgate (foreign {header}): call it from a backend; to reach it by another host name, add that to server.hosts"
-        ),
-    )
-}
-
-fn forbidden_network(caller: &str, address: Option<IpAddr>) -> Problem {
-    let address = address.map_or_else(|| "?".to_owned(), |address| address.to_canonical().to_string());
-    forbidden(
-        format!("调用方 {caller} 不能从 {address} 调用：把它加进 [[callers]] 的 networks"),
-        format!("caller {caller} may not call from {address}: add it to `networks` in [[callers]]"),
-    )
-}
-
-/// The caller's `apis` don't allow `path`.
-pub fn forbidden_api(caller: &str, path: &str) -> Problem {
-    forbidden(
-        format!("调用方 {caller} 不能调用 {path}：需要时在 [[callers]] 的 apis 里放行"),
-        format!("caller {caller} may not call {path}: allow it in `apis` in [[callers]]"),
-    )
-}
-
-/// The caller's `apps` don't hold `appid`.
-pub fn forbidden_app(caller: &str, appid: &str) -> Problem {
-    forbidden(
-        format!("调用方 {caller} 不能使用 {appid}：需要时在 [[callers]] 的 apps 里放行"),
-        format!("caller {caller} may not use {appid}: allow it in `apps` in [[callers]]"),
-    )
-}
-
-/// The caller lacks `export_token`.
-pub fn forbidden_export(caller: &str) -> Problem {
-    forbidden(
-        format!("调用方 {caller} 不能读取 access_token：确有需要时在 [[callers]] 里设 export_token = true"),
-        format!(
-            "caller {caller} may not read access_tokens: if it must, set export_token = true in [[callers]]"
-        ),
-    )
-}
-
-/// The caller's `rate` is used up.
-pub fn over_rate(caller: &str) -> Problem {
-    Problem::new(
-        Code::Limited,
-        format!("调用方 {caller} 超过了每秒请求数（[[callers]] 的 rate）：放慢后重试"),
-        format!("caller {caller} is over its rate (`rate` in [[callers]]): slow down and retry"),
-    )
-    .status(StatusCode::TOO_MANY_REQUESTS)
-}
-
-fn forbidden(zh: String, en: String) -> Problem {
-    Problem::new(Code::Forbidden, zh, en)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::bail;
 use bytes::Bytes;
@@ -14,7 +15,7 @@ use wechat::errcode;
 use super::run::print;
 use crate::clock::Clock;
 use crate::config::{self, Config};
-use crate::entries::{AccountKind, AppEntry};
+use crate::entries::AppEntry;
 use crate::keys::Keys;
 use crate::random::Random;
 use crate::store;
@@ -45,8 +46,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let mut failures = 0;
     failures += report(check_store(&config))?;
     if args.online {
-        let transport = Transport::new(&config.wechat, Clock::System)?;
-        for app in config.entries.apps.iter().filter(|app| app.kind != AccountKind::Open) {
+        let transport = Transport::new(&config.wechat, Clock::System, Arc::default())?;
+        for app in config.entries.apps.iter().filter(|app| app.kind.has_token()) {
             failures += report(check_app(&transport, app).await)?;
         }
     }
@@ -71,7 +72,7 @@ fn reminders(config: &Config) -> Vec<String> {
             found.push(format!("调用方 {} 的 apps 不包含任何已配置的账号：检查 appid 和标签", caller.name));
         }
     }
-    let calls_back = |app: &&AppEntry| app.kind != AccountKind::Open && !app.callback_tokens.is_empty();
+    let calls_back = |app: &&AppEntry| app.kind.has_callbacks() && !app.callback_tokens.is_empty();
     for route in &config.entries.routes {
         let uses_one = config.entries.apps.iter().any(|app| route.filter.takes_app(&app.appid, &app.tags));
         if !uses_one && !config.entries.apps.is_empty() {
@@ -88,7 +89,7 @@ fn reminders(config: &Config) -> Vec<String> {
                 app.appid
             ));
         }
-        if app.kind == AccountKind::Mini {
+        if !app.kind.has_web_oauth() {
             found.push(format!("{} 是小程序，没有网页授权：oauth_redirects 不起作用", app.appid));
         }
     }

@@ -20,7 +20,9 @@ use super::run::print;
 use super::signals::{Ask, Signals};
 use crate::clock::Clock;
 use crate::gateway::{self, Listeners};
+use crate::limits::Limits;
 use crate::net::Client;
+use crate::random::Random;
 use crate::{config, telemetry};
 
 const OFFICIAL: &str = "wx00000000000000a1";
@@ -161,7 +163,7 @@ fn settings(
 
 /// Everything goes to the sample backend, whose answers are passive replies.
 fn route(backend: SocketAddr) -> String {
-    let secret: [u8; 32] = rand::random();
+    let secret: [u8; 32] = Random::System.bytes();
     let secret = BASE64_STANDARD.encode(secret);
     format!(
         "\n[[routes]]\nname = \"sample-backend\"\ntarget = \"http://{backend}/\"\nformat = \"json\"\n\
@@ -178,7 +180,7 @@ struct Openids {
 
 /// Points the accounts' callbacks at the gateway, and asks who there is.
 async fn arrange(sandbox: &str, gateway: &str) -> anyhow::Result<Openids> {
-    let client = Client::new(None)?;
+    let client = Client::new(None, &Arc::new(Limits::default()))?;
     let call = async |request: http::Request<Full<Bytes>>| -> anyhow::Result<Value> {
         let answer = client.send(request).await?.into_body().collect().await?.to_bytes();
         Ok(serde_json::from_slice(&answer).unwrap_or_default())

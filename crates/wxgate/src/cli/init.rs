@@ -3,15 +3,16 @@
 use std::io::{BufRead as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use rand::RngExt as _;
 
 use super::run::print;
 use super::{check, new_key};
 use crate::clock::Clock;
 use crate::config;
 use crate::entries::{AccountKind, AppEntry};
+use crate::random::Random;
 use crate::transport::Transport;
 
 #[derive(Debug, clap::Args)]
@@ -50,7 +51,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let secret = ask("AppSecret：", plain)?;
     let app = AppEntry::new(appid, kind, secret.clone().into());
     print("正在用稳定版接口（普通模式，不影响在用的令牌）试一试……\n")?;
-    let transport = Transport::new(&settings.wechat, Clock::System)?;
+    let transport = Transport::new(&settings.wechat, Clock::System, Arc::default())?;
     let outcome = check::check_app(&transport, &app).await;
     let refused = outcome.is_err();
     match outcome {
@@ -86,11 +87,7 @@ struct Callback {
 
 impl Callback {
     fn new() -> Self {
-        let random = |count| {
-            let letters = rand::rng().sample_iter(rand::distr::Alphanumeric);
-            letters.take(count).map(char::from).collect()
-        };
-        Self { token: random(32), aes_key: random(43) }
+        Self { token: Random::System.letters(32), aes_key: Random::System.letters(43) }
     }
 
     /// Its lines in the file. 网站应用 and 移动应用 have no callbacks.

@@ -1,6 +1,7 @@
 //! `wxgate route test`: which routes a message takes, and why; sent for real if asked.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
@@ -11,9 +12,10 @@ use wechat::message::{self, Message};
 use super::run::print;
 use crate::clock::Clock;
 use crate::config::{self, Config};
-use crate::delivery::Way;
+use crate::delivery::Courier;
 use crate::entries::{AppEntry, RouteEntry};
 use crate::keys::Keys;
+use crate::limits::Limits;
 use crate::net::Client;
 use crate::random::Random;
 use crate::rules::egress::{Egress, Resolver};
@@ -126,8 +128,10 @@ fn explain<'a>(config: &'a Config, app: &AppEntry, message: &Message) -> anyhow:
 }
 
 async fn send(config: &Config, app: &AppEntry, routes: &[&RouteEntry], xml: String) -> anyhow::Result<()> {
+    let limits = Arc::new(Limits::default());
     let own = [Some(config.server.listen), Some(config.server.admin_listen), config.server.public_listen];
-    let client = Client::guarded(Egress::new(own.into_iter().flatten().collect()), Resolver::System, true)?;
+    let client =
+        Client::guarded(Egress::new(own.into_iter().flatten().collect()), Resolver::System, true, &limits)?;
     // The gateway's key, so that it knows the delivery again if somebody sends it there.
     let keys = match &config.store.master_key {
         Some(key) => Keys::from_base64(key, Random::System)?,
@@ -144,17 +148,18 @@ async fn send(config: &Config, app: &AppEntry, routes: &[&RouteEntry], xml: Stri
         id: 0,
         attempt: 1,
         event_id: 0,
-        event_name: format!("evt_test_{:016x}", rand::random::<u64>()),
+        event_name: format!("evt_test_{:016x}", Random::System.number()),
         appid: app.appid.clone(),
         received_at: Clock::System.now(),
         body: xml.into_bytes(),
     };
     let mut failed = 0;
     for route in routes {
-        let way = Way { client: &client, keys: &keys, app: Some(app), now: Clock::System.now_secs() };
+        let (random, clock) = (&Random::System, &Clock::System);
+        let courier = Courier { client: &client, keys: &keys, random, clock, limits: &limits };
         let (answer, receiver) = oneshot::channel();
         let began = Instant::now();
-        let sent = way.deliver(route, &claimed, Some(answer)).await;
+        let sent = courier.deliver(route, &claimed, Some(app), Some(answer)).await;
         let ms = began.elapsed().as_millis();
         if sent.error.is_empty() {
             let body = receiver.await.ok().flatten().unwrap_or_default();

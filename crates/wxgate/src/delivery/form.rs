@@ -12,8 +12,8 @@ use url::Url;
 use wechat::envelope::{self, Stamp};
 use wechat::message::Message;
 
+use super::Courier;
 use crate::entries::{AppEntry, Form, RouteEntry, Seal, WebhookSecret};
-use crate::keys::Keys;
 use crate::store::Claimed;
 
 const EVENT_ID: HeaderName = HeaderName::from_static("x-wxgate-event-id");
@@ -34,14 +34,14 @@ pub(super) struct Outgoing {
     pub(super) body: Vec<u8>,
 }
 
-/// Writes `claimed` for `route`, signed at `now` (Unix seconds). The error is for the record.
+/// Writes `claimed` for `route`, signed now. The error is for the record.
 pub(super) fn write(
+    courier: &Courier<'_>,
     route: &RouteEntry,
     claimed: &Claimed,
     app: Option<&AppEntry>,
-    keys: &Keys,
-    now: i64,
 ) -> Result<Outgoing, String> {
+    let now = courier.clock.now_secs();
     let url = route.target.url(&claimed.appid).map_err(|error| format!("target: {error}"))?;
     let mut outgoing = match &route.form {
         Form::Wechat { token, seal } => {
@@ -53,7 +53,9 @@ pub(super) fn write(
                 Seal::Own(key) => Some(key),
             };
             let account = envelope::Keys { appid: &claimed.appid, token: token.expose_secret(), key };
-            wechat_form(url, &account, &claimed.body, &keys.nonce(), now)?
+            let stamp =
+                Stamp { timestamp: now, nonce: &courier.keys.nonce(), random: courier.random.bytes() };
+            wechat_form(url, &account, &claimed.body, &stamp)?
         }
         Form::Json(secrets) => json_form(url, secrets, claimed, now)?,
     };
@@ -71,11 +73,9 @@ fn wechat_form(
     url: Url,
     keys: &envelope::Keys<'_>,
     message: &[u8],
-    nonce: &str,
-    now: i64,
+    stamp: &Stamp<'_>,
 ) -> Result<Outgoing, String> {
-    let stamp = Stamp { timestamp: now, nonce, random: rand::random() };
-    let push = envelope::push(keys, message, &stamp).map_err(|error| error.to_string())?;
+    let push = envelope::push(keys, message, stamp).map_err(|error| error.to_string())?;
     let mut url = url;
     let query = match url.query().filter(|query| !query.is_empty()) {
         Some(query) => format!("{query}&{}", push.query),

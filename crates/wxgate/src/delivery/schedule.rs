@@ -3,26 +3,26 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::Sent;
-use crate::store::Verdict;
+use crate::store::Fate;
 
 /// `retry`: the waits before each further attempt. `attempt`: the number of this one, from 1.
 /// `jitter`: between 0.8 and 1.2. `now`: Unix milliseconds.
-pub fn verdict(retry: &[Duration], attempt: u32, sent: &Sent, now: i64, jitter: f64) -> Verdict {
+pub fn fate(retry: &[Duration], attempt: u32, sent: &Sent, now: i64, jitter: f64) -> Fate {
     if (200..300).contains(&sent.status) {
-        return Verdict::Delivered;
+        return Fate::Delivered;
     }
     if sent.status == 410 {
-        return Verdict::Dead;
+        return Fate::Dead;
     }
     let Some(scheduled) = retry.get(attempt.saturating_sub(1) as usize) else {
-        return Verdict::Dead;
+        return Fate::Dead;
     };
     let asked = sent.retry_after.as_deref().and_then(|text| retry_after(text, now));
     let wait = match asked {
         Some(asked) => asked.clamp(*scheduled, *scheduled * 2),
         None => scheduled.mul_f64(jitter),
     };
-    Verdict::Retry(now + i64::try_from(wait.as_millis()).unwrap_or(i64::MAX / 2))
+    Fate::Retry(now + i64::try_from(wait.as_millis()).unwrap_or(i64::MAX / 2))
 }
 
 /// `Retry-After`, in seconds or as a date.
@@ -51,9 +51,9 @@ mod tests {
     }
 
     /// Seconds until the next attempt.
-    fn wait(verdict: Verdict) -> Option<f64> {
-        match verdict {
-            Verdict::Retry(at) => Some((at - NOW) as f64 / 1000.0),
+    fn wait(fate: Fate) -> Option<f64> {
+        match fate {
+            Fate::Retry(at) => Some((at - NOW) as f64 / 1000.0),
             _ => None,
         }
     }
@@ -62,22 +62,22 @@ mod tests {
     fn every_step_of_the_schedule_then_the_end() {
         let retry = secs(&[5, 30, 120]);
         for (attempt, expected) in [(1, Some(5.0)), (2, Some(30.0)), (3, Some(120.0)), (4, None), (9, None)] {
-            assert_eq!(wait(verdict(&retry, attempt, &sent(500, None), NOW, 1.0)), expected, "{attempt}");
+            assert_eq!(wait(fate(&retry, attempt, &sent(500, None), NOW, 1.0)), expected, "{attempt}");
         }
-        assert_eq!(wait(verdict(&retry, 2, &sent(0, None), NOW, 0.8)), Some(24.0));
-        assert_eq!(wait(verdict(&retry, 2, &sent(302, None), NOW, 1.2)), Some(36.0));
-        assert_eq!(verdict(&[], 1, &sent(500, None), NOW, 1.0), Verdict::Dead);
+        assert_eq!(wait(fate(&retry, 2, &sent(0, None), NOW, 0.8)), Some(24.0));
+        assert_eq!(wait(fate(&retry, 2, &sent(302, None), NOW, 1.2)), Some(36.0));
+        assert_eq!(fate(&[], 1, &sent(500, None), NOW, 1.0), Fate::Dead);
     }
 
     #[test]
     fn only_2xx_is_success_and_410_is_final() {
         for status in [200, 201, 204, 299] {
-            assert_eq!(verdict(&secs(&[5]), 1, &sent(status, None), NOW, 1.0), Verdict::Delivered);
+            assert_eq!(fate(&secs(&[5]), 1, &sent(status, None), NOW, 1.0), Fate::Delivered);
         }
         for status in [0, 100, 300, 301, 304, 307, 400, 403, 404, 429, 500, 503] {
-            assert_eq!(wait(verdict(&secs(&[5]), 1, &sent(status, None), NOW, 1.0)), Some(5.0), "{status}");
+            assert_eq!(wait(fate(&secs(&[5]), 1, &sent(status, None), NOW, 1.0)), Some(5.0), "{status}");
         }
-        assert_eq!(verdict(&secs(&[5]), 1, &sent(410, None), NOW, 1.0), Verdict::Dead);
+        assert_eq!(fate(&secs(&[5]), 1, &sent(410, None), NOW, 1.0), Fate::Dead);
     }
 
     #[test]
@@ -104,8 +104,8 @@ mod tests {
             (String::new(), 80.0),
         ];
         for (text, expected) in cases {
-            let verdict = verdict(&secs(&[100]), 1, &sent(503, Some(&text)), NOW, 0.8);
-            assert_eq!(wait(verdict), Some(expected), "{text}");
+            let fate = fate(&secs(&[100]), 1, &sent(503, Some(&text)), NOW, 0.8);
+            assert_eq!(wait(fate), Some(expected), "{text}");
         }
     }
 }

@@ -2,19 +2,17 @@
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::header::RETRY_AFTER;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout_at};
 
+use super::Courier;
 use super::form::Outgoing;
-use crate::net::{self, Client};
+use crate::net::{self, collect};
 use crate::transport::causes;
 
-/// Longest answer read.
-const MAX_ANSWER: usize = 64 << 10;
 /// An answer nobody waits for is read this long, so that its connection can be used again.
 const COURTESY: Duration = Duration::from_millis(500);
 /// Longest error kept.
@@ -43,36 +41,37 @@ impl Sent {
 /// Posts `outgoing`. The answer's head has to come within `timeout`. `answer` is told the body of a
 /// 2xx as soon as it is there: `None` if it is too long, too slow or cut.
 pub(super) async fn send(
-    client: &Client,
+    courier: &Courier<'_>,
     outgoing: Outgoing,
     timeout: Duration,
     answer: Option<oneshot::Sender<Option<Bytes>>>,
 ) -> Sent {
-    let deadline = Instant::now() + timeout;
+    let clock = courier.clock;
+    let deadline = clock.instant() + timeout;
     let request = match outgoing.request() {
         Ok(request) => request,
         Err(error) => return Sent::failed(format!("the request can't be written: {error}")),
     };
-    let response = match timeout_at(deadline, client.send(request)).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(error)) => {
+    let response = match clock.by(deadline, courier.client.send(request)).await {
+        Some(Ok(response)) => response,
+        Some(Err(error)) => {
             return Sent::failed(match net::forbidden(&error) {
                 Some(reason) => super::forbidden(reason),
                 None => causes(&error),
             });
         }
-        Err(_) => return Sent::failed(format!("no answer within {timeout:?}")),
+        None => return Sent::failed(format!("no answer within {timeout:?}")),
     };
     let (head, body) = response.into_parts();
     let status = head.status;
     let retry_after = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()).map(str::to_owned);
     match answer {
         Some(answer) if status.is_success() => {
-            let body = timeout_at(deadline, read(body)).await.ok().flatten();
+            let body = clock.by(deadline, read(courier, body)).await.flatten();
             // Whoever asked may have stopped waiting: it was delivered all the same.
             let _ = answer.send(body);
         }
-        _ => drop(timeout_at(deadline.min(Instant::now() + COURTESY), read(body)).await),
+        _ => drop(clock.by(deadline.min(clock.instant() + COURTESY), read(courier, body)).await),
     }
     let error = match status {
         _ if status.is_success() => String::new(),
@@ -82,17 +81,10 @@ pub(super) async fn send(
     Sent { status: status.as_u16(), error, retry_after }
 }
 
-async fn read(mut body: Incoming) -> Option<Bytes> {
-    let mut gathered = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        if let Ok(data) = frame.ok()?.into_data() {
-            if gathered.len() + data.len() > MAX_ANSWER {
-                return None;
-            }
-            gathered.extend_from_slice(&data);
-        }
-    }
-    Some(gathered.freeze())
+async fn read(courier: &Courier<'_>, mut body: Incoming) -> Option<Bytes> {
+    let limits = courier.limits;
+    let read = collect(&mut body, limits.reply, limits.silence, |_| false).await.ok()?;
+    read.whole.then_some(read.bytes)
 }
 
 impl Outgoing {

@@ -15,6 +15,8 @@ pub enum Origin {
     /// In the store: made by the console or the admin API.
     #[default]
     Stored,
+    /// Nowhere: `auth.mode = "off"` lets everybody call as `anonymous`.
+    Open,
 }
 
 impl Origin {
@@ -30,6 +32,12 @@ impl Origin {
                 (format!("{file} 里 {place} 的 {key}"), format!("`{key}` of {place} in {file}"))
             }
             Self::Stored => (format!("控制台里它的 {key}"), format!("its `{key}` in the console")),
+            Self::Open => (
+                format!("一个有密钥的 [[callers]]（auth.mode = \"off\" 时谁都是 anonymous）的 {key}"),
+                format!(
+                    "`{key}` of a caller with a key in [[callers]] (with auth.mode = \"off\" everybody is anonymous)"
+                ),
+            ),
         }
     }
 }

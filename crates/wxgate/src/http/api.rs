@@ -9,36 +9,39 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use http::StatusCode;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
-use percent_encoding::percent_decode_str;
 use secrecy::ExposeSecret as _;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use wechat::message::Message;
 
-use super::admin::problem_json;
+use super::problem;
 use crate::entries::Secret;
-use crate::registry::Registry;
-use crate::store::{Attempt, Delivery, DeliveryQuery, Event, EventQuery, Status, Store, StoreError};
+use crate::parts::Parts;
+use crate::registry::callers::Caller;
+use crate::store::{Attempt, Delivery, DeliveryQuery, Event, EventQuery, Status, StoreError};
+use crate::text;
 
 /// Items a page, unless asked for others.
 const PAGE: u32 = 50;
 const MAX_PAGE: u32 = 500;
 
+/// Its calls, for log and counters.
+pub const PATHS: [&str; 3] = ["/api/v1/events", "/api/v1/deliveries", "/api/v1/callers"];
+
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct Api {
-    registry: Registry,
-    store: Store,
+    parts: Parts,
     /// SHA-256 of the admin token.
     token: Option<[u8; 32]>,
 }
 
 impl Api {
     /// Opened by `token`.
-    pub fn new(registry: Registry, store: Store, token: Option<&Secret>) -> Self {
+    pub fn new(parts: Parts, token: Option<&Secret>) -> Self {
         let token = token.map(|token| Sha256::digest(token.expose_secret().as_bytes()).into());
-        Self { registry, store, token }
+        Self { parts, token }
     }
 
     /// The routes below `/api/v1`.
@@ -51,10 +54,18 @@ impl Api {
             .route("/deliveries", get(deliveries))
             .route("/callers", get(callers))
             .fallback(async || problem_json(StatusCode::NOT_FOUND, KNOWN))
-            .method_not_allowed_fallback(async || problem_json(StatusCode::METHOD_NOT_ALLOWED, "请用 GET"))
+            .method_not_allowed_fallback(async || only_get())
             .layer(middleware::from_fn_with_state(self.clone(), only_admins))
             .with_state(self)
     }
+}
+
+fn problem_json(status: StatusCode, detail: &str) -> Response {
+    problem::problem_json(status, detail).into_response()
+}
+
+pub(super) fn only_get() -> Response {
+    problem_json(StatusCode::METHOD_NOT_ALLOWED, "请用 GET")
 }
 
 async fn only_admins(State(api): State<Api>, request: Request, next: Next) -> Response {
@@ -122,7 +133,7 @@ async fn events(State(api): State<Api>, RawQuery(raw): RawQuery) -> Result<Respo
         }
     }
     let limit = query.limit;
-    let items = api.store.events(query).await?;
+    let items = api.parts.store.events(query).await?;
     Ok(page(&items, limit, event_json, |event| event.id))
 }
 
@@ -136,8 +147,8 @@ async fn event(State(api): State<Api>, Path(id): Path<String>) -> Result<Respons
     };
     let Ok(number) = id.parse() else { return Ok(missing()) };
     let query = EventQuery { id: Some(number), limit: 1, ..EventQuery::default() };
-    let found = api.store.events(query).await?;
-    let (Some(event), Some(body)) = (found.first(), api.store.event_body(number).await?) else {
+    let found = api.parts.store.events(query).await?;
+    let (Some(event), Some(body)) = (found.first(), api.parts.store.event_body(number).await?) else {
         return Ok(missing());
     };
     let mut item = event_json(event);
@@ -162,26 +173,30 @@ async fn deliveries(State(api): State<Api>, RawQuery(raw): RawQuery) -> Result<R
         }
     }
     let limit = query.limit;
-    let items = api.store.deliveries(query).await?;
+    let items = api.parts.store.deliveries(query).await?;
     Ok(page(&items, limit, delivery_json, |delivery| delivery.id))
 }
 
-/// Who calls what, and when they last did, since the process began.
+/// Who calls what, how often each was refused, and when they last called.
 async fn callers(State(api): State<Api>) -> Response {
-    let live = api.registry.live();
-    let items: Vec<Value> = live
-        .callers
-        .all()
-        .into_iter()
-        .map(|caller| {
-            json!({
-                "name": caller.name,
-                "last_used_at": caller.usage.last_used_at().map(|at| at / 1000),
-                "calls": caller.usage.calls(),
-            })
-        })
-        .collect();
+    let live = api.parts.registry.live();
+    let items: Vec<Value> = live.callers.all().into_iter().map(|caller| caller_json(caller)).collect();
     axum::Json(json!({"items": items, "next": null})).into_response()
+}
+
+fn caller_json(caller: &Caller) -> Value {
+    let used = caller.usage.used();
+    let seconds = |at: i64| Some(at / 1000).filter(|at| *at > 0);
+    let calls: Map<String, Value> =
+        used.calls.iter().map(|(api, count)| (api.to_string(), count.calls.into())).collect();
+    let refused: u64 = used.calls.values().map(|count| count.refused).sum();
+    json!({
+        "name": &*caller.name,
+        "last_used_at": seconds(used.last_used_at),
+        "calls": calls,
+        "since": seconds(used.since),
+        "refused": refused,
+    })
 }
 
 /// `next` goes back as `cursor`.
@@ -215,11 +230,7 @@ fn delivery_json(delivery: &Delivery) -> Value {
 }
 
 fn parameters(raw: &str) -> impl Iterator<Item = (String, String)> {
-    let decode = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
-    raw.split('&').filter(|pair| !pair.is_empty()).map(move |pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (decode(name), decode(value))
-    })
+    text::pairs(raw.as_bytes()).into_owned()
 }
 
 fn number(name: &str, value: &str) -> Result<i64, Failed> {

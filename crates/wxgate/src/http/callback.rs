@@ -1,45 +1,36 @@
 //! `wxmsg` and `wxmsg/{appid}`: WeChat's callbacks. GET checks a URL, POST brings a message.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use tokio::time::Instant;
 
-use super::{AtWork, RequestId, Unread, read, wants_english};
-use crate::http::service;
-use crate::inbox::{ANSWER_WITHIN, Answer, Inbox, Unanswered};
+use super::problem::{bare_text, envelope, note};
+use super::{Unread, read, wants_english};
+use crate::admit::{Place, Room, Rooms};
+use crate::inbox::{Checked, Inbox, Receipt, Rejected};
+use crate::outcome::{End, Outcome};
+use crate::parts::Parts;
 use crate::problem::{Code, Problem};
 
 /// Where callbacks come in; an appid may follow after a slash.
 pub const PATH: &str = "/v1/service/wx/wxmsg";
-/// Largest message; WeChat's are a few KiB.
-const MAX_BODY: usize = 1 << 20;
-/// Of the 4.5 seconds, the body may take this much.
-const BODY_WITHIN: Duration = Duration::from_millis(3500);
-/// Callbacks at work at once; WeChat sends what is shed again.
-const MAX_AT_WORK: usize = 4096;
-/// The same for those whose query nobody signed.
-const MAX_UNSIGNED: usize = 64;
-const MAX_UNSIGNED_BODY: usize = 128 << 10;
+/// What it is called in log and counters.
+const API: &str = "wxmsg";
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Callbacks {
+    parts: Parts,
     inbox: Inbox,
-    at_work: Arc<AtomicUsize>,
-    unsigned: Arc<AtomicUsize>,
+    rooms: Rooms,
 }
 
 impl Callbacks {
     /// Over the inbox.
-    pub fn new(inbox: Inbox) -> Self {
-        Self { inbox, at_work: Arc::default(), unsigned: Arc::default() }
+    pub fn new(parts: Parts, inbox: Inbox, rooms: Rooms) -> Self {
+        Self { parts, inbox, rooms }
     }
 
     /// Whether `path` is a callback's.
@@ -48,72 +39,118 @@ impl Callbacks {
     }
 
     /// Answers one callback.
-    pub async fn handle(&self, request: Request<Incoming>, id: RequestId) -> Response<Full<Bytes>> {
-        let began = Instant::now();
+    pub async fn handle(&self, request: Request<Incoming>, outcome: &mut Outcome) -> Response<Full<Bytes>> {
+        outcome.api = API.into();
         let (head, body) = request.into_parts();
-        let query = head.uri.query().unwrap_or_default();
+        if !matches!(head.method, Method::GET | Method::POST) {
+            let problem = wrong_method();
+            note(outcome, &problem);
+            return envelope(&problem, outcome.id, wants_english(&head.headers));
+        }
         let appid = head.uri.path().strip_prefix(PATH).and_then(|rest| rest.strip_prefix('/'));
         let appid = appid.filter(|appid| !appid.is_empty());
-        if !matches!(head.method, Method::GET | Method::POST) {
-            let zh = "回调只有 GET（验证地址）和 POST（接收消息）";
-            let problem =
-                Problem::new(Code::NotFound, zh, "callbacks are GET (to check the URL) or POST (a message)");
-            let problem = Problem { allow: "GET, POST", ..problem.status(StatusCode::METHOD_NOT_ALLOWED) };
-            return service::failure(&problem, id, wants_english(&head.headers));
-        }
-        let outcome = match self.inbox.check(query, appid) {
-            Err(unanswered) => Err(unanswered),
-            Ok(checked) => {
-                // Whoever can't even sign the query has little room, so that WeChat has all of its own.
-                let (count, most, limit) = match checked.is_signed() {
-                    true => (&self.at_work, MAX_AT_WORK, MAX_BODY),
-                    false => (&self.unsigned, MAX_UNSIGNED, MAX_UNSIGNED_BODY),
-                };
-                let Some(_place) = AtWork::enter(count, most) else {
-                    return text(StatusCode::SERVICE_UNAVAILABLE, "overloaded: try again");
-                };
-                if head.method == Method::GET {
-                    let echostr = self.inbox.verify_url(checked).await;
-                    echostr.map(|echostr| Answer { body: echostr.into_bytes(), content_type: "text/plain" })
-                } else {
-                    match read(body, limit, began + BODY_WITHIN).await {
-                        Ok(body) => self.inbox.receive(checked, body, began).await,
-                        Err(Unread::TooLarge) => {
-                            tracing::info!(request_id = id.as_str(), "回调被拒绝：超过 {limit} 字节");
-                            return text(StatusCode::PAYLOAD_TOO_LARGE, "too large");
-                        }
-                        Err(Unread::Cut(why)) => Err(Unanswered::Refused(format!("the body was cut: {why}"))),
-                    }
-                }
-            }
+        let answer = match self.check(head.uri.query().unwrap_or_default(), appid).await {
+            Err(no) => Err(no),
+            Ok(checked) => match head.method {
+                Method::GET => self.verify(checked).await,
+                _ => self.receive(checked, body, outcome).await,
+            },
         };
-        match outcome {
-            Ok(answer) => {
-                let mut response = Response::new(Full::new(Bytes::from(answer.body)));
-                let headers = response.headers_mut();
-                headers.insert(CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
-                headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-                response
+        match answer {
+            Ok(receipt) => accepted(receipt),
+            Err(no) => no.answer(outcome),
+        }
+    }
+
+    async fn check(&self, query: &str, appid: Option<&str>) -> Result<Checked, No> {
+        if self.inbox.is_cheap(appid) {
+            return Ok(self.inbox.check(query, appid)?);
+        }
+        // Nobody has shown anything yet.
+        let _place = self.rooms.take(Room::Unsigned, None).map_err(|_| No::Overloaded)?;
+        Ok(self.inbox.check_aside(query.to_owned()).await?)
+    }
+
+    async fn verify(&self, checked: Checked) -> Result<Receipt, No> {
+        let _place = self.place(&checked)?;
+        let echostr = self.inbox.verify_url(checked).await?;
+        Ok(Receipt { body: echostr.into_bytes(), content_type: "text/plain", appid: None })
+    }
+
+    async fn receive(&self, checked: Checked, body: Incoming, outcome: &mut Outcome) -> Result<Receipt, No> {
+        let Parts { clock, limits, .. } = &self.parts;
+        let place = self.place(&checked)?;
+        let limit = if checked.is_signed() { limits.body } else { limits.unsigned_body };
+        let began = outcome.began();
+        let body = read(body, limit, began + limits.callback_body_time, clock, limits).await;
+        let body = body.map_err(|unread| match unread {
+            Unread::TooLarge => No::TooLarge(limit),
+            Unread::Cut(why) => No::Rejected(Rejected::Refused(format!("the body was cut: {why}"))),
+        })?;
+        let receipt = self.inbox.receive(checked, body, began, place).await?;
+        outcome.appid.clone_from(&receipt.appid);
+        Ok(receipt)
+    }
+
+    /// Whoever can't even sign the query has little room, so that WeChat has all of its own.
+    fn place(&self, checked: &Checked) -> Result<Place, No> {
+        let room = if checked.is_signed() { Room::Callbacks } else { Room::Unsigned };
+        self.rooms.take(room, None).map_err(|_| No::Overloaded)
+    }
+}
+
+/// Why a callback isn't answered with 200.
+enum No {
+    Rejected(Rejected),
+    TooLarge(usize),
+    Overloaded,
+}
+
+impl From<Rejected> for No {
+    fn from(rejected: Rejected) -> Self {
+        Self::Rejected(rejected)
+    }
+}
+
+impl No {
+    /// One text, whichever check failed; why is in the log.
+    fn answer(self, outcome: &mut Outcome) -> Response<Full<Bytes>> {
+        outcome.end = End::Refused;
+        outcome.words = "回调被拒绝".into();
+        match self {
+            Self::Rejected(Rejected::Refused(why)) => {
+                outcome.cause = Some(why);
+                bare_text(StatusCode::FORBIDDEN, "refused")
             }
-            // One text, whichever check failed.
-            Err(Unanswered::Refused(why)) => {
-                tracing::info!(request_id = id.as_str(), why, "回调被拒绝");
-                text(StatusCode::FORBIDDEN, "refused")
+            Self::Rejected(Rejected::Store(error)) => {
+                outcome.end = End::Broken;
+                outcome.words = "消息没能存下，微信会重发".into();
+                outcome.cause = Some(error.to_string());
+                bare_text(StatusCode::INTERNAL_SERVER_ERROR, "not stored: send it again")
             }
-            Err(Unanswered::Store(error)) => {
-                let ms = began.elapsed().as_millis();
-                tracing::error!(request_id = id.as_str(), %error, ms, "消息没能存下，微信会重发");
-                text(StatusCode::INTERNAL_SERVER_ERROR, "not stored: send it again")
+            Self::TooLarge(limit) => {
+                outcome.cause = Some(format!("over {limit} bytes"));
+                bare_text(StatusCode::PAYLOAD_TOO_LARGE, "too large")
+            }
+            Self::Overloaded => {
+                outcome.cause = Some("too many callbacks at once".to_owned());
+                bare_text(StatusCode::SERVICE_UNAVAILABLE, "overloaded: try again")
             }
         }
     }
 }
 
-fn text(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+fn accepted(receipt: Receipt) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(receipt.body)));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(receipt.content_type));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 
-const _: () = assert!(BODY_WITHIN.as_millis() < ANSWER_WITHIN.as_millis());
+fn wrong_method() -> Problem {
+    let zh = "回调只有 GET（验证地址）和 POST（接收消息）";
+    let problem =
+        Problem::new(Code::NotFound, zh, "callbacks are GET (to check the URL) or POST (a message)");
+    Problem { allow: "GET, POST", ..problem.status(StatusCode::METHOD_NOT_ALLOWED) }
+}

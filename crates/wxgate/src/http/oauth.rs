@@ -9,7 +9,6 @@ mod cookie;
 mod page;
 
 use std::collections::VecDeque;
-use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -17,19 +16,20 @@ use http::header::{COOKIE, LOCATION, SET_COOKIE};
 use http::{HeaderValue, Method, Request, Response, StatusCode, request};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use rand::RngExt as _;
-use rand::distr::Alphanumeric;
 use subtle::ConstantTimeEq as _;
 use url::{Url, form_urlencoded};
 
-use super::{AtWork, RequestId, wants_english};
-use crate::clock::Clock;
+use super::problem::note;
+use super::server::Refused;
+use super::wants_english;
+use crate::admit::{Denied, Room, Rooms};
 use crate::config::Config;
-use crate::entries::AccountKind;
 use crate::http::service::PREFIX;
+use crate::outcome::{Outcome, RequestId};
+use crate::parts::Parts;
 use crate::problem::{Code, Problem};
-use crate::registry::Registry;
-use crate::store::{Store, StoreError};
+use crate::store::StoreError;
+use crate::text;
 
 use cookie::{Jar, Login};
 
@@ -51,10 +51,6 @@ const MAX_STATE: usize = 1 << 10;
 const MAX_CODE: usize = 512;
 /// Characters of the state that WeChat is given.
 const STATE: usize = 32;
-/// Callbacks at work at once.
-const MAX_AT_WORK: usize = 1024;
-/// Answered states that are remembered at once, 100 bytes each: whoever makes codes up fills no disk.
-const MAX_REMEMBERED: usize = 500_000;
 /// Answers to states that share a gate wait for each other.
 const GATES: usize = 1024;
 
@@ -64,17 +60,23 @@ pub struct OAuth(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    registry: Registry,
-    store: Store,
-    clock: Clock,
+    parts: Parts,
+    rooms: Rooms,
     /// `https://open.weixin.qq.com`
     open_base: String,
     /// Where WeChat sends browsers back; needs `server.public_url`.
     callback: Option<Url>,
-    at_work: AtomicUsize,
     gates: Vec<tokio::sync::Mutex<()>>,
     /// When the states that this process remembers are forgotten, in order.
     remembered: Mutex<VecDeque<i64>>,
+}
+
+/// What a browser that begins a login asked for, checked.
+struct Asked<'a> {
+    appid: &'a str,
+    scope: &'a str,
+    back: Url,
+    state: &'a str,
 }
 
 /// Where a browser is sent, and what it is to keep.
@@ -85,7 +87,7 @@ struct Redirect {
 
 impl OAuth {
     /// Composed from its parts.
-    pub fn new(config: &Config, registry: Registry, store: Store, clock: Clock) -> Self {
+    pub fn new(parts: Parts, config: &Config, rooms: Rooms) -> Self {
         let callback = config.server.public_url.as_ref().map(|public| {
             let mut url = public.clone();
             url.set_path(&format!("{}{PREFIX}{CALLBACK}", public.path().trim_end_matches('/')));
@@ -94,12 +96,10 @@ impl OAuth {
             url
         });
         Self(Arc::new(Inner {
-            registry,
-            store,
-            clock,
+            parts,
+            rooms,
             open_base: config.wechat.open_base.as_str().trim_end_matches('/').to_owned(),
             callback,
-            at_work: AtomicUsize::new(0),
             gates: (0..GATES).map(|_| tokio::sync::Mutex::default()).collect(),
             remembered: Mutex::default(),
         }))
@@ -111,24 +111,23 @@ impl OAuth {
     }
 
     /// Answers a browser.
-    pub async fn handle(&self, request: Request<Incoming>, id: RequestId) -> Response<Full<Bytes>> {
+    pub async fn handle(&self, request: Request<Incoming>, outcome: &mut Outcome) -> Response<Full<Bytes>> {
         let (head, _) = request.into_parts();
-        let outcome = match self.answer(&head).await {
+        let path = head.uri.path();
+        let ours = [START, CALLBACK].into_iter().find(|name| path.strip_prefix(PREFIX) == Some(*name));
+        outcome.api =
+            ours.or_else(|| CONNECT.into_iter().find(|own| *own == path)).unwrap_or_default().into();
+        let answer = match self.answer(&head, outcome).await {
             Ok(redirect) => respond(redirect),
             Err(problem) => Err(problem),
         };
-        outcome.unwrap_or_else(|problem| {
-            let (path, cause) = (head.uri.path(), problem.cause.as_deref());
-            if problem.status.is_server_error() {
-                tracing::error!(request_id = id.as_str(), path, cause, "{}", problem.zh);
-            } else {
-                tracing::info!(request_id = id.as_str(), path, cause, "{}", problem.zh);
-            }
-            page::problem(&problem, id, wants_english(&head.headers))
+        answer.unwrap_or_else(|problem| {
+            note(outcome, &problem);
+            page::problem(&problem, outcome.id, wants_english(&head.headers))
         })
     }
 
-    async fn answer(&self, head: &request::Parts) -> Result<Redirect, Problem> {
+    async fn answer(&self, head: &request::Parts, outcome: &mut Outcome) -> Result<Redirect, Problem> {
         if head.method != Method::GET {
             let problem =
                 Problem::new(Code::NotFound, "这个地址只能用浏览器打开（GET）", "this is for browsers (GET)");
@@ -136,24 +135,55 @@ impl OAuth {
         }
         let query = Query::read(head.uri.query().unwrap_or_default());
         if head.uri.path().strip_prefix(PREFIX) == Some(CALLBACK) {
-            return self.callback(&query, head).await;
+            return self.callback(&query, head, outcome).await;
         }
-        self.start(&query)
+        self.start(&query, outcome)
     }
 
     /// Sends a browser to WeChat.
-    fn start(&self, query: &Query) -> Result<Redirect, Problem> {
+    fn start(&self, query: &Query, outcome: &mut Outcome) -> Result<Redirect, Problem> {
+        let asked = self.asked(query, outcome)?;
+        let callback = self.0.callback.as_ref().ok_or_else(no_public_url)?;
+        let Parts { keys, random, clock, .. } = &self.0.parts;
+        let own = random.letters(STATE);
+        let login = Login {
+            appid: asked.appid.to_owned(),
+            back: asked.back.into(),
+            state: asked.state.to_owned(),
+            expires: clock.now() + LOGIN_MS,
+        };
+        let cookie = Jar::new(keys, callback).put(&own, &login);
+        let cookie = cookie.ok_or_else(|| {
+            wrong(
+                "redirect_uri",
+                "和 state 加起来太长：缩短其一",
+                "and state together are too long: shorten one",
+            )
+        })?;
+        let path = CONNECT[usize::from(asked.scope == "snsapi_login")];
+        let query = form_urlencoded::Serializer::new(String::new())
+            // WeChat wants this order.
+            .append_pair("appid", asked.appid)
+            .append_pair("redirect_uri", callback.as_str())
+            .append_pair("response_type", "code")
+            .append_pair("scope", asked.scope)
+            .append_pair("state", &own)
+            .finish();
+        let to = format!("{}{path}?{query}#wechat_redirect", self.0.open_base);
+        Ok(Redirect { to, cookies: vec![cookie] })
+    }
+
+    /// What a browser wants, if it may.
+    fn asked<'a>(&self, query: &'a Query, outcome: &mut Outcome) -> Result<Asked<'a>, Problem> {
         let (appid, scope) = (query.one("appid")?, query.one("scope")?);
-        let live = self.0.registry.live();
+        let live = self.0.parts.registry.live();
         let Some(app) = live.app(appid) else {
             return Err(wrong("appid", "没有在 wxgate 里配置", "is not configured in wxgate"));
         };
-        if app.entry.kind == AccountKind::Mini {
-            return Err(wrong(
-                "appid",
-                "是小程序，没有网页授权",
-                "is a mini program, which has no web OAuth",
-            ));
+        outcome.appid = Some(app.appid.clone());
+        if !app.entry.kind.has_web_oauth() {
+            let (zh, en) = ("是小程序，没有网页授权", "is a mini program, which has no web OAuth");
+            return Err(wrong("appid", zh, en));
         }
         if !matches!(query.one("response_type")?, "" | "code") {
             return Err(wrong("response_type", "只能是 code", "must be code"));
@@ -176,37 +206,16 @@ impl OAuth {
         if back.as_str().len() > MAX_REDIRECT {
             return Err(wrong("redirect_uri", "编码之后超过 2048 字节", "is over 2048 bytes once encoded"));
         }
-        let callback = self.0.callback.as_ref().ok_or_else(no_public_url)?;
-        let own: String = rand::rng().sample_iter(Alphanumeric).take(STATE).map(char::from).collect();
-        let login = Login {
-            appid: appid.to_owned(),
-            back: back.into(),
-            state: state.to_owned(),
-            expires: self.0.clock.now() + LOGIN_MS,
-        };
-        let cookie = Jar::new(self.0.store.keys(), callback).put(&own, &login);
-        let cookie = cookie.ok_or_else(|| {
-            wrong(
-                "redirect_uri",
-                "和 state 加起来太长：缩短其一",
-                "and state together are too long: shorten one",
-            )
-        })?;
-        let path = CONNECT[usize::from(scope == "snsapi_login")];
-        let query = form_urlencoded::Serializer::new(String::new())
-            // WeChat wants this order.
-            .append_pair("appid", appid)
-            .append_pair("redirect_uri", callback.as_str())
-            .append_pair("response_type", "code")
-            .append_pair("scope", scope)
-            .append_pair("state", &own)
-            .finish();
-        let to = format!("{}{path}?{query}#wechat_redirect", self.0.open_base);
-        Ok(Redirect { to, cookies: vec![cookie] })
+        Ok(Asked { appid, scope, back, state })
     }
 
     /// Sends a browser that comes from WeChat on to where it wanted to go.
-    async fn callback(&self, query: &Query, head: &request::Parts) -> Result<Redirect, Problem> {
+    async fn callback(
+        &self,
+        query: &Query,
+        head: &request::Parts,
+        outcome: &mut Outcome,
+    ) -> Result<Redirect, Problem> {
         let callback = self.0.callback.as_ref().ok_or_else(no_public_url)?;
         let (code, state) = (query.one("code")?, query.one("state")?);
         if code.len() > MAX_CODE {
@@ -215,15 +224,16 @@ impl OAuth {
         if state.len() != STATE || !state.bytes().all(|b| b.is_ascii_alphanumeric()) {
             return Err(refused("the state is none of ours"));
         }
-        let jar = Jar::new(self.0.store.keys(), callback);
+        let jar = Jar::new(&self.0.parts.keys, callback);
         let cookies = head.headers.get_all(COOKIE);
         let login = jar.take(state, &cookies).ok_or_else(|| refused("no cookie for the state"))?;
+        outcome.appid = Some(login.appid.as_str().into());
         let back = self.allowed(&login.appid, &login.back)?;
         if code.is_empty() {
             // The user said no.
             self.in_time(&login)?;
         } else {
-            let _at_work = AtWork::enter(&self.0.at_work, MAX_AT_WORK).ok_or_else(overloaded)?;
+            let _place = self.0.rooms.take(Room::Logins, None).map_err(|_: Denied| overloaded())?;
             self.spend(state, code, &login).await?;
         }
         Ok(Redirect { to: with_answer(back, code, &login.state), cookies: jar.surplus(state, &cookies) })
@@ -231,24 +241,26 @@ impl OAuth {
 
     /// `back`, if the configuration of this moment lets a browser of `appid` go there.
     fn allowed(&self, appid: &str, back: &str) -> Result<Url, Problem> {
-        let live = self.0.registry.live();
+        let live = self.0.parts.registry.live();
         live.app(appid).and_then(|app| app.entry.oauth_redirects.allows(back)).ok_or_else(not_allowed)
     }
 
     fn in_time(&self, login: &Login) -> Result<(), Problem> {
-        if self.0.clock.now() < login.expires { Ok(()) } else { Err(refused("the state has expired")) }
+        if self.0.parts.clock.now() < login.expires { Ok(()) } else { Err(refused("the state has expired")) }
     }
 
     /// Binds a state to the first code that comes with it: that code again is good for a while,
     /// another one never.
     async fn spend(&self, state: &str, code: &str, login: &Login) -> Result<(), Problem> {
-        let keys = self.0.store.keys();
+        let keys = &self.0.parts.keys;
         let key = keys.mac(&[b"oauth state", state.as_bytes()]);
         let digest = keys.mac(&[b"oauth code", state.as_bytes(), code.as_bytes()]);
         let gate = usize::from(u16::from_be_bytes([key[0], key[1]])) % GATES;
         let _gate = self.0.gates[gate].lock().await;
-        let now = self.0.clock.now();
-        if let Some(kept) = self.0.store.once_answer(key, now).await.map_err(|error| not_stored(&error))? {
+        let now = self.0.parts.clock.now();
+        if let Some(kept) =
+            self.0.parts.store.once_answer(key, now).await.map_err(|error| not_stored(&error))?
+        {
             let Some((first, until)) = kept.split_at_checked(digest.len()) else {
                 return Err(Problem::internal("a kept state is too short"));
             };
@@ -264,7 +276,7 @@ impl OAuth {
         let forget = now + LOGIN_MS;
         self.make_room(now, forget)?;
         let kept = [&digest[..], &(now + AGAIN_MS).to_be_bytes()].concat();
-        self.0.store.keep_once_answer(key, &kept, now, forget).await.map_err(|error| not_stored(&error))
+        self.0.parts.store.keep_once_answer(key, &kept, now, forget).await.map_err(|error| not_stored(&error))
     }
 
     /// Counts one more state that is remembered until `forget`.
@@ -273,7 +285,7 @@ impl OAuth {
         while remembered.front().is_some_and(|end| *end <= now) {
             remembered.pop_front();
         }
-        if remembered.len() >= MAX_REMEMBERED {
+        if remembered.len() >= self.0.parts.limits.states {
             return Err(overloaded());
         }
         remembered.push_back(forget);
@@ -285,8 +297,8 @@ impl OAuth {
 struct Query(Vec<(String, String)>);
 
 impl Query {
-    fn read(text: &str) -> Self {
-        Self(form_urlencoded::parse(text.as_bytes()).into_owned().collect())
+    fn read(query: &str) -> Self {
+        Self(text::pairs(query.as_bytes()).into_owned().collect())
     }
 
     /// The value of `name`, "" if it isn't there; twice is a trick.
@@ -376,6 +388,13 @@ fn not_stored(error: &StoreError) -> Problem {
     )
     .status(StatusCode::SERVICE_UNAVAILABLE)
     .cause(error)
+}
+
+/// Says no to a browser where no handler could.
+pub fn refuse(refused: &Refused<'_>, id: RequestId) -> Response<Full<Bytes>> {
+    let words = refused.words.clone();
+    let problem = Problem::new(Code::Internal, words.zh, words.en).status(refused.status);
+    page::problem(&problem, id, refused.english)
 }
 
 #[cfg(test)]

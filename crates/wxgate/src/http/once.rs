@@ -5,21 +5,19 @@
 //! Only a success is kept, sealed, in the store; who comes while the first is at work waits for it
 //! and shares its outcome, whatever it is.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::sync::{Arc, Mutex, PoisonError};
-
 use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::flights::{Flights, Turn};
+use crate::keys::Keys;
+use crate::parts::Parts;
 use crate::store::Store;
 
 const KEPT_MS: i64 = 5 * 60_000;
 
-type Outcome<E> = Result<Value, E>;
 type Key = [u8; 32];
-type Running<E> = Mutex<HashMap<Key, watch::Receiver<Option<Outcome<E>>>>>;
+type Told<E> = Option<Result<Value, E>>;
 
 /// The same request before this one was cut off: nobody knows what came of it.
 pub(in crate::http) struct Unfinished;
@@ -28,13 +26,15 @@ pub(in crate::http) struct Unfinished;
 #[derive(Clone, Debug)]
 pub(in crate::http) struct Once<E> {
     store: Store,
+    keys: Keys,
     clock: Clock,
-    running: Arc<Running<E>>,
+    running: Flights<Key, Told<E>>,
 }
 
 impl<E: Clone + From<Unfinished>> Once<E> {
-    pub(in crate::http) fn new(store: Store, clock: Clock) -> Self {
-        Self { store, clock, running: Arc::default() }
+    pub(in crate::http) fn new(parts: &Parts) -> Self {
+        let Parts { store, keys, clock, .. } = parts.clone();
+        Self { store, keys, clock, running: Flights::default() }
     }
 
     /// The kept answer for `identity`, or what `work` gives. Call it from a task of its own: the
@@ -42,22 +42,14 @@ impl<E: Clone + From<Unfinished>> Once<E> {
     pub(in crate::http) async fn run(
         &self,
         identity: &[&str],
-        work: impl Future<Output = Outcome<E>>,
-    ) -> Outcome<E> {
+        work: impl Future<Output = Result<Value, E>>,
+    ) -> Result<Value, E> {
         let parts: Vec<&[u8]> = identity.iter().map(|part| part.as_bytes()).collect();
-        let key = self.store.keys().mac(&parts);
-        let (done, receiver) = watch::channel(None);
-        let first = match self.lock().entry(key) {
-            Entry::Occupied(first) => Some(first.get().clone()),
-            Entry::Vacant(place) => {
-                place.insert(receiver);
-                None
-            }
+        let key = self.keys.mac(&parts);
+        let lead = match self.running.join(key, None) {
+            Turn::Later(first) => return follow(first).await,
+            Turn::First(lead) => lead,
         };
-        if let Some(first) = first {
-            return follow(first).await;
-        }
-        let _leave = Leave { running: &self.running, key };
         let outcome = match self.kept(key).await {
             Some(answer) => Ok(answer),
             None => {
@@ -68,12 +60,8 @@ impl<E: Clone + From<Unfinished>> Once<E> {
                 outcome
             }
         };
-        done.send_replace(Some(outcome.clone()));
+        lead.reached(Some(outcome.clone()));
         outcome
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, watch::Receiver<Option<Outcome<E>>>>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn kept(&self, key: Key) -> Option<Value> {
@@ -96,18 +84,7 @@ impl<E: Clone + From<Unfinished>> Once<E> {
     }
 }
 
-async fn follow<E: Clone + From<Unfinished>>(mut first: watch::Receiver<Option<Outcome<E>>>) -> Outcome<E> {
-    let outcome = first.wait_for(Option::is_some).await.ok().and_then(|outcome| outcome.clone());
-    outcome.unwrap_or_else(|| Err(Unfinished.into()))
-}
-
-struct Leave<'a, E> {
-    running: &'a Running<E>,
-    key: Key,
-}
-
-impl<E> Drop for Leave<'_, E> {
-    fn drop(&mut self) {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
-    }
+async fn follow<E: Clone + From<Unfinished>>(mut first: watch::Receiver<Told<E>>) -> Result<Value, E> {
+    let told = first.wait_for(Option::is_some).await.ok().and_then(|told| told.clone());
+    told.unwrap_or_else(|| Err(Unfinished.into()))
 }

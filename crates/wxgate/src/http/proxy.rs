@@ -3,52 +3,37 @@
 //! host name and a caller key, nothing else.
 //!
 //! [`target`] understands the request line, [`headers`] says what passes, [`token`] answers the token
-//! calls, [`sns`] the calls of web OAuth and mini-program login, [`refusal`] says no in WeChat's manner.
+//! calls, [`login`] those of web OAuth and mini-program login, [`refusal`] says no in WeChat's manner. Which path is
+//! treated how stands in WeChat's catalogue ([`wechat::catalog::Treat`]).
 
 mod headers;
+mod login;
 mod refusal;
-mod sns;
 mod target;
 mod token;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, Method, Request, Response, request};
-use http_body_util::BodyExt as _;
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, request};
+use http_body_util::Full;
 use hyper::body::Incoming;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
-use wechat::catalog::{self, Host};
+use wechat::catalog::{self, Auth, Endpoint, Host, Treat};
 
 use super::once::Once;
-use super::{Body, RequestId, streamed, whole};
-use crate::admit::identify::{Denied, Gatekeeper, Shown, shown_key};
-use crate::clock::Clock;
-use crate::keys::TOKEN_PREFIX;
-use crate::net::{STALL, Upload};
-use crate::registry::callers::{Caller, Callers};
-use crate::registry::{App, Live, Registry};
-use crate::store::Store;
-use crate::tasks::Tasks;
+use super::problem::json_response;
+use super::server::Refused;
+use super::{Body, Held, streamed, wants_english, whole};
+use crate::admit::{Denied, Door, Place, Proof, Room, Wish};
+use crate::net::{Upload, collect};
+use crate::outcome::{OTHER, Outcome, RequestId};
+use crate::parts::Parts;
 use crate::transport::Payload;
-use crate::upstream::{Passed, Passing, Piece, Upstream};
+use crate::upstream::{Part, PassAnswer, PassRequest, Upstream};
 
 use refusal::Refusal;
 use target::Target;
-
-/// A body up to this length is kept, so that a call can be repeated after its token was healed.
-const KEPT: usize = 1 << 20;
-/// A body that is kept has to arrive in this time.
-const BODY_TIMEOUT: Duration = Duration::from_secs(300);
-/// Requests on their way at once; more are shed.
-const MAX_AT_WORK: usize = 4096;
-/// The same for those who have shown no credential.
-const MAX_STRANGERS: usize = 256;
-/// What concerns every caller of an app: only for those whose `apis` name it to the letter.
-const ONLY_BY_NAME: [&str; 2] = ["/cgi-bin/clear_quota", "/cgi-bin/openapi/rid/get"];
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]
@@ -56,276 +41,190 @@ pub struct Proxy(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    registry: Registry,
+    parts: Parts,
+    door: Door,
     upstream: Upstream,
-    gatekeeper: Gatekeeper,
-    store: Store,
-    clock: Clock,
-    tasks: Tasks,
-    once: Once<sns::Unanswered>,
-    open: sns::OpenRates,
-    /// For those whom we know.
-    at_work: Arc<Semaphore>,
-    /// For those who have shown nothing, or need not.
-    strangers: Arc<Semaphore>,
+    once: Once<login::CodeError>,
 }
 
-/// Who calls, and as which app.
-struct Identity {
-    caller: Arc<Caller>,
-    app: Arc<App>,
+/// A request that was understood, and who made the connection.
+struct Asked<'a> {
+    head: &'a request::Parts,
+    target: &'a Target<'a>,
+    peer: IpAddr,
 }
 
 impl Proxy {
     /// Composed from its parts.
-    pub fn new(
-        registry: Registry,
-        upstream: Upstream,
-        gatekeeper: Gatekeeper,
-        store: Store,
-        clock: Clock,
-        tasks: Tasks,
-    ) -> Self {
-        Self(Arc::new(Inner {
-            registry,
-            upstream,
-            gatekeeper,
-            once: Once::new(store.clone(), clock.clone()),
-            store,
-            clock,
-            tasks,
-            open: sns::OpenRates::default(),
-            at_work: Arc::new(Semaphore::new(MAX_AT_WORK)),
-            strangers: Arc::new(Semaphore::new(MAX_STRANGERS)),
-        }))
+    pub fn new(parts: Parts, door: Door, upstream: Upstream) -> Self {
+        let once = Once::new(&parts);
+        Self(Arc::new(Inner { parts, door, upstream, once }))
     }
 
-    /// Answers one request; `peer` is who connected.
-    pub async fn handle(self, request: Request<Incoming>, peer: IpAddr, id: RequestId) -> Response<Body> {
-        let path = known_path(request.uri().path());
-        match self.answer(request, peer).await {
+    /// Answers one request.
+    pub async fn handle(self, request: Request<Incoming>, outcome: &mut Outcome) -> Response<Body> {
+        let (head, body) = request.into_parts();
+        let peer = outcome.peer;
+        outcome.peer = self.0.door.address(&head, peer).unwrap_or(peer);
+        match self.answer(&head, body, peer, outcome).await {
             Ok(response) => response,
             Err(refusal) => {
-                let (errcode, words) = (refusal.errcode, refusal.words());
-                tracing::info!(request_id = id.as_str(), path, errcode, "{words}");
-                whole(refusal.response(id))
+                refusal.note(outcome);
+                whole(refusal.response(outcome.id, wants_english(&head.headers)))
             }
         }
     }
 
-    async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Result<Response<Body>, Refusal> {
-        let (head, body) = request.into_parts();
-        let uri = head.uri.clone();
-        let target = Target::parse(uri.path(), uri.query())?;
-        match target.path {
-            "/cgi-bin/token" | "/cgi-bin/stable_token" => self.token(&head, body, &target, peer).await,
-            "/sns/oauth2/access_token" | "/sns/oauth2/refresh_token" | "/sns/jscode2session" => {
-                self.sns(head, body, &target, peer).await
+    async fn answer(
+        &self,
+        head: &request::Parts,
+        body: Incoming,
+        peer: IpAddr,
+        outcome: &mut Outcome,
+    ) -> Result<Response<Body>, Refusal> {
+        let target = Target::parse(head.uri.path(), head.uri.query())?;
+        let known = catalog::by_path(target.path);
+        outcome.api = known.map_or(OTHER, |known| known.path).into();
+        let asked = Asked { head, target: &target, peer };
+        match known.map(|known| (known.treat, known.host)) {
+            Some((Treat::Token, _)) => self.token(&asked, body, outcome).await,
+            Some((Treat::Code(parameter), _)) => self.login(&asked, body, Some(parameter), outcome).await,
+            Some((Treat::Refresh, _)) => self.login(&asked, body, None, outcome).await,
+            // Only as it is documented: anything else may be something new.
+            Some((Treat::Open, host)) if host == Host::Api || head.method == Method::GET => {
+                self.open(&asked, host, outcome).await
             }
-            "/sns/userinfo" | "/sns/auth" => self.open(head, &target, peer, Host::Api).await,
-            "/cgi-bin/showqrcode" if head.method == Method::GET => {
-                self.open(head, &target, peer, Host::Mp).await
-            }
-            _ => self.pass(head, body, &target, peer).await,
+            _ => self.pass(&asked, body, known, outcome).await,
         }
     }
 
     /// Everything that needs the app's access_token.
     async fn pass(
         &self,
-        head: request::Parts,
+        asked: &Asked<'_>,
         body: Incoming,
-        target: &Target<'_>,
-        peer: IpAddr,
+        known: Option<&Endpoint>,
+        outcome: &mut Outcome,
     ) -> Result<Response<Body>, Refusal> {
+        let Asked { head, target, peer } = *asked;
+        let Inner { door, upstream, .. } = &*self.0;
         let shown = target.parameter("access_token")?;
-        let token = shown.as_ref().map(|place| place.value.as_str()).filter(|value| !value.is_empty());
-        let identity = {
-            let live = self.0.registry.live();
-            let (caller, appid) = match token {
-                Some(token) => self.by_token(token, &head, target, peer, &live.callers)?,
-                None => {
-                    let caller = self.0.gatekeeper.identify(&head, peer, &live.callers)?.clone();
-                    (caller, named_app(&head, target)?.ok_or_else(Refusal::no_credential)?)
-                }
-            };
-            if !caller.apis.allows(target.path) {
-                return Err(Refusal::forbidden_api(&caller.name, target.path));
-            }
-            if is_only_by_name(target.path) && !caller.apis.names(target.path) {
-                return Err(Refusal::only_by_name(&caller.name, target.path));
-            }
-            self.refuse_credentials(target, &live.callers)?;
-            self.admit(&live, caller, &appid, target.path)?
-        };
-        let place = self.place()?;
-        if let Some(kind) = token::managed_ticket(target)? {
-            return self.ticket(&identity.app, kind).await;
+        let token = shown.as_ref().map(|span| span.value.as_str()).filter(|value| !value.is_empty());
+        let proof = token.map_or(Proof::Headers, Proof::Token);
+        let by_name = catalog::by_name_only(target.path);
+        let wish = Wish { path: Some(target.path), by_name, ..Wish::default() };
+        let entered = door.enter(head, peer, proof, wish, outcome)?;
+        if known.is_none() && self.is_plain_path(target.path) {
+            outcome.api = target.path.to_owned().into();
         }
-        let path = match shown {
-            Some(place) => target.pieces(vec![(place, Piece::AccessToken)], Vec::new()),
-            None => target.pieces(Vec::new(), vec![("access_token", Piece::AccessToken)]),
+        if wants_other_credential(target) {
+            return Err(Refusal::other_credential());
+        }
+        let named = asked.named_app()?;
+        let appid = match (entered.appid, named) {
+            (Some(appid), Some(named)) if appid != named => return Err(Denied::Disagree.into()),
+            (Some(appid), _) | (None, Some(appid)) => appid,
+            (None, None) => return Err(Refusal::no_app_named()),
         };
-        let call = Passing {
+        self.refuse_credentials(target)?;
+        let app = door.app(&entered.caller, &appid, outcome)?;
+        if let Some(kind) = token::managed_ticket(target, known)? {
+            let _place = door.place(Room::Passed, Some(&entered.caller))?;
+            return self.ticket(&app, kind).await;
+        }
+        let access_token = match shown {
+            Some(span) => target.parts(vec![(span, Part::AccessToken)], Vec::new()),
+            None => target.parts(Vec::new(), vec![("access_token", Part::AccessToken)]),
+        };
+        let body = self.payload(body).await?;
+        let place = door.place(Room::Passed, Some(&entered.caller))?;
+        let request = PassRequest {
             host: Host::Api,
-            method: head.method,
-            path,
-            headers: headers::to_wechat(head.headers),
-            body: payload(body).await?,
-            proves_token: catalog::by_path(target.path)
-                .is_some_and(|known| known.auth == catalog::Auth::AccessToken),
+            method: head.method.clone(),
+            path: target.path.to_owned(),
+            target: access_token,
+            headers: headers::to_wechat(&head.headers),
+            body,
+            proves_token: known.is_some_and(|known| known.auth == Auth::AccessToken),
         };
-        Ok(passed(self.0.upstream.pass(&identity.app, &call).await?, place))
-    }
-
-    /// Whom a gateway token speaks for, if nothing beside it says otherwise.
-    fn by_token(
-        &self,
-        token: &str,
-        head: &request::Parts,
-        target: &Target<'_>,
-        peer: IpAddr,
-        callers: &Callers,
-    ) -> Result<(Arc<Caller>, String), Refusal> {
-        let keeper = &self.0.gatekeeper;
-        let grant = self.0.store.keys().granted(token, self.0.clock.now());
-        let grant = grant.ok_or_else(Refusal::dead_token)?;
-        let (caller, keyless) = callers.by_holder(&grant.holder).ok_or_else(Refusal::dead_token)?;
-        match shown_key(&head.headers) {
-            Shown::Nothing => {}
-            Shown::Unreadable => return Err(Refusal::disagree()),
-            Shown::Key(key) => {
-                if !callers.by_key(key).is_some_and(|other| Arc::ptr_eq(other, caller)) {
-                    return Err(Refusal::disagree());
-                }
-            }
-        }
-        if named_app(head, target)?.is_some_and(|appid| appid != grant.appid) {
-            return Err(Refusal::disagree());
-        }
-        keeper.check_network(caller, head, peer)?;
-        if keyless {
-            keeper.check_keyless(head, peer)?;
-        }
-        Ok((caller.clone(), grant.appid))
-    }
-
-    /// A place among those whom we know, until their answer is through.
-    fn place(&self) -> Result<OwnedSemaphorePermit, Refusal> {
-        self.0.at_work.clone().try_acquire_owned().map_err(|_| Refusal::overloaded())
+        let answer = upstream.pass(&app, &request).await?;
+        outcome.wx_errcode = Some(answer.errcode).filter(|code| *code != 0);
+        outcome.errcode = answer.errcode;
+        Ok(passed(answer, place))
     }
 
     /// What is ours stands nowhere but where it is replaced.
-    fn refuse_credentials(&self, target: &Target<'_>, callers: &Callers) -> Result<(), Refusal> {
-        let is_key = |value: &str| crate::entries::is_key(value) && callers.by_key(value).is_some();
-        let is_token = |name: &str, value: &str| {
-            let is_held = || self.0.store.keys().granted(value, self.0.clock.now()).is_some();
-            name != "access_token" && value.starts_with(TOKEN_PREFIX) && is_held()
-        };
-        match target.values().any(|(name, value)| is_key(&value) || is_token(&name, &value)) {
+    fn refuse_credentials(&self, target: &Target<'_>) -> Result<(), Refusal> {
+        let door = &self.0.door;
+        let is_token = |name: &str, value: &str| name != "access_token" && door.is_token(value);
+        match target.values().any(|(name, value)| door.is_key(&value) || is_token(&name, &value)) {
             true => Err(Refusal::key_in_parameter()),
             false => Ok(()),
         }
     }
 
-    /// Whether `caller` may use the app now; counts the call.
-    fn admit(&self, live: &Live, caller: Arc<Caller>, appid: &str, path: &str) -> Result<Identity, Refusal> {
-        let now = self.0.clock.now();
-        if !caller.take(now) {
-            return Err(Refusal::over_rate());
-        }
-        let app = live.app(appid).cloned();
-        let tags = app.as_ref().map_or(&[][..], |app| &app.entry.tags);
-        if !caller.apps.matches(appid, tags) {
-            return Err(Refusal::forbidden_app(&caller.name, appid));
-        }
-        let app = app.ok_or_else(|| Refusal::unknown_app(appid))?;
-        caller.usage.count(known_path(path), now);
-        Ok(Identity { caller, app })
+    /// Whether a path that nobody knows may stand in log and counters: nothing but words.
+    fn is_plain_path(&self, path: &str) -> bool {
+        let is_word = |segment: &str| {
+            segment.len() <= 32
+                && segment.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+                && !self.0.door.is_key(segment)
+        };
+        path.len() <= 100 && path.split('/').all(is_word)
+    }
+
+    /// The body, kept if it is short.
+    async fn payload(&self, mut body: Incoming) -> Result<Payload, Refusal> {
+        let Parts { clock, limits, .. } = &self.0.parts;
+        let deadline = clock.instant() + limits.kept_time;
+        let read = clock.by(deadline, collect(&mut body, limits.kept, limits.silence, |_| false)).await;
+        let read = read.ok_or_else(Refusal::body)?.map_err(|_| Refusal::body())?;
+        Ok(match read.whole {
+            true => Payload::Kept(read.bytes),
+            false => Payload::Stream(Upload::new(read.bytes, body, limits.silence)),
+        })
     }
 }
 
-/// The app that prefix or header name.
-fn named_app(head: &request::Parts, target: &Target<'_>) -> Result<Option<String>, Refusal> {
-    let mut names = head.headers.get_all(headers::X_WX_APPID).iter().map(HeaderValue::to_str);
-    let header = names.next().transpose().map_err(|_| Refusal::disagree())?.map(str::trim);
-    let header = header.filter(|appid| !appid.is_empty());
-    if names.next().is_some() || matches!((header, target.appid), (Some(a), Some(b)) if a != b) {
-        return Err(Refusal::disagree());
-    }
-    Ok(header.or(target.appid).map(str::to_owned))
-}
-
-fn is_only_by_name(path: &str) -> bool {
-    let path = path.to_ascii_lowercase();
-    path.starts_with(ONLY_BY_NAME[0]) || path == ONLY_BY_NAME[1]
-}
-
-/// The path if it is one of WeChat's that we know; callers may write anything there.
-fn known_path(path: &str) -> &'static str {
-    catalog::by_path(path).map_or("other", |endpoint| endpoint.path)
-}
-
-/// The body, kept if it is short.
-async fn payload(mut body: Incoming) -> Result<Payload, Refusal> {
-    let mut kept = BytesMut::new();
-    let read = async {
-        loop {
-            match timeout(STALL, body.frame()).await {
-                Err(_) | Ok(Some(Err(_))) => return Err(Refusal::body()),
-                Ok(None) => return Ok(true),
-                Ok(Some(Ok(frame))) => {
-                    if let Ok(data) = frame.into_data() {
-                        kept.extend_from_slice(&data);
-                    }
-                }
-            }
-            if kept.len() > KEPT {
-                return Ok(false);
-            }
+impl Asked<'_> {
+    /// The app that prefix or header name.
+    fn named_app(&self) -> Result<Option<String>, Refusal> {
+        let disagree = || Refusal::from(Denied::Disagree);
+        let mut names = self.head.headers.get_all(headers::X_WX_APPID).iter().map(HeaderValue::to_str);
+        let header = names.next().transpose().map_err(|_| disagree())?.map(str::trim);
+        let header = header.filter(|appid| !appid.is_empty());
+        if names.next().is_some() || matches!((header, self.target.appid), (Some(a), Some(b)) if a != b) {
+            return Err(disagree());
         }
-    };
-    let is_whole = timeout(BODY_TIMEOUT, read).await.map_err(|_| Refusal::body())??;
-    let kept = kept.freeze();
-    Ok(if is_whole { Payload::Kept(kept) } else { Payload::Stream(Upload::new(kept, body)) })
+        Ok(header.or(self.target.appid).map(str::to_owned))
+    }
 }
 
-/// WeChat's answer as the caller gets it.
-fn passed(answer: Passed, place: OwnedSemaphorePermit) -> Response<Body> {
-    let Passed { mut head, body } = answer;
+/// Paths and parameters that carry a credential which isn't ours to give: a refusal of that says nothing about ours.
+fn wants_other_credential(target: &Target<'_>) -> bool {
+    let is_other = |(name, _): (String, String)| name.to_ascii_lowercase().ends_with("_access_token");
+    catalog::wants_other_credential(target.path) || target.values().any(is_other)
+}
+
+/// WeChat's answer as the caller gets it; its place is kept until the last byte is through.
+fn passed(answer: PassAnswer, place: Place) -> Response<Body> {
+    let PassAnswer { mut head, body, .. } = answer;
     headers::to_caller(&mut head.headers);
     head.extensions.clear();
     head.version = http::Version::HTTP_11;
-    streamed(Response::from_parts(head, axum::body::Body::new(body.holding(place))))
+    streamed(Response::from_parts(head, axum::body::Body::new(Held { body, _kept: place })))
 }
 
-fn json_answer(body: &serde_json::Value) -> Response<Body> {
-    let mut response = Response::new(http_body_util::Full::new(Bytes::from(body.to_string())));
-    let json = HeaderValue::from_static("application/json; charset=utf-8");
-    response.headers_mut().insert(http::header::CONTENT_TYPE, json);
-    whole(response)
+fn answered(body: &serde_json::Value) -> Response<Body> {
+    whole(json_response(StatusCode::OK, body))
 }
 
-/// A token call's caller: by the key in `secret`, by the headers, or without a key.
-fn by_secret<'a>(
-    keeper: &Gatekeeper,
-    secret: &str,
-    head: &request::Parts,
-    peer: IpAddr,
-    callers: &'a Callers,
-) -> Result<(&'a Arc<Caller>, Option<String>), Refusal> {
-    if secret.is_empty() {
-        return match shown_key(&head.headers) {
-            Shown::Unreadable => Err(Denied::Unreadable.into()),
-            Shown::Key(key) => Ok((keeper.by_key(key, head, peer, callers)?, Some(key.to_owned()))),
-            Shown::Nothing => Ok((keeper.without_key(head, peer, callers)?, None)),
-        };
+/// Says no in WeChat's shape where no handler could. A request line that is one but for its characters is refused as
+/// WeChat refuses URLs; for anything else the HTTP status tells that it was no request at all.
+pub fn refuse(refused: &Refused<'_>, id: RequestId) -> Response<Full<Bytes>> {
+    let mut response = Refusal::malformed(refused).response(id, refused.english);
+    if !matches!(refused.status, StatusCode::URI_TOO_LONG) {
+        *response.status_mut() = refused.status;
     }
-    match keeper.by_key(secret, head, peer, callers) {
-        Ok(caller) => Ok((caller, Some(secret.to_owned()))),
-        // With `auth.mode = "off"` any secret will do.
-        Err(Denied::UnknownKey) if callers.is_open() => Ok((keeper.without_key(head, peer, callers)?, None)),
-        Err(Denied::UnknownKey) => Err(Refusal::wrong_key()),
-        Err(denied) => Err(denied.into()),
-    }
+    response
 }

@@ -2,14 +2,16 @@
 //! prove whose domain it is. `server.public_listen` serves this alone; `server.listen` serves it among the rest.
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 
-use super::{Body, RequestId, whole};
+use super::problem::bare_text;
+use super::server::{Refused, Surface};
+use super::{Body, whole};
 use crate::http::callback::Callbacks;
-use crate::http::oauth::OAuth;
+use crate::http::oauth::{self, OAuth};
+use crate::outcome::{End, Outcome, RequestId};
 use crate::registry::Registry;
 
 /// Cheap to clone.
@@ -35,25 +37,21 @@ impl Public {
     pub async fn answer(
         &self,
         request: Request<Incoming>,
-        id: RequestId,
+        outcome: &mut Outcome,
     ) -> Result<Response<Body>, Request<Incoming>> {
         if Callbacks::takes(request.uri().path()) {
-            return Ok(whole(self.callbacks.handle(request, id).await));
+            return Ok(whole(self.callbacks.handle(request, outcome).await));
         }
         if OAuth::takes(request.uri().path()) {
-            return Ok(whole(self.oauth.handle(request, id).await));
+            return Ok(whole(self.oauth.handle(request, outcome).await));
         }
         match self.verify_file(&request) {
-            Some(text) => Ok(whole(plain(StatusCode::OK, text))),
+            Some(file) => {
+                outcome.api = "verify_file".into();
+                Ok(whole(bare_text(StatusCode::OK, file)))
+            }
             None => Err(request),
         }
-    }
-
-    /// The whole of `server.public_listen`.
-    pub async fn handle(self, request: Request<Incoming>, id: RequestId) -> Response<Body> {
-        self.answer(request, id)
-            .await
-            .unwrap_or_else(|_| whole(plain(StatusCode::NOT_FOUND, "not found".to_owned())))
     }
 
     fn verify_file(&self, request: &Request<Incoming>) -> Option<String> {
@@ -66,9 +64,24 @@ impl Public {
     }
 }
 
-fn plain(status: StatusCode, text: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(text)));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-    response
+impl Surface for Public {
+    const NAME: &'static str = "public";
+
+    async fn handle(self, request: Request<Incoming>, outcome: &mut Outcome) -> Response<Body> {
+        match self.answer(request, outcome).await {
+            Ok(response) => response,
+            Err(_) => {
+                outcome.end = End::Refused;
+                outcome.words = "没有这个路径".into();
+                whole(bare_text(StatusCode::NOT_FOUND, "not found"))
+            }
+        }
+    }
+
+    fn refuse(&self, refused: &Refused<'_>, id: RequestId) -> Response<Full<Bytes>> {
+        match refused.path {
+            Some(path) if OAuth::takes(path) => oauth::refuse(refused, id),
+            _ => bare_text(refused.status, format!("refused {}\n", id.as_str())),
+        }
+    }
 }

@@ -1,6 +1,6 @@
-//! Carries a surface: accepts connections, speaks HTTP/1.1 by hyper directly (half the memory of
-//! `axum::serve`, and a time limit on reading heads), gives every request its id, and stops
-//! without cutting anyone off.
+//! Carries a surface: accepts connections, speaks HTTP/1.1 by hyper directly (half the memory of `axum::serve`, and a time
+//! limit on reading heads), gives every request its id, writes its outcome down once, and stops without cutting anyone
+//! off.
 
 use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
@@ -8,9 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http::header::CONNECTION;
-use http::{HeaderName, HeaderValue, Request, Response};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -23,21 +25,66 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Body, RequestId, whole};
-use crate::http::service;
+use super::bare::{Bare, Exchange, Tracked, write_response};
+use super::{Body, wants_english, whole};
+use crate::clock::Clock;
+use crate::limits::Limits;
 use crate::net::Stalling;
-use crate::problem::Problem;
-
-/// A client gets this long to send a request's head, the first and every later one.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
-const TLS_TIMEOUT: Duration = Duration::from_secs(10);
-/// Largest request head.
-const MAX_HEAD: usize = 64 << 10;
-/// Most connections at once; more wait in the kernel's queue.
-const MAX_CONNECTIONS: usize = 16_384;
+use crate::outcome::{End, Outcome, Recorder, RequestId};
+use crate::problem::Words;
+use crate::random::Random;
 
 /// TLS settings that a reload may swap; empty: plain HTTP.
 pub type Tls = Arc<ArcSwapOption<ServerConfig>>;
+
+/// The status of a request whose client hung up before its answer, in the log.
+const HUNG_UP: u16 = 499;
+/// After `accept` failed, most often for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What is reached through a listener.
+pub trait Surface: Clone + Send + Sync + 'static {
+    /// For the log.
+    const NAME: &'static str;
+
+    /// Answers one request; what it learns of it goes into `outcome`.
+    fn handle(
+        self,
+        request: Request<Incoming>,
+        outcome: &mut Outcome,
+    ) -> impl Future<Output = Response<Body>> + Send;
+
+    /// Says no where no handler could: in the shape of whatever the path belongs to.
+    fn refuse(&self, refused: &Refused<'_>, id: RequestId) -> Response<Full<Bytes>>;
+}
+
+/// A request that reached no handler, or whose handler broke.
+#[derive(Debug)]
+pub struct Refused<'a> {
+    /// The status that belongs to it.
+    pub status: StatusCode,
+    /// Its path, as far as it can be known.
+    pub path: Option<&'a str>,
+    /// What is wrong and what to do.
+    pub words: Words,
+    /// In which language.
+    pub english: bool,
+}
+
+/// What every listener of a gateway needs.
+#[derive(Clone, Debug)]
+pub struct Carrier {
+    /// Bounds.
+    pub limits: Arc<Limits>,
+    /// Time.
+    pub clock: Clock,
+    /// Request ids.
+    pub random: Random,
+    /// Where outcomes go.
+    pub recorder: Recorder,
+    /// While it is cancelled, every answer asks the client to close.
+    pub draining: CancellationToken,
+}
 
 /// A running listener.
 #[derive(Debug)]
@@ -49,29 +96,20 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves `handle` on `listener`. While `draining`, every answer asks the client to close.
-    pub fn start<H, F>(
+    /// Serves `surface` on `listener`.
+    pub fn start<S: Surface>(
         listener: TcpListener,
         tls: Tls,
-        draining: CancellationToken,
-        handle: H,
-    ) -> std::io::Result<Self>
-    where
-        H: Fn(Request<Incoming>, IpAddr, RequestId) -> F + Clone + Send + Sync + 'static,
-        F: Future<Output = Response<Body>> + Send + 'static,
-    {
+        carrier: Carrier,
+        surface: S,
+    ) -> std::io::Result<Self> {
         let server = Self {
             address: listener.local_addr()?,
             closing: CancellationToken::new(),
             tracker: TaskTracker::new(),
         };
-        let connections = Connections {
-            tls,
-            draining,
-            closing: server.closing.clone(),
-            tracker: server.tracker.clone(),
-            handle,
-        };
+        let (closing, tracker) = (server.closing.clone(), server.tracker.clone());
+        let connections = Arc::new(Connections { tls, carrier, closing, tracker, surface });
         server.tracker.spawn(connections.accept(listener));
         Ok(server)
     }
@@ -83,28 +121,23 @@ impl Server {
         self.tracker.wait().await;
     }
 
-    /// Whether any connection is open.
+    /// Whether no connection is open.
     pub fn is_idle(&self) -> bool {
         self.tracker.len() <= 1
     }
 }
 
-#[derive(Clone)]
-struct Connections<H> {
+struct Connections<S> {
     tls: Tls,
-    draining: CancellationToken,
+    carrier: Carrier,
     closing: CancellationToken,
     tracker: TaskTracker,
-    handle: H,
+    surface: S,
 }
 
-impl<H, F> Connections<H>
-where
-    H: Fn(Request<Incoming>, IpAddr, RequestId) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Response<Body>> + Send + 'static,
-{
-    async fn accept(self, listener: TcpListener) {
-        let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+impl<S: Surface> Connections<S> {
+    async fn accept(self: Arc<Self>, listener: TcpListener) {
+        let room = Arc::new(Semaphore::new(self.carrier.limits.connections));
         loop {
             let Ok(place) = room.clone().acquire_owned().await else {
                 return;
@@ -124,21 +157,22 @@ where
                 }
                 Err(error) => {
                     tracing::warn!(%error, "接受连接失败（常见原因：打开的文件太多，调高 ulimit -n）");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    self.carrier.clock.pause(ACCEPT_PAUSE).await;
                 }
             }
         }
     }
 
-    async fn connection(self, stream: TcpStream, peer: IpAddr) {
+    async fn connection(self: Arc<Self>, stream: TcpStream, peer: IpAddr) {
         // Small answers must not wait for the client's acknowledgement of the last one.
         let _ = stream.set_nodelay(true);
-        let stream = Stalling::new(stream);
+        let limits = self.carrier.limits.clone();
+        let stream = Stalling::new(stream, limits.silence);
         match self.tls.load_full() {
             None => self.serve(stream, peer).await,
             Some(config) => {
                 let handshake = TlsAcceptor::from(config).accept(stream);
-                match tokio::time::timeout(TLS_TIMEOUT, handshake).await {
+                match tokio::time::timeout(limits.handshake_time, handshake).await {
                     Ok(Ok(stream)) => self.serve(stream, peer).await,
                     Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
                     Err(_) => tracing::debug!(%peer, "TLS handshake timed out"),
@@ -147,23 +181,34 @@ where
         }
     }
 
-    async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: IpAddr) {
-        let closing = self.closing.clone();
+    async fn serve(
+        self: Arc<Self>,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        peer: IpAddr,
+    ) {
+        let exchange = Exchange::default();
+        let (this, refusing) = (self.clone(), self.clone());
+        let stream =
+            Bare::new(stream, exchange.clone(), move |status, path| refusing.bare(status, path, peer));
         let service = service_fn(move |request| {
-            let this = self.clone();
-            async move { Ok::<_, std::convert::Infallible>(this.answer(request, peer).await) }
+            let (this, exchange) = (this.clone(), exchange.clone());
+            async move {
+                exchange.began();
+                let answer = this.answer(request, peer).await;
+                Ok::<_, std::convert::Infallible>(answer.map(|body| Tracked::new(body, exchange)))
+            }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIMEOUT)
-            .max_buf_size(MAX_HEAD)
+            .header_read_timeout(self.carrier.limits.head_time)
+            .max_buf_size(self.carrier.limits.head)
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
         // The connection first: a request that has arrived is answered before the end is announced.
         let outcome = tokio::select! {
             biased;
             outcome = connection.as_mut() => outcome,
-            () = closing.cancelled() => {
+            () = self.closing.cancelled() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
@@ -173,18 +218,73 @@ where
         }
     }
 
+    fn begin(&self, peer: IpAddr) -> Recording<'_> {
+        let Carrier { clock, random, recorder, .. } = &self.carrier;
+        let outcome = Outcome::new(RequestId::new(random), peer, S::NAME, clock);
+        Recording { outcome, recorder, status: HUNG_UP }
+    }
+
     async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
-        const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-        let id = RequestId::new();
-        let answer = AssertUnwindSafe((self.handle)(request, peer, id)).catch_unwind().await;
-        let mut response = answer.unwrap_or_else(|_| {
-            tracing::error!(request_id = id.as_str(), "处理请求时崩溃（panic），请报告");
-            whole(service::failure(&Problem::internal("panic"), id, false))
+        let mut recording = self.begin(peer);
+        let (path, english) = (request.uri().path().to_owned(), wants_english(request.headers()));
+        let handled = self.surface.clone().handle(request, &mut recording.outcome);
+        let handled = AssertUnwindSafe(handled).catch_unwind().await;
+        let id = recording.outcome.id;
+        let mut response = handled.unwrap_or_else(|_| {
+            let words = Words::new(
+                "处理请求时崩溃，请凭 request_id 查看日志并报告",
+                "a crash: look up the request_id in the log and report it",
+            );
+            recording.outcome.end = End::Broken;
+            recording.outcome.words = words.zh.clone();
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            whole(self.surface.refuse(&Refused { status, path: Some(&path), words, english }, id))
         });
+        self.finish(&mut response, id);
+        recording.status = response.status().as_u16();
+        response
+    }
+
+    /// What hyper refuses by itself.
+    fn bare(&self, status: StatusCode, path: Option<&str>, peer: IpAddr) -> Bytes {
+        let mut recording = self.begin(peer);
+        let words = match status {
+            StatusCode::URI_TOO_LONG => Words::new("请求地址太长", "the request's URL is too long"),
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
+                Words::new("请求头太大", "the request's headers are too large")
+            }
+            _ => Words::new(
+                "请求不是合法的 HTTP：检查地址里有没有未编码的字符、请求头和长度写得对不对",
+                "the request is no valid HTTP: look for characters in the URL that should be encoded, and at its headers and length",
+            ),
+        };
+        recording.outcome.end = End::Refused;
+        recording.outcome.words = words.zh.clone();
+        let id = recording.outcome.id;
+        let mut response = self.surface.refuse(&Refused { status, path, words, english: false }, id);
+        self.finish(&mut response, id);
+        recording.status = response.status().as_u16();
+        write_response(response)
+    }
+
+    fn finish<B>(&self, response: &mut Response<B>, id: RequestId) {
+        const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
         response.headers_mut().insert(X_REQUEST_ID, id.header());
-        if self.draining.is_cancelled() {
+        if self.carrier.draining.is_cancelled() {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        response
+    }
+}
+
+/// Writes an outcome down when it is dropped, so that a request whose client hung up leaves its line as well.
+struct Recording<'a> {
+    outcome: Outcome,
+    recorder: &'a Recorder,
+    status: u16,
+}
+
+impl Drop for Recording<'_> {
+    fn drop(&mut self) {
+        self.recorder.record(&self.outcome, self.status);
     }
 }

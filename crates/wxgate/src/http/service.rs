@@ -1,50 +1,45 @@
 //! The service API, `/v1/service/wx/*`: JSON in, `{"ret": …, "body": …}` out.
 //!
-//! [`table`] says what exists and what it takes; [`Service::handle`] is the one way a request goes: find
-//! the endpoint, know the caller, read and check the parameters, find the app, run, answer.
+//! [`table`] says what exists, what it takes and which function answers; [`Service::handle`] is the one way a request
+//! goes: find the endpoint, admit the caller, read and check the parameters, find the app, take a place, run, answer.
 
 mod codes;
+mod failure;
 mod fields;
 mod messages;
 pub mod openapi;
-mod outcome;
+mod param;
 mod table;
 mod token;
 mod users;
 
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
-use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE};
-use http::{HeaderValue, Response, StatusCode, request};
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderValue, Method, Response, StatusCode, request};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 
-use crate::admit::identify::{self, Gatekeeper};
-use crate::clock::Clock;
-use crate::http::once::{Once, Unfinished};
-use crate::http::{AtWork, RequestId, Unread, wants_english};
+use super::once::{Once, Unfinished};
+use super::problem::{envelope, json_response, note};
+use super::server::Refused;
+use super::{Unread, wants_english};
+use crate::admit::{Door, Place, Proof, Room, Wish};
+use crate::outcome::{Outcome, RequestId};
+use crate::parts::Parts;
 use crate::problem::{Code, Problem};
+use crate::registry::App;
 use crate::registry::callers::Caller;
-use crate::registry::{App, Registry};
-use crate::store::Store;
-use crate::tasks::Tasks;
 use crate::upstream::Upstream;
 
 use fields::Fields;
-use table::{Endpoint, Run};
+use table::Operation;
 
 /// Where the service API lives.
 pub const PREFIX: &str = "/v1/service/wx/";
-/// Largest request body.
-const MAX_BODY: usize = 1 << 20;
-/// A request's body has to arrive in this time.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-/// Requests at work at once; more are shed.
-const MAX_AT_WORK: usize = 4096;
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]
@@ -52,24 +47,23 @@ pub struct Service(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    registry: Registry,
+    parts: Parts,
+    door: Door,
     upstream: Upstream,
-    gatekeeper: Gatekeeper,
-    clock: Clock,
-    tasks: Tasks,
     once: Once<Problem>,
-    at_work: AtomicUsize,
 }
 
-/// One understood request, on its way to its endpoint.
-#[derive(Clone, Debug)]
+/// One understood request, on its way to its function.
+#[derive(Debug)]
 struct Call {
-    endpoint: &'static Endpoint,
+    operation: &'static Operation,
     caller: Arc<Caller>,
     app: Arc<App>,
     fields: Fields,
     /// `Accept: image/*`
     wants_picture: bool,
+    /// Taken until the work is done.
+    _place: Place,
 }
 
 impl From<Unfinished> for Problem {
@@ -80,7 +74,7 @@ impl From<Unfinished> for Problem {
 }
 
 /// What an endpoint gives.
-enum Done {
+enum Success {
     /// The members of `body`.
     Body(Value),
     /// Something else than JSON, with its media type.
@@ -89,23 +83,9 @@ enum Done {
 
 impl Service {
     /// Composed from its parts.
-    pub fn new(
-        registry: Registry,
-        upstream: Upstream,
-        gatekeeper: Gatekeeper,
-        store: Store,
-        clock: Clock,
-        tasks: Tasks,
-    ) -> Self {
-        Self(Arc::new(Inner {
-            registry,
-            upstream,
-            gatekeeper,
-            once: Once::new(store, clock.clone()),
-            clock,
-            tasks,
-            at_work: AtomicUsize::new(0),
-        }))
+    pub fn new(parts: Parts, door: Door, upstream: Upstream) -> Self {
+        let once = Once::new(&parts);
+        Self(Arc::new(Inner { parts, door, upstream, once }))
     }
 
     /// Answers a request below [`PREFIX`]; `peer` is who connected.
@@ -113,25 +93,22 @@ impl Service {
         &self,
         head: &request::Parts,
         body: Incoming,
-        peer: std::net::IpAddr,
-        id: RequestId,
+        peer: IpAddr,
+        outcome: &mut Outcome,
     ) -> Response<Full<Bytes>> {
-        let english = wants_english(&head.headers);
-        match self.answer(head, body, peer).await {
-            Ok(Done::Body(body)) => {
-                let ret = json!({"code": 0, "msg": "OK", "request_id": id.as_str()});
+        match self.answer(head, body, peer, outcome).await {
+            Ok(Success::Body(body)) => {
+                let ret = json!({"code": 0, "msg": "OK", "request_id": outcome.id.as_str()});
                 json_response(StatusCode::OK, &json!({"ret": ret, "body": body}))
             }
-            Ok(Done::Bytes(media_type, bytes)) => {
+            Ok(Success::Bytes(media_type, bytes)) => {
                 let mut response = Response::new(Full::new(bytes));
                 response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
                 response
             }
             Err(problem) => {
-                // A path that is none of ours may hold anything.
-                let path = if problem.code == Code::NotFound { "?" } else { head.uri.path() };
-                log(&problem, path, id);
-                failure(&problem, id, english)
+                note(outcome, &problem);
+                envelope(&problem, outcome.id, wants_english(&head.headers))
             }
         }
     }
@@ -140,136 +117,58 @@ impl Service {
         &self,
         head: &request::Parts,
         body: Incoming,
-        peer: std::net::IpAddr,
-    ) -> Result<Done, Problem> {
+        peer: IpAddr,
+        outcome: &mut Outcome,
+    ) -> Result<Success, Problem> {
         let path = head.uri.path();
-        let endpoint = table::find(path.strip_prefix(PREFIX).unwrap_or_default(), &head.method)?;
-        let Some(run) = endpoint.run else {
-            return Ok(Done::Bytes("application/json", Bytes::from_static(openapi::DOCUMENT.as_bytes())));
+        let operation = table::find(path.strip_prefix(PREFIX).unwrap_or_default(), &head.method)?;
+        outcome.api = operation.path().into();
+        let Some(run) = operation.run else {
+            return Ok(Success::Bytes("application/json", Bytes::from_static(openapi::DOCUMENT.as_bytes())));
         };
-        let live = self.0.registry.live();
-        let caller = self.0.gatekeeper.identify(head, peer, &live.callers)?.clone();
-        drop(live);
-        if !caller.apis.allows(path) {
-            return Err(identify::forbidden_api(&caller.name, path));
-        }
-        if endpoint.exports_token && !caller.export_token {
-            return Err(identify::forbidden_export(&caller.name));
-        }
-        if !caller.take(self.0.clock.now()) {
-            return Err(identify::over_rate(&caller.name));
-        }
-        caller.usage.count(endpoint.path(), self.0.clock.now());
-        let fields = if head.method == http::Method::GET {
-            Fields::from_query(head.uri.query().unwrap_or_default())
-        } else {
-            Fields::from_body(&read(body).await?)?
+        let door = &self.0.door;
+        let wish = Wish { path: Some(path), exports_token: operation.exports_token, ..Wish::default() };
+        let caller = door.enter(head, peer, Proof::Headers, wish, outcome)?.caller;
+        let fields = match head.method {
+            Method::GET => Fields::from_query(head.uri.query().unwrap_or_default()),
+            _ => Fields::from_body(&self.read(body).await?)?,
         };
-        // Only now: a body that never arrives must not keep others out.
-        let _at_work = AtWork::enter(&self.0.at_work, MAX_AT_WORK).ok_or_else(overloaded)?;
-        let fields = fields.check(endpoint)?;
-        match run {
-            Run::Template => drop(messages::template_message(&fields)?),
-            Run::Subscribe => drop(messages::receiver(&fields)?),
-            Run::JsSdk => drop(token::signed_url(&fields)?),
-            _ => {}
-        }
-        let live = self.0.registry.live();
-        let appid = fields.appid();
-        let app = live.app(appid).cloned();
-        let tags = app.as_ref().map_or(&[][..], |app| &app.entry.tags);
-        if !caller.apps.matches(appid, tags) {
-            return Err(identify::forbidden_app(&caller.name, appid));
-        }
-        drop(live);
-        let Some(app) = app else {
-            return Err(outcome::unknown_app(fields.appid()));
-        };
-        let wants_picture =
-            head.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).any(|value| {
-                value.to_ascii_lowercase().split(',').any(|range| range.trim().starts_with("image/"))
-            });
-        let call = Call { endpoint, caller, app, fields, wants_picture };
-        match run {
-            Run::UserInfo => self.once(call, Self::user_info).await,
-            Run::Session => self.once(call, Self::session).await,
-            Run::Phone => self.once(call, Self::phone).await,
-            Run::QrCode => self.qr_code(&call).await,
-            Run::WxaCode => self.wxa_code(&call).await,
-            Run::Template => self.template_message(&call).await,
-            Run::Subscribe => self.subscribe_message(&call).await,
-            Run::JsSdk => self.js_sdk(&call).await,
-            Run::Token => self.token(&call).await,
-            Run::TokenRefresh => self.token_refresh(&call).await,
-        }
+        let fields = fields.check(operation.params)?;
+        (operation.check)(&fields)?;
+        let app = door.app(&caller, fields.appid(), outcome)?;
+        let place = door.place(Room::Calls, Some(&caller))?;
+        let wants_picture = wants_picture(head);
+        run(self.clone(), Call { operation, caller, app, fields, wants_picture, _place: place }).await
+    }
+
+    async fn read(&self, body: Incoming) -> Result<Bytes, Problem> {
+        let Parts { clock, limits, .. } = &self.0.parts;
+        let deadline = clock.instant() + limits.body_time;
+        super::read(body, limits.body, deadline, clock, limits).await.map_err(|unread| match unread {
+            Unread::TooLarge => too_large(limits.body),
+            Unread::Cut(cause) => {
+                Problem::new(Code::Json, "请求体没有收全", "the request body was cut or came too slowly")
+                    .cause(&cause)
+            }
+        })
     }
 }
 
-async fn read(body: Incoming) -> Result<Bytes, Problem> {
-    let deadline = tokio::time::Instant::now() + BODY_TIMEOUT;
-    super::read(body, MAX_BODY, deadline).await.map_err(|unread| match unread {
-        Unread::TooLarge => too_large(),
-        Unread::Cut(cause) => {
-            Problem::new(Code::Json, "请求体没有收全", "the request body was cut or came too slowly")
-                .cause(&cause)
-        }
-    })
-}
-
-fn too_large() -> Problem {
-    let (zh, en) =
-        (format!("请求体超过 {MAX_BODY} 字节"), format!("the request body is over {MAX_BODY} bytes"));
+fn too_large(most: usize) -> Problem {
+    let (zh, en) = (format!("请求体超过 {most} 字节"), format!("the request body is over {most} bytes"));
     Problem::new(Code::Parameter, zh, en).status(StatusCode::PAYLOAD_TOO_LARGE)
 }
 
-fn overloaded() -> Problem {
-    Problem::new(
-        Code::Overloaded,
-        "wxgate 正在处理的请求太多：稍后重试；常见原因是微信应答变慢",
-        "too many requests at once: retry later; usually WeChat has become slow",
-    )
+fn wants_picture(head: &request::Parts) -> bool {
+    let ranges = head.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    ranges
+        .flat_map(|value| value.split(','))
+        .any(|range| range.trim().to_ascii_lowercase().starts_with("image/"))
 }
 
-fn log(problem: &Problem, path: &str, id: RequestId) {
-    let code = problem.code as u32;
-    let wx_errcode = problem.wechat.as_ref().map(|error| error.errcode);
-    let cause = problem.cause.as_deref();
-    if problem.code == Code::Internal {
-        tracing::error!(request_id = id.as_str(), path, code, cause, "{}", problem.zh);
-    } else {
-        tracing::info!(request_id = id.as_str(), path, code, wx_errcode, cause, "{}", problem.zh);
-    }
-}
-
-/// A failed call's answer.
-pub fn failure(problem: &Problem, id: RequestId, english: bool) -> Response<Full<Bytes>> {
-    let msg = if english { &problem.en } else { &problem.zh };
-    let mut ret = json!({
-        "code": problem.code as u32, "msg": msg, "request_id": id.as_str(), "retryable": problem.retryable,
-    });
-    if let Some(error) = &problem.wechat {
-        ret["wx_errcode"] = error.errcode.into();
-        ret["wx_errmsg"] = error.errmsg.as_str().into();
-        ret["wx_rid"] = error.rid().unwrap_or_default().into();
-    }
-    let mut response = json_response(problem.status, &json!({"ret": ret, "body": null}));
-    let headers = response.headers_mut();
-    match problem.status {
-        StatusCode::UNAUTHORIZED => {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        StatusCode::METHOD_NOT_ALLOWED => {
-            headers.insert(ALLOW, HeaderValue::from_static(problem.allow));
-        }
-        _ => {}
-    }
-    response
-}
-
-fn json_response(status: StatusCode, body: &Value) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
-    *response.status_mut() = status;
-    let json = HeaderValue::from_static("application/json; charset=utf-8");
-    response.headers_mut().insert(CONTENT_TYPE, json);
-    response
+/// Says no in the service API's shape where no handler could.
+pub fn refuse(refused: &Refused<'_>, id: RequestId) -> Response<Full<Bytes>> {
+    let code = if refused.status.is_server_error() { Code::Internal } else { Code::Parameter };
+    let words = refused.words.clone();
+    envelope(&Problem::new(code, words.zh, words.en).status(refused.status), id, refused.english)
 }

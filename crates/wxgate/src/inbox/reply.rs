@@ -9,7 +9,7 @@ use super::Incoming;
 use crate::entries::{Form, Seal};
 use crate::keys::Keys;
 use crate::registry::routes::Route;
-use crate::store::Kept;
+use crate::store::StoredEvent;
 
 /// A passive reply in the account's format, in clear.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub(super) struct Reply {
 
 impl Reply {
     /// What [`Reply::to_keep`] gave.
-    pub(super) fn from_kept(kept: &[u8], event: &Kept) -> Option<Self> {
+    pub(super) fn from_kept(kept: &[u8], event: &StoredEvent) -> Option<Self> {
         let (made_at, message) = kept.split_first_chunk()?;
         Some(Self { message: message.to_vec(), made_at: i64::from_be_bytes(*made_at), digest: event.digest })
     }
@@ -53,7 +53,7 @@ pub(super) fn read(
     answer: &[u8],
     route: &Route,
     incoming: &Incoming,
-    event: &Kept,
+    event: &StoredEvent,
     made_at: i64,
 ) -> Option<Reply> {
     let entry = &incoming.app.entry;

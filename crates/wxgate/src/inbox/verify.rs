@@ -8,8 +8,8 @@ use wechat::crypt::AesKey;
 use wechat::envelope::{self, Account, Mode, Push, Query};
 use wechat::message::{Format, Message};
 
-use super::Unanswered;
-use crate::entries::{AccountKind, Secret};
+use super::Rejected;
+use crate::entries::Secret;
 use crate::keys::Keys;
 use crate::registry::{App, Live};
 
@@ -60,14 +60,14 @@ pub(super) fn check(
     appid: Option<&str>,
     keys: &Keys,
     now: i64,
-) -> Result<Checked, Unanswered> {
+) -> Result<Checked, Rejected> {
     let query = Query::parse(query)?;
     if keys.made_nonce(&query.nonce) {
-        return Err(Unanswered::Refused("a delivery or reply of our own came back".to_owned()));
+        return Err(Rejected::Refused("a delivery or reply of our own came back".to_owned()));
     }
     let age = now.abs_diff(query.seconds());
     if live.callback.max_age.is_some_and(|most| age > most.as_secs()) {
-        return Err(Unanswered::Refused(format!("its timestamp is {age} s from now, over callback.max_age")));
+        return Err(Rejected::Refused(format!("its timestamp is {age} s from now, over callback.max_age")));
     }
     let signed = candidates(&live, appid, "").iter().any(|app| is_signed(&query, app));
     Ok(Checked { live, query, appid: appid.map(str::to_owned), signed })
@@ -87,14 +87,14 @@ impl Checked {
         self.signed
     }
 
-    pub(super) fn verify_url(&self) -> Result<&Query, Unanswered> {
+    pub(super) fn verify_url(&self) -> Result<&Query, Rejected> {
         let apps = candidates(&self.live, self.appid.as_deref(), "");
         let accounts = apps.iter().map(|app| account(app, false)).collect::<Vec<_>>();
         envelope::verify_url(&self.query, &accounts)?;
         Ok(&self.query)
     }
 
-    pub(super) fn open(self, body: &[u8]) -> Result<Verified, Unanswered> {
+    pub(super) fn open(self, body: &[u8]) -> Result<Verified, Rejected> {
         let push = Push::read(self.query.clone(), body)?;
         let apps = candidates(&self.live, self.appid.as_deref(), &push.to_user());
         let is_plain = push.mode() == Mode::Plain;
@@ -102,10 +102,10 @@ impl Checked {
             apps.iter().map(|app| account(app, is_plain && app.entry.allow_plain)).collect();
         let opened = push.open(&accounts).map_err(|refused| {
             let tried: Vec<&str> = accounts.iter().take(MOST_NAMED).map(|account| account.appid).collect();
-            Unanswered::Refused(format!("{refused} (tried {} of {})", tried.join(", "), accounts.len()))
+            Rejected::Refused(format!("{refused} (tried {} of {})", tried.join(", "), accounts.len()))
         })?;
         if opened.keys.key.is_some() && is_swapped(&self.query, opened.message.create_time()) {
-            return Err(Unanswered::Refused("its timestamp and its nonce changed places".to_owned()));
+            return Err(Rejected::Refused("its timestamp and its nonce changed places".to_owned()));
         }
         let app = apps[opened.account].clone();
         let fitted = |token: &&Secret| token.expose_secret() == opened.keys.token;
@@ -136,13 +136,11 @@ fn is_swapped(query: &Query, create_time: i64) -> bool {
 /// The apps a callback may be for: the one in the path, else the one with this original id, else
 /// every one that takes callbacks.
 fn candidates(live: &Live, appid: Option<&str>, to_user: &str) -> Vec<Arc<App>> {
-    let takes =
-        |app: &&Arc<App>| app.entry.kind != AccountKind::Open && !app.entry.callback_tokens.is_empty();
+    let takes = |app: &&Arc<App>| app.takes_callbacks();
     if let Some(appid) = appid {
         return live.app(appid).filter(takes).cloned().into_iter().collect();
     }
-    let named = live.apps().find(|app| !to_user.is_empty() && app.entry.original_id == to_user);
-    match named {
+    match live.app_by_original_id(to_user) {
         Some(app) => Some(app).filter(takes).cloned().into_iter().collect(),
         None => live.apps().filter(takes).cloned().collect(),
     }

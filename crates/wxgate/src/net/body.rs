@@ -9,33 +9,31 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
-
-/// A transfer ends when no byte moves for this long.
-pub const STALL: Duration = Duration::from_secs(30);
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What comes, with a limit on silence.
 struct Watched {
     body: Incoming,
+    silence: Duration,
     timer: Pin<Box<Sleep>>,
 }
 
 impl Watched {
-    fn new(body: Incoming) -> Self {
-        Self { body, timer: Box::pin(tokio::time::sleep(STALL)) }
+    fn new(body: Incoming, silence: Duration) -> Self {
+        Self { body, silence, timer: Box::pin(tokio::time::sleep(silence)) }
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
-            self.timer.as_mut().reset(Instant::now() + STALL);
+            let next = Instant::now() + self.silence;
+            self.timer.as_mut().reset(next);
             return Poll::Ready(frame.map(|frame| frame.map_err(BoxError::from)));
         }
         ready!(self.timer.as_mut().poll(cx));
-        Poll::Ready(Some(Err(Error::new(ErrorKind::TimedOut, "no byte for 30 s").into())))
+        Poll::Ready(Some(Err(Error::new(ErrorKind::TimedOut, "no byte for too long").into())))
     }
 }
 
@@ -54,9 +52,9 @@ struct Source {
 }
 
 impl Upload {
-    /// `head` was read already.
-    pub fn new(head: Bytes, rest: Incoming) -> Self {
-        let source = Source { head: Some(head), rest: Watched::new(rest), ended: false };
+    /// `head` was read already; the rest ends when no byte of it comes for `silence`.
+    pub fn new(head: Bytes, rest: Incoming, silence: Duration) -> Self {
+        let source = Source { head: Some(head), rest: Watched::new(rest, silence), ended: false };
         Self { source: Arc::new(Mutex::new(source)), sent: CancellationToken::new() }
     }
 
@@ -111,24 +109,12 @@ impl Body for Upload {
 pub struct Download {
     head: Option<Bytes>,
     rest: Option<Watched>,
-    /// Kept until the last byte is through.
-    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Download {
-    /// `head` was read already; without a `rest` it is all there is.
-    pub fn new(head: Bytes, rest: Option<Incoming>) -> Self {
-        Self { head: Some(head), rest: rest.map(Watched::new), _place: None }
-    }
-
-    /// Keeps `place` until the last byte is through.
-    pub fn holding(self, place: OwnedSemaphorePermit) -> Self {
-        Self { _place: Some(place), ..self }
-    }
-
-    /// All of it, if that was read already.
-    pub fn whole(&self) -> Option<&Bytes> {
-        self.head.as_ref().filter(|_| self.rest.is_none())
+    /// `head` was read already; without a `rest` it is all there is. It ends when no byte comes for `silence`.
+    pub fn new(head: Bytes, rest: Option<Incoming>, silence: Duration) -> Self {
+        Self { head: Some(head), rest: rest.map(|rest| Watched::new(rest, silence)) }
     }
 }
 

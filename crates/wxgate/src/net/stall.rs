@@ -11,8 +11,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
-use super::body::STALL;
-
 /// See the module.
 #[derive(Debug)]
 pub struct Stalling<S> {
@@ -23,12 +21,8 @@ pub struct Stalling<S> {
 }
 
 impl<S> Stalling<S> {
-    /// Over `stream`.
-    pub fn new(stream: S) -> Self {
-        Self::limited(stream, STALL)
-    }
-
-    fn limited(stream: S, limit: Duration) -> Self {
+    /// Over `stream`; a write may wait for `limit`.
+    pub fn new(stream: S, limit: Duration) -> Self {
         Self { stream, limit, timer: None }
     }
 
@@ -97,7 +91,7 @@ mod tests {
     #[tokio::test]
     async fn a_peer_that_reads_no_more_ends_the_stream() {
         let (ours, theirs) = tokio::io::duplex(1024);
-        let mut stream = Stalling::limited(ours, Duration::from_millis(20));
+        let mut stream = Stalling::new(ours, Duration::from_millis(20));
         let error = stream.write_all(&[0; 4096]).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TimedOut);
         drop(theirs);

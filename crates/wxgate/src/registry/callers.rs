@@ -8,26 +8,32 @@ use ipnet::IpNet;
 use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
+use tokio::sync::Semaphore;
 
-use crate::config::Config;
-use crate::entries::CallerEntry;
+use crate::entries::{CallerEntry, Origin};
 use crate::keys::Holder;
-use crate::registry::usage::Usage;
 use crate::rules::rights::{ApiPatterns, AppPatterns};
+
+use super::usage::{Usage, UsageBook};
 
 /// One caller as it is now.
 #[derive(Debug)]
 pub struct Caller {
     /// For logs.
-    pub name: String,
+    pub name: Arc<str>,
     /// Which apps it may use.
     pub apps: AppPatterns,
     /// Which paths it may call.
     pub apis: ApiPatterns,
     /// May read the real access_token.
     pub export_token: bool,
+    /// Who set it up.
+    pub origin: Origin,
     /// What it called, and when it last did.
     pub usage: Arc<Usage>,
+    /// One permit a request at work; absent: no limit of its own.
+    pub places: Option<Arc<Semaphore>>,
+    concurrency: u32,
     networks: Vec<IpNet>,
     rate: u32,
     bucket: Arc<Mutex<Bucket>>,
@@ -42,29 +48,39 @@ struct Bucket {
 }
 
 impl Caller {
-    fn new(entry: &CallerEntry, before: Option<&Callers>) -> Self {
+    fn new(entry: &CallerEntry, usages: &UsageBook, before: Option<&Callers>) -> Self {
         let before = before.and_then(|callers| callers.by_name(&entry.name));
+        let places = match before.filter(|before| before.concurrency == entry.concurrency) {
+            Some(before) => before.places.clone(),
+            None if entry.concurrency == 0 => None,
+            None => Some(Arc::new(Semaphore::new(entry.concurrency as usize))),
+        };
         Self {
-            name: entry.name.clone(),
+            name: entry.name.as_str().into(),
             apps: entry.apps.clone(),
             apis: entry.apis.clone(),
             export_token: entry.export_token,
+            origin: entry.origin.clone(),
+            usage: usages.of(&entry.name),
+            places,
+            concurrency: entry.concurrency,
             networks: entry.networks.clone(),
             rate: entry.rate,
-            usage: before.map(|caller| caller.usage.clone()).unwrap_or_default(),
             bucket: before.map(|caller| caller.bucket.clone()).unwrap_or_default(),
         }
     }
 
     /// `auth.mode = "off"`: may do all but export tokens.
-    fn anonymous(before: Option<&Callers>) -> Self {
-        let before = before.and_then(|callers| callers.anonymous.as_ref());
+    fn anonymous(usages: &UsageBook) -> Self {
         Self {
-            name: "anonymous".to_owned(),
+            name: "anonymous".into(),
             apps: AppPatterns::any(),
             apis: ApiPatterns::any(),
             export_token: false,
-            usage: before.map(|caller| caller.usage.clone()).unwrap_or_default(),
+            origin: Origin::Open,
+            usage: usages.of("anonymous"),
+            places: None,
+            concurrency: 0,
             networks: Vec::new(),
             rate: 0,
             bucket: Arc::default(),
@@ -103,7 +119,7 @@ pub struct Callers {
     anonymous: Option<Arc<Caller>>,
 }
 
-/// Compares digests only, and both halves decide: a lookup's time tells nothing of the key.
+/// Only digests are compared, and both halves decide: a lookup's time tells nothing of the key.
 fn digest(key: &str) -> (Holder, [u8; 16]) {
     let digest: [u8; 32] = Sha256::digest(key.as_bytes()).into();
     let mut rest = [0; 16];
@@ -112,12 +128,12 @@ fn digest(key: &str) -> (Holder, [u8; 16]) {
 }
 
 impl Callers {
-    /// From the configuration; `before` hands its rate buckets on.
-    pub fn new(config: &Config, before: Option<&Self>) -> Self {
+    /// From the entries; `open`: `auth.mode = "off"`. `before` hands its rate buckets and places on.
+    pub fn new(entries: &[CallerEntry], open: bool, usages: &UsageBook, before: Option<&Self>) -> Self {
         let mut keyed = HashMap::new();
         let mut keyless = Vec::new();
-        for entry in &config.entries.callers {
-            let caller = Arc::new(Caller::new(entry, before));
+        for entry in entries {
+            let caller = Arc::new(Caller::new(entry, usages, before));
             for key in [&entry.key, &entry.previous_key].into_iter().flatten() {
                 let (index, rest) = digest(key.expose_secret());
                 keyed.insert(index, (rest, caller.clone()));
@@ -126,8 +142,7 @@ impl Callers {
                 keyless.push(caller);
             }
         }
-        let anonymous = config.auth.off.then(|| Arc::new(Caller::anonymous(before)));
-        Self { keyed, keyless, anonymous }
+        Self { keyed, keyless, anonymous: open.then(|| Arc::new(Caller::anonymous(usages))) }
     }
 
     /// Whose key this is.
@@ -137,18 +152,16 @@ impl Callers {
         bool::from(expected.ct_eq(&rest)).then_some(caller)
     }
 
-    /// What a gateway token remembers of whoever showed `key` (or needed none): it dies with that.
-    pub fn holder(caller: &Caller, key: Option<&str>) -> Holder {
-        Holder::new(key, &caller.name)
-    }
-
-    /// The caller that [`Callers::holder`] meant, and whether it needs no key.
+    /// The caller that a gateway token's [`Holder`] means, and whether it needs no key.
     pub fn by_holder(&self, holder: &Holder) -> Option<(&Arc<Caller>, bool)> {
         if let Some((_, caller)) = self.keyed.get(holder) {
             return Some((caller, false));
         }
         let keyless = self.keyless.iter().chain(&self.anonymous);
-        keyless.into_iter().find(|caller| Self::holder(caller, None) == *holder).map(|caller| (caller, true))
+        keyless
+            .into_iter()
+            .find(|caller| Holder::new(None, &caller.name) == *holder)
+            .map(|caller| (caller, true))
     }
 
     /// `auth.mode = "off"`
@@ -158,19 +171,17 @@ impl Callers {
 
     /// Whether somebody may call from `address`.
     pub fn admit(&self, address: IpAddr) -> bool {
-        let all = self.keyed.values().map(|(_, caller)| caller).chain(&self.keyless).chain(&self.anonymous);
-        all.into_iter().any(|caller| caller.may_come_from(Some(address)))
+        self.each().any(|caller| caller.may_come_from(Some(address)))
     }
 
-    /// Everybody, once each.
+    /// Everybody; whoever has two keys twice.
+    fn each(&self) -> impl Iterator<Item = &Arc<Caller>> {
+        self.keyed.values().map(|(_, caller)| caller).chain(&self.keyless).chain(&self.anonymous)
+    }
+
+    /// Everybody, once each, by name.
     pub fn all(&self) -> Vec<&Arc<Caller>> {
-        let mut all: Vec<_> = self
-            .keyed
-            .values()
-            .map(|(_, caller)| caller)
-            .chain(&self.keyless)
-            .chain(&self.anonymous)
-            .collect();
+        let mut all: Vec<_> = self.each().collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all.dedup_by(|a, b| Arc::ptr_eq(a, b));
         all
@@ -182,7 +193,7 @@ impl Callers {
     }
 
     fn by_name(&self, name: &str) -> Option<&Arc<Caller>> {
-        self.keyed.values().map(|(_, caller)| caller).chain(&self.keyless).find(|caller| caller.name == name)
+        self.each().find(|caller| *caller.name == *name)
     }
 }
 
@@ -196,9 +207,13 @@ pub fn contains(networks: &[IpNet], address: IpAddr) -> bool {
 mod tests {
     use super::*;
 
+    fn caller(rate: u32) -> Caller {
+        Caller { rate, ..Caller::anonymous(&UsageBook::new(9)) }
+    }
+
     #[test]
     fn a_rate_is_averaged_over_one_second() {
-        let caller = Caller { rate: 10, ..Caller::anonymous(None) };
+        let caller = caller(10);
         let taken = |range: std::ops::Range<i64>| range.filter(|now| caller.take(1_000_000 + now)).count();
         assert_eq!(taken(0..1), 1);
         assert_eq!((0..100).filter(|_| caller.take(1_000_001)).count(), 9, "a second's worth at once");
@@ -209,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_clock_set_back_locks_nobody_out() {
-        let caller = Caller { rate: 2, ..Caller::anonymous(None) };
+        let caller = caller(2);
         assert!(caller.take(1_000_000) && caller.take(1_000_000) && !caller.take(1_000_000));
         assert!(!caller.take(400_000));
         assert!(caller.take(401_000));

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use tokio::sync::{Notify, Semaphore};
 use wechat::message::Message;
 
-use crate::config::Config;
 use crate::entries::RouteEntry;
 
 /// One route.
@@ -47,9 +46,9 @@ impl Lane {
 pub struct Routes(Vec<Arc<Route>>);
 
 impl Routes {
-    /// From the configuration; `before` hands its lanes on.
-    pub fn new(config: &Config, before: Option<&Self>) -> Self {
-        let routes = config.entries.routes.iter().map(|entry| {
+    /// From the entries; `before` hands its lanes on.
+    pub fn new(entries: &[RouteEntry], before: Option<&Self>) -> Self {
+        let routes = entries.iter().map(|entry| {
             let old = before.and_then(|routes| routes.by_name(&entry.name));
             let lane = Lane::new(entry.concurrency, old.map(|old| &old.lane));
             Arc::new(Route { entry: entry.clone(), lane })

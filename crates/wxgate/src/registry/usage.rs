@@ -1,31 +1,187 @@
-//! What a caller calls, and when it last did: for whoever moves programs over one by one.
+//! What a caller calls, how often it was refused, and when it last called: for whoever moves programs over one by one.
+//! Counted in memory by every request; what is new goes to the store every ten seconds.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Counters of one caller; outlive a reload, not a restart.
-#[derive(Debug, Default)]
+/// Counters of one caller, which belong to its name: they outlive reloads and restarts.
+#[derive(Debug)]
 pub struct Usage {
-    last_used_at: AtomicI64,
-    calls: Mutex<BTreeMap<&'static str, u64>>,
+    counts: Mutex<Counts>,
+    /// Paths counted by name; all further ones are `other`.
+    most: usize,
 }
 
+#[derive(Debug, Default)]
+struct Counts {
+    since: i64,
+    last_used_at: i64,
+    calls: BTreeMap<Arc<str>, Count>,
+    /// What the store doesn't know yet.
+    fresh: HashMap<Arc<str>, Count>,
+}
+
+/// Requests of one path.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// All of them.
+    pub calls: u64,
+    /// Those that wxgate refused.
+    pub refused: u64,
+}
+
+/// The counters as they are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Used {
+    /// When counting began, Unix milliseconds; 0: nothing was counted.
+    pub since: i64,
+    /// When it last called, Unix milliseconds; 0: never.
+    pub last_used_at: i64,
+    /// By path.
+    pub calls: BTreeMap<Arc<str>, Count>,
+}
+
+/// What is new about a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fresh {
+    /// The path.
+    pub api: Arc<str>,
+    /// How many more.
+    pub count: Count,
+    /// When the last came, Unix milliseconds.
+    pub at: i64,
+}
+
+const OTHER: &str = "other";
+
 impl Usage {
-    /// Counts one call at `now` (Unix milliseconds). `path` is one of those we know, or `other`: no
-    /// caller may fill the memory with paths of its own making.
-    pub fn count(&self, path: &'static str, now: i64) {
-        *self.calls.lock().unwrap_or_else(PoisonError::into_inner).entry(path).or_default() += 1;
-        self.last_used_at.store(now, Ordering::Relaxed);
+    /// Nothing yet; at most `most` paths are counted by name.
+    pub fn new(most: usize) -> Self {
+        Self { counts: Mutex::default(), most }
     }
 
-    /// Unix milliseconds; `None`: never, since the process began.
-    pub fn last_used_at(&self) -> Option<i64> {
-        Some(self.last_used_at.load(Ordering::Relaxed)).filter(|at| *at > 0)
+    fn lock(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Calls by path.
-    pub fn calls(&self) -> BTreeMap<&'static str, u64> {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Counts one request at `now` (Unix milliseconds).
+    pub fn count(&self, api: &str, refused: bool, now: i64) {
+        let mut counts = self.lock();
+        let known = counts.calls.get_key_value(api).map(|(api, _)| api.clone());
+        let api = known.unwrap_or_else(|| match counts.calls.len() < self.most {
+            true => api.into(),
+            false => OTHER.into(),
+        });
+        let one = Count { calls: 1, refused: u64::from(refused) };
+        counts.calls.entry(api.clone()).or_default().add(one);
+        counts.fresh.entry(api).or_default().add(one);
+        counts.last_used_at = now;
+        if counts.since == 0 {
+            counts.since = now;
+        }
+    }
+
+    /// Takes up what the store kept of a path.
+    pub fn restore(&self, api: &str, count: Count, since: i64, last_at: i64) {
+        let mut counts = self.lock();
+        counts.calls.entry(api.into()).or_default().add(count);
+        counts.last_used_at = counts.last_used_at.max(last_at);
+        counts.since = if counts.since == 0 { since } else { counts.since.min(since) };
+    }
+
+    /// The counters as they are.
+    pub fn used(&self) -> Used {
+        let counts = self.lock();
+        Used { since: counts.since, last_used_at: counts.last_used_at, calls: counts.calls.clone() }
+    }
+
+    /// What the store doesn't know; from now on it does.
+    pub fn take_fresh(&self) -> Vec<Fresh> {
+        let mut counts = self.lock();
+        let at = counts.last_used_at;
+        counts.fresh.drain().map(|(api, count)| Fresh { api, count, at }).collect()
+    }
+
+    /// What [`Usage::take_fresh`] gave couldn't be stored.
+    pub fn give_back(&self, fresh: Vec<Fresh>) {
+        let mut counts = self.lock();
+        for fresh in fresh {
+            counts.fresh.entry(fresh.api).or_default().add(fresh.count);
+        }
+    }
+}
+
+impl Count {
+    fn add(&mut self, more: Self) {
+        self.calls += more.calls;
+        self.refused += more.refused;
+    }
+}
+
+/// The counters of everybody who ever called, by name. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct UsageBook {
+    usages: Arc<Mutex<HashMap<String, Arc<Usage>>>>,
+    most: usize,
+}
+
+impl UsageBook {
+    /// Empty; at most `most` paths of a caller are counted by name.
+    pub fn new(most: usize) -> Self {
+        Self { usages: Arc::default(), most }
+    }
+
+    /// The counters of the caller `name`.
+    pub fn of(&self, name: &str) -> Arc<Usage> {
+        let mut usages = self.usages.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(usage) = usages.get(name) {
+            return usage.clone();
+        }
+        let made = Arc::new(Usage::new(self.most));
+        usages.insert(name.to_owned(), made.clone());
+        made
+    }
+
+    /// Everybody's.
+    pub fn all(&self) -> Vec<(String, Arc<Usage>)> {
+        let usages = self.usages.lock().unwrap_or_else(PoisonError::into_inner);
+        usages.iter().map(|(name, usage)| (name.clone(), usage.clone())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_request_counts_once_and_paths_are_bounded() {
+        let usage = Usage::new(2);
+        usage.count("/a", false, 10);
+        usage.count("/a", true, 11);
+        usage.count("/b", false, 12);
+        usage.count("/c", true, 13);
+        let used = usage.used();
+        let counts: Vec<(&str, u64, u64)> =
+            used.calls.iter().map(|(api, count)| (&**api, count.calls, count.refused)).collect();
+        assert_eq!(counts, [("/a", 2, 1), ("/b", 1, 0), ("other", 1, 1)]);
+        assert_eq!((used.since, used.last_used_at), (10, 13));
+    }
+
+    #[test]
+    fn what_the_store_knows_is_not_counted_twice() {
+        let usage = Usage::new(9);
+        usage.count("/a", false, 10);
+        let fresh = usage.take_fresh();
+        assert_eq!((fresh.len(), fresh[0].count.calls, usage.take_fresh().len()), (1, 1, 0));
+        usage.count("/a", true, 20);
+        usage.give_back(fresh);
+        assert_eq!(usage.take_fresh()[0].count, Count { calls: 2, refused: 1 });
+
+        let restarted = Usage::new(9);
+        restarted.restore("/a", Count { calls: 2, refused: 1 }, 10, 20);
+        restarted.count("/a", false, 30);
+        let used = restarted.used();
+        assert_eq!((used.calls["/a"].calls, used.since, used.last_used_at), (3, 10, 30));
+        assert_eq!(restarted.take_fresh()[0].count.calls, 1);
     }
 }

@@ -1,8 +1,9 @@
 //! When a token is fetched anew, and when it is not: pure functions of times and counts.
 
-use rand::RngExt as _;
+use serde::{Deserialize, Serialize};
 
 use crate::entries::TokenMode;
+use crate::random::Random;
 
 const SECOND: i64 = 1000;
 const MINUTE: i64 = 60 * SECOND;
@@ -11,12 +12,15 @@ const DAY: i64 = 24 * 60 * MINUTE;
 /// `force_refresh` upstream: WeChat allows 20 a day, 30 s apart; we stay well inside.
 const FORCED_GAP: i64 = 5 * MINUTE;
 const FORCED_A_DAY: usize = 10;
-/// A token that another call has used with success this recently is alive, whatever one API says.
-const PROOF_OF_LIFE: i64 = MINUTE;
-/// A refused classic token is replaced at most this often.
-const CLASSIC_GAP: i64 = MINUTE;
-/// Normal mode has just confirmed the refused token: ask again no sooner.
-const CONFIRMED_GAP: i64 = SECOND;
+/// Dead classic tokens that are replaced: a window's worth, and a day's.
+const REPLACED_WINDOW: i64 = 10 * MINUTE;
+const REPLACED_A_WINDOW: usize = 6;
+const REPLACED_A_DAY: usize = 50;
+/// Questions to the probe.
+const PROBES_A_DAY: u32 = 500;
+/// From so many probes a day on, it is noted which paths work: they may have to stand in for the probe. Probes for one
+/// token are ten seconds apart, so there is an hour from here to the last one.
+const WATCH_FROM: u32 = 140;
 
 /// How a credential's value ages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,76 +41,94 @@ impl From<TokenMode> for Ageing {
 }
 
 /// When to fetch a value's successor, Unix milliseconds. Both times are Unix milliseconds.
-pub fn refresh_at(ageing: Ageing, fetched_at: i64, expires_at: i64) -> i64 {
+pub fn refresh_at(ageing: Ageing, fetched_at: i64, expires_at: i64, random: &Random) -> i64 {
     let life = (expires_at - fetched_at).max(0);
     let left = match ageing {
         Ageing::Stable if life < 1080 * SECOND => life / 4,
-        Ageing::Stable => rand::rng().random_range(90 * SECOND..=270 * SECOND),
+        Ageing::Stable => random.between(90 * SECOND, 270 * SECOND),
         Ageing::Classic if life < 3600 * SECOND => life / 4,
-        Ageing::Classic => rand::rng().random_range(10 * MINUTE..=15 * MINUTE),
+        Ageing::Classic => random.between(10 * MINUTE, 15 * MINUTE),
     };
     // Never spin on a value that is about to end and does not change.
     (expires_at - left).max(fetched_at + SECOND.min(life))
 }
 
-/// Why a fetch failed, as far as waiting is concerned.
+/// How long a failed fetch keeps everybody from asking again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
+pub enum Rest {
     /// No answer or -1: WeChat may be back any moment.
-    Transient,
+    Short,
     /// Wrong secret, IP not listed, quota: somebody has to act, or a day has to end.
-    Lasting,
+    Long,
 }
 
 /// How long to leave WeChat alone after the `failures`-th failure in a row (from 1), milliseconds.
-pub fn back_off(failure: Failure, failures: u32) -> i64 {
+pub fn back_off(rest: Rest, failures: u32, random: &Random) -> i64 {
     let doubled = |first: i64, most: i64| (first << failures.saturating_sub(1).min(16)).min(most);
-    match failure {
+    match rest {
         // At most 4 s with the jitter: a WeChat that returns is noticed within 5 s.
-        Failure::Transient => {
+        Rest::Short => {
             let wait = doubled(500, 3500);
-            wait + rand::rng().random_range(0..=wait / 8)
+            wait + random.between(0, wait / 8)
         }
-        Failure::Lasting => doubled(30 * SECOND, 10 * MINUTE),
+        Rest::Long => doubled(30 * SECOND, 10 * MINUTE),
     }
 }
 
-/// What happened to a slot's values lately; kept with the value, so that a restart forgets no limit.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+/// What was done about refused values lately; kept with the value, so that a restart forgets no limit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
     /// When `force_refresh` was used, within the last day.
     #[serde(default)]
     pub forced: Vec<i64>,
-    /// When a refused classic token was last replaced.
+    /// When a dead classic token was replaced, within the last day.
     #[serde(default)]
-    pub replaced_at: i64,
-    /// When normal mode last returned the very token that had been refused.
-    #[serde(skip)]
-    pub confirmed_at: i64,
+    pub replaced: Vec<i64>,
+    /// When the present day of probes began.
+    #[serde(default)]
+    pub probes_since: i64,
+    /// Probes of that day.
+    #[serde(default)]
+    pub probes: u32,
 }
 
 impl History {
-    /// Whether `force_refresh` may be used on a token last used with success at `last_ok`.
-    pub fn may_force(&self, last_ok: i64, now: i64) -> bool {
-        let today = self.forced.iter().filter(|at| now - **at < DAY).count();
-        let last = self.forced.last().copied().unwrap_or(i64::MIN / 2);
-        now - last_ok >= PROOF_OF_LIFE && now - last >= FORCED_GAP && today < FORCED_A_DAY
-    }
-
-    /// Notes a use of `force_refresh`.
-    pub fn forced(&mut self, now: i64) {
+    /// Takes one use of `force_refresh`; false: none is left for now.
+    pub fn take_forced(&mut self, now: i64) -> bool {
         self.forced.retain(|at| now - *at < DAY);
-        self.forced.push(now);
+        let rested = self.forced.last().is_none_or(|last| now - last >= FORCED_GAP);
+        let may = rested && self.forced.len() < FORCED_A_DAY;
+        if may {
+            self.forced.push(now);
+        }
+        may
     }
 
-    /// Whether a refused classic token, last used with success at `last_ok`, may be replaced.
-    pub fn may_replace_classic(&self, last_ok: i64, now: i64) -> bool {
-        now - last_ok >= PROOF_OF_LIFE && now - self.replaced_at >= CLASSIC_GAP
+    /// Takes one replacement of a dead classic token; false: none is left for now.
+    pub fn take_replaced(&mut self, now: i64) -> bool {
+        self.replaced.retain(|at| now - *at < DAY);
+        let lately = self.replaced.iter().filter(|at| now - **at < REPLACED_WINDOW).count();
+        let may = lately < REPLACED_A_WINDOW && self.replaced.len() < REPLACED_A_DAY;
+        if may {
+            self.replaced.push(now);
+        }
+        may
     }
 
-    /// Whether normal mode may be asked again about a refused token.
-    pub fn may_confirm(&self, now: i64) -> bool {
-        now - self.confirmed_at >= CONFIRMED_GAP
+    /// Takes one probe; false: none is left today.
+    pub fn take_probe(&mut self, now: i64) -> bool {
+        if now - self.probes_since >= DAY {
+            self.probes_since = now;
+            self.probes = 0;
+        }
+        let may = self.probes < PROBES_A_DAY;
+        self.probes += u32::from(may);
+        may
+    }
+
+    /// Whether it has to be noted which paths work.
+    pub fn watches_paths(&self, now: i64) -> bool {
+        self.probes >= WATCH_FROM && now - self.probes_since < DAY
     }
 }
 
@@ -116,54 +138,54 @@ mod tests {
 
     #[test]
     fn a_token_is_fetched_inside_its_window() {
+        let random = Random::System;
         for _ in 0..1000 {
-            let left = 7200 * SECOND - refresh_at(Ageing::Stable, 0, 7200 * SECOND);
+            let left = 7200 * SECOND - refresh_at(Ageing::Stable, 0, 7200 * SECOND, &random);
             assert!((90 * SECOND..=270 * SECOND).contains(&left), "{left}");
-            let left = 7200 * SECOND - refresh_at(Ageing::Classic, 0, 7200 * SECOND);
+            let left = 7200 * SECOND - refresh_at(Ageing::Classic, 0, 7200 * SECOND, &random);
             assert!((10 * MINUTE..=15 * MINUTE).contains(&left), "{left}");
         }
-        assert_eq!(refresh_at(Ageing::Stable, 0, 1000 * SECOND), 750 * SECOND);
-        assert_eq!(refresh_at(Ageing::Stable, 0, 30 * SECOND), 22_500);
-        assert_eq!(refresh_at(Ageing::Classic, 0, 3000 * SECOND), 2250 * SECOND);
-        assert_eq!(refresh_at(Ageing::Stable, 0, 1), 1, "a life under a second ends at its end");
+        assert_eq!(refresh_at(Ageing::Stable, 0, 1000 * SECOND, &random), 750 * SECOND);
+        assert_eq!(refresh_at(Ageing::Stable, 0, 30 * SECOND, &random), 22_500);
+        assert_eq!(refresh_at(Ageing::Classic, 0, 3000 * SECOND, &random), 2250 * SECOND);
+        assert_eq!(refresh_at(Ageing::Stable, 0, 1, &random), 1, "a life under a second ends at its end");
     }
 
     #[test]
     fn a_wrong_secret_costs_at_most_twenty_calls_an_hour() {
+        let random = Random::System;
         let (mut now, mut calls) = (0, 0);
         while now < 60 * MINUTE {
             calls += 1;
-            now += back_off(Failure::Lasting, calls);
+            now += back_off(Rest::Long, calls, &random);
         }
         assert!(calls <= 20, "{calls}");
-        assert_eq!(back_off(Failure::Lasting, 1), 30 * SECOND);
-        assert_eq!(back_off(Failure::Lasting, 99), 10 * MINUTE);
-        assert!((1..99).all(|n| back_off(Failure::Transient, n) < 5 * SECOND));
+        assert_eq!(back_off(Rest::Long, 1, &random), 30 * SECOND);
+        assert_eq!(back_off(Rest::Long, 99, &random), 10 * MINUTE);
+        assert!((1..99).all(|n| back_off(Rest::Short, n, &random) < 5 * SECOND));
+    }
+
+    /// How often `take` says yes when it is asked every ten seconds for a day.
+    fn taken(mut take: impl FnMut(&mut History, i64) -> bool) -> usize {
+        let mut history = History::default();
+        (0..24 * 360).filter(|n| take(&mut history, DAY + n * 10 * SECOND)).count()
     }
 
     #[test]
-    fn force_refresh_stays_within_its_limits() {
+    fn what_replaces_a_token_stays_within_its_limits() {
+        assert_eq!(taken(History::take_forced), FORCED_A_DAY);
+        assert_eq!(taken(History::take_replaced), REPLACED_A_DAY);
+        assert_eq!(taken(History::take_probe), PROBES_A_DAY as usize);
         let mut history = History::default();
-        let (mut now, mut used) = (DAY, 0);
-        for _ in 0..24 * 60 {
-            if history.may_force(0, now) {
-                history.forced(now);
-                used += 1;
-            }
-            now += MINUTE;
+        assert!(history.take_forced(DAY) && !history.take_forced(DAY + FORCED_GAP - 1));
+        assert!(history.take_forced(DAY + FORCED_GAP));
+        assert_eq!((0..20).filter(|_| history.take_replaced(DAY)).count(), REPLACED_A_WINDOW);
+        assert!(
+            !history.take_replaced(DAY + REPLACED_WINDOW - 1) && history.take_replaced(DAY + REPLACED_WINDOW)
+        );
+        for _ in 0..600 {
+            history.take_probe(DAY);
         }
-        assert_eq!(used, FORCED_A_DAY);
-        assert!(history.may_force(0, now + DAY), "a day later it may again");
-        assert!(!history.may_force(now + DAY - 59 * SECOND, now + DAY), "not for a token proven alive");
-    }
-
-    #[test]
-    fn a_refused_classic_token_is_replaced_once_a_minute_unless_it_lives() {
-        let mut history = History::default();
-        assert!(history.may_replace_classic(0, DAY));
-        assert!(!history.may_replace_classic(DAY - 59 * SECOND, DAY));
-        history.replaced_at = DAY;
-        assert!(!history.may_replace_classic(0, DAY + 59 * SECOND));
-        assert!(history.may_replace_classic(0, DAY + MINUTE));
+        assert!(!history.take_probe(2 * DAY - 1) && history.take_probe(2 * DAY), "a day later it may again");
     }
 }

@@ -1,7 +1,7 @@
 //! One managed value (an app's access_token, or one of its tickets): reading it costs an atomic
 //! load; replacing it is done by one task at a time, whoever asks.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwapOption;
@@ -9,12 +9,14 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::OwnedMutexGuard;
 
 use super::TokenError;
-use super::policy::{self, Ageing, Failure, History};
+use super::findings::Findings;
+use super::policy::{self, Ageing, History, Rest};
+use crate::random::Random;
 use crate::store::Credential;
 
 /// What a slot holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum CredentialKind {
     /// The app's access_token.
     AccessToken,
     /// The JS-SDK's ticket.
@@ -23,7 +25,7 @@ pub enum Kind {
     WxCard,
 }
 
-impl Kind {
+impl CredentialKind {
     /// Every kind.
     pub const ALL: [Self; 3] = [Self::AccessToken, Self::Jsapi, Self::WxCard];
 
@@ -48,20 +50,8 @@ pub struct Token {
     /// When WeChat ends it.
     pub expires_at: i64,
     refresh_at: i64,
-    /// Shared by every edition of one value: a confirmation changes its life, not its past.
-    past: Arc<Past>,
-}
-
-#[derive(Debug)]
-struct Past {
-    last_ok: AtomicI64,
-    reported: AtomicBool,
-}
-
-impl Default for Past {
-    fn default() -> Self {
-        Self { last_ok: AtomicI64::new(i64::MIN / 2), reported: AtomicBool::new(false) }
-    }
+    /// Whether its early death was reported; shared by every edition of one value.
+    reported: Arc<AtomicBool>,
 }
 
 impl Token {
@@ -70,21 +60,9 @@ impl Token {
         self.value.expose_secret()
     }
 
-    /// Notes that WeChat accepted it at `now`.
-    pub fn accepted(&self, now: i64) {
-        // Most calls fall into a millisecond that is noted already: don't dirty the cache line.
-        if self.past.last_ok.load(Ordering::Relaxed) < now {
-            self.past.last_ok.store(now, Ordering::Relaxed);
-        }
-    }
-
-    pub(crate) fn last_ok(&self) -> i64 {
-        self.past.last_ok.load(Ordering::Relaxed)
-    }
-
     /// True for the first who reports its early death.
     pub(crate) fn report_once(&self) -> bool {
-        !self.past.reported.swap(true, Ordering::Relaxed)
+        !self.reported.swap(true, Ordering::Relaxed)
     }
 }
 
@@ -103,8 +81,26 @@ pub struct Trouble {
 #[derive(Debug, Default)]
 struct Notes {
     history: History,
+    findings: Findings,
+    /// The last question about a refused token: which version, and what came of it.
+    answer: Option<(i64, Found)>,
     trouble: Option<Trouble>,
     superseded_at: Option<i64>,
+}
+
+/// What came of asking why a token was refused.
+#[derive(Clone, Debug)]
+pub enum Found {
+    /// It was dead; here is another.
+    Fresh(Arc<Token>),
+    /// Likewise; WeChat had held the refused one for current, and was made to give another.
+    Forced(Arc<Token>),
+    /// It lives: whoever refused it refuses everybody.
+    Alive,
+    /// It is dead, and may not be replaced just now.
+    Spent,
+    /// Nobody knows.
+    Unknown,
 }
 
 /// See the module.
@@ -113,26 +109,34 @@ pub struct Slot {
     /// Whose.
     pub appid: Arc<str>,
     /// What.
-    pub kind: Kind,
+    pub kind: CredentialKind,
     current: ArcSwapOption<Token>,
     gate: Arc<tokio::sync::Mutex<()>>,
     /// A background refresh waits for its turn.
     queued: AtomicBool,
+    /// Questions about refused tokens that were answered.
+    questions: AtomicU64,
+    /// It is noted which paths take the token.
+    watches_paths: AtomicBool,
     notes: Mutex<Notes>,
+    random: Random,
 }
 
 /// Held by the one task that may fetch.
 pub(crate) type Gate = OwnedMutexGuard<()>;
 
 impl Slot {
-    pub(crate) fn new(appid: Arc<str>, kind: Kind) -> Self {
+    pub(crate) fn new(appid: Arc<str>, kind: CredentialKind, random: Random) -> Self {
         Self {
             appid,
             kind,
             current: ArcSwapOption::empty(),
             gate: Arc::default(),
             queued: AtomicBool::new(false),
+            questions: AtomicU64::new(0),
+            watches_paths: AtomicBool::new(false),
             notes: Mutex::default(),
+            random,
         }
     }
 
@@ -151,8 +155,8 @@ impl Slot {
             version: row.version,
             fetched_at: row.fetched_at,
             expires_at: row.expires_at,
-            refresh_at: policy::refresh_at(ageing, row.fetched_at, row.expires_at),
-            past: Arc::default(),
+            refresh_at: policy::refresh_at(ageing, row.fetched_at, row.expires_at, &self.random),
+            reported: Arc::default(),
         })));
     }
 
@@ -213,8 +217,57 @@ impl Slot {
         self.notes().superseded_at = Some(at);
     }
 
-    pub(crate) fn history<T>(&self, use_it: impl FnOnce(&mut History) -> T) -> T {
-        use_it(&mut self.notes().history)
+    /// Uses the history; what follows from it for the hot path is noted.
+    pub(crate) fn history<T>(&self, now: i64, use_it: impl FnOnce(&mut History) -> T) -> T {
+        let mut notes = self.notes();
+        let used = use_it(&mut notes.history);
+        self.watches_paths.store(notes.history.watches_paths(now), Ordering::Relaxed);
+        used
+    }
+
+    /// Whether `token` is known to live although `path` refused it.
+    pub(crate) fn is_alive(&self, token: &Token, path: &str, now: i64) -> bool {
+        self.notes().findings.is_alive(token.version, path, now)
+    }
+
+    /// Notes that `token` lives although `path` refused it.
+    pub(crate) fn found_alive(&self, token: &Token, path: &str, now: i64) {
+        self.notes().findings.found_alive(token.version, path, now);
+    }
+
+    /// `path` took `token`. Costs nothing unless paths are watched.
+    pub(crate) fn worked(&self, token: &Token, path: &str, now: i64) {
+        if self.watches_paths.load(Ordering::Relaxed) {
+            self.notes().findings.worked(token.version, path, now);
+        }
+    }
+
+    /// Whether `path` took some token within the last hour, as far as that was noted.
+    pub(crate) fn worked_lately(&self, path: &str, now: i64) -> bool {
+        self.notes().findings.worked_lately(path, now)
+    }
+
+    /// How many questions were answered so far.
+    pub(crate) fn questions(&self) -> u64 {
+        self.questions.load(Ordering::Acquire)
+    }
+
+    /// What came of the last question, if that was about `token` and was answered after `seen`.
+    pub(crate) fn answer_since(&self, seen: u64, token: &Token) -> Option<Found> {
+        if self.questions() == seen {
+            return None;
+        }
+        self.notes()
+            .answer
+            .as_ref()
+            .filter(|(version, _)| *version == token.version)
+            .map(|(_, found)| found.clone())
+    }
+
+    /// Keeps what came of a question about `token` for those who wait for it.
+    pub(crate) fn answered(&self, token: &Token, found: Found) {
+        self.notes().answer = Some((token.version, found));
+        self.questions.fetch_add(1, Ordering::Release);
     }
 
     /// Lets the next caller ask WeChat again at once.
@@ -225,16 +278,16 @@ impl Slot {
     }
 
     /// Notes a failed fetch; returns the wait in milliseconds.
-    pub(crate) fn failed(&self, error: TokenError, failure: Failure, now: i64) -> i64 {
+    pub(crate) fn failed(&self, error: TokenError, rest: Rest, now: i64) -> i64 {
         let mut notes = self.notes();
         let failures = notes.trouble.as_ref().map_or(0, |t| t.failures).saturating_add(1);
         let since = notes.trouble.as_ref().map_or(now, |t| t.since);
-        let wait = policy::back_off(failure, failures);
+        let wait = policy::back_off(rest, failures, &self.random);
         notes.trouble = Some(Trouble { error, since, retry_at: now + wait, failures });
         wait
     }
 
-    /// Takes a fetched value. Returns it, and the row to store.
+    /// Takes a fetched value.
     /// The gate is the proof that nobody else publishes.
     pub(crate) fn publish(
         &self,
@@ -243,7 +296,7 @@ impl Slot {
         expires_in: i64,
         ageing: Ageing,
         now: i64,
-    ) -> (Arc<Token>, Credential) {
+    ) -> Arc<Token> {
         let before = self.newest();
         let same = before.as_ref().filter(|token| token.expose() == value);
         let expires_at = now + expires_in.max(1) * 1000;
@@ -255,22 +308,25 @@ impl Slot {
             },
             fetched_at: same.map_or(now, |token| token.fetched_at),
             expires_at,
-            refresh_at: policy::refresh_at(ageing, now, expires_at),
-            past: same.map_or_else(Arc::default, |token| token.past.clone()),
+            refresh_at: policy::refresh_at(ageing, now, expires_at, &self.random),
+            reported: same.map_or_else(Arc::default, |token| token.reported.clone()),
             value: value.into(),
         });
         self.current.store(Some(token.clone()));
-        let mut notes = self.notes();
-        notes.trouble = None;
-        let row = Credential {
+        self.notes().trouble = None;
+        token
+    }
+
+    /// The row that keeps the present value with its history.
+    pub(crate) fn row(&self, token: &Token) -> Credential {
+        Credential {
             appid: self.appid.to_string(),
             kind: self.kind.as_str().to_owned(),
             version: token.version,
             value: token.expose().as_bytes().to_vec(),
             fetched_at: token.fetched_at,
             expires_at: token.expires_at,
-            history: serde_json::to_string(&notes.history).unwrap_or_default(),
-        };
-        (token, row)
+            history: serde_json::to_string(&self.notes().history).unwrap_or_default(),
+        }
     }
 }

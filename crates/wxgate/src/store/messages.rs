@@ -50,14 +50,14 @@ pub enum Accepted {
     /// It is on disk.
     New {
         /// As it is kept.
-        event: Kept,
+        event: StoredEvent,
         /// Ids of the deliveries, in their order.
         deliveries: Vec<i64>,
     },
     /// It was there already.
     Duplicate {
         /// As it was kept.
-        event: Kept,
+        event: StoredEvent,
         /// The passive reply it got; `None`: none.
         answer: Option<Vec<u8>>,
     },
@@ -67,7 +67,7 @@ pub enum Accepted {
 
 /// What identifies a kept message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
+pub struct StoredEvent {
     /// Counts up in the order of commits.
     pub id: i64,
     /// Of appid and body, under the master key.
@@ -76,7 +76,7 @@ pub struct Kept {
     pub(super) seen: Vec<u8>,
 }
 
-impl Kept {
+impl StoredEvent {
     /// Names the message to receivers, also after the database was made anew.
     pub fn name(&self) -> String {
         name(self.id, &self.digest)
@@ -96,7 +96,7 @@ pub struct Claimed {
     pub attempt: u32,
     /// The message.
     pub event_id: i64,
-    /// See [`Kept::name`].
+    /// See [`StoredEvent::name`].
     pub event_name: String,
     /// Whose.
     pub appid: String,
@@ -133,7 +133,7 @@ pub struct Attempt {
 
 /// What an attempt makes of its delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Fate {
     /// It arrived.
     Delivered,
     /// Once more, at this time (Unix milliseconds).
@@ -266,12 +266,12 @@ impl Store {
     }
 
     /// Remembers the answer a message got, for its duplicates.
-    pub async fn keep_answer(&self, event: &Kept, answer: &[u8]) -> Result<(), StoreError> {
+    pub async fn keep_answer(&self, event: &StoredEvent, answer: &[u8]) -> Result<(), StoreError> {
         let sealed = self.keys.seal(answer_place(&hex(&event.seen)), answer);
         self.db.keep_answer(event.seen.clone(), sealed).await
     }
 
-    fn open_answer(&self, event: &Kept, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
+    fn open_answer(&self, event: &StoredEvent, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
         let row = hex(&event.seen);
         self.keys
             .open(answer_place(&row), sealed)
@@ -311,7 +311,7 @@ impl Store {
                 }),
                 Err(error) => {
                     let attempt = Attempt { at: now, status: 0, ms: 0, error: error.to_string() };
-                    self.db.record(row.id, row.attempt, attempt, Verdict::Dead, now).await?;
+                    self.db.record(row.id, row.attempt, attempt, Fate::Dead, now).await?;
                 }
             }
         }
@@ -324,7 +324,7 @@ impl Store {
         delivery: i64,
         n: u32,
         attempt: Attempt,
-        verdict: Verdict,
+        verdict: Fate,
         now: i64,
     ) -> Result<(), StoreError> {
         self.db.record(delivery, n, attempt, verdict, now).await
@@ -363,7 +363,7 @@ impl Store {
         self.db.purge(now, events_before, dead_before, limit).await
     }
 
-    /// Kept messages, newest first.
+    /// StoredEvent messages, newest first.
     pub async fn events(&self, query: EventQuery) -> Result<Vec<Event>, StoreError> {
         self.db.events(query).await
     }

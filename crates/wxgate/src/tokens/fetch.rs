@@ -6,15 +6,17 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
-use wechat::answer::ApiError;
+use wechat::answer::{ApiError, errcode};
 use wechat::catalog::{GET_TICKET, STABLE_TOKEN, TOKEN};
 
 use super::Tokens;
+use super::heal::{Attempt, Said, Unhealed};
+use crate::clock::Instant;
 use crate::entries::TokenMode;
 use crate::registry::App;
-use crate::slots::policy::Failure;
-use crate::slots::{Gate, Kind, Token, TokenError, ageing, refuses_token};
-use crate::transport::{Answer, Lost, json_answer};
+use crate::slots::policy::Rest;
+use crate::slots::{CredentialKind, Gate, Slot, Token, TokenError, ageing};
+use crate::transport::{Answer, Lost, Transport, json_answer};
 
 /// No token lives longer than this, whatever an answer says.
 const LONGEST: i64 = 86_400;
@@ -31,119 +33,150 @@ impl Tokens {
     pub(super) async fn fetch(
         &self,
         app: &Arc<App>,
-        kind: Kind,
+        kind: CredentialKind,
         gate: Gate,
         force: bool,
     ) -> Result<(Arc<Token>, Gate), TokenError> {
         let slot = app.slots.of(kind);
-        let asked_at = self.0.clock.now();
+        let asked_at = self.now();
         let answer = match kind {
-            Kind::AccessToken => self.ask_for_token(app, force).await,
-            Kind::Jsapi | Kind::WxCard => self.ask_for_ticket(app, kind).await,
+            CredentialKind::AccessToken => self.ask_for_token(app, force).await,
+            CredentialKind::Jsapi | CredentialKind::WxCard => self.ask_for_ticket(app, kind).await,
         };
         match answer {
             Ok(granted) => {
                 let ageing = ageing(&app.entry, kind);
-                let (token, row) =
-                    slot.publish(&gate, granted.access_token, granted.expires_in, ageing, asked_at);
+                let (value, lives) = (granted.access_token, granted.expires_in);
+                let token = slot.publish(&gate, value, lives, ageing, asked_at);
                 tracing::info!(
-                    appid = %slot.appid, kind = kind.as_str(), version = token.version,
-                    expires_in = granted.expires_in, forced = force, "已取得"
+                    appid = %slot.appid, kind = kind.as_str(), version = token.version, expires_in = lives, forced = force, "已取得"
                 );
-                if let Err(error) = self.0.store.save_credential(row).await {
-                    tracing::error!(
-                        appid = %slot.appid, kind = kind.as_str(), %error,
-                        "存不下（照常使用；但重启后会重新获取）：检查磁盘空间和权限"
-                    );
-                }
+                self.keep(slot, &token).await;
                 Ok((token, gate))
             }
             Err(error) => {
-                // The token's own slot rests for its refusal: a ticket only waits for that.
-                let is_tokens = kind != Kind::AccessToken && matches!(error, TokenError::Refused(_));
-                let failure = if is_tokens { Failure::Transient } else { error.failure() };
-                let wait = slot.failed(error.clone(), failure, self.0.clock.now());
-                // WeChat's own words may hold anything: only what is known of them is logged.
-                let advice = error.refusal().and_then(ApiError::entry).map_or("", |entry| entry.zh);
-                let ip = error.refusal().and_then(ApiError::refused_ip);
-                tracing::warn!(
-                    appid = %slot.appid, kind = kind.as_str(), %error, advice, ip, retry_in_ms = wait, "获取失败"
-                );
+                self.note_failure(slot, &error);
                 Err(error)
             }
         }
     }
 
+    /// Keeps a value with its history. One that can't be stored serves all the same.
+    pub(super) async fn keep(&self, slot: &Slot, token: &Token) {
+        if let Err(error) = self.0.parts.store.save_credential(slot.row(token)).await {
+            tracing::error!(
+                appid = %slot.appid, kind = slot.kind.as_str(), %error,
+                "存不下（照常使用；但重启后会重新获取）：检查磁盘空间和权限"
+            );
+        }
+    }
+
+    fn note_failure(&self, slot: &Slot, error: &TokenError) {
+        // The token's own slot rests for its refusal: a ticket only waits for that.
+        let is_tokens = slot.kind != CredentialKind::AccessToken && matches!(error, TokenError::Refused(_));
+        let rest = if is_tokens { Rest::Short } else { error.rest() };
+        let wait = slot.failed(error.clone(), rest, self.now());
+        // WeChat's own words may hold anything: only what is known of them is logged.
+        let advice = error.refusal().and_then(ApiError::entry).map_or("", |entry| entry.zh);
+        let ip = error.refusal().and_then(ApiError::refused_ip);
+        tracing::warn!(
+            appid = %slot.appid, kind = slot.kind.as_str(), %error, advice, ip, retry_in_ms = wait, "获取失败"
+        );
+    }
+
     async fn ask_for_token(&self, app: &App, force: bool) -> Result<Granted, TokenError> {
         let (appid, secret) = (app.entry.appid.as_str(), app.entry.secret.expose_secret());
-        let deadline = self.0.transport.deadline();
+        let transport = &self.0.transport;
+        let deadline = transport.deadline();
         let answer = match app.entry.token_mode {
             TokenMode::Stable => {
                 let body = serde_json::json!({
                     "grant_type": "client_credential", "appid": appid, "secret": secret, "force_refresh": force,
                 });
                 let body = Bytes::from(body.to_string());
-                self.0.transport.send(&STABLE_TOKEN, &[], Some(body), deadline).await
+                transport.send(&STABLE_TOKEN, &[], Some(body), deadline).await
             }
             TokenMode::Classic => {
                 let query = [("grant_type", "client_credential"), ("appid", appid), ("secret", secret)];
-                self.0.transport.send(&TOKEN, &query, None, deadline).await
+                transport.send(&TOKEN, &query, None, deadline).await
             }
         };
-        granted(&answer?).map_err(|error| match error {
-            Refusal::Said(error) => TokenError::Refused(error),
-            Refusal::Lost(lost) => TokenError::Lost(lost),
+        granted(&answer?).map_err(|no| match no {
+            No::Said(error) => TokenError::Refused(error),
+            No::Lost(lost) => TokenError::Lost(lost),
         })
     }
 
-    /// A ticket is had with the access_token, which may turn out to be dead.
-    ///
-    /// Boxed, because replacing that token is again a fetch.
+    /// A ticket is had with the access_token, which may turn out to be dead. Boxed, because replacing that is a fetch again.
     fn ask_for_ticket<'a>(
         &'a self,
         app: &'a Arc<App>,
-        kind: Kind,
+        kind: CredentialKind,
     ) -> BoxFuture<'a, Result<Granted, TokenError>> {
-        Box::pin(self.ask_for_ticket_healing(app, kind))
+        Box::pin(self.ask_for_ticket_unboxed(app, kind))
     }
 
-    async fn ask_for_ticket_healing(&self, app: &Arc<App>, kind: Kind) -> Result<Granted, TokenError> {
-        let token = self.get(app, Kind::AccessToken).await?;
-        let first = self.ask_for_ticket_with(&token, kind).await;
-        let Err(TokenError::TicketRefused(error)) = &first else { return first };
-        if !refuses_token(error) {
-            return first;
-        }
-        let replaced = self.replace(app, Kind::AccessToken, &token).await?;
-        let Some(fresh) = replaced.token() else { return first };
-        let second = self.ask_for_ticket_with(fresh, kind).await;
-        if second.is_ok() {
-            self.died_early(app, Kind::AccessToken, &token, &replaced);
-        }
-        second
-    }
-
-    async fn ask_for_ticket_with(&self, token: &Token, kind: Kind) -> Result<Granted, TokenError> {
-        let query = [("access_token", token.expose()), ("type", kind.as_str())];
-        let answer = self.0.transport.send(&GET_TICKET, &query, None, self.0.transport.deadline()).await;
-        let granted = granted(&answer.map_err(TokenError::TicketLost)?).map_err(|error| match error {
-            Refusal::Said(error) => TokenError::TicketRefused(error),
-            Refusal::Lost(lost) => TokenError::TicketLost(lost),
+    async fn ask_for_ticket_unboxed(
+        &self,
+        app: &Arc<App>,
+        kind: CredentialKind,
+    ) -> Result<Granted, TokenError> {
+        let attempt = TicketCall { transport: &self.0.transport, kind };
+        let answer = self.healed(app, &attempt).await.map_err(|unhealed| match unhealed {
+            Unhealed::Token(error) => error,
+            Unhealed::Lost(lost) => TokenError::TicketLost(lost),
+            Unhealed::Refused(error) => TokenError::TicketRefused(error),
+            Unhealed::Unknown => TokenError::TicketLost(Lost::before(
+                "the access_token was refused, and nobody knows why",
+                "微信拒绝了 access_token，暂时查不出原因",
+            )),
+            Unhealed::Again => TokenError::TicketLost(Lost::before(
+                "the access_token has just been replaced",
+                "access_token 刚换新",
+            )),
         })?;
-        token.accepted(self.0.clock.now());
-        Ok(granted)
+        granted(&answer).map_err(|no| match no {
+            No::Said(error) => TokenError::TicketRefused(error),
+            No::Lost(lost) => TokenError::TicketLost(lost),
+        })
     }
 }
 
-enum Refusal {
+struct TicketCall<'a> {
+    transport: &'a Transport,
+    kind: CredentialKind,
+}
+
+impl Attempt for TicketCall<'_> {
+    type Answer = Answer;
+
+    fn path(&self) -> &str {
+        GET_TICKET.path
+    }
+
+    async fn send(&self, token: &Token, deadline: Instant) -> Result<(Answer, Said), Lost> {
+        let query = [("access_token", token.expose()), ("type", self.kind.as_str())];
+        let answer = self.transport.send(&GET_TICKET, &query, None, deadline).await?;
+        let said = match granted(&answer) {
+            Ok(_) => Said::Accepted,
+            Err(No::Said(error)) if error.is_dead_token() => Said::Refused(error),
+            Err(_) => Said::Nothing,
+        };
+        Ok((answer, said))
+    }
+}
+
+/// Why an answer grants nothing.
+enum No {
     Said(ApiError),
     Lost(Lost),
 }
 
-fn granted(answer: &Answer) -> Result<Granted, Refusal> {
-    let body = json_answer(answer).map_err(Refusal::Lost)?;
-    if let Some(error) = wechat::answer::errcode(&answer.body) {
-        return Err(Refusal::Said(error));
+/// What a token or ticket call was answered with.
+fn granted(answer: &Answer) -> Result<Granted, No> {
+    let body = json_answer(answer).map_err(No::Lost)?;
+    if let Some(error) = errcode(&answer.body) {
+        return Err(No::Said(error));
     }
     let granted: Option<Granted> = serde_json::from_value(body).ok();
     let sane = |granted: &Granted| {
@@ -152,7 +185,7 @@ fn granted(answer: &Answer) -> Result<Granted, Refusal> {
     };
     match granted.filter(sane) {
         Some(granted) => Ok(Granted { expires_in: granted.expires_in.clamp(1, LONGEST), ..granted }),
-        None => Err(Refusal::Lost(Lost::after(
+        None => Err(No::Lost(Lost::after(
             "the answer holds neither a usable token nor an errcode",
             "应答里没有可用的令牌，也没有错误码",
         ))),

@@ -1,5 +1,7 @@
 //! The sample backend: shows each message it gets, and answers texts.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response};
@@ -10,23 +12,48 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::print;
-use crate::http::server::{Server, Tls};
+use crate::clock::Clock;
+use crate::config::Access;
+use crate::http::problem::bare_text;
+use crate::http::server::{Carrier, Refused, Server, Surface, Tls};
 use crate::http::{Body, whole};
+use crate::outcome::{Outcome, Recorder, RequestId};
+use crate::random::Random;
+use crate::text;
 
 /// Serves on `listener` until it is closed.
 pub(super) fn start(listener: TcpListener) -> std::io::Result<Server> {
-    Server::start(listener, Tls::default(), CancellationToken::new(), |request, _, _| receive(request))
+    let carrier = Carrier {
+        limits: Arc::default(),
+        clock: Clock::System,
+        random: Random::System,
+        recorder: Recorder::new(Access::Off, Clock::System),
+        draining: CancellationToken::new(),
+    };
+    Server::start(listener, Tls::default(), carrier, Backend)
 }
 
-async fn receive(request: Request<Incoming>) -> Response<Body> {
-    if request.method() == Method::GET { came_back(&request) } else { webhook(request).await }
+/// What receives.
+#[derive(Clone)]
+struct Backend;
+
+impl Surface for Backend {
+    const NAME: &'static str = "sample-backend";
+
+    async fn handle(self, request: Request<Incoming>, _: &mut Outcome) -> Response<Body> {
+        if request.method() == Method::GET { came_back(&request) } else { webhook(request).await }
+    }
+
+    fn refuse(&self, refused: &Refused<'_>, _: RequestId) -> Response<Full<Bytes>> {
+        bare_text(refused.status, "")
+    }
 }
 
 /// A browser that logged in at WeChat.
 fn came_back(request: &Request<Incoming>) -> Response<Body> {
     let query = request.uri().query().unwrap_or_default();
     let parameter = |name: &str| {
-        let found = url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name);
+        let found = text::pairs(query.as_bytes()).find(|(key, _)| key == name);
         // Only what codes and states are made of, so that nothing needs escaping.
         let value = found.map(|(_, value)| value.into_owned()).unwrap_or_default();
         value.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).collect::<String>()

@@ -7,7 +7,7 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 
-use crate::http::RequestId;
+use crate::outcome::RequestId;
 use crate::problem::Problem;
 
 const STYLE: &str = "\
@@ -24,9 +24,9 @@ small{display:block;margin-top:1.25rem;color:#646a73}\
 /// `problem` as a page.
 pub(super) fn problem(problem: &Problem, id: RequestId, english: bool) -> Response<Full<Bytes>> {
     let (language, title, text) = if english {
-        ("en", "The login did not go through", &problem.en)
+        ("en", "The login did not go through", &problem.words.en)
     } else {
-        ("zh-CN", "登录没有完成", &problem.zh)
+        ("zh-CN", "登录没有完成", &problem.words.zh)
     };
     let html = format!(
         "<!doctype html><html lang=\"{language}\"><head><meta charset=\"utf-8\">\

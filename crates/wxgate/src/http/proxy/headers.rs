@@ -27,7 +27,8 @@ const TRACES: [&str; 8] = [
 const OURS: &str = "x-wxgate-";
 
 /// The caller's headers as WeChat gets them.
-pub(super) fn to_wechat(mut headers: HeaderMap) -> HeaderMap {
+pub(super) fn to_wechat(headers: &HeaderMap) -> HeaderMap {
+    let mut headers = headers.clone();
     remove_hop_by_hop(&mut headers);
     for name in [HOST, CONTENT_LENGTH, EXPECT, AUTHORIZATION, X_API_KEY, X_WX_APPID] {
         headers.remove(name);

@@ -1,9 +1,8 @@
 //! Where a passed-on request goes, as its caller wrote it: path, app and parameters, without
 //! changing a byte of what WeChat will read.
 
-use percent_encoding::percent_decode_str;
-
-use crate::upstream::Piece;
+use crate::text::decode;
+use crate::upstream::Part;
 
 /// What is wrong with a request line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +26,7 @@ pub(super) struct Target<'a> {
 
 /// Where a parameter's value stands in a query.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct Span {
     start: usize,
     end: usize,
     /// Decoded.
@@ -57,15 +56,15 @@ impl<'a> Target<'a> {
     }
 
     /// The parameter `name`, which must occur once at most and be spelt as WeChat spells it.
-    pub(super) fn parameter(&self, name: &'static str) -> Result<Option<Place>, Wrong> {
+    pub(super) fn parameter(&self, name: &'static str) -> Result<Option<Span>, Wrong> {
         let query = self.query.unwrap_or_default();
         let (mut found, mut start) = (None, 0);
         for pair in query.split('&') {
             let (raw, value) = pair.split_once('=').unwrap_or((pair, ""));
             let end = start + pair.len();
             if raw == name {
-                let place = Place { start: end - value.len(), end, value: decode(value) };
-                if found.replace(place).is_some() {
+                let span = Span { start: end - value.len(), end, value: decode(value).into_owned() };
+                if found.replace(span).is_some() {
                     return Err(Wrong::Parameter(name));
                 }
             } else if means(raw, name) || pair.split(';').skip(1).any(|part| means(key(part), name)) {
@@ -81,28 +80,28 @@ impl<'a> Target<'a> {
         let pairs = self.query.unwrap_or_default().split('&');
         pairs
             .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-            .map(|(name, value)| (decode(name), decode(value)))
+            .map(|(name, value)| (decode(name).into_owned(), decode(value).into_owned()))
     }
 
-    /// Path and query in pieces: the value at each place replaced, and parameters that were missing
+    /// Path and query in parts: the value at each span replaced, and parameters that were missing
     /// put at the end.
-    pub(super) fn pieces(&self, mut replaced: Vec<(Place, Piece)>, added: Vec<(&str, Piece)>) -> Vec<Piece> {
-        replaced.sort_by_key(|(place, _)| place.start);
+    pub(super) fn parts(&self, mut replaced: Vec<(Span, Part)>, added: Vec<(&str, Part)>) -> Vec<Part> {
+        replaced.sort_by_key(|(span, _)| span.start);
         let query = self.query.unwrap_or_default();
-        let mut pieces = Vec::new();
+        let mut parts = Vec::new();
         let mut raw = self.path.to_owned();
         if self.query.is_some() {
             raw.push('?');
         }
         let mut from = 0;
-        for (place, piece) in replaced {
-            raw.push_str(&query[from..place.start]);
+        for (span, part) in replaced {
+            raw.push_str(&query[from..span.start]);
             // `?access_token` without a value.
-            if query[..place.start].ends_with(|c| c != '=') {
+            if query[..span.start].ends_with(|c| c != '=') {
                 raw.push('=');
             }
-            pieces.extend([Piece::Raw(std::mem::take(&mut raw)), piece]);
-            from = place.end;
+            parts.extend([Part::Raw(std::mem::take(&mut raw)), part]);
+            from = span.end;
         }
         raw.push_str(&query[from..]);
         let mut mark = match self.query {
@@ -110,15 +109,15 @@ impl<'a> Target<'a> {
             Some(query) if query.is_empty() || query.ends_with('&') => "",
             Some(_) => "&",
         };
-        for (name, piece) in added {
+        for (name, part) in added {
             raw.push_str(mark);
             raw.push_str(name);
             raw.push('=');
-            pieces.extend([Piece::Raw(std::mem::take(&mut raw)), piece]);
+            parts.extend([Part::Raw(std::mem::take(&mut raw)), part]);
             mark = "&";
         }
-        pieces.push(Piece::Raw(raw));
-        pieces
+        parts.push(Part::Raw(raw));
+        parts
     }
 }
 
@@ -146,10 +145,6 @@ fn means(raw: &str, name: &str) -> bool {
     bare.chars().count() == name.len() && bare.chars().zip(name.chars()).all(is_same)
 }
 
-fn decode(text: &str) -> String {
-    percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,13 +154,13 @@ mod tests {
         Target::parse(path, query).unwrap()
     }
 
-    fn line(pieces: &[Piece]) -> String {
-        let text = |piece: &Piece| match piece {
-            Piece::Raw(text) => text.clone(),
-            Piece::AccessToken => "REAL".to_owned(),
-            Piece::Secret => "SECRET".to_owned(),
+    fn line(parts: &[Part]) -> String {
+        let text = |part: &Part| match part {
+            Part::Raw(text) => text.clone(),
+            Part::AccessToken => "REAL".to_owned(),
+            Part::Secret => "SECRET".to_owned(),
         };
-        pieces.iter().map(text).collect()
+        parts.iter().map(text).collect()
     }
 
     #[test]
@@ -235,18 +230,17 @@ mod tests {
         ];
         for (text, expected) in cases {
             let target = target(text);
-            let pieces = match target.parameter("access_token").unwrap() {
-                Some(place) => target.pieces(vec![(place, Piece::AccessToken)], Vec::new()),
-                None => target.pieces(Vec::new(), vec![("access_token", Piece::AccessToken)]),
+            let parts = match target.parameter("access_token").unwrap() {
+                Some(span) => target.parts(vec![(span, Part::AccessToken)], Vec::new()),
+                None => target.parts(Vec::new(), vec![("access_token", Part::AccessToken)]),
             };
-            assert_eq!(line(&pieces), expected, "{text}");
+            assert_eq!(line(&parts), expected, "{text}");
         }
         let target = target("/sns/x?secret=KEY&js_code=c");
         let secret = target.parameter("secret").unwrap().unwrap();
         assert_eq!(secret.value, "KEY");
-        let pieces =
-            target.pieces(vec![(secret, Piece::Secret)], vec![("appid", Piece::Raw("wx1".to_owned()))]);
-        assert_eq!(line(&pieces), "/sns/x?secret=SECRET&js_code=c&appid=wx1");
+        let parts = target.parts(vec![(secret, Part::Secret)], vec![("appid", Part::Raw("wx1".to_owned()))]);
+        assert_eq!(line(&parts), "/sns/x?secret=SECRET&js_code=c&appid=wx1");
     }
 
     #[test]

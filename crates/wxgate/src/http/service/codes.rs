@@ -3,21 +3,20 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use rand::RngExt as _;
-use rand::distr::Alphanumeric;
 use serde_json::{Map, Value, json};
 use wechat::catalog::{Endpoint, QRCODE_CREATE, SHOWQRCODE, WXACODE_UNLIMIT};
 
-use super::{Call, Done, Service, outcome, users};
+use super::{Call, Service, Success, failure, users};
 use crate::problem::Problem;
 use crate::upstream::picture_type;
 
 const DEFAULT_EXPIRE_SECONDS: i64 = 2_592_000;
 
 impl Service {
-    pub(super) async fn qr_code(&self, call: &Call) -> Result<Done, Problem> {
+    pub(super) async fn qr_code(&self, call: &Call) -> Result<Success, Problem> {
         let scene = match call.fields.text("scene") {
-            "" => random_scene(),
+            // 24 characters that nobody guesses, so that a scan of it proves who was shown it.
+            "" => self.0.parts.random.letters(24),
             scene => scene.to_owned(),
         };
         let permanent = call.fields.flag("permanent");
@@ -37,7 +36,7 @@ impl Service {
         if call.wants_picture {
             return Ok(bare(picture));
         }
-        Ok(Done::Body(json!({
+        Ok(Success::Body(json!({
             "flow_id": call.fields.text("flow_id"),
             "appid": call.app.entry.appid,
             "scene": scene,
@@ -48,7 +47,7 @@ impl Service {
         })))
     }
 
-    pub(super) async fn wxa_code(&self, call: &Call) -> Result<Done, Problem> {
+    pub(super) async fn wxa_code(&self, call: &Call) -> Result<Success, Problem> {
         let mut request = Map::new();
         let members =
             ["scene", "page", "check_path", "env_version", "width", "auto_color", "line_color", "is_hyaline"];
@@ -57,7 +56,7 @@ impl Service {
         if call.wants_picture {
             return Ok(bare(picture));
         }
-        Ok(Done::Body(json!({
+        Ok(Success::Body(json!({
             "flow_id": call.fields.text("flow_id"),
             "appid": call.app.entry.appid,
             "qr_buffer": data_uri(&picture),
@@ -72,17 +71,12 @@ impl Service {
         body: Option<&Value>,
     ) -> Result<Bytes, Problem> {
         let picture = self.0.upstream.picture(&call.app, endpoint, query, body).await;
-        picture.map_err(|failure| outcome::problem(call, endpoint, failure))
+        picture.map_err(|failure| failure::problem(call, endpoint, failure))
     }
 }
 
-/// 24 characters that nobody guesses, so that a scan of it proves who was shown it.
-fn random_scene() -> String {
-    rand::rng().sample_iter(Alphanumeric).take(24).map(char::from).collect()
-}
-
-fn bare(picture: Bytes) -> Done {
-    Done::Bytes(picture_type(&picture).unwrap_or("image/jpeg"), picture)
+fn bare(picture: Bytes) -> Success {
+    Success::Bytes(picture_type(&picture).unwrap_or("image/jpeg"), picture)
 }
 
 fn data_uri(picture: &[u8]) -> String {

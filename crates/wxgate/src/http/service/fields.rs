@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::table::{Endpoint, Kind, Param};
+use super::param::{Param, Shape};
 use crate::problem::{Code, Problem};
 
 const NO_APPID: &str = "缺少：公众平台上的 AppID";
@@ -49,12 +49,12 @@ impl Fields {
     }
 
     /// Brings every member into the form its endpoint wants.
-    pub(super) fn check(mut self, endpoint: &Endpoint) -> Result<Self, Problem> {
+    pub(super) fn check(mut self, params: &[Param]) -> Result<Self, Problem> {
         self.check_source()?;
         self.check_appid()?;
         let mut checked = Map::new();
         checked.insert("appid".to_owned(), self.members["appid"].clone());
-        for param in endpoint.params {
+        for param in params {
             let value = self.members.remove(param.name).filter(|value| !is_absent(value, param));
             match value {
                 Some(value) => checked.insert(param.name.to_owned(), checked_value(param, value)?),
@@ -170,7 +170,7 @@ fn is_absent(value: &Value, param: &Param) -> bool {
     match value {
         Value::Null => true,
         Value::String(text) if text.is_empty() => true,
-        Value::String(text) => matches!(param.kind, Kind::Int(..)) && !param.required && text == "0",
+        Value::String(text) => matches!(param.shape, Shape::Int(..)) && !param.required && text == "0",
         Value::Number(number) => !param.required && number.as_f64() == Some(0.0),
         _ => false,
     }
@@ -178,8 +178,8 @@ fn is_absent(value: &Value, param: &Param) -> bool {
 
 fn checked_value(param: &Param, value: Value) -> Result<Value, Problem> {
     let wrong = |zh: String, en: String| Err(Problem::parameter(param.name, &zh, &en));
-    match (param.kind, value) {
-        (Kind::Text(most), value @ (Value::String(_) | Value::Number(_))) => {
+    match (param.shape, value) {
+        (Shape::Text(most), value @ (Value::String(_) | Value::Number(_))) => {
             let text = match value {
                 Value::String(text) => text,
                 number => number.to_string(),
@@ -189,33 +189,33 @@ fn checked_value(param: &Param, value: Value) -> Result<Value, Problem> {
             }
             Ok(text.into())
         }
-        (Kind::Text(_), _) => wrong("应是字符串".into(), "must be a string".into()),
-        (Kind::Choice(allowed), Value::String(text)) if allowed.contains(&text.as_str()) => Ok(text.into()),
-        (Kind::Choice(allowed), _) => {
+        (Shape::Text(_), _) => wrong("应是字符串".into(), "must be a string".into()),
+        (Shape::Choice(allowed), Value::String(text)) if allowed.contains(&text.as_str()) => Ok(text.into()),
+        (Shape::Choice(allowed), _) => {
             let list = allowed.join(" | ");
             wrong(format!("只能是 {list}"), format!("must be one of {list}"))
         }
-        (Kind::Int(least, most), value) => match whole_number(&value) {
+        (Shape::Int(least, most), value) => match whole_number(&value) {
             Some(number) if (least..=most).contains(&number) => Ok(number.into()),
             _ => wrong(
                 format!("应是 {least} 到 {most} 的整数"),
                 format!("must be a whole number from {least} to {most}"),
             ),
         },
-        (Kind::Flag, value @ Value::Bool(_)) => Ok(value),
-        (Kind::Flag, _) => wrong("应是 true 或 false".into(), "must be true or false".into()),
-        (Kind::Object | Kind::ObjectOrText, value @ Value::Object(_)) => Ok(value),
-        (Kind::Object | Kind::ObjectOrText, Value::Array(items)) if items.is_empty() => {
+        (Shape::Flag, value @ Value::Bool(_)) => Ok(value),
+        (Shape::Flag, _) => wrong("应是 true 或 false".into(), "must be true or false".into()),
+        (Shape::Object | Shape::ObjectOrText, value @ Value::Object(_)) => Ok(value),
+        (Shape::Object | Shape::ObjectOrText, Value::Array(items)) if items.is_empty() => {
             Ok(Value::Object(Map::new()))
         }
-        (Kind::ObjectOrText, Value::String(text)) => match serde_json::from_str(&text) {
+        (Shape::ObjectOrText, Value::String(text)) => match serde_json::from_str(&text) {
             Ok(value @ Value::Object(_)) => Ok(value),
             _ => wrong(
                 "是字符串时应是一个 JSON 对象的文本".into(),
                 "as a string must hold a JSON object".into(),
             ),
         },
-        (Kind::Object | Kind::ObjectOrText, _) => {
+        (Shape::Object | Shape::ObjectOrText, _) => {
             wrong("应是 JSON 对象".into(), "must be a JSON object".into())
         }
     }

@@ -4,17 +4,17 @@ use serde_json::{Map, Value, json};
 use wechat::catalog::{Endpoint, SUBSCRIBE_BIZSEND, SUBSCRIBE_SEND, TEMPLATE_SEND};
 
 use super::fields::Fields;
-use super::{Call, Done, Service};
+use super::{Call, Service, Success};
 use crate::entries::AccountKind;
 use crate::problem::Problem;
 
 impl Service {
-    pub(super) async fn template_message(&self, call: &Call) -> Result<Done, Problem> {
+    pub(super) async fn template_message(&self, call: &Call) -> Result<Success, Problem> {
         let message = template_message(&call.fields)?;
         self.send(call, &TEMPLATE_SEND, message).await
     }
 
-    pub(super) async fn subscribe_message(&self, call: &Call) -> Result<Done, Problem> {
+    pub(super) async fn subscribe_message(&self, call: &Call) -> Result<Success, Problem> {
         let (endpoint, own): (_, &[&str]) = match call.app.entry.kind {
             AccountKind::Mini => (&SUBSCRIBE_SEND, &["page", "miniprogram_state", "lang"]),
             AccountKind::Official | AccountKind::Open => (&SUBSCRIBE_BIZSEND, &["page", "miniprogram"]),
@@ -31,19 +31,27 @@ impl Service {
         call: &Call,
         endpoint: &Endpoint,
         message: Map<String, Value>,
-    ) -> Result<Done, Problem> {
+    ) -> Result<Success, Problem> {
         let answer = self.ask(call, endpoint, &[], Some(&message.into())).await?;
         let msgid = match &answer["msgid"] {
             Value::Number(number) => number.to_string(),
             Value::String(text) => text.clone(),
             _ => String::new(),
         };
-        Ok(Done::Body(json!({"flow_id": call.fields.text("flow_id"), "msgid": msgid})))
+        Ok(Success::Body(json!({"flow_id": call.fields.text("flow_id"), "msgid": msgid})))
     }
 }
 
+pub(super) fn check_receiver(fields: &Fields) -> Result<(), Problem> {
+    receiver(fields).map(drop)
+}
+
+pub(super) fn check_template(fields: &Fields) -> Result<(), Problem> {
+    template_message(fields).map(drop)
+}
+
 /// The receiver, who must be named.
-pub(super) fn receiver(fields: &Fields) -> Result<&str, Problem> {
+fn receiver(fields: &Fields) -> Result<&str, Problem> {
     match fields.receiver()? {
         "" => Err(no_receiver()),
         openid => Ok(openid),
@@ -56,7 +64,7 @@ fn no_receiver() -> Problem {
 
 /// `data` is a whole WeChat message if it has `template_id` and an object `data`: the outer members
 /// fill what it lacks. Else it is the keyword object.
-pub(super) fn template_message(fields: &Fields) -> Result<Map<String, Value>, Problem> {
+fn template_message(fields: &Fields) -> Result<Map<String, Value>, Problem> {
     let outer = ["template_id", "url", "miniprogram", "client_msg_id"];
     let openid = fields.receiver()?;
     let data = fields.get("data").and_then(Value::as_object).cloned().unwrap_or_default();

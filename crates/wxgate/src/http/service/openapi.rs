@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::PREFIX;
-use super::table::{ENDPOINTS, Endpoint, Kind, Param};
+use super::param::{Param, Shape};
+use super::table::{ENDPOINTS, Operation};
 
 /// The document, as committed; a test holds it equal to [`generate`].
 pub const DOCUMENT: &str = include_str!("../../../../../openapi.json");
@@ -105,7 +106,7 @@ fn callback(path: &str) -> Value {
     json!({"get": get, "post": post})
 }
 
-fn operation(endpoint: &Endpoint) -> Value {
+fn operation(endpoint: &Operation) -> Value {
     if endpoint.run.is_none() {
         return json!({
             "operationId": endpoint.name, "summary": endpoint.summary, "security": [],
@@ -155,13 +156,13 @@ fn request(params: &[Param]) -> Value {
     properties.insert("appid".to_owned(), text("公众平台上的 AppID（也可写 app_id）"));
     let mut required = vec!["source", "appid"];
     for param in params {
-        let mut schema = match param.kind {
-            Kind::Text(most) => json!({"type": "string", "maxLength": most}),
-            Kind::Choice(allowed) => json!({"type": "string", "enum": allowed}),
-            Kind::Int(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
-            Kind::Flag => json!({"type": "boolean"}),
-            Kind::Object => json!({"type": "object"}),
-            Kind::ObjectOrText => json!({"type": ["object", "string"]}),
+        let mut schema = match param.shape {
+            Shape::Text(most) => json!({"type": "string", "maxLength": most}),
+            Shape::Choice(allowed) => json!({"type": "string", "enum": allowed}),
+            Shape::Int(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
+            Shape::Flag => json!({"type": "boolean"}),
+            Shape::Object => json!({"type": "object"}),
+            Shape::ObjectOrText => json!({"type": ["object", "string"]}),
         };
         schema["description"] = param.doc.into();
         properties.insert(param.name.to_owned(), schema);
@@ -172,7 +173,7 @@ fn request(params: &[Param]) -> Value {
     json!({"type": "object", "required": required, "properties": properties})
 }
 
-fn success(endpoint: &Endpoint) -> Value {
+fn success(endpoint: &Operation) -> Value {
     let properties: Map<String, Value> =
         endpoint.answer.iter().map(|(name, kind)| ((*name).to_owned(), json!({"type": kind}))).collect();
     let names: Vec<&str> = endpoint.answer.iter().map(|(name, _)| *name).collect();

@@ -4,13 +4,18 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use http::{Method, StatusCode};
 
+use super::fields::Fields;
+use super::param::{Param, Shape, may, need};
+use super::{Call, Service, Success, messages, token};
 use crate::problem::{Code, Problem};
 
 /// One endpoint.
 #[derive(Debug)]
-pub(super) struct Endpoint {
+pub(super) struct Operation {
     /// Path below the prefix.
     pub(super) name: &'static str,
     pub(super) method: Method,
@@ -26,6 +31,8 @@ pub(super) struct Endpoint {
     pub(super) exports_token: bool,
     /// Answers pictures to `Accept: image/*`.
     pub(super) picture: bool,
+    /// What the parameters' shapes don't tell; before the app is looked at.
+    pub(super) check: Check,
     /// `None`: answered by the document itself, without a key.
     pub(super) run: Option<Run>,
 }
@@ -35,68 +42,26 @@ static PATHS: LazyLock<HashMap<&'static str, String>> = LazyLock::new(|| {
     ENDPOINTS.iter().map(|endpoint| (endpoint.name, format!("{}{}", super::PREFIX, endpoint.name))).collect()
 });
 
-impl Endpoint {
+impl Operation {
     /// Its whole path.
     pub(super) fn path(&self) -> &'static str {
         PATHS.get(self.name).map_or("", String::as_str)
     }
 }
 
-/// Which function answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Run {
-    UserInfo,
-    Session,
-    QrCode,
-    WxaCode,
-    Phone,
-    Template,
-    Subscribe,
-    JsSdk,
-    Token,
-    TokenRefresh,
-}
+/// The function that answers a call; it owns the call, so that work which must go on when the caller hangs up can.
+pub(super) type Run = fn(Service, Call) -> BoxFuture<'static, Result<Success, Problem>>;
 
-/// One top-level member of a request.
-#[derive(Debug)]
-pub(super) struct Param {
-    pub(super) name: &'static str,
-    pub(super) kind: Kind,
-    pub(super) required: bool,
-    /// For people, Chinese.
-    pub(super) doc: &'static str,
-}
+/// Checks what the parameters' shapes don't tell.
+pub(super) type Check = fn(&Fields) -> Result<(), Problem>;
 
-/// What a member may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// A string of at most so many characters; a number is taken as its digits.
-    Text(usize),
-    /// One of these strings.
-    Choice(&'static [&'static str]),
-    /// A whole number between the two.
-    Int(i64, i64),
-    Flag,
-    Object,
-    /// An object, or a string that holds one.
-    ObjectOrText,
-}
-
-const fn need(name: &'static str, kind: Kind, doc: &'static str) -> Param {
-    Param { name, kind, required: true, doc }
-}
-
-const fn may(name: &'static str, kind: Kind, doc: &'static str) -> Param {
-    Param { name, kind, required: false, doc }
-}
-
-const FLOW_ID: Param = may("flow_id", Kind::Text(128), "业务流水号，原样返回");
+const FLOW_ID: Param = may("flow_id", Shape::Text(128), "业务流水号，原样返回");
 const CODE: Param =
-    need("code", Kind::Text(512), "微信给的一次性 code；同一调用方 5 分钟内重复提交得到相同结果");
-const OPENID: Param = may("openid", Kind::Text(128), "接收者的 openid（也可写 touser）");
-const TOUSER: Param = may("touser", Kind::Text(128), "同 openid");
+    need("code", Shape::Text(512), "微信给的一次性 code；同一调用方 5 分钟内重复提交得到相同结果");
+const OPENID: Param = may("openid", Shape::Text(128), "接收者的 openid（也可写 touser）");
+const TOUSER: Param = may("touser", Shape::Text(128), "同 openid");
 
-const BASE: Endpoint = Endpoint {
+const BASE: Operation = Operation {
     name: "",
     method: Method::POST,
     summary: "",
@@ -105,17 +70,18 @@ const BASE: Endpoint = Endpoint {
     failed: Code::Internal,
     exports_token: false,
     picture: false,
+    check: |_| Ok(()),
     run: None,
 };
 
 const TOKEN_ANSWER: &[(&str, &str)] =
     &[("appid", "string"), ("access_token", "string"), ("expires_in", "integer"), ("version", "integer")];
 
-pub(super) const ENDPOINTS: &[Endpoint] = &[
-    Endpoint {
+pub(super) const ENDPOINTS: &[Operation] = &[
+    Operation {
         name: "getwxuserinfo",
         summary: "网页授权：code 换用户信息",
-        params: &[CODE, may("lang", Kind::Choice(&["zh_CN", "zh_TW", "en"]), "资料的语言")],
+        params: &[CODE, may("lang", Shape::Choice(&["zh_CN", "zh_TW", "en"]), "资料的语言")],
         answer: &[
             ("appid", "string"),
             ("openid", "string"),
@@ -132,10 +98,10 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
             ("refresh_token", "string"),
         ],
         failed: Code::User,
-        run: Some(Run::UserInfo),
+        run: Some(|service, call| service.once(call, Service::user_info).boxed()),
         ..BASE
     },
-    Endpoint {
+    Operation {
         name: "code2session",
         summary: "小程序登录：code 换 openid 和 session_key",
         params: &[CODE],
@@ -146,16 +112,16 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
             ("session_key", "string"),
         ],
         failed: Code::User,
-        run: Some(Run::Session),
+        run: Some(|service, call| service.once(call, Service::session).boxed()),
         ..BASE
     },
-    Endpoint {
+    Operation {
         name: "getwxqrcode",
         summary: "公众号带参二维码",
         params: &[
-            may("scene", Kind::Text(64), "场景值，1 到 64 个字符；不给则随机"),
-            may("expire_seconds", Kind::Int(1, 2_592_000), "有效秒数，默认 2592000（30 天）"),
-            may("permanent", Kind::Flag, "true：永久二维码（总数 10 万）"),
+            may("scene", Shape::Text(64), "场景值，1 到 64 个字符；不给则随机"),
+            may("expire_seconds", Shape::Int(1, 2_592_000), "有效秒数，默认 2592000（30 天）"),
+            may("permanent", Shape::Flag, "true：永久二维码（总数 10 万）"),
             FLOW_ID,
         ],
         answer: &[
@@ -169,33 +135,33 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         ],
         failed: Code::QrCode,
         picture: true,
-        run: Some(Run::QrCode),
+        run: Some(|service, call| async move { service.qr_code(&call).await }.boxed()),
         ..BASE
     },
-    Endpoint {
+    Operation {
         name: "getunlimitedqrcode",
         summary: "小程序码（不限数量）",
         params: &[
-            need("scene", Kind::Text(32), "场景值，1 到 32 个字符"),
-            may("page", Kind::Text(1024), "页面路径，不以 / 开头、不带参数；默认主页"),
-            may("check_path", Kind::Flag, "是否检查页面已发布，默认 true"),
-            may("env_version", Kind::Choice(&["release", "trial", "develop"]), "要打开的版本，默认 release"),
-            may("width", Kind::Int(1, 4096), "宽度（像素），微信支持 280 到 1280，默认 430"),
-            may("auto_color", Kind::Flag, "自动配色"),
-            may("line_color", Kind::Object, "线条颜色 {\"r\":0,\"g\":0,\"b\":0}"),
-            may("is_hyaline", Kind::Flag, "透明底色"),
+            need("scene", Shape::Text(32), "场景值，1 到 32 个字符"),
+            may("page", Shape::Text(1024), "页面路径，不以 / 开头、不带参数；默认主页"),
+            may("check_path", Shape::Flag, "是否检查页面已发布，默认 true"),
+            may("env_version", Shape::Choice(&["release", "trial", "develop"]), "要打开的版本，默认 release"),
+            may("width", Shape::Int(1, 4096), "宽度（像素），微信支持 280 到 1280，默认 430"),
+            may("auto_color", Shape::Flag, "自动配色"),
+            may("line_color", Shape::Object, "线条颜色 {\"r\":0,\"g\":0,\"b\":0}"),
+            may("is_hyaline", Shape::Flag, "透明底色"),
             FLOW_ID,
         ],
         answer: &[("flow_id", "string"), ("appid", "string"), ("qr_buffer", "string")],
         failed: Code::QrCode,
         picture: true,
-        run: Some(Run::WxaCode),
+        run: Some(|service, call| async move { service.wxa_code(&call).await }.boxed()),
         ..BASE
     },
-    Endpoint {
+    Operation {
         name: "getuserphone",
         summary: "小程序手机号：code 换号码",
-        params: &[CODE, may("openid", Kind::Text(128), "用户的 openid，微信用来核对")],
+        params: &[CODE, may("openid", Shape::Text(128), "用户的 openid，微信用来核对")],
         answer: &[
             ("appid", "string"),
             ("purePhoneNumber", "string"),
@@ -203,54 +169,56 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
             ("countryCode", "string"),
         ],
         failed: Code::Phone,
-        run: Some(Run::Phone),
+        run: Some(|service, call| service.once(call, Service::phone).boxed()),
         ..BASE
     },
-    Endpoint {
+    Operation {
         name: "sendwxtemplatemsg",
         summary: "公众号模板消息",
         params: &[
             OPENID,
             TOUSER,
-            need("data", Kind::ObjectOrText, "关键词对象，或整条微信消息（对象或其 JSON 文本）"),
-            may("template_id", Kind::Text(128), "模板 ID；data 是整条消息时可省"),
-            may("url", Kind::Text(2048), "点击后打开的网页"),
-            may("miniprogram", Kind::Object, "点击后打开的小程序 {\"appid\":\"\",\"pagepath\":\"\"}"),
-            may("client_msg_id", Kind::Text(128), "防重入 ID：微信 10 分钟内只发一次"),
+            need("data", Shape::ObjectOrText, "关键词对象，或整条微信消息（对象或其 JSON 文本）"),
+            may("template_id", Shape::Text(128), "模板 ID；data 是整条消息时可省"),
+            may("url", Shape::Text(2048), "点击后打开的网页"),
+            may("miniprogram", Shape::Object, "点击后打开的小程序 {\"appid\":\"\",\"pagepath\":\"\"}"),
+            may("client_msg_id", Shape::Text(128), "防重入 ID：微信 10 分钟内只发一次"),
             FLOW_ID,
         ],
         answer: &[("flow_id", "string"), ("msgid", "string")],
         failed: Code::Message,
-        run: Some(Run::Template),
+        check: messages::check_template,
+        run: Some(|service, call| async move { service.template_message(&call).await }.boxed()),
         ..BASE
     },
-    Endpoint {
+    Operation {
         name: "sendsubscribemsg",
         summary: "订阅消息：公众号走 bizsend，小程序走 send",
         params: &[
             OPENID,
             TOUSER,
-            need("template_id", Kind::Text(128), "模板 ID"),
-            need("data", Kind::ObjectOrText, "关键词对象 {\"thing1\":{\"value\":\"…\"}}"),
-            may("page", Kind::Text(1024), "点击后打开的页面"),
-            may("miniprogram", Kind::Object, "公众号：点击后打开的小程序"),
+            need("template_id", Shape::Text(128), "模板 ID"),
+            need("data", Shape::ObjectOrText, "关键词对象 {\"thing1\":{\"value\":\"…\"}}"),
+            may("page", Shape::Text(1024), "点击后打开的页面"),
+            may("miniprogram", Shape::Object, "公众号：点击后打开的小程序"),
             may(
                 "miniprogram_state",
-                Kind::Choice(&["developer", "trial", "formal"]),
+                Shape::Choice(&["developer", "trial", "formal"]),
                 "小程序：版本，默认 formal",
             ),
-            may("lang", Kind::Choice(&["zh_CN", "en_US", "zh_HK", "zh_TW"]), "小程序：语言，默认 zh_CN"),
+            may("lang", Shape::Choice(&["zh_CN", "en_US", "zh_HK", "zh_TW"]), "小程序：语言，默认 zh_CN"),
             FLOW_ID,
         ],
         answer: &[("flow_id", "string"), ("msgid", "string")],
         failed: Code::Message,
-        run: Some(Run::Subscribe),
+        check: messages::check_receiver,
+        run: Some(|service, call| async move { service.subscribe_message(&call).await }.boxed()),
         ..BASE
     },
-    Endpoint {
+    Operation {
         name: "jssdk",
         summary: "JS-SDK 签名",
-        params: &[need("url", Kind::Text(2048), "当前网页的完整地址，# 之后不参与签名")],
+        params: &[need("url", Shape::Text(2048), "当前网页的完整地址，# 之后不参与签名")],
         answer: &[
             ("appId", "string"),
             ("timestamp", "integer"),
@@ -258,30 +226,31 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
             ("signature", "string"),
         ],
         failed: Code::Token,
-        run: Some(Run::JsSdk),
+        check: token::check_url,
+        run: Some(|service, call| async move { service.js_sdk(&call).await }.boxed()),
         ..BASE
     },
-    Endpoint {
+    Operation {
         name: "token",
         method: Method::GET,
         summary: "读取真正的 access_token（调用方须有 export_token）",
         answer: TOKEN_ANSWER,
         failed: Code::Token,
         exports_token: true,
-        run: Some(Run::Token),
+        run: Some(|service, call| async move { service.token(&call).await }.boxed()),
         ..BASE
     },
-    Endpoint {
+    Operation {
         name: "token/refresh",
         summary: "上报失效的 access_token：它仍是当前的才会刷新（调用方须有 export_token）",
-        params: &[need("current", Kind::Text(1024), "被微信拒绝的 access_token")],
+        params: &[need("current", Shape::Text(1024), "被微信拒绝的 access_token")],
         answer: TOKEN_ANSWER,
         failed: Code::Token,
         exports_token: true,
-        run: Some(Run::TokenRefresh),
+        run: Some(|service, call| async move { service.token_refresh(&call).await }.boxed()),
         ..BASE
     },
-    Endpoint {
+    Operation {
         name: "openapi.json",
         method: Method::GET,
         summary: "本接口的 OpenAPI 3.1 文档（无需密钥）",
@@ -290,18 +259,18 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
 ];
 
 /// The endpoint, or 404 / 405.
-pub(super) fn find(name: &str, method: &Method) -> Result<&'static Endpoint, Problem> {
-    let Some(endpoint) = ENDPOINTS.iter().find(|endpoint| endpoint.name == name) else {
+pub(super) fn find(name: &str, method: &Method) -> Result<&'static Operation, Problem> {
+    let Some(operation) = ENDPOINTS.iter().find(|operation| operation.name == name) else {
         return Err(Problem::new(
             Code::NotFound,
             "没有这个接口：接口列表见 /v1/service/wx/openapi.json",
             "no such endpoint: /v1/service/wx/openapi.json lists them",
         ));
     };
-    if endpoint.method == *method {
-        return Ok(endpoint);
+    if operation.method == *method {
+        return Ok(operation);
     }
-    let allow = if endpoint.method == Method::GET { "GET" } else { "POST" };
+    let allow = if operation.method == Method::GET { "GET" } else { "POST" };
     let problem = Problem::new(Code::NotFound, format!("请用 {allow} 方法"), format!("use {allow}"));
     Err(Problem { status: StatusCode::METHOD_NOT_ALLOWED, allow, ..problem })
 }

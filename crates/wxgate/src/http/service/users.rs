@@ -1,31 +1,34 @@
 //! Who a user is: web OAuth, mini-program login, phone number. All three spend a single-use code.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use wechat::catalog::{JSCODE2SESSION, OAUTH_ACCESS_TOKEN, PHONE_NUMBER, SNS_USERINFO};
 
-use super::{Call, Done, Service, outcome};
+use super::{Call, Service, Success, failure};
+use crate::admit::Denied;
 use crate::problem::Problem;
 use crate::transport::Lost;
-use crate::upstream::Failure;
+use crate::upstream::CallError;
 
 impl Service {
-    /// Runs `work` once for the call's code, in a task that outlives a caller who hangs up.
-    pub(super) async fn once<W, F>(&self, call: Call, work: W) -> Result<Done, Problem>
+    /// Runs `work` once for the call's code, in a task that outlives a caller who hangs up and keeps the call's place.
+    pub(super) async fn once<W, F>(self, call: Call, work: W) -> Result<Success, Problem>
     where
-        W: FnOnce(Self, Call) -> F,
+        W: FnOnce(Self, Arc<Call>) -> F,
         F: Future<Output = Result<Value, Problem>> + Send + 'static,
     {
-        let this = self.clone();
-        let work = work(self.clone(), call.clone());
-        let task = self.0.tasks.spawn(async move { this.0.once.run(&identity(&call, ""), work).await });
+        let call = Arc::new(call);
+        let (this, work) = (self.clone(), work(self.clone(), call.clone()));
+        let task = self.0.parts.tasks.spawn(async move { this.0.once.run(&identity(&call, ""), work).await });
         match task.await {
-            Ok(Some(outcome)) => outcome.map(Done::Body),
-            Ok(None) => Err(super::overloaded().cause("stopping")),
+            Ok(Some(outcome)) => outcome.map(Success::Body),
+            Ok(None) => Err(Problem::from(Denied::Overloaded).cause("stopping")),
             Err(panic) => Err(Problem::internal(&panic)),
         }
     }
 
-    pub(super) async fn user_info(self, call: Call) -> Result<Value, Problem> {
+    pub(super) async fn user_info(self, call: Arc<Call>) -> Result<Value, Problem> {
         // The exchange is kept by itself: if only the second step fails, the code is not lost.
         let exchange = self.exchange(&call);
         let granted = self.0.once.run(&identity(&call, "exchange"), exchange).await?;
@@ -68,7 +71,7 @@ impl Service {
         Err(incomplete(call, &OAUTH_ACCESS_TOKEN))
     }
 
-    pub(super) async fn session(self, call: Call) -> Result<Value, Problem> {
+    pub(super) async fn session(self, call: Arc<Call>) -> Result<Value, Problem> {
         let query = [("js_code", call.fields.text("code")), ("grant_type", "authorization_code")];
         let session = self.ask(&call, &JSCODE2SESSION, &query, None).await?;
         if !session["openid"].is_string() {
@@ -82,7 +85,7 @@ impl Service {
         }))
     }
 
-    pub(super) async fn phone(self, call: Call) -> Result<Value, Problem> {
+    pub(super) async fn phone(self, call: Arc<Call>) -> Result<Value, Problem> {
         let mut body = json!({"code": call.fields.text("code")});
         if let Some(openid) = call.fields.get("openid") {
             body["openid"] = openid.clone();
@@ -114,16 +117,16 @@ impl Service {
         body: Option<&Value>,
     ) -> Result<Value, Problem> {
         let answer = self.0.upstream.json(&call.app, endpoint, query, body).await;
-        answer.map_err(|failure| outcome::problem(call, endpoint, failure))
+        answer.map_err(|failure| failure::problem(call, endpoint, failure))
     }
 }
 
 /// WeChat answered without an errcode, and without what it documents.
 pub(super) fn incomplete(call: &Call, endpoint: &wechat::catalog::Endpoint) -> Problem {
     let lost = Lost::after("the answer lacks documented members", "应答缺少文档里的成员");
-    outcome::problem(call, endpoint, Failure::Lost(lost))
+    failure::problem(call, endpoint, CallError::Lost(lost))
 }
 
 fn identity<'a>(call: &'a Call, step: &'a str) -> [&'a str; 5] {
-    [&call.caller.name, call.fields.appid(), call.endpoint.name, call.fields.text("code"), step]
+    [&call.caller.name, call.fields.appid(), call.operation.name, call.fields.text("code"), step]
 }

@@ -5,8 +5,8 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params, par
 
 use super::super::messages::ClaimedRow;
 use super::super::{
-    Accepted, Attempt, Delivery, DeliveryQuery, Event, EventQuery, Kept, NewEvent, Status, StoreError,
-    Verdict,
+    Accepted, Attempt, Delivery, DeliveryQuery, Event, EventQuery, Fate, NewEvent, Status, StoreError,
+    StoredEvent,
 };
 use super::Sqlite;
 
@@ -87,7 +87,7 @@ impl Sqlite {
         delivery: i64,
         n: u32,
         attempt: Attempt,
-        verdict: Verdict,
+        verdict: Fate,
         now: i64,
     ) -> Result<(), StoreError> {
         self.write(move |tx| {
@@ -95,9 +95,9 @@ impl Sqlite {
                 params![delivery, n, attempt.at, attempt.status, attempt.ms as i64, attempt.error],
             )?;
             let (status, next_at) = match verdict {
-                Verdict::Delivered => (Status::Delivered, now),
-                Verdict::Retry(at) => (Status::Pending, at),
-                Verdict::Dead => (Status::Dead, now),
+                Fate::Delivered => (Status::Delivered, now),
+                Fate::Retry(at) => (Status::Pending, at),
+                Fate::Dead => (Status::Dead, now),
             };
             // A delivery that was given up meanwhile stays so, unless it did arrive.
             tx.prepare_cached(
@@ -287,7 +287,7 @@ fn accept(
         .query_row(params![seen, now, until], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     if let Some((id, answer)) = known {
-        return Ok(Accepted::Duplicate { event: Kept { id, digest, seen }, answer });
+        return Ok(Accepted::Duplicate { event: StoredEvent { id, digest, seen }, answer });
     }
     tx.prepare_cached(
         "insert into events (appid, openid, msg_type, event, kind, received_at, digest, body)
@@ -315,7 +315,7 @@ fn accept(
         .iter()
         .map(|to| insert.insert(params![id, to.route, to.next_at, to.leased]))
         .collect::<rusqlite::Result<_>>()?;
-    Ok(Accepted::New { event: Kept { id, digest, seen }, deliveries })
+    Ok(Accepted::New { event: StoredEvent { id, digest, seen }, deliveries })
 }
 
 /// What lists are filtered by: the event's name, or the message's type.

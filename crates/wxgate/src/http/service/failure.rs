@@ -2,36 +2,27 @@
 
 use wechat::answer::ApiError;
 use wechat::catalog::{Effect, Endpoint as WechatEndpoint, GET_TICKET};
-use wechat::errcode::{self, Class};
+use wechat::errcode::{self, Class, is_account_error, is_limit};
 
 use super::Call;
 use crate::problem::{Code, Problem};
-use crate::slots::{TokenError, refuses_token};
+use crate::slots::TokenError;
 use crate::transport::Lost;
-use crate::upstream::Failure;
+use crate::upstream::CallError;
 
-/// The account itself is not set up, whichever call says so.
-fn is_account_error(code: i64) -> bool {
-    matches!(code, 40013 | 40125 | 40164 | 40243 | 50004 | 50007 | 89500..=89599)
-}
-
-fn is_limit(code: i64) -> bool {
-    matches!(code, 45009 | 45011 | 44990)
-}
-
-/// `endpoint` was called for `call` and gave `failure`.
-pub(super) fn problem(call: &Call, endpoint: &WechatEndpoint, failure: Failure) -> Problem {
+/// `endpoint` was called for `call` and gave `error`.
+pub(super) fn problem(call: &Call, endpoint: &WechatEndpoint, error: CallError) -> Problem {
     let appid = call.app.entry.appid.as_str();
-    match failure {
-        Failure::Token(TokenError::None) => Problem::parameter(
+    match error {
+        CallError::Token(TokenError::None) => Problem::parameter(
             "appid",
             &format!("{appid} 是网站/移动应用（kind = \"open\"），没有 access_token，不能用于此接口"),
             &format!("{appid} is of kind \"open\": it has no access_token and can't be used here"),
         ),
-        Failure::Token(TokenError::Refused(error)) => no_token(appid, error),
-        Failure::Token(TokenError::TicketRefused(error)) => refused(call, &GET_TICKET, error),
-        Failure::Token(TokenError::TicketLost(lost)) => unreachable(&GET_TICKET, &lost),
-        Failure::Token(TokenError::Lost(lost)) => {
+        CallError::Token(TokenError::Refused(error)) => no_token(appid, error),
+        CallError::Token(TokenError::TicketRefused(error)) => refused(call, &GET_TICKET, error),
+        CallError::Token(TokenError::TicketLost(lost)) => unreachable(&GET_TICKET, &lost),
+        CallError::Token(TokenError::Lost(lost)) => {
             let zh = &lost.zh;
             let problem = Problem::new(
                 Code::Token,
@@ -44,8 +35,20 @@ pub(super) fn problem(call: &Call, endpoint: &WechatEndpoint, failure: Failure) 
             );
             Problem { retryable: true, ..problem }.cause(&lost)
         }
-        Failure::Lost(lost) => unreachable(endpoint, &lost),
-        Failure::Refused(error) => refused(call, endpoint, error),
+        CallError::Unknown | CallError::Again => {
+            let problem = Problem::new(
+                Code::Token,
+                format!(
+                    "微信拒绝了 {appid} 的 access_token，这次调用没有成功，可以重试：可能刚刚换新，或暂时查不出原因"
+                ),
+                format!(
+                    "WeChat refused the access_token of {appid} and the call was not made: retry; it may have just been replaced, or nobody could find out why"
+                ),
+            );
+            Problem { retryable: true, ..problem }
+        }
+        CallError::Lost(lost) => unreachable(endpoint, &lost),
+        CallError::Refused(error) => refused(call, endpoint, error),
     }
 }
 
@@ -132,7 +135,7 @@ fn refused(call: &Call, endpoint: &WechatEndpoint, error: ApiError) -> Problem {
         said(Code::Unreachable, endpoint.effect == Effect::Reads)
     } else if is_limit(code) {
         said(Code::Limited, true)
-    } else if refuses_token(&error) && endpoint.auth == wechat::catalog::Auth::AccessToken {
+    } else if error.is_dead_token() && endpoint.auth == wechat::catalog::Auth::AccessToken {
         Problem::new(
             Code::Token,
             format!(
@@ -145,7 +148,7 @@ fn refused(call: &Call, endpoint: &WechatEndpoint, error: ApiError) -> Problem {
     } else if error.class() == Class::Code && endpoint.name == wechat::catalog::OAUTH_ACCESS_TOKEN.name {
         said(Code::Token, false)
     } else {
-        said(call.endpoint.failed, false)
+        said(call.operation.failed, false)
     };
     Problem { wechat: Some(error.into()), ..problem }
 }
@@ -164,13 +167,4 @@ fn advice(error: &ApiError) -> (String, String) {
             "an error code we don't know: see wx_errmsg, and look wx_rid up at WeChat".to_owned(),
         ),
     }
-}
-
-/// No such app in the configuration.
-pub(super) fn unknown_app(appid: &str) -> Problem {
-    Problem::new(
-        Code::App,
-        format!("appid {appid} 没有配置：在 wxgate.toml 的 [[apps]] 里加上它，然后发 SIGHUP"),
-        format!("appid {appid} is not configured: add it to [[apps]] in wxgate.toml and send SIGHUP"),
-    )
 }

@@ -1,0 +1,204 @@
+//! Why a request is not admitted, and what is said of it. The words stand here once; `http::problem` and the
+//! pass-through's `refusal` give them their codes.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::problem::Words;
+use crate::registry::callers::Caller;
+
+/// Why not.
+#[derive(Clone, Debug)]
+pub enum Denied {
+    /// What stands in place of a key can't be one.
+    Unreadable,
+    /// Nobody's key.
+    UnknownKey,
+    /// What stands in place of an AppSecret is nobody's key.
+    WrongSecret,
+    /// No key, and nobody may call without one from there.
+    NoKey,
+    /// No key, and passed on by a proxy nobody trusts.
+    Forwarded,
+    /// No key, and made by a web page: this header says so.
+    WebPage(&'static str),
+    /// A gateway token that isn't ours, has ended, or whose key was revoked.
+    DeadToken,
+    /// Token, key and named app don't belong together.
+    Disagree,
+    /// A caller outside its networks.
+    Network {
+        /// Who.
+        caller: Arc<Caller>,
+        /// Where it called from, if that could be told.
+        address: Option<IpAddr>,
+    },
+    /// The caller's `apis` don't allow the path.
+    Api {
+        /// Who.
+        caller: Arc<Caller>,
+        /// What.
+        path: String,
+    },
+    /// The path is only for callers whose `apis` name it literally.
+    OnlyByName {
+        /// Who.
+        caller: Arc<Caller>,
+        /// What.
+        path: String,
+    },
+    /// The caller lacks `export_token`.
+    Export {
+        /// Who.
+        caller: Arc<Caller>,
+    },
+    /// The caller's `rate` is used up.
+    Rate {
+        /// Who.
+        caller: Arc<Caller>,
+    },
+    /// The caller's `apps` don't hold the app.
+    App {
+        /// Who.
+        caller: Arc<Caller>,
+        /// Which.
+        appid: String,
+    },
+    /// Nobody configured the app.
+    UnknownApp {
+        /// Which.
+        appid: String,
+    },
+    /// Nobody may call from the address.
+    Address,
+    /// The address calls too often without a credential.
+    OpenRate,
+    /// The caller's `concurrency` is used up.
+    Busy {
+        /// Who.
+        caller: Arc<Caller>,
+    },
+    /// Everything is.
+    Overloaded,
+}
+
+/// What can be part of an AppID or a name, for texts and logs.
+pub(super) fn plain(text: &str) -> String {
+    text.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-')).take(64).collect()
+}
+
+impl Denied {
+    /// What is wrong and what to do.
+    pub fn words(&self) -> Words {
+        match self {
+            Self::Unreadable | Self::UnknownKey => Words::new(
+                "密钥不对：请求头写 Authorization: Bearer <wxgate 的调用方密钥>（在 [[callers]] 里，用 `wxgate key new` 生成）",
+                "wrong key: send the header Authorization: Bearer <caller key of wxgate> (from [[callers]], made by `wxgate key new`)",
+            ),
+            Self::WrongSecret => Words::new(
+                "secret 应填 wxgate 的调用方密钥（[[callers]] 的 key，用 wxgate key new 生成），不是 AppSecret",
+                "secret must be a caller key of wxgate (`key` in [[callers]], made by `wxgate key new`), not the AppSecret",
+            ),
+            Self::NoKey => Words::new(
+                "没有密钥：请求头写 Authorization: Bearer <wxgate 的调用方密钥>（在 [[callers]] 里，用 `wxgate key new` 生成）",
+                "no key: send the header Authorization: Bearer <caller key of wxgate> (from [[callers]], made by `wxgate key new`)",
+            ),
+            Self::Forwarded => Words::new(
+                "经代理转发（带有 X-Forwarded-For、Forwarded、X-Real-IP 或 Via）的无密钥调用不被接受：给调用方一个密钥，或把代理的地址加进 server.trusted_proxies",
+                "a call without a key is not accepted through a proxy (X-Forwarded-For, Forwarded, X-Real-IP or Via): give the caller a key, or add the proxy to server.trusted_proxies",
+            ),
+            Self::WebPage(header) => Words::new(
+                format!(
+                    "网页不能使用 wxgate（{header} 来自别的站点）：请由后端调用；从别的主机名访问时，把它加进 server.hosts"
+                ),
+                format!(
+                    "web pages may not use wxgate (foreign {header}): call it from a backend; to reach it by another host name, add that to server.hosts"
+                ),
+            ),
+            Self::DeadToken => Words::new(
+                "这个 access_token 不是 wxgate 发的、已过期，或它的调用方密钥已撤销：重新获取",
+                "this access_token was not issued by wxgate, has expired, or its caller key was revoked: get a new one",
+            ),
+            Self::Disagree => Words::new(
+                "access_token、密钥、X-Wx-Appid 和 /wx/{appid}/ 前缀说的不是同一个调用方或账号",
+                "access_token, key, X-Wx-Appid and the prefix /wx/{appid}/ don't mean the same caller or app",
+            ),
+            Self::Address => Words::new(
+                "没有调用方可以从这个地址调用：把它加进某个调用方的 networks",
+                "no caller may call from this address: add it to some caller's `networks`",
+            ),
+            Self::OpenRate => Words::new(
+                "这个地址不带凭据的调用太频繁：放慢后重试，或带上调用方密钥",
+                "this address calls too often without a credential: slow down, or send a caller key",
+            ),
+            Self::UnknownApp { appid } => {
+                let appid = plain(appid);
+                Words::new(
+                    format!("appid {appid} 没有配置：在 wxgate.toml 的 [[apps]] 里加上它，然后发 SIGHUP"),
+                    format!(
+                        "appid {appid} is not configured: add it to [[apps]] in wxgate.toml and send SIGHUP"
+                    ),
+                )
+            }
+            Self::Overloaded => Words::new(
+                "wxgate 正在处理的请求太多：稍后重试；常见原因是微信应答变慢",
+                "too many requests at once: retry later; usually WeChat has become slow",
+            ),
+            _ => self.words_for_a_caller(),
+        }
+    }
+
+    /// The same where a caller is known: what to change follows where it was set up.
+    fn words_for_a_caller(&self) -> Words {
+        match self {
+            Self::Network { caller, address } => {
+                let address = address.map_or_else(|| "?".to_owned(), |one| one.to_canonical().to_string());
+                missing(caller, "networks", &format!("从 {address} 调用"), &format!("call from {address}"))
+            }
+            Self::Api { caller, path } => {
+                missing(caller, "apis", &format!("调用 {path}"), &format!("call {path}"))
+            }
+            Self::OnlyByName { caller, path } => missing(
+                caller,
+                "apis",
+                &format!("调用 {path}（它影响所有调用方，须逐字写明）"),
+                &format!("call {path} (it concerns every caller and must be named literally)"),
+            ),
+            Self::App { caller, appid } => {
+                let appid = plain(appid);
+                missing(caller, "apps", &format!("使用 {appid}"), &format!("use {appid}"))
+            }
+            Self::Export { caller } => {
+                let (zh, en) = caller.origin.key("export_token");
+                let name = &caller.name;
+                Words::new(
+                    format!("调用方 {name} 不能读取 access_token：确有需要时把{zh} 设为 true"),
+                    format!("caller {name} may not read access_tokens: if it must, set {en} to true"),
+                )
+            }
+            Self::Rate { caller } => exceeded(caller, "rate", "每秒请求数", "rate"),
+            Self::Busy { caller } => {
+                exceeded(caller, "concurrency", "同时处理的请求数", "number of requests at once")
+            }
+            _ => Words::new("", ""),
+        }
+    }
+}
+
+fn missing(caller: &Caller, key: &str, zh: &str, en: &str) -> Words {
+    let (where_zh, where_en) = caller.origin.key(key);
+    let name = &caller.name;
+    Words::new(
+        format!("调用方 {name} 不能{zh}：需要时在{where_zh} 里放行"),
+        format!("caller {name} may not {en}: allow it in {where_en}"),
+    )
+}
+
+fn exceeded(caller: &Caller, key: &str, zh: &str, en: &str) -> Words {
+    let (where_zh, where_en) = caller.origin.key(key);
+    let name = &caller.name;
+    Words::new(
+        format!("调用方 {name} 超过了{zh}（{where_zh}）：放慢后重试"),
+        format!("caller {name} is over its {en} ({where_en}): slow down and retry"),
+    )
+}

@@ -1,0 +1,125 @@
+//! How surfaces say no: the service API's envelope, plain text, problem+json; and which code a [`Denied`] has.
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderValue, Response, StatusCode};
+use http_body_util::Full;
+use serde_json::{Value, json};
+
+use crate::admit::Denied;
+use crate::outcome::{End, Outcome, RequestId};
+use crate::problem::{Code, Problem};
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        let code = match &denied {
+            Denied::Unreadable
+            | Denied::UnknownKey
+            | Denied::WrongSecret
+            | Denied::NoKey
+            | Denied::Forwarded
+            | Denied::DeadToken => Code::Unauthenticated,
+            Denied::WebPage(_)
+            | Denied::Disagree
+            | Denied::Network { .. }
+            | Denied::Api { .. }
+            | Denied::OnlyByName { .. }
+            | Denied::Export { .. }
+            | Denied::App { .. }
+            | Denied::Address => Code::Forbidden,
+            Denied::Rate { .. } | Denied::OpenRate => Code::Limited,
+            Denied::UnknownApp { .. } => Code::App,
+            Denied::Busy { .. } | Denied::Overloaded => Code::Overloaded,
+        };
+        let words = denied.words();
+        let problem = Self::new(code, words.zh, words.en);
+        match denied {
+            Denied::Rate { .. } | Denied::OpenRate => problem.status(StatusCode::TOO_MANY_REQUESTS),
+            Denied::Unreadable => problem.cause("unreadable credential"),
+            Denied::UnknownKey => problem.cause("unknown key"),
+            Denied::NoKey => problem.cause("no key"),
+            Denied::Forwarded => problem.cause("no key, and forwarded by an untrusted proxy"),
+            _ => problem,
+        }
+    }
+}
+
+/// Notes in `outcome` that the request ended with `problem`.
+pub fn note(outcome: &mut Outcome, problem: &Problem) {
+    outcome.end = match problem.code {
+        Code::Internal | Code::Store => End::Broken,
+        Code::Token | Code::Unreachable => End::Failed,
+        _ if problem.wechat.is_some() => End::Failed,
+        _ => End::Refused,
+    };
+    outcome.errcode = i64::from(problem.code as u32);
+    outcome.wx_errcode = problem.wechat.as_ref().map(|error| error.errcode);
+    outcome.words = problem.words.zh.clone();
+    outcome.cause.clone_from(&problem.cause);
+}
+
+/// A failed service call's answer.
+pub fn envelope(problem: &Problem, id: RequestId, english: bool) -> Response<Full<Bytes>> {
+    let mut ret = json!({
+        "code": problem.code as u32, "msg": problem.words.of(english), "request_id": id.as_str(),
+        "retryable": problem.retryable,
+    });
+    if let Some(error) = &problem.wechat {
+        ret["wx_errcode"] = error.errcode.into();
+        ret["wx_errmsg"] = error.errmsg.as_str().into();
+        ret["wx_rid"] = error.rid().unwrap_or_default().into();
+    }
+    let mut response = json_response(problem.status, &json!({"ret": ret, "body": null}));
+    let headers = response.headers_mut();
+    match problem.status {
+        StatusCode::UNAUTHORIZED => {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        StatusCode::METHOD_NOT_ALLOWED => {
+            headers.insert(ALLOW, HeaderValue::from_static(problem.allow));
+        }
+        _ => {}
+    }
+    response
+}
+
+/// JSON with the usual media type.
+pub fn json_response(status: StatusCode, body: &Value) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
+    *response.status_mut() = status;
+    let json = HeaderValue::from_static("application/json; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, json);
+    response
+}
+
+/// A text for machines: no charset, as WeChat's own server would answer.
+pub fn bare_text(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(text.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    response
+}
+
+/// A text for people.
+pub fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(text.into()));
+    *response.status_mut() = status;
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, plain);
+    response
+}
+
+/// RFC 9457.
+pub fn problem_json(status: StatusCode, detail: &str) -> Response<Full<Bytes>> {
+    let body = json!({"status": status.as_u16(), "title": status.canonical_reason(), "detail": detail});
+    let mut response = json_response(status, &body);
+    let media_type = HeaderValue::from_static("application/problem+json");
+    response.headers_mut().insert(CONTENT_TYPE, media_type);
+    response
+}
+
+/// Ends the connection after `response`.
+pub fn closing<B>(mut response: Response<B>) -> Response<B> {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}

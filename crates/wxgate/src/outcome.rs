@@ -1,0 +1,155 @@
+//! What one request was: one record, begun by the carrier, filled by the surface as it learns, and written down once by
+//! the carrier: one line of the log, one count of its caller. Metrics and audit will read the same record.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::HeaderValue;
+
+use crate::clock::{Clock, Instant};
+use crate::config::Access;
+use crate::random::Random;
+use crate::registry::callers::Caller;
+
+/// `wxmsg_` and ten of `[a-z0-9]`: names one request in answer, header and log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestId([u8; 16]);
+
+impl RequestId {
+    /// A fresh one.
+    pub fn new(random: &Random) -> Self {
+        let drawn: [u8; 10] = random.drawn(b"abcdefghijklmnopqrstuvwxyz0123456789");
+        let mut id = *b"wxmsg_0000000000";
+        id[6..].copy_from_slice(&drawn);
+        Self(id)
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// As the value of `x-request-id`.
+    pub fn header(self) -> HeaderValue {
+        HeaderValue::from_bytes(&self.0).unwrap_or_else(|_| HeaderValue::from_static(""))
+    }
+}
+
+/// How a request ended, as far as its caller is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It did what was asked.
+    Done,
+    /// wxgate said no.
+    Refused,
+    /// It was tried and failed: WeChat refused, or gave no usable answer.
+    Failed,
+    /// A bug of ours, or a store that doesn't answer.
+    Broken,
+}
+
+/// One request. What isn't known stays empty.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Its name.
+    pub id: RequestId,
+    /// Who connected, or the client that a trusted proxy names.
+    pub peer: IpAddr,
+    /// Which surface it came to.
+    pub surface: &'static str,
+    /// Who called.
+    pub caller: Option<Arc<Caller>>,
+    /// The app it was for: configured, or at least of an AppID's characters.
+    pub appid: Option<Arc<str>>,
+    /// What was called: one of our own endpoints, or a path of WeChat's that a caller may call; never a query.
+    pub api: Cow<'static, str>,
+    /// How it ended.
+    pub end: End,
+    /// The code in the answer: `ret.code` of the service API, `errcode` of the pass-through; 0 for success.
+    pub errcode: i64,
+    /// WeChat's own code, if it answered with one.
+    pub wx_errcode: Option<i64>,
+    /// For the log: what the answer says, without anything that a stranger sent.
+    pub words: Cow<'static, str>,
+    /// For the log: what only the operator may know.
+    pub cause: Option<String>,
+    began: Instant,
+}
+
+impl Outcome {
+    /// A request that `peer` has just sent.
+    pub fn new(id: RequestId, peer: IpAddr, surface: &'static str, clock: &Clock) -> Self {
+        Self {
+            id,
+            peer,
+            surface,
+            caller: None,
+            appid: None,
+            api: Cow::Borrowed(OTHER),
+            end: End::Done,
+            errcode: 0,
+            wx_errcode: None,
+            words: Cow::Borrowed(""),
+            cause: None,
+            began: clock.instant(),
+        }
+    }
+
+    /// When it began.
+    pub fn began(&self) -> Instant {
+        self.began
+    }
+}
+
+/// What is called where that is unknown, or named by a stranger.
+pub const OTHER: &str = "other";
+
+/// Where outcomes go. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    access: Access,
+    clock: Clock,
+}
+
+impl Recorder {
+    /// Which requests leave a line is `access`.
+    pub fn new(access: Access, clock: Clock) -> Self {
+        Self { access, clock }
+    }
+
+    /// Writes `outcome` down: `status` is the answer's.
+    pub fn record(&self, outcome: &Outcome, status: u16) {
+        if let Some(caller) = &outcome.caller {
+            caller.usage.count(&outcome.api, outcome.end == End::Refused, self.clock.now());
+        }
+        let is_success = outcome.end == End::Done && status < 400;
+        match self.access {
+            Access::All => {}
+            Access::Failures if !is_success => {}
+            // What is broken is always said.
+            _ if outcome.end == End::Broken => {}
+            _ => return,
+        }
+        self.log(outcome, status);
+    }
+
+    fn log(&self, outcome: &Outcome, status: u16) {
+        let Outcome { id, peer, surface, caller, appid, api, errcode, wx_errcode, words, cause, .. } =
+            outcome;
+        let (request_id, peer) = (id.as_str(), peer.to_canonical());
+        let caller = caller.as_ref().map_or("-", |caller| &*caller.name);
+        let appid = appid.as_deref().unwrap_or("-");
+        let ms = u64::try_from((self.clock.instant() - outcome.began).as_millis()).unwrap_or(u64::MAX);
+        let cause = cause.as_deref();
+        if outcome.end == End::Broken {
+            tracing::error!(
+                request_id, caller, appid, %api, status, errcode, ms, %peer, surface, wx_errcode, cause, "{words}"
+            );
+        } else {
+            tracing::info!(
+                request_id, caller, appid, %api, status, errcode, ms, %peer, surface, wx_errcode, cause, "{words}"
+            );
+        }
+    }
+}

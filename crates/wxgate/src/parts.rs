@@ -1,0 +1,30 @@
+//! What most of the gateway stands on, handed on whole.
+
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::keys::Keys;
+use crate::limits::Limits;
+use crate::random::Random;
+use crate::registry::Registry;
+use crate::store::Store;
+use crate::tasks::Tasks;
+
+/// Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// The live configuration.
+    pub registry: Registry,
+    /// What must not be forgotten.
+    pub store: Store,
+    /// The master key.
+    pub keys: Keys,
+    /// Time.
+    pub clock: Clock,
+    /// Randomness.
+    pub random: Random,
+    /// Background work.
+    pub tasks: Tasks,
+    /// Every bound.
+    pub limits: Arc<Limits>,
+}

@@ -1,0 +1,107 @@
+//! Typed calls: answered by JSON or a picture, whole.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::StatusCode;
+use secrecy::ExposeSecret as _;
+use serde_json::Value;
+use wechat::answer::{ApiError, errcode};
+use wechat::catalog::{Auth, Endpoint};
+
+use super::{CallError, Upstream, picture_type};
+use crate::clock::Instant;
+use crate::registry::App;
+use crate::slots::Token;
+use crate::tokens::{Attempt, Said};
+use crate::transport::{Answer, Lost, Transport, json_answer};
+
+impl Upstream {
+    /// A call answered by JSON.
+    pub async fn json(
+        &self,
+        app: &Arc<App>,
+        endpoint: &Endpoint,
+        query: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<Value, CallError> {
+        let answer = self.call(app, endpoint, query, body).await?;
+        Ok(json_answer(&answer)?)
+    }
+
+    /// A call answered by a picture; WeChat says errors in JSON all the same.
+    pub async fn picture(
+        &self,
+        app: &Arc<App>,
+        endpoint: &Endpoint,
+        query: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<Bytes, CallError> {
+        let answer = self.call(app, endpoint, query, body).await?;
+        if picture_type(&answer.body).is_some() && answer.status == StatusCode::OK {
+            return Ok(answer.body);
+        }
+        let status = answer.status.as_u16();
+        let lost =
+            Lost::after(format!("HTTP {status} without a picture"), format!("应答不是图片（HTTP {status}）"));
+        Err(CallError::Lost(lost))
+    }
+
+    async fn call(
+        &self,
+        app: &Arc<App>,
+        endpoint: &Endpoint,
+        query: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<Answer, CallError> {
+        let body = body.map(|body| Bytes::from(body.to_string()));
+        let answer = if endpoint.auth == Auth::AccessToken {
+            let attempt = TypedCall { transport: &self.transport, endpoint, query, body };
+            self.tokens.healed(app, &attempt).await?
+        } else {
+            let secret = [("appid", app.entry.appid.as_str()), ("secret", app.entry.secret.expose_secret())];
+            let credential: &[(&str, &str)] = if endpoint.auth == Auth::Secret { &secret } else { &[] };
+            let query = [credential, query].concat();
+            self.transport.send(endpoint, &query, body, self.transport.deadline()).await?
+        };
+        refused(&answer).map_or(Ok(answer), |error| Err(CallError::Refused(error)))
+    }
+}
+
+struct TypedCall<'a> {
+    transport: &'a Transport,
+    endpoint: &'a Endpoint,
+    query: &'a [(&'a str, &'a str)],
+    body: Option<Bytes>,
+}
+
+impl Attempt for TypedCall<'_> {
+    type Answer = Answer;
+
+    fn path(&self) -> &str {
+        self.endpoint.path
+    }
+
+    async fn send(&self, token: &Token, deadline: Instant) -> Result<(Answer, Said), Lost> {
+        let query = [&[("access_token", token.expose())], self.query].concat();
+        let answer = self.transport.send(self.endpoint, &query, self.body.clone(), deadline).await?;
+        let said = match refused(&answer) {
+            Some(error) if error.is_dead_token() => Said::Refused(error),
+            // Not a broken edge, nor WeChat being busy.
+            None if is_success(&answer) => Said::Accepted,
+            _ => Said::Nothing,
+        };
+        Ok((answer, said))
+    }
+}
+
+/// Only a real success proves anything.
+fn is_success(answer: &Answer) -> bool {
+    let is_said = picture_type(&answer.body).is_some() || answer.body.trim_ascii_start().starts_with(b"{");
+    answer.status.is_success() && is_said
+}
+
+/// WeChat's refusal, unless the answer comes from a broken edge.
+fn refused(answer: &Answer) -> Option<ApiError> {
+    (!answer.status.is_server_error()).then(|| errcode(&answer.body)).flatten()
+}
