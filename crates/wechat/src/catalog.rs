@@ -47,6 +47,27 @@ pub enum Effect {
     SpendsCode,
 }
 
+/// What a gateway does with a call of an SDK that takes it for WeChat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Treat {
+    /// Answers with a token of its own.
+    Token,
+    /// Answers from the tickets it manages.
+    Ticket,
+    /// Puts the app's secret in; the single-use code in this parameter, seen again, gets its answer again.
+    Code(&'static str),
+    /// Likewise, but there is no code, and SDKs show no secret of their own.
+    Refresh,
+    /// Puts the app's secret in, as `appsecret`; no code is spent.
+    Secret,
+    /// Passes it on for every known network: no credential of ours goes with it.
+    Open,
+    /// Sends the browser that opens it on to WeChat.
+    Page,
+    /// Passes it on with the app's access_token.
+    Plain,
+}
+
 /// One WeChat endpoint.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Endpoint {
@@ -62,45 +83,64 @@ pub struct Endpoint {
     pub auth: Auth,
     /// What an unanswered call may have done.
     pub effect: Effect,
+    /// What a gateway does with it.
+    pub treat: Treat,
+    /// Concerns every caller of an app: only for callers to whom it was given by this very path.
+    pub by_name: bool,
+}
+
+impl Endpoint {
+    const fn treat(self, treat: Treat) -> Self {
+        Self { treat, ..self }
+    }
+
+    const fn on(self, host: Host) -> Self {
+        Self { host, ..self }
+    }
+
+    const fn by_name(self) -> Self {
+        Self { by_name: true, ..self }
+    }
 }
 
 const fn api(name: &'static str, method: Method, path: &'static str, auth: Auth, effect: Effect) -> Endpoint {
-    Endpoint { name, method, path, host: Host::Api, auth, effect }
+    Endpoint { name, method, path, host: Host::Api, auth, effect, treat: Treat::Plain, by_name: false }
 }
 
 const fn page(name: &'static str, path: &'static str) -> Endpoint {
-    Endpoint { name, method: Method::Get, path, host: Host::Open, auth: Auth::None, effect: Effect::Reads }
+    api(name, Method::Get, path, Auth::None, Effect::Reads).on(Host::Open).treat(Treat::Page)
 }
 
 /// `access_token`, classic: every call ends the token before the last.
-pub const TOKEN: Endpoint = api("token", Method::Get, "/cgi-bin/token", Auth::Secret, Effect::Writes);
+pub const TOKEN: Endpoint =
+    api("token", Method::Get, "/cgi-bin/token", Auth::Secret, Effect::Writes).treat(Treat::Token);
 /// `access_token`, stable: the same token until five minutes before its end.
 pub const STABLE_TOKEN: Endpoint =
-    api("stable_token", Method::Post, "/cgi-bin/stable_token", Auth::Secret, Effect::Reads);
+    api("stable_token", Method::Post, "/cgi-bin/stable_token", Auth::Secret, Effect::Reads)
+        .treat(Treat::Token);
 /// `jsapi_ticket` and `wx_card` ticket.
 pub const GET_TICKET: Endpoint =
-    api("ticket.getticket", Method::Get, "/cgi-bin/ticket/getticket", Auth::AccessToken, Effect::Reads);
+    api("ticket.getticket", Method::Get, "/cgi-bin/ticket/getticket", Auth::AccessToken, Effect::Reads)
+        .treat(Treat::Ticket);
 /// Web OAuth: code for user token.
 pub const OAUTH_ACCESS_TOKEN: Endpoint =
-    api("sns.oauth2.access_token", Method::Get, "/sns/oauth2/access_token", Auth::Secret, Effect::SpendsCode);
+    api("sns.oauth2.access_token", Method::Get, "/sns/oauth2/access_token", Auth::Secret, Effect::SpendsCode)
+        .treat(Treat::Code("code"));
 /// Web OAuth: the user's profile.
 pub const SNS_USERINFO: Endpoint =
-    api("sns.userinfo", Method::Get, "/sns/userinfo", Auth::UserToken, Effect::Reads);
+    api("sns.userinfo", Method::Get, "/sns/userinfo", Auth::UserToken, Effect::Reads).treat(Treat::Open);
 /// Mini-program login.
 pub const JSCODE2SESSION: Endpoint =
-    api("sns.jscode2session", Method::Get, "/sns/jscode2session", Auth::Secret, Effect::SpendsCode);
+    api("sns.jscode2session", Method::Get, "/sns/jscode2session", Auth::Secret, Effect::SpendsCode)
+        .treat(Treat::Code("js_code"));
 /// Parametric QR code of an official account.
 pub const QRCODE_CREATE: Endpoint =
     api("qrcode.create", Method::Post, "/cgi-bin/qrcode/create", Auth::AccessToken, Effect::Writes);
 /// The picture of a parametric QR code.
-pub const SHOWQRCODE: Endpoint = Endpoint {
-    name: "showqrcode",
-    method: Method::Get,
-    path: "/cgi-bin/showqrcode",
-    host: Host::Mp,
-    auth: Auth::None,
-    effect: Effect::Reads,
-};
+pub const SHOWQRCODE: Endpoint =
+    api("showqrcode", Method::Get, "/cgi-bin/showqrcode", Auth::None, Effect::Reads)
+        .on(Host::Mp)
+        .treat(Treat::Open);
 /// Template message of an official account.
 pub const TEMPLATE_SEND: Endpoint = api(
     "message.template.send",
@@ -139,16 +179,28 @@ pub const PHONE_NUMBER: Endpoint = api(
 
 /// Clears an app's daily quotas by its AppSecret.
 pub const CLEAR_QUOTA_V2: Endpoint =
-    api("clear_quota.v2", Method::Post, "/cgi-bin/clear_quota/v2", Auth::Secret, Effect::Writes);
+    api("clear_quota.v2", Method::Post, "/cgi-bin/clear_quota/v2", Auth::Secret, Effect::Writes)
+        .treat(Treat::Secret)
+        .by_name();
 /// Clears an app's daily quotas: ten times a month.
 pub const CLEAR_QUOTA: Endpoint =
-    api("clear_quota", Method::Post, "/cgi-bin/clear_quota", Auth::AccessToken, Effect::Writes);
+    api("clear_quota", Method::Post, "/cgi-bin/clear_quota", Auth::AccessToken, Effect::Writes).by_name();
+/// Clears one endpoint's daily quota.
+pub const QUOTA_CLEAR: Endpoint = api(
+    "openapi.quota.clear",
+    Method::Post,
+    "/cgi-bin/openapi/quota/clear",
+    Auth::AccessToken,
+    Effect::Writes,
+)
+.by_name();
 /// What is left of an endpoint's daily quota.
 pub const QUOTA_GET: Endpoint =
     api("openapi.quota.get", Method::Post, "/cgi-bin/openapi/quota/get", Auth::AccessToken, Effect::Reads);
 /// The call behind a `rid`, its URL and token included.
 pub const RID_GET: Endpoint =
-    api("openapi.rid.get", Method::Post, "/cgi-bin/openapi/rid/get", Auth::AccessToken, Effect::Reads);
+    api("openapi.rid.get", Method::Post, "/cgi-bin/openapi/rid/get", Auth::AccessToken, Effect::Reads)
+        .by_name();
 /// Addresses of WeChat's API.
 pub const API_DOMAIN_IP: Endpoint =
     api("get_api_domain_ip", Method::Get, "/cgi-bin/get_api_domain_ip", Auth::AccessToken, Effect::Reads);
@@ -160,9 +212,11 @@ pub const CALLBACK_CHECK: Endpoint =
     api("callback.check", Method::Post, "/cgi-bin/callback/check", Auth::AccessToken, Effect::Reads);
 /// Web OAuth: renews a user token by its refresh token.
 pub const OAUTH_REFRESH_TOKEN: Endpoint =
-    api("sns.oauth2.refresh_token", Method::Get, "/sns/oauth2/refresh_token", Auth::None, Effect::Reads);
+    api("sns.oauth2.refresh_token", Method::Get, "/sns/oauth2/refresh_token", Auth::None, Effect::Reads)
+        .treat(Treat::Refresh);
 /// Web OAuth: whether a user token is good.
-pub const SNS_AUTH: Endpoint = api("sns.auth", Method::Get, "/sns/auth", Auth::UserToken, Effect::Reads);
+pub const SNS_AUTH: Endpoint =
+    api("sns.auth", Method::Get, "/sns/auth", Auth::UserToken, Effect::Reads).treat(Treat::Open);
 /// A follower.
 pub const USER_INFO: Endpoint =
     api("user.info", Method::Get, "/cgi-bin/user/info", Auth::AccessToken, Effect::Reads);
@@ -413,82 +467,103 @@ pub const OAUTH_AUTHORIZE: Endpoint = page("connect.oauth2.authorize", "/connect
 /// Web login by QR code: the page that shows it.
 pub const QRCONNECT: Endpoint = page("connect.qrconnect", "/connect/qrconnect");
 
-/// All rows.
+/// All rows, by path in the order of its bytes.
 pub const ALL: &[&Endpoint] = &[
-    &TOKEN,
-    &STABLE_TOKEN,
-    &GET_TICKET,
-    &OAUTH_ACCESS_TOKEN,
-    &SNS_USERINFO,
-    &JSCODE2SESSION,
-    &QRCODE_CREATE,
-    &SHOWQRCODE,
-    &TEMPLATE_SEND,
-    &SUBSCRIBE_BIZSEND,
-    &SUBSCRIBE_SEND,
-    &WXACODE_UNLIMIT,
-    &PHONE_NUMBER,
-    &CLEAR_QUOTA_V2,
+    &CALLBACK_CHECK,
     &CLEAR_QUOTA,
-    &QUOTA_GET,
-    &RID_GET,
+    &CLEAR_QUOTA_V2,
     &API_DOMAIN_IP,
     &CALLBACK_IP,
-    &CALLBACK_CHECK,
-    &OAUTH_REFRESH_TOKEN,
-    &SNS_AUTH,
-    &USER_INFO,
-    &USER_INFO_BATCHGET,
-    &USER_GET,
-    &SHORTEN_GEN,
-    &SHORTEN_FETCH,
-    &MENU_CREATE,
-    &MENU_GET,
-    &MENU_DELETE,
-    &TEMPLATE_SET_INDUSTRY,
-    &TEMPLATE_GET_INDUSTRY,
-    &TEMPLATE_ADD,
-    &TEMPLATE_LIST,
-    &TEMPLATE_DELETE,
-    &TEMPLATE_BLOCKED,
-    &TEMPLATE_SUBSCRIBE,
-    &NEWTMPL_ADD,
-    &NEWTMPL_DELETE,
-    &NEWTMPL_LIST,
-    &NEWTMPL_CATEGORY,
-    &NEWTMPL_TITLES,
-    &NEWTMPL_KEYWORDS,
-    &CUSTOM_SEND,
-    &CUSTOM_TYPING,
-    &WXACODE,
-    &WXA_QRCODE,
-    &GENERATE_SCHEME,
-    &QUERY_SCHEME,
-    &GENERATE_NFC_SCHEME,
-    &GENERATE_URLLINK,
-    &QUERY_URLLINK,
-    &GENERATE_SHORTLINK,
-    &CHECK_SESSION,
-    &RESET_SESSION,
-    &CHECK_ENCRYPTED,
-    &USER_ENCRYPT_KEY,
-    &PAID_UNIONID,
-    &MEDIA_UPLOAD,
+    &MATERIAL_ADD,
+    &MATERIAL_LIST,
+    &MATERIAL_DELETE,
+    &MATERIAL_GET,
+    &MATERIAL_COUNT,
     &MEDIA_GET,
     &MEDIA_GET_JSSDK,
+    &MEDIA_UPLOAD,
     &MEDIA_UPLOADIMG,
-    &MATERIAL_ADD,
-    &MATERIAL_GET,
-    &MATERIAL_DELETE,
-    &MATERIAL_LIST,
-    &MATERIAL_COUNT,
+    &MENU_CREATE,
+    &MENU_DELETE,
+    &MENU_GET,
+    &CUSTOM_SEND,
+    &CUSTOM_TYPING,
+    &SUBSCRIBE_BIZSEND,
+    &SUBSCRIBE_SEND,
+    &TEMPLATE_SEND,
+    &TEMPLATE_SUBSCRIBE,
+    &QUOTA_CLEAR,
+    &QUOTA_GET,
+    &RID_GET,
+    &QRCODE_CREATE,
+    &SHORTEN_FETCH,
+    &SHORTEN_GEN,
+    &SHOWQRCODE,
+    &STABLE_TOKEN,
+    &TEMPLATE_ADD,
+    &TEMPLATE_SET_INDUSTRY,
+    &TEMPLATE_DELETE,
+    &TEMPLATE_LIST,
+    &TEMPLATE_GET_INDUSTRY,
+    &GET_TICKET,
+    &TOKEN,
+    &USER_GET,
+    &USER_INFO,
+    &USER_INFO_BATCHGET,
+    &WXA_QRCODE,
     &OAUTH_AUTHORIZE,
     &QRCONNECT,
+    &SNS_AUTH,
+    &JSCODE2SESSION,
+    &OAUTH_ACCESS_TOKEN,
+    &OAUTH_REFRESH_TOKEN,
+    &SNS_USERINFO,
+    &CHECK_ENCRYPTED,
+    &USER_ENCRYPT_KEY,
+    &PHONE_NUMBER,
+    &CHECK_SESSION,
+    &GENERATE_URLLINK,
+    &GENERATE_NFC_SCHEME,
+    &GENERATE_SCHEME,
+    &GENERATE_SHORTLINK,
+    &PAID_UNIONID,
+    &WXACODE,
+    &WXACODE_UNLIMIT,
+    &QUERY_URLLINK,
+    &QUERY_SCHEME,
+    &RESET_SESSION,
+    &TEMPLATE_BLOCKED,
+    &NEWTMPL_ADD,
+    &NEWTMPL_DELETE,
+    &NEWTMPL_CATEGORY,
+    &NEWTMPL_KEYWORDS,
+    &NEWTMPL_TITLES,
+    &NEWTMPL_LIST,
 ];
 
 /// The row of a path, which begins with its slash and has no query.
 pub fn by_path(path: &str) -> Option<&'static Endpoint> {
-    ALL.iter().copied().find(|endpoint| endpoint.path == path)
+    ALL.binary_search_by_key(&path, |endpoint| endpoint.path).ok().map(|at| ALL[at])
+}
+
+/// Whether a path concerns every caller of an app, in whatever case it is written: whoever may call
+/// many paths by a pattern may not yet call this one.
+pub fn by_name_only(path: &str) -> bool {
+    // Also what is below or beside it: a third version would clear quotas as these do.
+    begins(path, CLEAR_QUOTA.path)
+        || ALL.iter().any(|endpoint| endpoint.by_name && endpoint.path.eq_ignore_ascii_case(path))
+}
+
+/// Whether a path wants the credential of a third-party platform: an account's own access_token is
+/// refused there with the very codes that elsewhere mean it is dead.
+pub fn wants_other_credential(path: &str) -> bool {
+    const PLATFORM: [&str; 3] = ["/cgi-bin/component/", "/sns/component/", "/sns/oauth2/component/"];
+    PLATFORM.iter().any(|prefix| begins(path, prefix))
+}
+
+/// Whether `path` begins with `prefix`, in whatever case it is written.
+fn begins(path: &str, prefix: &str) -> bool {
+    path.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix))
 }
 
 #[cfg(test)]
@@ -509,6 +584,7 @@ mod tests {
         let rows = include_str!("catalog.rs").matches(": Endpoint =").count();
         // One match is the line above.
         assert_eq!(ALL.len(), rows - 1);
+        assert!(ALL.is_sorted_by_key(|endpoint| endpoint.path), "or `by_path` finds nothing");
     }
 
     #[test]
@@ -516,5 +592,76 @@ mod tests {
         assert_eq!(by_path("/cgi-bin/stable_token"), Some(&STABLE_TOKEN));
         assert_eq!(by_path("/cgi-bin/stable_token/"), None);
         assert_eq!(by_path("cgi-bin/token"), None);
+        for endpoint in ALL {
+            assert_eq!(by_path(endpoint.path), Some(*endpoint));
+        }
+    }
+
+    #[test]
+    fn rows_say_what_a_gateway_does() {
+        for endpoint in ALL {
+            let fits = match endpoint.treat {
+                Treat::Token | Treat::Code(_) | Treat::Secret => endpoint.auth == Auth::Secret,
+                Treat::Ticket | Treat::Plain => endpoint.auth == Auth::AccessToken,
+                Treat::Refresh | Treat::Page => endpoint.auth == Auth::None,
+                Treat::Open => matches!(endpoint.auth, Auth::UserToken | Auth::None),
+            };
+            assert!(fits, "{}: {:?} with {:?}", endpoint.name, endpoint.treat, endpoint.auth);
+            assert_eq!(endpoint.host == Host::Open, endpoint.treat == Treat::Page, "{}", endpoint.name);
+        }
+        assert_eq!(by_path("/sns/oauth2/access_token").unwrap().treat, Treat::Code("code"));
+        assert_eq!(by_path("/sns/jscode2session").unwrap().treat, Treat::Code("js_code"));
+        assert_eq!(by_path("/sns/oauth2/refresh_token").unwrap().treat, Treat::Refresh);
+        assert_eq!(by_path("/cgi-bin/showqrcode").unwrap().treat, Treat::Open);
+    }
+
+    #[test]
+    fn what_concerns_every_caller_is_known_in_every_spelling() {
+        for path in [
+            "/cgi-bin/clear_quota",
+            "/cgi-bin/clear_quota/v2",
+            "/CGI-BIN/Clear_Quota/V2",
+            "/cgi-bin/clear_quota/v3",
+            "/cgi-bin/clear_quotas",
+            "/cgi-bin/openapi/quota/clear",
+            "/cgi-bin/OpenAPI/quota/clear",
+            "/cgi-bin/openapi/rid/get",
+            "/cgi-bin/openapi/RID/get",
+        ] {
+            assert!(by_name_only(path), "{path}");
+        }
+        for path in [
+            "",
+            "/",
+            "/cgi-bin/clear_quot",
+            "/cgi-bin/clear_quot汉",
+            "/x/cgi-bin/clear_quota",
+            "/cgi-bin/openapi/quota/get",
+            "/cgi-bin/openapi/rid/get/x",
+            "/cgi-bin/menu/get",
+        ] {
+            assert!(!by_name_only(path), "{path}");
+        }
+        assert!(ALL.iter().all(|endpoint| by_name_only(endpoint.path) == endpoint.by_name));
+    }
+
+    #[test]
+    fn a_platforms_paths_are_known_in_every_spelling() {
+        for path in [
+            "/cgi-bin/component/api_query_auth",
+            "/CGI-bin/Component/api_query_auth",
+            "/cgi-bin/component/",
+            "/sns/component/jscode2session",
+            "/SNS/component/jscode2session",
+            "/sns/oauth2/component/access_token",
+        ] {
+            assert!(wants_other_credential(path), "{path}");
+        }
+        for path in
+            ["", "/cgi-bin/component", "/cgi-bin/components/x", "/sns/componen汉", "/a/sns/component/x"]
+        {
+            assert!(!wants_other_credential(path), "{path}");
+        }
+        assert!(ALL.iter().all(|endpoint| !wants_other_credential(endpoint.path)));
     }
 }
