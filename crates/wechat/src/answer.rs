@@ -28,6 +28,11 @@ impl ApiError {
         errcode::lookup(self.errcode).map_or(Class::Argument, |e| e.class)
     }
 
+    /// Whether the app's access_token is dead: see [`errcode::is_dead_token`].
+    pub fn is_dead_token(&self) -> bool {
+        errcode::is_dead_token(self.errcode)
+    }
+
     /// The row of the code, with what to do about it.
     pub fn entry(&self) -> Option<&'static errcode::Entry> {
         errcode::lookup(self.errcode)
@@ -105,11 +110,12 @@ mod tests {
             br#"{"errcode":40164,"errmsg":"invalid ip 1.2.3.4, not in whitelist rid: 61b9947b-4eeffea7-4f08b7a6"}"#,
         )
         .unwrap();
-        assert_eq!(e.class(), Class::Config);
+        assert_eq!((e.class(), e.is_dead_token()), (Class::Config, false));
         assert_eq!(e.refused_ip(), Some("1.2.3.4"));
         assert_eq!(e.rid(), Some("61b9947b-4eeffea7-4f08b7a6"));
         assert!(e.entry().unwrap().zh.contains("白名单"));
         let unknown = ApiError { errcode: 1, errmsg: String::new() };
         assert_eq!(unknown.class(), Class::Argument);
+        assert!(ApiError { errcode: 42001, errmsg: String::new() }.is_dead_token());
     }
 }

@@ -58,6 +58,26 @@ pub fn text(code: i64) -> &'static str {
     lookup(code).map_or("system error", |e| e.text)
 }
 
+/// Whether WeChat refuses the app's access_token with `code`, and did nothing else: after another token
+/// was fetched the call may be repeated.
+///
+/// [`Class::Token`] has two more, 42009 and 48012: it is not known that WeChat raises them before it acts,
+/// nor that another access_token mends them.
+pub fn is_dead_token(code: i64) -> bool {
+    matches!(code, 40001 | 40014 | 42001)
+}
+
+/// Whether `code` says that the account itself is not set up (its AppID, its AppSecret, its list of
+/// addresses, a freeze), so that it fails whatever is called until an operator has acted.
+pub fn is_account_error(code: i64) -> bool {
+    matches!(code, 40013 | 40125 | 40164 | 40243 | 45035 | 50004 | 50007 | 61004 | 89500..=89599)
+}
+
+/// Whether `code` says that a limit was reached: of a day, of a minute, or of calls at once.
+pub fn is_limit(code: i64) -> bool {
+    matches!(code, 44990 | 45009 | 45011)
+}
+
 /// WeChat's request id in an `errmsg`: `… rid: 61b9947b-4eeffea7-4f08b7a6`.
 pub fn rid(errmsg: &str) -> Option<&str> {
     errmsg.match_indices("rid:").find_map(|(at, found)| {
@@ -118,6 +138,26 @@ mod tests {
         assert!(lookup(40000).is_none());
         assert_eq!(text(40125), "invalid appsecret");
         assert_eq!(text(12345), "system error");
+    }
+
+    fn codes(which: impl Fn(&Entry) -> bool) -> Vec<i64> {
+        TABLE.iter().filter(|e| which(e)).map(|e| e.code).collect()
+    }
+
+    #[test]
+    fn the_sets_are_those_of_the_table() {
+        assert_eq!(codes(|e| is_dead_token(e.code)), [40001, 40014, 42001]);
+        assert_eq!(codes(|e| e.class == Class::Token), [40001, 40014, 42001, 42009, 48012]);
+        let account = codes(|e| is_account_error(e.code));
+        assert_eq!(account[..8], [40013, 40125, 40164, 40243, 45035, 50004, 50007, 61004]);
+        assert!(account[8..].iter().all(|code| code / 100 == 895), "{account:?}");
+        assert!(codes(|e| is_account_error(e.code) && e.class != Class::Config).is_empty());
+        assert_eq!(codes(|e| is_limit(e.code)), [44990, 45009, 45011]);
+        for code in [-1, 0, 40000, 40003, 89499, 89600] {
+            assert!(!is_dead_token(code) && !is_account_error(code) && !is_limit(code), "{code}");
+        }
+        // A code the table doesn't have yet.
+        assert!(is_account_error(89599) && lookup(89599).is_none());
     }
 
     #[test]
