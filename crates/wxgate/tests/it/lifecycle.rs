@@ -138,21 +138,17 @@ async fn a_reload_takes_up_callers_and_names_what_waits() {
 
 #[tokio::test]
 async fn a_reload_never_opens_a_socket_that_others_reach() {
-    let mut app = TestApp::configured("").await;
+    let app = TestApp::configured("").await;
     let text = app
         .text()
         .replace("listen = \"127.0.0.1:0\"\n            admin", "listen = \"0.0.0.0:0\"\n            admin");
     assert_ne!(text, app.text());
-    app.stop().await;
-    let config = app.config(&text).unwrap();
-    let listeners = wxgate::gateway::Listeners::bind(&config.server).await.unwrap();
-    let clock = wxgate::clock::Clock::Manual(app.clock.clone());
-    let mut gateway = wxgate::gateway::start(config, clock, listeners).await.unwrap();
+    let mut other = app.beside(&text).await;
     // The new file would be fine by itself; the socket is still open to all.
-    let open = app.config(&format!("{}\n[auth]\nmode = \"off\"", app.text())).unwrap();
-    let error = gateway.reload(open).unwrap_err().to_string();
+    let open = other.config(&format!("{}\n[auth]\nmode = \"off\"", app.text())).unwrap();
+    let error = other.gateway().reload(open).unwrap_err().to_string();
     assert!(error.contains("0.0.0.0"), "{error}");
-    gateway.stop().await;
+    other.stop().await;
 }
 
 #[tokio::test]
@@ -160,10 +156,7 @@ async fn a_link_to_a_database_is_that_database() {
     let mut app = TestApp::start().await;
     std::os::unix::fs::symlink(app.dir.path().join("wxgate.db"), app.dir.path().join("other.db")).unwrap();
     let text = app.text().replace("sqlite:wxgate.db", "sqlite:other.db");
-    let config = app.config(&text).unwrap();
-    let listeners = wxgate::gateway::Listeners::bind(&config.server).await.unwrap();
-    let clock = wxgate::clock::Clock::Manual(app.clock.clone());
-    let error = wxgate::gateway::start(config, clock, listeners).await.unwrap_err().to_string();
+    let error = app.beside_here(&text).await.err().expect("two processes, one database").to_string();
     assert!(error.contains("正在使用"), "{error}");
     app.stop().await;
 }

@@ -371,12 +371,8 @@ async fn a_host_that_cannot_be_reached_is_passed_over() {
         &format!("api_base = \"{}\"", app.sandbox.url()),
         &format!("api_base = \"http://127.0.0.1:1\"\nfallback_bases = [\"{}\"]", app.sandbox.url()),
     );
-    let dir = tempfile::tempdir().unwrap();
-    let config = wxgate::config::parse(&text, "t", dir.path(), &Default::default()).unwrap();
-    let listeners = wxgate::gateway::Listeners::bind(&config.server).await.unwrap();
-    let clock = wxgate::clock::Clock::Manual(app.clock.clone());
-    let other = wxgate::gateway::start(config, clock, listeners).await.unwrap();
-    let url = format!("http://{}/v1/service/wx/code2session", other.address());
+    let other = app.beside(&text).await;
+    let url = format!("{}/v1/service/wx/code2session", other.url());
     let body = json!({"source": "t", "appid": MINI, "code": "demo-login"}).to_string();
     app.http.send(http::Method::POST, &url, &[], body).await.unwrap().ok();
     other.stop().await;
