@@ -47,7 +47,9 @@ impl Load {
 
     async fn passed(&self, more: usize) {
         let goal = self.done.load(Ordering::Relaxed) + more;
+        let end = Instant::now() + Duration::from_secs(60);
         while self.done.load(Ordering::Relaxed) < goal {
+            assert!(Instant::now() < end, "no call passes any more");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -87,8 +89,14 @@ async fn not_ready_while_draining_and_alive_until_the_end() {
     app.until("the call is at work", async || app.calls("/cgi-bin/qrcode/create", None).await == 1).await;
     let probe = tokio::spawn(async move {
         let http = Http::new();
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        let ready = http.send(Method::GET, &format!("{admin}/readyz"), &[], "").await.unwrap();
+        let ready = loop {
+            let ready = http.send(Method::GET, &format!("{admin}/readyz"), &[], "").await.unwrap();
+            if ready.status != 200 {
+                break ready;
+            }
+            // The stop has not begun; once it has ended nobody answers.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
         let alive = http.send(Method::GET, &format!("{admin}/healthz"), &[], "").await.unwrap();
         (ready.status.as_u16(), ready.json()["status"].clone(), alive.status.as_u16())
     });
