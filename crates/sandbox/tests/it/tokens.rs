@@ -1,6 +1,6 @@
 //! access_token: two slots, overlaps, limits.
 
-use crate::rig::{EXAMPLE, MINI, OFFICIAL, Rig, classic_path, errcode, refused, secret};
+use crate::rig::{EXAMPLE, MINI, OFFICIAL, Reply, Rig, classic_path, errcode, refused, secret};
 use serde_json::json;
 
 #[tokio::test]
@@ -102,6 +102,65 @@ async fn somebody_else_refreshes_or_it_just_ends() {
     assert_eq!(rig.verdict(&third).await, 42001);
     let (fourth, life) = rig.stable(OFFICIAL, false).await;
     assert_eq!((fourth != third, life), (true, 7200));
+}
+
+/// WeChat's addresses, asked for with this token.
+async fn addresses(rig: &Rig, token: &str) -> Reply {
+    rig.get(&format!("/cgi-bin/get_api_domain_ip?access_token={token}")).await
+}
+
+#[tokio::test]
+async fn addresses_tell_a_living_token_from_a_dead_one() {
+    let rig = Rig::start().await;
+    let current = async |mode: &str| match mode {
+        "stable" => rig.stable(OFFICIAL, false).await.0,
+        _ => rig.classic(OFFICIAL).await.0,
+    };
+    for mode in ["stable", "classic"] {
+        let old = current(mode).await;
+        assert_eq!(addresses(&rig, &old).await.json(), json!({"ip_list": ["127.0.0.1"]}), "{mode}");
+        rig.control("token/rotate", json!({"appid": OFFICIAL, "mode": mode, "hard": true})).await;
+        assert_eq!(refused(&addresses(&rig, &old).await), 40001, "{mode}");
+        let new = current(mode).await;
+        assert_eq!(addresses(&rig, &new).await.json(), json!({"ip_list": ["127.0.0.1"]}), "{mode}");
+        rig.control("token/expire", json!({"appid": OFFICIAL})).await;
+        assert_eq!(refused(&addresses(&rig, &new).await), 42001, "{mode}");
+    }
+}
+
+#[tokio::test]
+async fn addresses_are_asked_for_at_no_other_apis_expense() {
+    let rig = Rig::start().await;
+    let (token, _) = rig.stable(OFFICIAL, false).await;
+    for _ in 0..10 {
+        assert_eq!(errcode(&addresses(&rig, &token).await), 0);
+        assert_eq!(refused(&addresses(&rig, "68_dead").await), 40014);
+    }
+    // Every quota that a test can exhaust is still whole: 2,000 classic tokens and 20 forced ones a day,
+    // and clearing ten times.
+    for _ in 0..2000 {
+        rig.classic(OFFICIAL).await;
+    }
+    assert_eq!(refused(&rig.get(&classic_path(OFFICIAL)).await), 45009);
+    let forced = async || {
+        rig.advance(30).await;
+        let body = json!({
+            "grant_type": "client_credential", "appid": OFFICIAL, "secret": secret(OFFICIAL), "force_refresh": true,
+        });
+        errcode(&rig.post("/cgi-bin/stable_token", body).await)
+    };
+    for _ in 0..20 {
+        assert_eq!(forced().await, 0);
+    }
+    assert_eq!(forced().await, 45009);
+    let clear = async || {
+        let body = json!({"appid": OFFICIAL});
+        errcode(&rig.call(OFFICIAL, "/cgi-bin/clear_quota", body).await)
+    };
+    for _ in 0..10 {
+        assert_eq!(clear().await, 0);
+    }
+    assert_eq!(clear().await, 48006);
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ async fn ask(app: &TestApp, path: &str, authorization: &str) -> Reply {
 
 #[tokio::test]
 async fn only_the_admin_token_opens_it() {
-    let mut app = TestApp::start().await;
+    let app = TestApp::start().await;
     let good = format!("Bearer {ADMIN_TOKEN}");
     assert_eq!(ask(&app, "events", &good).await.status, StatusCode::OK);
     assert_eq!(ask(&app, "events", &good.replace("Bearer", "bearer")).await.status, StatusCode::OK);
@@ -32,17 +32,14 @@ async fn only_the_admin_token_opens_it() {
         }
     }
     // Without a token set nothing opens it, the empty one least of all.
-    let config = wxgate::config::parse(app.text(), "t", app.dir.path(), &Default::default()).unwrap();
-    app.stop().await;
-    let listeners = wxgate::gateway::Listeners::bind(&config.server).await.unwrap();
-    let running = wxgate::gateway::start(config, wxgate::clock::Clock::System, listeners).await.unwrap();
-    let url = format!("http://{}/api/v1/events", running.admin_address());
+    let other = app.beside(app.text()).await;
+    let url = format!("{}/api/v1/events", other.admin_url());
     for headers in [vec![], vec![("authorization", "Bearer ")], vec![("authorization", good.as_str())]] {
         let reply = app.http.send(Method::GET, &url, &headers, "").await.unwrap();
         assert_eq!(reply.status, StatusCode::UNAUTHORIZED);
         assert!(reply.json()["detail"].as_str().unwrap().contains("WXGATE_ADMIN_TOKEN"));
     }
-    running.stop().await;
+    other.stop().await;
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The world of a test: a sandbox and a gateway on one manual clock, and a client.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -107,6 +108,46 @@ impl Http {
     }
 }
 
+/// A second gateway beside a test's own, on its clock.
+pub(crate) struct Beside {
+    running: Running,
+    /// Where its relative paths begin.
+    folder: PathBuf,
+    /// Its folder, if that is its own, for as long as it runs.
+    _own: Option<tempfile::TempDir>,
+}
+
+impl Beside {
+    async fn start(clock: Arc<ManualClock>, text: &str, folder: &Path) -> anyhow::Result<Self> {
+        let config = config::parse(text, "beside.toml", folder, &Environment::default())?;
+        let listeners = Listeners::bind(&config.server).await?;
+        let running = wxgate::gateway::start(config, Clock::Manual(clock), listeners).await?;
+        Ok(Self { running, folder: folder.to_owned(), _own: None })
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.running.address())
+    }
+
+    pub(crate) fn admin_url(&self) -> String {
+        format!("http://{}", self.running.admin_address())
+    }
+
+    /// To reload it.
+    pub(crate) fn gateway(&mut self) -> &mut Running {
+        &mut self.running
+    }
+
+    /// Another configuration for it.
+    pub(crate) fn config(&self, text: &str) -> Result<config::Config, Mistakes> {
+        config::parse(text, "beside.toml", &self.folder, &Environment::default())
+    }
+
+    pub(crate) async fn stop(self) {
+        self.running.stop().await;
+    }
+}
+
 /// See the module.
 pub(crate) struct TestApp {
     pub(crate) clock: Arc<ManualClock>,
@@ -210,6 +251,19 @@ impl TestApp {
         self.stop().await;
         self.text = text.to_owned();
         self.begin().await;
+    }
+
+    /// A second gateway on this test's clock, with another configuration and a folder of its own. The
+    /// environment is empty: it has no admin token.
+    pub(crate) async fn beside(&self, text: &str) -> Beside {
+        let dir = tempfile::tempdir().unwrap();
+        let beside = Beside::start(self.clock.clone(), text, dir.path()).await.unwrap();
+        Beside { _own: Some(dir), ..beside }
+    }
+
+    /// Likewise in this test's folder, whose database only one of them may have open.
+    pub(crate) async fn beside_here(&self, text: &str) -> anyhow::Result<Beside> {
+        Beside::start(self.clock.clone(), text, self.dir.path()).await
     }
 
     pub(crate) fn url(&self) -> String {

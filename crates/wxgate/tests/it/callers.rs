@@ -142,12 +142,8 @@ async fn behind_a_trusted_proxy_the_client_counts() {
     let callers = "[[callers]]\nname = \"legacy\"\nkey = \"\"\nnetworks = [\"10.0.0.0/8\"]\napps = [\"*\"]\napis = [\"*\"]";
     let app = TestApp::configured(callers).await;
     let text = app.text().replace("[server]", "[server]\ntrusted_proxies = [\"127.0.0.0/8\"]");
-    let dir = tempfile::tempdir().unwrap();
-    let config = wxgate::config::parse(&text, "t", dir.path(), &Default::default()).unwrap();
-    let listeners = wxgate::gateway::Listeners::bind(&config.server).await.unwrap();
-    let clock = wxgate::clock::Clock::Manual(app.clock.clone());
-    let other = wxgate::gateway::start(config, clock, listeners).await.unwrap();
-    let url = format!("http://{}/v1/service/wx/code2session", other.address());
+    let other = app.beside(&text).await;
+    let url = format!("{}/v1/service/wx/code2session", other.url());
     let body = json!({"source": "t", "appid": MINI, "code": "demo-login"}).to_string();
     for (forwarded, status) in
         [("10.1.2.3", 200), ("8.8.8.8", 401), ("10.1.2.3, 8.8.8.8", 401), ("junk", 401)]

@@ -47,7 +47,9 @@ impl Load {
 
     async fn passed(&self, more: usize) {
         let goal = self.done.load(Ordering::Relaxed) + more;
+        let end = Instant::now() + Duration::from_secs(60);
         while self.done.load(Ordering::Relaxed) < goal {
+            assert!(Instant::now() < end, "no call passes any more");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -87,8 +89,14 @@ async fn not_ready_while_draining_and_alive_until_the_end() {
     app.until("the call is at work", async || app.calls("/cgi-bin/qrcode/create", None).await == 1).await;
     let probe = tokio::spawn(async move {
         let http = Http::new();
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        let ready = http.send(Method::GET, &format!("{admin}/readyz"), &[], "").await.unwrap();
+        let ready = loop {
+            let ready = http.send(Method::GET, &format!("{admin}/readyz"), &[], "").await.unwrap();
+            if ready.status != 200 {
+                break ready;
+            }
+            // The stop has not begun; once it has ended nobody answers.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
         let alive = http.send(Method::GET, &format!("{admin}/healthz"), &[], "").await.unwrap();
         (ready.status.as_u16(), ready.json()["status"].clone(), alive.status.as_u16())
     });
@@ -138,21 +146,17 @@ async fn a_reload_takes_up_callers_and_names_what_waits() {
 
 #[tokio::test]
 async fn a_reload_never_opens_a_socket_that_others_reach() {
-    let mut app = TestApp::configured("").await;
+    let app = TestApp::configured("").await;
     let text = app
         .text()
         .replace("listen = \"127.0.0.1:0\"\n            admin", "listen = \"0.0.0.0:0\"\n            admin");
     assert_ne!(text, app.text());
-    app.stop().await;
-    let config = app.config(&text).unwrap();
-    let listeners = wxgate::gateway::Listeners::bind(&config.server).await.unwrap();
-    let clock = wxgate::clock::Clock::Manual(app.clock.clone());
-    let mut gateway = wxgate::gateway::start(config, clock, listeners).await.unwrap();
+    let mut other = app.beside(&text).await;
     // The new file would be fine by itself; the socket is still open to all.
-    let open = app.config(&format!("{}\n[auth]\nmode = \"off\"", app.text())).unwrap();
-    let error = gateway.reload(open).unwrap_err().to_string();
+    let open = other.config(&format!("{}\n[auth]\nmode = \"off\"", app.text())).unwrap();
+    let error = other.gateway().reload(open).unwrap_err().to_string();
     assert!(error.contains("0.0.0.0"), "{error}");
-    gateway.stop().await;
+    other.stop().await;
 }
 
 #[tokio::test]
@@ -160,10 +164,7 @@ async fn a_link_to_a_database_is_that_database() {
     let mut app = TestApp::start().await;
     std::os::unix::fs::symlink(app.dir.path().join("wxgate.db"), app.dir.path().join("other.db")).unwrap();
     let text = app.text().replace("sqlite:wxgate.db", "sqlite:other.db");
-    let config = app.config(&text).unwrap();
-    let listeners = wxgate::gateway::Listeners::bind(&config.server).await.unwrap();
-    let clock = wxgate::clock::Clock::Manual(app.clock.clone());
-    let error = wxgate::gateway::start(config, clock, listeners).await.unwrap_err().to_string();
+    let error = app.beside_here(&text).await.err().expect("two processes, one database").to_string();
     assert!(error.contains("正在使用"), "{error}");
     app.stop().await;
 }

@@ -43,11 +43,8 @@ async fn the_callers_listener_speaks_tls_when_it_has_a_certificate() {
     let tls = "[server]\ntls_cert = \"test.pem\"\ntls_key = \"test.key\"";
     let text = app.text().replace("[server]", tls);
     app.stop().await;
-    let config = app.config(&text).unwrap();
-    let listeners = wxgate::gateway::Listeners::bind(&config.server).await.unwrap();
-    let clock = wxgate::clock::Clock::Manual(app.clock.clone());
-    let mut gateway = wxgate::gateway::start(config, clock, listeners).await.unwrap();
-    let port = gateway.address().port();
+    let mut secure = app.beside_here(&text).await.unwrap();
+    let port = secure.gateway().address().port();
 
     let body = json!({"source": "t", "appid": MINI, "code": "demo-login"}).to_string();
     let request = format!(
@@ -60,13 +57,13 @@ async fn the_callers_listener_speaks_tls_when_it_has_a_certificate() {
 
     // Half a pair is refused and changes nothing.
     std::fs::write(app.dir.path().join("test.key"), "no key").unwrap();
-    let problems = app.config(&text).unwrap_err().to_string();
+    let problems = secure.config(&text).unwrap_err().to_string();
     assert!(problems.contains("server.tls_cert") && problems.contains("test.key"), "{problems}");
     std::fs::write(app.dir.path().join("test.key"), KEY).unwrap();
-    let config = app.config(&text).unwrap();
-    assert_eq!(gateway.reload(config).unwrap(), Vec::<&str>::new());
+    let config = secure.config(&text).unwrap();
+    assert_eq!(secure.gateway().reload(config).unwrap(), Vec::<&str>::new());
     assert!(tokio::task::spawn_blocking(ask).await.unwrap().contains("\"code\":0"));
-    gateway.stop().await;
+    secure.stop().await;
 }
 
 /// A proxy that tunnels, and notes what it was asked.

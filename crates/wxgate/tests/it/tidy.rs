@@ -1,176 +1,195 @@
 //! What ARCHITECTURE.md promises about the source, checked on the source.
 
-use std::path::{Path, PathBuf};
+mod layers;
+mod source;
 
-fn sources(dir: &str) -> Vec<(PathBuf, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(dir);
-    let mut found = Vec::new();
-    let mut folders = vec![root.clone()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = std::fs::read_to_string(&path).unwrap();
-                found.push((path.strip_prefix(&root).unwrap().to_path_buf(), text));
+use std::path::Path;
+
+use layers::{Layers, Map};
+use source::Source;
+
+/// The modules of `wxgate` from the top down: each uses what is below it, nothing above and nothing
+/// beside it. A module that isn't named here belongs to the nearest one around it that is.
+const LAYERS: Layers<'_> = &[
+    &["main"],
+    &["cli"],
+    &["gateway"],
+    // What listens. Surfaces don't use each other.
+    &["http::callers", "http::admin"],
+    &["http::public", "http::service", "http::proxy", "http::api"],
+    &["http::callback", "http::oauth"],
+    &["http::once"],
+    &["http::server"],
+    // What surfaces share.
+    &["http"],
+    &["admit"],
+    &["outcome"],
+    // Messages in and out, calls out.
+    &["inbox"],
+    &["delivery"],
+    &["upstream"],
+    &["tokens"],
+    &["parts"],
+    // What there is, and where it is kept.
+    &["registry"],
+    &["slots"],
+    &["transport"],
+    &["net"],
+    &["store"],
+    &["flights"],
+    &["keys"],
+    // What an operator said.
+    &["config"],
+    &["entries"],
+    &["rules"],
+    // What every part may use.
+    &["telemetry", "tls", "problem"],
+    &["limits", "clock", "random", "tasks", "text"],
+];
+
+/// A function that is longer is two.
+const LONGEST_FUNCTION: usize = 60;
+/// A file that is longer is two.
+const LONGEST_FILE: usize = 450;
+
+const WXGATE: &str = "crates/wxgate/src";
+
+/// Every file.
+fn files(dir: &str) -> Vec<Source> {
+    Source::all(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(dir))
+}
+
+/// Every file that is no test.
+fn sources(dir: &str) -> Vec<Source> {
+    Source::without_tests(files(dir))
+}
+
+fn is_one_of(name: &str, prefixes: &[&str]) -> bool {
+    prefixes.iter().any(|prefix| name.starts_with(prefix))
+}
+
+fn none(wrong: &[String]) {
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// `needle` stands in files that begin so, and in no other.
+fn only_in(dir: &str, needle: &str, allowed: &[&str]) {
+    let (mut wrong, mut is_found) = (Vec::new(), false);
+    for source in sources(dir) {
+        for (at, line) in source.code.lines().enumerate().filter(|(_, line)| line.contains(needle)) {
+            is_found = true;
+            if !is_one_of(&source.name, allowed) {
+                wrong.push(format!("{dir}/{}:{}: {}", source.name, at + 1, line.trim()));
             }
         }
     }
-    assert!(!found.is_empty());
-    found
+    assert!(wrong.is_empty(), "{needle} belongs to {allowed:?} only:\n{}", wrong.join("\n"));
+    assert!(is_found || allowed.is_empty(), "{needle} is nowhere in {dir}: look for what it is called now");
 }
 
-/// Lines of code, without comments and without unit tests.
-fn code(text: &str) -> impl Iterator<Item = &str> {
-    text.split("#[cfg(test)]")
-        .next()
-        .unwrap_or_default()
-        .lines()
-        .map(str::trim_start)
-        .filter(|line| !line.starts_with("//"))
+#[test]
+fn every_arrow_points_down() {
+    let map = Map::new("wxgate", &sources(WXGATE));
+    assert!(map.arrows.len() > 100, "the source is not understood: {:?}", map.arrows);
+    none(&[map.misplaced(LAYERS), map.upward(LAYERS), map.circles(LAYERS)].concat());
 }
 
-fn nowhere_but(dir: &str, needle: &str, allowed: &[&str]) {
-    for (path, text) in sources(dir) {
-        let name = path.to_string_lossy().into_owned();
-        let is_allowed = allowed.iter().any(|prefix| name.starts_with(prefix));
-        for line in code(&text).filter(|line| line.contains(needle)) {
-            assert!(is_allowed, "{dir}/{name}: {needle} belongs to {allowed:?} only: {line}");
+#[test]
+fn functions_and_files_are_short() {
+    let mut wrong = Vec::new();
+    for source in files(WXGATE) {
+        let lines = source.text.lines().count();
+        if lines > LONGEST_FILE {
+            wrong.push(format!("{}: {lines} lines", source.name));
         }
     }
+    for source in sources(WXGATE) {
+        for function in source.functions().iter().filter(|function| function.lines > LONGEST_FUNCTION) {
+            let source::Function { name, line, lines } = function;
+            wrong.push(format!("{}:{line}: {name} has {lines} lines", source.name));
+        }
+    }
+    none(&wrong);
 }
 
-const WXGATE: &str = "crates/wxgate/src";
+#[test]
+fn the_engine_takes_time_randomness_threads_and_sockets_from_elsewhere() {
+    const ENGINE: [&str; 6] = ["tokens.rs", "tokens/", "inbox.rs", "inbox/", "delivery.rs", "delivery/"];
+    const WORDS: [&str; 4] = ["spawn_blocking", "TcpStream", "TcpListener", "UdpSocket"];
+    const PATHS: [&str; 4] = ["std::thread", "std::net", "tokio::time", "rand"];
+    let mut wrong = Vec::new();
+    for source in sources(WXGATE).iter().filter(|source| is_one_of(&source.name, &ENGINE)) {
+        for (word, line) in source.words().filter(|(word, _)| WORDS.contains(word)) {
+            wrong.push(format!("{}:{line}: {word}", source.name));
+        }
+        for path in source.paths() {
+            let whole = path.segments.join("::");
+            if PATHS.iter().any(|forbidden| source::is_in(&whole, forbidden)) {
+                wrong.push(format!("{}:{}: {whole}", source.name, path.line));
+            }
+        }
+    }
+    none(&wrong);
+}
 
 #[test]
 fn sql_stands_under_store_only() {
     for needle in ["rusqlite", "\"select ", "\"insert ", "\"delete ", "\"update "] {
-        nowhere_but(WXGATE, needle, &["store"]);
+        only_in(WXGATE, needle, &["store"]);
     }
 }
 
 #[test]
 fn axum_stands_under_http_only() {
-    nowhere_but(WXGATE, "axum::", &["http"]);
+    only_in(WXGATE, "axum::", &["http"]);
+}
+
+#[test]
+fn only_the_command_line_knows_the_sandbox() {
+    only_in(WXGATE, "sandbox::", &["cli"]);
 }
 
 #[test]
 fn only_tokens_and_upstream_put_a_token_on_the_wire() {
-    nowhere_but(WXGATE, "(\"access_token\", token", &["tokens", "upstream"]);
-    nowhere_but(WXGATE, ".publish(", &["tokens"]);
-    nowhere_but(WXGATE, "save_credential(", &["tokens", "store"]);
+    only_in(WXGATE, "(\"access_token\", token", &["tokens", "upstream"]);
+    only_in(WXGATE, ".publish(", &["tokens"]);
+    only_in(WXGATE, "save_credential(", &["tokens", "store"]);
 }
 
 #[test]
 fn only_the_inbox_commits_messages_and_only_deliveries_send_them() {
-    nowhere_but(WXGATE, "store.accept(", &["inbox"]);
-    nowhere_but(WXGATE, "store.record(", &["delivery"]);
-    nowhere_but(WXGATE, "Client::guarded(", &["gateway.rs", "cli/route.rs", "net"]);
+    only_in(WXGATE, "store.accept(", &["inbox"]);
+    only_in(WXGATE, "store.record(", &["delivery"]);
+    only_in(WXGATE, "Client::guarded(", &["gateway.rs", "cli/route.rs", "net"]);
 }
 
 #[test]
 fn only_config_reads_the_environment_and_only_clock_the_time() {
-    nowhere_but(WXGATE, "std::env::var", &["config"]);
-    nowhere_but(WXGATE, "SystemTime::now", &["clock"]);
-}
-
-#[test]
-fn dependencies_point_one_way() {
-    // Leaves know nobody above them; the middle knows no surface.
-    for (part, forbidden) in [
-        (
-            "store",
-            &[
-                "crate::http",
-                "crate::http::service",
-                "crate::tokens",
-                "crate::registry",
-                "crate::gateway::",
-                "crate::cli",
-            ][..],
-        ),
-        ("seal", &["crate::"]),
-        ("clock", &["crate::"]),
-        ("egress", &["crate::"]),
-        ("redirects", &["crate::"]),
-        ("tasks", &["crate::gateway::", "crate::http"]),
-        (
-            "config",
-            &[
-                "crate::http",
-                "crate::http::service",
-                "crate::tokens",
-                "crate::store",
-                "crate::registry",
-                "crate::cli",
-            ],
-        ),
-        ("net", &["crate::http", "crate::http::service", "crate::tokens", "crate::registry", "crate::cli"]),
-        (
-            "transport",
-            &[
-                "crate::http",
-                "crate::tokens",
-                "crate::slots",
-                "crate::registry",
-                "crate::upstream",
-                "crate::cli",
-            ],
-        ),
-        ("slots", &["crate::http", "crate::tokens::", "crate::registry", "crate::upstream", "crate::cli"]),
-        ("apps", &["crate::http", "crate::tokens", "crate::upstream", "crate::cli"]),
-        (
-            "tokens",
-            &["crate::upstream", "crate::http", "crate::http::service", "crate::gateway::", "crate::cli"],
-        ),
-        ("upstream", &["crate::http", "crate::http::service", "crate::gateway::", "crate::cli"]),
-        ("http", &["crate::gateway::", "crate::cli", "sandbox::"]),
-        ("gateway_token", &["crate::config", "crate::registry", "crate::store", "crate::http"]),
-        ("usage", &["crate::"]),
-        ("filter", &["crate::config", "crate::registry", "crate::store", "crate::http"]),
-        ("nonce", &["crate::config", "crate::registry", "crate::store", "crate::http"]),
-        ("routes", &["crate::registry", "crate::store", "crate::delivery", "crate::inbox", "crate::http"]),
-        (
-            "delivery",
-            &[
-                "crate::inbox",
-                "crate::http",
-                "crate::tokens",
-                "crate::upstream",
-                "crate::gateway::",
-                "crate::cli",
-            ],
-        ),
-        ("inbox", &["crate::http", "crate::tokens", "crate::upstream", "crate::gateway::", "crate::cli"]),
-    ] {
-        for (path, text) in sources(WXGATE) {
-            let name = path.to_string_lossy().into_owned();
-            if name != format!("{part}.rs") && !name.starts_with(&format!("{part}/")) {
-                continue;
-            }
-            for line in code(&text) {
-                let wrong = forbidden.iter().find(|needle| line.contains(**needle));
-                assert!(wrong.is_none(), "{name} must not use {}: {line}", wrong.unwrap());
-            }
-        }
-    }
+    only_in(WXGATE, "std::env::var", &["config"]);
+    only_in(WXGATE, "SystemTime::now", &["clock"]);
 }
 
 #[test]
 fn the_protocol_crate_is_pure_and_the_sandbox_signs_by_itself() {
     for needle in ["tokio", "std::fs", "TcpStream", "SystemTime", "Instant"] {
-        nowhere_but("crates/wechat/src", needle, &[]);
+        only_in("crates/wechat/src", needle, &[]);
     }
-    nowhere_but("crates/sandbox/src", "wechat::crypt", &[]);
-    nowhere_but("crates/sandbox/src", "wechat::envelope", &[]);
+    only_in("crates/sandbox/src", "wechat::crypt", &[]);
+    only_in("crates/sandbox/src", "wechat::envelope", &[]);
 }
 
 #[test]
 fn nothing_is_left_unfinished() {
+    let mut wrong = Vec::new();
     for dir in ["crates/wechat/src", "crates/sandbox/src", WXGATE] {
-        for needle in ["todo!", "unimplemented!", "FIXME", "#[allow"] {
-            nowhere_but(dir, needle, &[]);
+        for source in files(dir) {
+            for (at, line) in source.text.lines().enumerate() {
+                if ["todo!", "unimplemented!", "FIXME", "#[allow"].iter().any(|needle| line.contains(needle))
+                {
+                    wrong.push(format!("{dir}/{}:{}: {}", source.name, at + 1, line.trim()));
+                }
+            }
         }
     }
+    none(&wrong);
 }
