@@ -5,7 +5,6 @@
 pub mod denied;
 pub mod identify;
 mod open;
-mod rooms;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,7 +12,6 @@ use std::sync::Arc;
 use http::request;
 
 pub use denied::Denied;
-pub use rooms::{Place, Room, Rooms};
 
 use crate::clock::Clock;
 use crate::config;
@@ -22,6 +20,7 @@ use crate::outcome::Outcome;
 use crate::parts::Parts;
 use crate::registry::callers::{Caller, Callers};
 use crate::registry::{App, Registry};
+use crate::rooms::{Full, Place, Room, Rooms};
 
 use identify::{Gatekeeper, Shown, shown_key};
 use open::OpenRates;
@@ -222,7 +221,10 @@ impl Door {
 
     /// A place at work, among all and among the caller's own; it stays taken until it is dropped.
     pub fn place(&self, room: Room, caller: Option<&Arc<Caller>>) -> Result<Place, Denied> {
-        self.0.rooms.take(room, caller)
+        self.0.rooms.take(room, caller.map(|caller| &**caller)).map_err(|full| match (full, caller) {
+            (Full::Own, Some(caller)) => Denied::Busy { caller: caller.clone() },
+            _ => Denied::Overloaded,
+        })
     }
 
     /// Whether `value` is a caller's key.

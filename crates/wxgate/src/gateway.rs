@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use arc_swap::ArcSwapOption;
 use tokio::net::TcpListener;
 
-use crate::admit::{Door, Rooms};
+use crate::admit::Door;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::delivery::Deliveries;
@@ -31,6 +31,7 @@ use crate::parts::Parts;
 use crate::random::Random;
 use crate::registry::Registry;
 use crate::registry::usage::UsageBook;
+use crate::rooms::Rooms;
 use crate::rules::egress::{Egress, Resolver};
 use crate::slots::SlotBook;
 use crate::store::Store;

@@ -27,6 +27,9 @@ use crate::clock::{Clock, Instant};
 use crate::limits::Limits;
 use crate::net::collect;
 
+/// Where the service API lives, and what the internet reaches of it.
+pub const PREFIX: &str = "/v1/service/wx/";
+
 /// A body: whole in memory, or an axum handler's.
 pub type Body = Either<Full<Bytes>, axum::body::Body>;
 

@@ -16,13 +16,13 @@ use tokio::sync::Semaphore;
 use wechat::envelope::{Mode, Query, Refused};
 use wechat::message::Format;
 
-use crate::admit::Place;
 use crate::clock::Instant;
 use crate::delivery::{self, Deliveries};
 use crate::flights::{Flights, Lead, Turn};
 use crate::parts::Parts;
 use crate::registry::routes::Route;
 use crate::registry::{App, Live};
+use crate::rooms::Place;
 use crate::store::{Accepted, Claimed, NewDelivery, NewEvent, StoreError, StoredEvent};
 
 pub use verify::Checked;

@@ -20,6 +20,7 @@ pub mod parts;
 pub mod problem;
 pub mod random;
 pub mod registry;
+pub mod rooms;
 pub mod rules;
 pub mod slots;
 pub mod store;

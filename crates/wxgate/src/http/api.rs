@@ -187,8 +187,12 @@ async fn callers(State(api): State<Api>) -> Response {
 fn caller_json(caller: &Caller) -> Value {
     let used = caller.usage.used();
     let seconds = |at: i64| Some(at / 1000).filter(|at| *at > 0);
-    let calls: Map<String, Value> =
-        used.calls.iter().map(|(api, count)| (api.to_string(), count.calls.into())).collect();
+    let calls: Map<String, Value> = used
+        .calls
+        .iter()
+        .filter(|(_, count)| count.calls > 0)
+        .map(|(api, count)| (api.to_string(), count.calls.into()))
+        .collect();
     let refused: u64 = used.calls.values().map(|count| count.refused).sum();
     json!({
         "name": &*caller.name,

@@ -8,11 +8,11 @@ use hyper::body::Incoming;
 
 use super::problem::{bare_text, envelope, note};
 use super::{Unread, read, wants_english};
-use crate::admit::{Place, Room, Rooms};
 use crate::inbox::{Checked, Inbox, Receipt, Rejected};
 use crate::outcome::{End, Outcome};
 use crate::parts::Parts;
 use crate::problem::{Code, Problem};
+use crate::rooms::{Place, Room, Rooms};
 
 /// Where callbacks come in; an appid may follow after a slash.
 pub const PATH: &str = "/v1/service/wx/wxmsg";

@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 
 use super::problem::{closing, text};
 use super::server::{Refused, Surface};
-use super::{Body, wants_english, whole};
+use super::{Body, PREFIX, wants_english, whole};
 use crate::admit::Door;
 use crate::http::proxy::Proxy;
 use crate::http::public::Public;
@@ -52,7 +52,7 @@ impl Surface for Callers {
             return whole(closing(answer));
         }
         let path = request.uri().path();
-        if path.starts_with(service::PREFIX) && !Public::takes(path) {
+        if path.starts_with(PREFIX) && !Public::takes(path) {
             let (head, body) = request.into_parts();
             let peer = outcome.peer;
             outcome.peer = self.door.address(&head, peer).unwrap_or(peer);
@@ -71,7 +71,7 @@ impl Surface for Callers {
     fn refuse(&self, refused: &Refused<'_>, id: RequestId) -> Response<Full<Bytes>> {
         match refused.path {
             Some(path) if Public::takes(path) => self.public.refuse(refused, id),
-            Some(path) if path.starts_with(service::PREFIX) => service::refuse(refused, id),
+            Some(path) if path.starts_with(PREFIX) => service::refuse(refused, id),
             Some(path) if path.starts_with('/') => crate::http::proxy::refuse(refused, id),
             _ => text(refused.status, format!("{}\n{}\n", refused.words.of(refused.english), id.as_str())),
         }

@@ -21,13 +21,12 @@ use url::{Url, form_urlencoded};
 
 use super::problem::note;
 use super::server::Refused;
-use super::wants_english;
-use crate::admit::{Denied, Room, Rooms};
+use super::{PREFIX, wants_english};
 use crate::config::Config;
-use crate::http::service::PREFIX;
 use crate::outcome::{Outcome, RequestId};
 use crate::parts::Parts;
 use crate::problem::{Code, Problem};
+use crate::rooms::{Room, Rooms};
 use crate::store::StoreError;
 use crate::text;
 
@@ -233,7 +232,7 @@ impl OAuth {
             // The user said no.
             self.in_time(&login)?;
         } else {
-            let _place = self.0.rooms.take(Room::Logins, None).map_err(|_: Denied| overloaded())?;
+            let _place = self.0.rooms.take(Room::Logins, None).map_err(|_| overloaded())?;
             self.spend(state, code, &login).await?;
         }
         Ok(Redirect { to: with_answer(back, code, &login.state), cookies: jar.surplus(state, &cookies) })

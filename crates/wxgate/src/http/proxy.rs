@@ -25,10 +25,11 @@ use super::once::Once;
 use super::problem::json_response;
 use super::server::Refused;
 use super::{Body, Held, streamed, wants_english, whole};
-use crate::admit::{Denied, Door, Place, Proof, Room, Wish};
+use crate::admit::{Denied, Door, Proof, Wish};
 use crate::net::{Upload, collect};
 use crate::outcome::{OTHER, Outcome, RequestId};
 use crate::parts::Parts;
+use crate::rooms::{Place, Room};
 use crate::transport::Payload;
 use crate::upstream::{Part, PassAnswer, PassRequest, Upstream};
 

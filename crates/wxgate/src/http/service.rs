@@ -26,20 +26,18 @@ use serde_json::{Value, json};
 use super::once::{Once, Unfinished};
 use super::problem::{envelope, json_response, note};
 use super::server::Refused;
-use super::{Unread, wants_english};
-use crate::admit::{Door, Place, Proof, Room, Wish};
+use super::{PREFIX, Unread, wants_english};
+use crate::admit::{Door, Proof, Wish};
 use crate::outcome::{Outcome, RequestId};
 use crate::parts::Parts;
 use crate::problem::{Code, Problem};
 use crate::registry::App;
 use crate::registry::callers::Caller;
+use crate::rooms::{Place, Room};
 use crate::upstream::Upstream;
 
 use fields::Fields;
 use table::Operation;
-
-/// Where the service API lives.
-pub const PREFIX: &str = "/v1/service/wx/";
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]

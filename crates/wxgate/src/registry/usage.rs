@@ -1,4 +1,4 @@
-//! What a caller calls, how often it was refused, and when it last called: for whoever moves programs over one by one.
+//! What a caller calls, how often it was refused (each request counts as one or the other), and when it last called: for whoever moves programs over one by one.
 //! Counted in memory by every request; what is new goes to the store every ten seconds.
 
 use std::collections::{BTreeMap, HashMap};
@@ -24,7 +24,7 @@ struct Counts {
 /// Requests of one path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
-    /// All of them.
+    /// Those that were admitted, whatever came of them.
     pub calls: u64,
     /// Those that wxgate refused.
     pub refused: u64,
@@ -72,7 +72,7 @@ impl Usage {
             true => api.into(),
             false => OTHER.into(),
         });
-        let one = Count { calls: 1, refused: u64::from(refused) };
+        let one = Count { calls: u64::from(!refused), refused: u64::from(refused) };
         counts.calls.entry(api.clone()).or_default().add(one);
         counts.fresh.entry(api).or_default().add(one);
         counts.last_used_at = now;
@@ -163,7 +163,7 @@ mod tests {
         let used = usage.used();
         let counts: Vec<(&str, u64, u64)> =
             used.calls.iter().map(|(api, count)| (&**api, count.calls, count.refused)).collect();
-        assert_eq!(counts, [("/a", 2, 1), ("/b", 1, 0), ("other", 1, 1)]);
+        assert_eq!(counts, [("/a", 1, 1), ("/b", 1, 0), ("other", 0, 1)]);
         assert_eq!((used.since, used.last_used_at), (10, 13));
     }
 
@@ -175,7 +175,7 @@ mod tests {
         assert_eq!((fresh.len(), fresh[0].count.calls, usage.take_fresh().len()), (1, 1, 0));
         usage.count("/a", true, 20);
         usage.give_back(fresh);
-        assert_eq!(usage.take_fresh()[0].count, Count { calls: 2, refused: 1 });
+        assert_eq!(usage.take_fresh()[0].count, Count { calls: 1, refused: 1 });
 
         let restarted = Usage::new(9);
         restarted.restore("/a", Count { calls: 2, refused: 1 }, 10, 20);

@@ -89,7 +89,8 @@ impl Names {
     }
 
     fn client(&self, loopback_allowed: bool) -> Client {
-        Client::guarded(Egress::new(Vec::new()), self.resolver(), loopback_allowed, &Default::default()).unwrap()
+        Client::guarded(Egress::new(Vec::new()), self.resolver(), loopback_allowed, &Default::default())
+            .unwrap()
     }
 }
 
@@ -200,7 +201,8 @@ async fn own_listeners_are_refused_however_they_are_called() {
     let own = Backend::start("200 OK").await;
     let other = Backend::start("200 OK").await;
     let names = Names::default().with("gateway.example", &[&["127.0.0.1"]]);
-    let client = Client::guarded(Egress::new(vec![own.address]), names.resolver(), true, &Default::default()).unwrap();
+    let client =
+        Client::guarded(Egress::new(vec![own.address]), names.resolver(), true, &Default::default()).unwrap();
     for host in ["gateway.example", "127.0.0.1", "[::ffff:127.0.0.1]"] {
         let why = refused(&client, &own.url(host)).await;
         assert!(matches!(why, Forbidden::Own(_)), "{host}: {why}");
@@ -219,7 +221,8 @@ async fn loopback_is_refused_where_it_is_not_allowed() {
         assert!(matches!(why, Forbidden::Loopback(_)), "{host}: {why}");
     }
     // And where the operating system is asked.
-    let client = Client::guarded(Egress::new(Vec::new()), Resolver::System, false, &Default::default()).unwrap();
+    let client =
+        Client::guarded(Egress::new(Vec::new()), Resolver::System, false, &Default::default()).unwrap();
     refused(&client, &backend.url("localhost")).await;
     assert_eq!(backend.connections(), 0);
 }

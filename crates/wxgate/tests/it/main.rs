@@ -12,6 +12,7 @@ mod cli;
 mod days;
 mod deliveries;
 mod egress;
+mod healing;
 mod import;
 mod lifecycle;
 mod mirror;

@@ -30,20 +30,20 @@ const LAYERS: Layers<'_> = &[
     &["upstream"],
     &["tokens"],
     &["parts"],
+    &["rooms"],
     // What there is, and where it is kept.
     &["registry"],
     &["slots"],
     &["transport"],
     &["net"],
     &["store"],
-    &["flights"],
-    &["keys"],
+    &["flights", "telemetry"],
     // What an operator said.
     &["config"],
     &["entries"],
-    &["rules"],
+    &["rules", "keys"],
     // What every part may use.
-    &["telemetry", "tls", "problem"],
+    &["tls", "problem"],
     &["limits", "clock", "random", "tasks", "text"],
 ];
 

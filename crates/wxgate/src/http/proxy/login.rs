@@ -19,7 +19,7 @@ use super::refusal::Refusal;
 use super::target::Span;
 use super::{Asked, Proxy, passed};
 use crate::admit::identify::{Shown, shown_key};
-use crate::admit::{Denied, Place, Proof, Room, Wish};
+use crate::admit::{Denied, Proof, Wish};
 use crate::http::once::Unfinished;
 use crate::http::{Body, whole};
 use crate::keys::TOKEN_PREFIX;
@@ -27,6 +27,7 @@ use crate::net::collect;
 use crate::outcome::Outcome;
 use crate::registry::App;
 use crate::registry::callers::Caller;
+use crate::rooms::{Place, Room};
 use crate::transport::Payload;
 use crate::upstream::{Part, PassAnswer, PassRequest};
 

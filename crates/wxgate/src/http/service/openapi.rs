@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::PREFIX;
 use super::param::{Param, Shape};
 use super::table::{ENDPOINTS, Operation};
+use crate::http::PREFIX;
 
 /// The document, as committed; a test holds it equal to [`generate`].
 pub const DOCUMENT: &str = include_str!("../../../../../openapi.json");

@@ -39,7 +39,10 @@ pub(super) struct Operation {
 
 /// The whole path of each endpoint, by name.
 static PATHS: LazyLock<HashMap<&'static str, String>> = LazyLock::new(|| {
-    ENDPOINTS.iter().map(|endpoint| (endpoint.name, format!("{}{}", super::PREFIX, endpoint.name))).collect()
+    ENDPOINTS
+        .iter()
+        .map(|endpoint| (endpoint.name, format!("{}{}", crate::http::PREFIX, endpoint.name)))
+        .collect()
 });
 
 impl Operation {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::denied::Denied;
 use crate::limits::Limits;
 use crate::registry::callers::Caller;
 
@@ -29,6 +28,15 @@ pub enum Room {
 #[derive(Clone, Debug)]
 pub struct Rooms([Arc<Semaphore>; 6]);
 
+/// Why there is no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Full {
+    /// The caller has as many requests at work as it may.
+    Own,
+    /// The room is full.
+    Room,
+}
+
 /// A place that is taken until this is dropped: it goes with the work, not with the connection.
 #[derive(Debug)]
 pub struct Place {
@@ -45,15 +53,12 @@ impl Rooms {
     }
 
     /// A place in `room`, and one of the caller's own `concurrency`.
-    pub fn take(&self, room: Room, caller: Option<&Arc<Caller>>) -> Result<Place, Denied> {
-        let own = match caller.and_then(|caller| Some((caller, caller.places.as_ref()?))) {
-            Some((caller, places)) => {
-                let busy = |_| Denied::Busy { caller: caller.clone() };
-                Some(places.clone().try_acquire_owned().map_err(busy)?)
-            }
+    pub fn take(&self, room: Room, caller: Option<&Caller>) -> Result<Place, Full> {
+        let own = match caller.and_then(|caller| caller.places.as_ref()) {
+            Some(places) => Some(places.clone().try_acquire_owned().map_err(|_| Full::Own)?),
             None => None,
         };
-        let room = self.0[room as usize].clone().try_acquire_owned().map_err(|_| Denied::Overloaded)?;
+        let room = self.0[room as usize].clone().try_acquire_owned().map_err(|_| Full::Room)?;
         Ok(Place { _room: room, _own: own })
     }
 }
