@@ -2,5 +2,6 @@
 
 pub mod egress;
 pub mod filter;
+pub mod pattern;
 pub mod redirects;
 pub mod rights;

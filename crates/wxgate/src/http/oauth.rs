@@ -18,6 +18,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use subtle::ConstantTimeEq as _;
 use url::{Url, form_urlencoded};
+use wechat::catalog::{OAUTH_AUTHORIZE, QRCONNECT};
 
 use super::problem::note;
 use super::server::Refused;
@@ -35,7 +36,7 @@ use cookie::{Jar, Login};
 const START: &str = "oauth/start";
 const CALLBACK: &str = "oauth/callback";
 /// WeChat's own paths, which are [`START`] as well.
-const CONNECT: [&str; 2] = ["/connect/oauth2/authorize", "/connect/qrconnect"];
+const CONNECT: [&str; 2] = [OAUTH_AUTHORIZE.path, QRCONNECT.path];
 const SCOPES: [&str; 4] = ["snsapi_base", "snsapi_userinfo", "snsapi_login", "snsapi_privateinfo"];
 
 /// WeChat has to answer in this time.

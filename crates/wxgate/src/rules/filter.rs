@@ -1,9 +1,9 @@
 //! Which routes take a message: filters over app, event, user and scene.
 
-use glob::Pattern;
 use wechat::message::Message;
 
-use crate::rules::rights::AppPatterns;
+use super::pattern::{List, Pattern};
+use super::rights::AppPatterns;
 
 /// What a route's `apps`, `events`, `openids` and `scenes` say. A list that is empty, or holds
 /// exclusions only, takes everything else.
@@ -13,13 +13,6 @@ pub struct Filter {
     events: List<EventPattern>,
     openids: List<String>,
     scenes: List<Pattern>,
-}
-
-/// What must fit, and what must not.
-#[derive(Clone, Debug, PartialEq)]
-struct List<T> {
-    wanted: Vec<T>,
-    excluded: Vec<T>,
 }
 
 /// `SCAN`, `event:LOCATION`, `message:*`, `*`; names in lower case.
@@ -34,34 +27,6 @@ struct EventPattern {
 /// The list that keeps a message from a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Miss(pub &'static str);
-
-impl<T> Default for List<T> {
-    fn default() -> Self {
-        Self { wanted: Vec::new(), excluded: Vec::new() }
-    }
-}
-
-impl<T> List<T> {
-    fn parse(texts: &[String], parse: impl Fn(&str) -> Option<T>) -> Result<Self, String> {
-        let mut list = Self::default();
-        for text in texts {
-            let (patterns, rest) = match text.strip_prefix('!') {
-                Some(rest) => (&mut list.excluded, rest),
-                None => (&mut list.wanted, text.as_str()),
-            };
-            patterns.push(parse(rest).ok_or_else(|| text.clone())?);
-        }
-        Ok(list)
-    }
-
-    fn is_empty(&self) -> bool {
-        self.wanted.is_empty() && self.excluded.is_empty()
-    }
-
-    fn takes(&self, fits: impl Fn(&T) -> bool) -> bool {
-        (self.wanted.is_empty() || self.wanted.iter().any(&fits)) && !self.excluded.iter().any(fits)
-    }
-}
 
 impl EventPattern {
     fn parse(text: &str) -> Option<Self> {
@@ -99,7 +64,7 @@ impl Filter {
             events: List::parse(events, EventPattern::parse).map_err(|wrong| ("events", wrong))?,
             openids: List::parse(openids, |text| (!text.is_empty()).then(|| text.to_owned()))
                 .map_err(|wrong| ("openids", wrong))?,
-            scenes: List::parse(scenes, |text| Pattern::new(text).ok()).map_err(|wrong| ("scenes", wrong))?,
+            scenes: List::parse(scenes, |text| Pattern::parse(text)).map_err(|wrong| ("scenes", wrong))?,
         })
     }
 

@@ -1,11 +1,10 @@
 //! Who may use what: patterns over apps and over paths.
 
+use super::pattern::{List, Pattern};
+
 /// `["*"]`, `["tag:prod", "!wx1"]`, `["wx1"]`: which apps are meant.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AppPatterns {
-    allowed: Vec<AppPattern>,
-    denied: Vec<AppPattern>,
-}
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AppPatterns(List<AppPattern>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum AppPattern {
@@ -14,98 +13,88 @@ enum AppPattern {
     Appid(String),
 }
 
+impl AppPattern {
+    fn parse(text: &str) -> Option<Self> {
+        match text.strip_prefix("tag:") {
+            Some(tag) => (!tag.is_empty()).then(|| Self::Tag(tag.to_owned())),
+            None if text == "*" => Some(Self::Any),
+            None if !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') => {
+                Some(Self::Appid(text.to_owned()))
+            }
+            None => None,
+        }
+    }
+}
+
 impl AppPatterns {
     /// Reads the configured texts; the error is the one that can't be read.
     pub fn parse(texts: &[String]) -> Result<Self, String> {
-        let mut patterns = Self::default();
-        for text in texts {
-            let (list, rest) = match text.strip_prefix('!') {
-                Some(rest) => (&mut patterns.denied, rest),
-                None => (&mut patterns.allowed, text.as_str()),
-            };
-            list.push(match rest.strip_prefix("tag:") {
-                Some(tag) if !tag.is_empty() => AppPattern::Tag(tag.to_owned()),
-                None if rest == "*" => AppPattern::Any,
-                None if !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') => {
-                    AppPattern::Appid(rest.to_owned())
-                }
-                _ => return Err(text.clone()),
-            });
-        }
-        Ok(patterns)
+        List::parse(texts, AppPattern::parse).map(Self)
     }
 
     /// Every app.
     pub fn any() -> Self {
-        Self { allowed: vec![AppPattern::Any], denied: Vec::new() }
+        Self(List::of(AppPattern::Any))
     }
 
     /// Whether the app with these tags is meant.
     pub fn matches(&self, appid: &str, tags: &[String]) -> bool {
-        let hit = |pattern: &AppPattern| match pattern {
+        self.0.names(|pattern| match pattern {
             AppPattern::Any => true,
             AppPattern::Tag(tag) => tags.contains(tag),
             AppPattern::Appid(one) => one == appid,
-        };
-        self.allowed.iter().any(hit) && !self.denied.iter().any(hit)
+        })
     }
 }
 
 /// `["*"]`, `["/cgi-bin/*", "!/cgi-bin/menu/*"]`: which paths may be called. The pattern with the
 /// most literal characters decides; a tie denies, no match denies.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ApiPatterns(Vec<ApiPattern>);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 struct ApiPattern {
     allows: bool,
-    /// Split at `*`: the path begins with the first, ends with the last, has the others in order.
-    parts: Vec<String>,
-    literal: usize,
+    pattern: Pattern,
 }
 
 impl ApiPatterns {
     /// Reads the configured texts; the error is the one that can't be read.
     pub fn parse(texts: &[String]) -> Result<Self, String> {
-        let mut patterns = Vec::with_capacity(texts.len());
-        for text in texts {
+        let parse = |text: &String| {
             let (allows, rest) = match text.strip_prefix('!') {
                 Some(rest) => (false, rest),
                 None => (true, text.as_str()),
             };
-            if !rest.starts_with(['/', '*']) {
-                return Err(text.clone());
-            }
             // A path that is denied is denied in every spelling.
             let rest = if allows { rest.to_owned() } else { rest.to_ascii_lowercase() };
-            let parts: Vec<String> = rest.split('*').map(str::to_owned).collect();
-            let literal = parts.iter().map(String::len).sum();
-            patterns.push(ApiPattern { allows, parts, literal });
-        }
-        Ok(Self(patterns))
+            let pattern = Pattern::parse(&rest).filter(|_| rest.starts_with(['/', '*']));
+            pattern.map(|pattern| ApiPattern { allows, pattern }).ok_or_else(|| text.clone())
+        };
+        texts.iter().map(parse).collect::<Result<_, _>>().map(Self)
     }
 
     /// Every path.
     pub fn any() -> Self {
-        Self(vec![ApiPattern { allows: true, parts: vec![String::new(); 2], literal: 0 }])
+        Self(vec![ApiPattern { allows: true, pattern: Pattern::any() }])
     }
 
     /// Whether `path` itself is named, by no pattern with a `*`.
     pub fn names(&self, path: &str) -> bool {
-        self.0.iter().any(|pattern| pattern.allows && pattern.parts.len() == 1 && pattern.parts[0] == path)
+        self.0.iter().any(|one| one.allows && one.pattern.is_literal() && one.pattern.matches(path))
     }
 
     /// Whether `path` may be called.
     pub fn allows(&self, path: &str) -> bool {
-        let mut best: Option<&ApiPattern> = None;
+        let mut best = None;
         let mut allowed = false;
-        for pattern in self.0.iter().filter(|pattern| pattern.matches(path)) {
-            let longest = best.map(|best| best.literal);
-            if longest.is_none_or(|longest| pattern.literal > longest) {
-                best = Some(pattern);
-                allowed = pattern.allows;
-            } else if longest == Some(pattern.literal) {
-                allowed &= pattern.allows;
+        for one in self.0.iter().filter(|one| one.matches(path)) {
+            let literal = one.pattern.literal();
+            if best.is_none_or(|best| literal > best) {
+                best = Some(literal);
+                allowed = one.allows;
+            } else if best == Some(literal) {
+                allowed &= one.allows;
             }
         }
         allowed
@@ -114,23 +103,11 @@ impl ApiPatterns {
 
 impl ApiPattern {
     fn matches(&self, path: &str) -> bool {
-        if self.allows { self.fits(path) } else { self.fits(&path.to_ascii_lowercase()) }
-    }
-
-    fn fits(&self, path: &str) -> bool {
-        let [first, middle @ .., last] = self.parts.as_slice() else {
-            return self.parts.first().is_some_and(|only| only == path);
-        };
-        let Some(mut rest) = path.strip_prefix(first.as_str()) else {
-            return false;
-        };
-        for part in middle {
-            match rest.find(part.as_str()) {
-                Some(at) => rest = &rest[at + part.len()..],
-                None => return false,
-            }
+        if self.allows {
+            self.pattern.matches(path)
+        } else {
+            self.pattern.matches(&path.to_ascii_lowercase())
         }
-        rest.ends_with(last.as_str())
     }
 }
 

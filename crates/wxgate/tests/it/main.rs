@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed step ends the test")]
 #![expect(clippy::disallowed_methods, reason = "tests spawn what the product must not")]
 
+mod access;
 mod admin_api;
 mod app;
 mod backend;
