@@ -2,6 +2,7 @@
 //! Redirects are never followed and proxy variables of the environment are ignored.
 
 mod body;
+mod collect;
 mod stall;
 
 use std::io;
@@ -24,6 +25,7 @@ use tokio::time::error::Elapsed;
 use url::Url;
 
 pub use body::{Download, STALL, Upload};
+pub use collect::{Collected, Cut, collect};
 pub use stall::Stalling;
 
 use crate::rules::egress::{Egress, Forbidden, Resolver};
