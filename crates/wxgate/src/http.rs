@@ -4,6 +4,7 @@
 
 pub mod admin;
 pub mod api;
+pub mod bare;
 pub mod callback;
 pub mod callers;
 pub mod oauth;
