@@ -14,6 +14,7 @@ mod deliveries;
 mod egress;
 mod import;
 mod lifecycle;
+mod logs;
 mod mirror;
 mod network;
 mod oauth;
