@@ -111,8 +111,8 @@ impl Drop for Guard {
         }
         let worker = self.worker.take();
         if !is_empty() {
-            // The thread is stuck. The worker's own guard would complain on standard output, and panic if that
-            // is closed.
+            // The thread is stuck. The worker's own guard would complain on standard output, and panic if
+            // that is closed.
             std::mem::forget(worker);
         }
     }

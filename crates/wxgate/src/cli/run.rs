@@ -28,8 +28,8 @@ pub(super) fn print(text: &str) -> anyhow::Result<()> {
 pub(super) fn complain(error: &anyhow::Error) {
     let text = format!("错误：{error:#}\n");
     let (done, written) = std::sync::mpsc::channel();
-    // Nobody is left to tell if this fails. On a thread of its own: a pipe that nobody reads must not keep the
-    // process from ending.
+    // Nobody is left to tell if this fails. On a thread of its own: a pipe that nobody reads must not keep
+    // the process from ending.
     let _ = std::thread::Builder::new().spawn(move || {
         let _ = std::io::stderr().write_all(text.as_bytes());
         let _ = done.send(());

@@ -1,9 +1,9 @@
-//! What hyper refuses by itself: a request that it can't read is answered with a bare 400, 414 or 431 which no
-//! handler made and no hook sees. [`Bare`] stands between hyper and the stream and puts an answer of the
+//! What hyper refuses by itself: a request that it can't read is answered with a bare 400, 414 or 431 which
+//! no handler made and no hook sees. [`Bare`] stands between hyper and the stream and puts an answer of the
 //! surface's in its place; everything else passes byte for byte.
 //!
-//! It tells hyper's answers from a handler's by [`Answers`], which knows whether an answer of a handler's is on
-//! its way, and not by the bytes alone: a handler may say 400 without a body too. That needs hyper to flush an
+//! It tells hyper's answers from a handler's by [`Answers`], which knows whether one of a handler's is on its
+//! way, and not by the bytes alone: a handler may say 400 without a body too. That needs hyper to flush an
 //! answer before it reads on, so `pipeline_flush` must stay off.
 
 mod seen;
@@ -27,8 +27,8 @@ use seen::Seen;
 
 /// No bare answer is longer.
 const LONGEST: usize = 160;
-/// After a replaced answer what still comes is read away for so long, or up to so many bytes: closing on unread
-/// bytes would reset the connection, and the client might never see the answer.
+/// After a replaced answer what still comes is read away for so long, or up to so many bytes: closing on
+/// unread bytes would reset the connection, and the client might never see the answer.
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 1 << 20;
 
@@ -292,8 +292,8 @@ fn poll_away<S: AsyncRead + Unpin>(
     Poll::Ready(())
 }
 
-/// Status and date line, if `bytes` are an answer in hyper's bare form. After a request of HTTP/1.0 on the same
-/// connection it says so too, and leaves `connection` out.
+/// Status and date line, if `bytes` are an answer in hyper's bare form. After a request of HTTP/1.0 on the
+/// same connection it says so too, and leaves `connection` out.
 fn bare(bytes: &[u8]) -> Option<(StatusCode, &[u8])> {
     let text = bytes.strip_prefix(b"HTTP/1.1 ").or_else(|| bytes.strip_prefix(b"HTTP/1.0 "))?;
     let head = text.strip_suffix(b"\r\n\r\n")?;

@@ -116,7 +116,7 @@ async fn serve(stream: TcpStream, max_head: usize, padding: usize) {
         async { Ok::<_, Infallible>(handle(request).await.map(|body| Tracked::new(body, open))) }
     });
     let mut builder = http1::Builder::new();
-    // `max_buf_size` alone is no limit to a head that arrives in few pieces: up to twice as much gets through.
+    // `max_buf_size` alone is no limit to a head that comes in few pieces: up to twice as much gets through.
     builder.max_buf_size(max_head).max_header_size(max_head);
     let _ = builder.serve_connection(TokioIo::new(stream), service).await;
 }
