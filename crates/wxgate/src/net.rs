@@ -26,7 +26,7 @@ use tokio::time::error::Elapsed;
 use url::Url;
 
 pub use body::{Download, Upload};
-pub use collect::{Collected, Cut, collect};
+pub use collect::{Collected, Cut, causes, collect};
 pub use stall::Stalling;
 
 use crate::limits::Limits;

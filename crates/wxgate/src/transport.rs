@@ -19,7 +19,7 @@ use wechat::catalog::{Endpoint, Host, Method};
 use crate::clock::{Clock, Instant};
 use crate::config;
 use crate::limits::Limits;
-use crate::net::{Client, RequestBody, Upload, collect};
+use crate::net::{Client, RequestBody, Upload, causes, collect};
 
 /// A host that could not be connected to is passed over this long, while another is left.
 const SKIP_MS: i64 = 30_000;
@@ -283,15 +283,4 @@ fn path_and_query(path: &str, query: &[(&str, &str)]) -> String {
         let _ = write!(out, "{mark}{name}={}", encode(value));
     }
     out
-}
-
-/// An error and what lies under it, on one line.
-pub fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let _ = write!(text, ": {cause}");
-        next = cause.source();
-    }
-    text
 }

@@ -79,7 +79,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     .concat();
     let environment = [("WXGATE_ADMIN_TOKEN".to_owned(), admin_token.clone())].into();
     let config = config::parse(&text, "demo", &data, &environment)?;
-    telemetry::start(config.log);
+    let _log = telemetry::start(config.log);
     let running = gateway::start(config, Clock::System, Listeners { callers, admin, public: None }).await?;
 
     let gateway = format!("http://{}", reachable(running.address()));

@@ -1,6 +1,10 @@
 //! Running a command and speaking to the terminal.
 
 use std::io::Write as _;
+use std::time::Duration;
+
+/// A complaint that isn't read after this time isn't read at all.
+const COMPLAINT: Duration = Duration::from_secs(1);
 
 /// Runs an async command to its end.
 pub(super) fn blocking(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
@@ -22,8 +26,15 @@ pub(super) fn print(text: &str) -> anyhow::Result<()> {
 
 /// Says on standard error what went wrong.
 pub(super) fn complain(error: &anyhow::Error) {
-    // Nobody is left to tell if this fails.
-    let _ = writeln!(std::io::stderr(), "错误：{error:#}");
+    let text = format!("错误：{error:#}\n");
+    let (done, written) = std::sync::mpsc::channel();
+    // Nobody is left to tell if this fails. On a thread of its own: a pipe that nobody reads must not keep
+    // the process from ending.
+    let _ = std::thread::Builder::new().spawn(move || {
+        let _ = std::io::stderr().write_all(text.as_bytes());
+        let _ = done.send(());
+    });
+    let _ = written.recv_timeout(COMPLAINT);
 }
 
 /// Says on standard error what is left to do, in one line.

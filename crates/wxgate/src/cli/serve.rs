@@ -14,7 +14,7 @@ use crate::{config, telemetry};
 
 pub(super) async fn run(path: PathBuf) -> anyhow::Result<()> {
     let config = config::load(&path, &config::environment())?;
-    telemetry::start(config.log);
+    let _log = telemetry::start(config.log);
     let mut signals = Signals::new()?;
     if config.entries.apps.is_empty() {
         tracing::warn!("没有配置任何 [[apps]]：加上账号后发 SIGHUP");

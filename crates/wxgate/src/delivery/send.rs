@@ -10,8 +10,7 @@ use tokio::sync::oneshot;
 
 use super::Courier;
 use super::form::Outgoing;
-use crate::net::{self, collect};
-use crate::transport::causes;
+use crate::net::{self, causes, collect};
 
 /// An answer nobody waits for is read this long, so that its connection can be used again.
 const COURTESY: Duration = Duration::from_millis(500);

@@ -1,48 +1,360 @@
-//! placeholder until merged
-use bytes::Bytes;
-use http::{Response, StatusCode};
-use http_body_util::Full;
-use hyper::body::{Body, Frame};
+//! What hyper refuses by itself: a request that it can't read is answered with a bare 400, 414 or 431 which
+//! no handler made and no hook sees. [`Bare`] stands between hyper and the stream and puts an answer of the
+//! surface's in its place; everything else passes byte for byte.
+//!
+//! It tells hyper's answers from a handler's by [`Answers`], which knows whether one of a handler's is on its
+//! way, and not by the bytes alone: a handler may say 400 without a body too. That needs hyper to flush an
+//! answer before it reads on, so `pipeline_flush` must stay off.
+
+mod seen;
+
+use std::fmt;
+use std::io::{IoSlice, Result};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-/// e
-#[derive(Clone, Default, Debug)]
-pub struct Exchange(Arc<()>);
-impl Exchange {
-    /// b
-    pub fn began(&self) {}
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf as _, Bytes};
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
+use http::{Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
+
+use seen::Seen;
+
+/// No bare answer is longer.
+const LONGEST: usize = 160;
+/// After a replaced answer what still comes is read away for so long, or up to so many bytes: closing on
+/// unread bytes would reset the connection, and the client might never see the answer.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES: usize = 1 << 20;
+
+/// Whether an answer of a handler's is on its way, on one connection. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Answers(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// Requests that a handler has and answers that aren't handed over yet.
+    open: AtomicUsize,
+    /// The last answer was handed over, but perhaps not written.
+    unwritten: AtomicBool,
+    /// Requests begun since the stream asked last.
+    begun: AtomicUsize,
 }
-/// t
-pub struct Tracked<B> {
-    body: B,
-    _e: Exchange,
-}
-impl<B> Tracked<B> {
-    /// n
-    pub fn new(body: B, e: Exchange) -> Self {
-        Self { body, _e: e }
+
+impl Answers {
+    /// A request was read; its answer is open until the guard is dropped, which is [`Tracked`]'s to do.
+    pub fn began(&self) -> Open {
+        self.0.begun.fetch_add(1, Ordering::AcqRel);
+        self.0.open.fetch_add(1, Ordering::AcqRel);
+        self.0.unwritten.store(true, Ordering::Release);
+        Open(self.clone())
+    }
+
+    /// All that hyper had was written.
+    fn written(&self) {
+        if self.0.open.load(Ordering::Acquire) == 0 {
+            self.0.unwritten.store(false, Ordering::Release);
+        }
+    }
+
+    /// Whether nothing of a handler's can be among the bytes that hyper writes now.
+    fn are_through(&self) -> bool {
+        self.0.open.load(Ordering::Acquire) == 0 && !self.0.unwritten.load(Ordering::Acquire)
+    }
+
+    fn take_begun(&self) -> usize {
+        self.0.begun.swap(0, Ordering::AcqRel)
     }
 }
+
+/// An answer that is open; see [`Answers::began`].
+#[derive(Debug)]
+pub struct Open(Answers);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.0.open.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// A handler's body: its answer ends when hyper drops it.
+#[derive(Debug)]
+pub struct Tracked<B> {
+    body: B,
+    _open: Open,
+}
+
+impl<B> Tracked<B> {
+    /// Keeps `open` until it is dropped.
+    pub fn new(body: B, open: Open) -> Self {
+        Self { body, _open: open }
+    }
+}
+
 impl<B: Body + Unpin> Body for Tracked<B> {
     type Data = B::Data;
     type Error = B::Error;
+
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+    ) -> Poll<Option<std::result::Result<Frame<B::Data>, B::Error>>> {
         Pin::new(&mut self.body).poll_frame(cx)
     }
-}
-/// b
-pub struct Bare;
-impl Bare {
-    /// n
-    pub fn new<S, F: Fn(StatusCode, Option<&str>) -> Bytes>(s: S, _e: Exchange, _f: F) -> S {
-        s
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
-/// w
-pub fn write_response(_r: Response<Full<Bytes>>) -> Bytes {
-    Bytes::new()
+
+/// What is known of a request that hyper refused.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Known<'a> {
+    /// Its path, or the beginning of it, without the query.
+    pub path: Option<&'a str>,
+    /// Its request line is fine but for the characters of the URL.
+    pub is_odd_url: bool,
 }
+
+/// A connection's stream as hyper gets it; see the module.
+pub struct Bare<S, R> {
+    stream: S,
+    replace: R,
+    answers: Answers,
+    seen: Seen,
+    /// What is still to be written in place of a bare answer.
+    instead: Bytes,
+    closing: Closing,
+}
+
+/// How a connection ends.
+enum Closing {
+    /// As hyper says.
+    Plainly,
+    /// After a replaced answer: what still comes is to be read away.
+    Gently,
+    /// Nothing more is written; this long and so many bytes are left.
+    Lingering(Pin<Box<Sleep>>, usize),
+}
+
+impl<S, R> fmt::Debug for Bare<S, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bare").field("answers", &self.answers).finish_non_exhaustive()
+    }
+}
+
+impl<S, R> Bare<S, R>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    R: Fn(StatusCode, Known<'_>) -> Bytes + Unpin,
+{
+    /// Over `stream`. `replace` is told the status and what is known of the request; it gives the whole answer, with `connection: close` and without `date` (see
+    /// [`write_response`]). Each request's answer has to be announced to `answers`.
+    pub fn new(stream: S, answers: Answers, replace: R) -> Self {
+        let (instead, closing) = (Bytes::new(), Closing::Plainly);
+        Self { stream, replace, answers, seen: Seen::new(), instead, closing }
+    }
+
+    /// Takes note of what came.
+    fn came(&mut self, bytes: &[u8]) {
+        if self.answers.are_through() {
+            // Where nobody can say what of it belonged to the requests before, it begins anew: only a client
+            // that didn't wait for its answer can have sent more.
+            self.seen.pass(self.answers.take_begun());
+        }
+        self.seen.came(bytes);
+    }
+
+    /// Whether `bytes` are a bare answer; then another is on its way.
+    fn is_replaced(&mut self, bytes: &[u8]) -> bool {
+        if bytes.len() > LONGEST || !self.answers.are_through() {
+            return false;
+        }
+        let Some((status, date)) = bare(bytes) else { return false };
+        let known = self.seen.pass(self.answers.take_begun());
+        let (method, path) = if known { self.seen.request_line() } else { (None, None) };
+        let is_odd_url = known && self.seen.is_odd_url();
+        let answer = (self.replace)(status, Known { path, is_odd_url });
+        self.instead = dated(&answer, date, method == Some("HEAD"));
+        self.closing = Closing::Gently;
+        true
+    }
+
+    /// Writes what stands in place of a bare answer.
+    fn poll_instead(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        while !self.instead.is_empty() {
+            match ready!(Pin::new(&mut self.stream).poll_write(cx, &self.instead))? {
+                0 => return Poll::Ready(Err(std::io::ErrorKind::WriteZero.into())),
+                written => self.instead.advance(written),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Swallows `bytes`, if they are a bare answer, and begins to write the other one. To hyper they are
+    /// written; it flushes and closes next, and that waits for the rest.
+    fn poll_swallow(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<Option<usize>>> {
+        ready!(self.poll_instead(cx))?;
+        if !self.is_replaced(bytes) {
+            return Poll::Ready(Ok(None));
+        }
+        if let Poll::Ready(Err(error)) = self.poll_instead(cx) {
+            return Poll::Ready(Err(error));
+        }
+        Poll::Ready(Ok(Some(bytes.len())))
+    }
+}
+
+impl<S, R> AsyncRead for Bare<S, R>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    R: Fn(StatusCode, Known<'_>) -> Bytes + Unpin,
+{
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        self.came(&buf.filled()[before..]);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S, R> AsyncWrite for Bare<S, R>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    R: Fn(StatusCode, Known<'_>) -> Bytes + Unpin,
+{
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
+        match ready!(self.poll_swallow(cx, bytes))? {
+            Some(length) => Poll::Ready(Ok(length)),
+            None => Pin::new(&mut self.stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<Result<usize>> {
+        let mut filled = slices.iter().filter(|slice| !slice.is_empty());
+        // A bare answer is one piece.
+        let only = match (filled.next(), filled.next()) {
+            (Some(only), None) => &only[..],
+            _ => &[],
+        };
+        match ready!(self.poll_swallow(cx, only))? {
+            Some(length) => Poll::Ready(Ok(length)),
+            None => Pin::new(&mut self.stream).poll_write_vectored(cx, slices),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        ready!(self.poll_instead(cx))?;
+        // Hyper flushes only when it has nothing left to write.
+        self.answers.written();
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        ready!(self.poll_instead(cx))?;
+        let this = &mut *self;
+        if !matches!(this.closing, Closing::Lingering(..)) {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+        }
+        if matches!(this.closing, Closing::Gently) {
+            this.closing = Closing::Lingering(Box::pin(tokio::time::sleep(LINGER)), LINGER_BYTES);
+        }
+        if let Closing::Lingering(timer, left) = &mut this.closing {
+            ready!(poll_away(&mut this.stream, timer, left, cx));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Reads away what comes until the end, or the limits.
+fn poll_away<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    timer: &mut Pin<Box<Sleep>>,
+    left: &mut usize,
+    cx: &mut Context<'_>,
+) -> Poll<()> {
+    while *left > 0 && timer.as_mut().poll(cx).is_pending() {
+        let mut room = [0; 4096];
+        let mut room = ReadBuf::new(&mut room);
+        match ready!(Pin::new(&mut *stream).poll_read(cx, &mut room)) {
+            Ok(()) if !room.filled().is_empty() => *left = left.saturating_sub(room.filled().len()),
+            _ => break,
+        }
+    }
+    Poll::Ready(())
+}
+
+/// Status and date line, if `bytes` are an answer in hyper's bare form. After a request of HTTP/1.0 on the
+/// same connection it says so too, and leaves `connection` out.
+fn bare(bytes: &[u8]) -> Option<(StatusCode, &[u8])> {
+    let text = bytes.strip_prefix(b"HTTP/1.1 ").or_else(|| bytes.strip_prefix(b"HTTP/1.0 "))?;
+    let head = text.strip_suffix(b"\r\n\r\n")?;
+    let mut lines = head.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let status = match lines.next()? {
+        b"400 Bad Request" => StatusCode::BAD_REQUEST,
+        b"414 URI Too Long" => StatusCode::URI_TOO_LONG,
+        b"431 Request Header Fields Too Large" => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        _ => return None,
+    };
+    let (mut date, mut is_empty) = (&b""[..], false);
+    for line in lines {
+        match line {
+            b"connection: close" => {}
+            b"content-length: 0" => is_empty = true,
+            _ if line.starts_with(b"date: ") => date = line,
+            _ => return None,
+        }
+    }
+    is_empty.then_some((status, date))
+}
+
+/// `answer` with the line `date` after its status line; `headless` bodies are cut off, as HEAD has none.
+fn dated(answer: &Bytes, date: &[u8], is_head: bool) -> Bytes {
+    let end = |mark: &[u8]| answer.windows(mark.len()).position(|window| window == mark);
+    let line = end(b"\r\n").map_or(0, |at| at + 2);
+    let whole = match end(b"\r\n\r\n") {
+        Some(at) if is_head => &answer[..at + 4],
+        _ => answer,
+    };
+    let (status, rest) = whole.split_at(line);
+    match date {
+        b"" => [status, rest].concat().into(),
+        _ => [status, date, b"\r\n", rest].concat().into(),
+    }
+}
+
+/// `response` as HTTP/1.1 writes it, for [`Bare`]: the connection ends with it, and its date is hyper's.
+pub fn write_response(response: &Response<Bytes>) -> Bytes {
+    let status = response.status();
+    let mut head =
+        format!("HTTP/1.1 {} {}\r\n", status.as_u16(), status.canonical_reason().unwrap_or_default())
+            .into_bytes();
+    for (name, value) in response.headers() {
+        if ![CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, DATE].contains(name) {
+            head.extend_from_slice(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+        }
+    }
+    let length = response.body().len();
+    head.extend_from_slice(format!("content-length: {length}\r\nconnection: close\r\n\r\n").as_bytes());
+    [head.as_slice(), response.body()].concat().into()
+}
+
+#[cfg(test)]
+mod tests;

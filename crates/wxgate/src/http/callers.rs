@@ -46,7 +46,13 @@ impl Surface for Callers {
             outcome.end = End::Refused;
             outcome.words = why.zh.clone();
             let (path, english) = (request.uri().path(), wants_english(request.headers()));
-            let refused = Refused { status: StatusCode::BAD_REQUEST, path: Some(path), words: why, english };
+            let refused = Refused {
+                status: StatusCode::BAD_REQUEST,
+                path: Some(path),
+                is_odd_url: false,
+                words: why,
+                english,
+            };
             let mut answer = self.refuse(&refused, outcome.id);
             *answer.status_mut() = StatusCode::BAD_REQUEST;
             return whole(closing(answer));

@@ -224,7 +224,7 @@ fn answered(body: &serde_json::Value) -> Response<Body> {
 /// WeChat refuses URLs; for anything else the HTTP status tells that it was no request at all.
 pub fn refuse(refused: &Refused<'_>, id: RequestId) -> Response<Full<Bytes>> {
     let mut response = Refusal::malformed(refused).response(id, refused.english);
-    if !matches!(refused.status, StatusCode::URI_TOO_LONG) {
+    if !refused.is_odd_url && refused.status != StatusCode::URI_TOO_LONG {
         *response.status_mut() = refused.status;
     }
     response

@@ -25,7 +25,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::bare::{Bare, Exchange, Tracked, write_response};
+use super::bare::{Answers, Bare, Known, Tracked, write_response};
 use super::{Body, wants_english, whole};
 use crate::clock::Clock;
 use crate::limits::Limits;
@@ -65,6 +65,8 @@ pub struct Refused<'a> {
     pub status: StatusCode,
     /// Its path, as far as it can be known.
     pub path: Option<&'a str>,
+    /// Nothing is wrong but characters in its URL.
+    pub is_odd_url: bool,
     /// What is wrong and what to do.
     pub words: Words,
     /// In which language.
@@ -186,22 +188,23 @@ impl<S: Surface> Connections<S> {
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         peer: IpAddr,
     ) {
-        let exchange = Exchange::default();
+        let answers = Answers::default();
         let (this, refusing) = (self.clone(), self.clone());
-        let stream =
-            Bare::new(stream, exchange.clone(), move |status, path| refusing.bare(status, path, peer));
+        let stream = Bare::new(stream, answers.clone(), move |status, known: Known<'_>| {
+            refusing.bare(status, known, peer)
+        });
         let service = service_fn(move |request| {
-            let (this, exchange) = (this.clone(), exchange.clone());
+            let (this, open) = (this.clone(), answers.began());
             async move {
-                exchange.began();
                 let answer = this.answer(request, peer).await;
-                Ok::<_, std::convert::Infallible>(answer.map(|body| Tracked::new(body, exchange)))
+                Ok::<_, std::convert::Infallible>(answer.map(|body| Tracked::new(body, open)))
             }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.carrier.limits.head_time)
             .max_buf_size(self.carrier.limits.head)
+            .max_header_size(self.carrier.limits.head)
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
         // The connection first: a request that has arrived is answered before the end is announced.
@@ -238,7 +241,10 @@ impl<S: Surface> Connections<S> {
             recording.outcome.end = End::Broken;
             recording.outcome.words = words.zh.clone();
             let status = StatusCode::INTERNAL_SERVER_ERROR;
-            whole(self.surface.refuse(&Refused { status, path: Some(&path), words, english }, id))
+            whole(
+                self.surface
+                    .refuse(&Refused { status, path: Some(&path), is_odd_url: false, words, english }, id),
+            )
         });
         self.finish(&mut response, id);
         recording.status = response.status().as_u16();
@@ -246,7 +252,7 @@ impl<S: Surface> Connections<S> {
     }
 
     /// What hyper refuses by itself.
-    fn bare(&self, status: StatusCode, path: Option<&str>, peer: IpAddr) -> Bytes {
+    fn bare(&self, status: StatusCode, known: Known<'_>, peer: IpAddr) -> Bytes {
         let mut recording = self.begin(peer);
         let words = match status {
             StatusCode::URI_TOO_LONG => Words::new("请求地址太长", "the request's URL is too long"),
@@ -261,10 +267,13 @@ impl<S: Surface> Connections<S> {
         recording.outcome.end = End::Refused;
         recording.outcome.words = words.zh.clone();
         let id = recording.outcome.id;
-        let mut response = self.surface.refuse(&Refused { status, path, words, english: false }, id);
+        let mut response = self.surface.refuse(
+            &Refused { status, path: known.path, is_odd_url: known.is_odd_url, words, english: false },
+            id,
+        );
         self.finish(&mut response, id);
         recording.status = response.status().as_u16();
-        write_response(response)
+        write_response(&response.map(|body| body.into_inner().unwrap_or_default()))
     }
 
     fn finish<B>(&self, response: &mut Response<B>, id: RequestId) {

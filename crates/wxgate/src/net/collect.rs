@@ -124,7 +124,7 @@ impl Gathered {
 }
 
 /// An error and what lies under it, on one line.
-fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+pub fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

@@ -126,7 +126,13 @@ async fn every_request_leaves_one_line_with_all_that_is_known() {
     );
     ask(
         "a forged message",
-        send(Method::POST, callback("signature=planted&timestamp=1&nonce=2"), &[], String::from_utf8(push.body.clone()).unwrap()).await,
+        send(
+            Method::POST,
+            callback("signature=planted&timestamp=1&nonce=2"),
+            &[],
+            String::from_utf8(push.body.clone()).unwrap(),
+        )
+        .await,
         json!(["-", "-", "wxmsg", 403, 0]),
     );
     ask(

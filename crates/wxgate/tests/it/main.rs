@@ -16,6 +16,7 @@ mod egress;
 mod healing;
 mod import;
 mod lifecycle;
+mod logs;
 mod mirror;
 mod network;
 mod oauth;
