@@ -24,7 +24,7 @@ use crate::net::Client;
 use crate::registry::Registry;
 use crate::registry::routes::Route;
 use crate::rules::egress::Forbidden;
-use crate::store::{Attempt, Claimed, Store, StoreError};
+use crate::store::{Attempt, Claimed, Purge, Store, StoreError};
 use crate::tasks::Tasks;
 
 pub use send::Sent;
@@ -52,6 +52,7 @@ pub struct Deliveries(Arc<Inner>);
 struct Inner {
     registry: Registry,
     store: Store,
+    keys: Keys,
     client: Client,
     clock: Clock,
     tasks: Tasks,
@@ -94,8 +95,15 @@ pub fn lease(route: &Route) -> i64 {
 
 impl Deliveries {
     /// Requests go out by `client`, whose connector knows the egress rules.
-    pub fn new(registry: Registry, store: Store, client: Client, clock: Clock, tasks: Tasks) -> Self {
-        Self(Arc::new(Inner { registry, store, client, clock, tasks, working: Mutex::default() }))
+    pub fn new(
+        registry: Registry,
+        store: Store,
+        keys: Keys,
+        client: Client,
+        clock: Clock,
+        tasks: Tasks,
+    ) -> Self {
+        Self(Arc::new(Inner { registry, store, keys, client, clock, tasks, working: Mutex::default() }))
     }
 
     /// Forgets what is old, and gives up what has no route any more, until the stop begins.
@@ -161,9 +169,10 @@ impl Deliveries {
         }
         let before = |age: Duration| now - i64::try_from(age.as_millis()).unwrap_or(i64::MAX / 2);
         let (events, dead) = (before(retention.events), before(retention.dead_letters));
-        while self.0.store.purge(now, events, dead, PURGE).await? >= PURGE as usize
-            && !self.0.tasks.draining.is_cancelled()
-        {}
+        let mut next = Some(Purge::new(now, events, dead, PURGE));
+        while let Some(step) = next.take_if(|_| !self.0.tasks.draining.is_cancelled()) {
+            next = self.0.store.purge(step).await?.next;
+        }
         Ok(())
     }
 
@@ -266,16 +275,11 @@ impl Deliveries {
         claimed: &Claimed,
         answer: Option<oneshot::Sender<Option<Bytes>>>,
     ) {
-        let Inner { registry, store, client, clock, .. } = &*self.0;
+        let Inner { registry, store, keys, client, clock, .. } = &*self.0;
         let at = clock.now();
         let began = tokio::time::Instant::now();
         let app = registry.live().app(&claimed.appid).cloned();
-        let way = Way {
-            client,
-            keys: store.keys(),
-            app: app.as_deref().map(|app| &app.entry),
-            now: clock.now_secs(),
-        };
+        let way = Way { client, keys, app: app.as_deref().map(|app| &app.entry), now: clock.now_secs() };
         let sent = way.deliver(&route.entry, claimed, answer).await;
         let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let now = clock.now();
@@ -302,8 +306,7 @@ impl Deliveries {
         }
         let attempt = Attempt { at, status: sent.status, ms, error: sent.error };
         let mut pauses = RECORD_PAUSES.into_iter();
-        while let Err(error) = store.record(claimed.id, claimed.attempt, attempt.clone(), verdict, now).await
-        {
+        while let Err(error) = store.record(claimed, attempt.clone(), verdict, now).await {
             let Some(pause) = pauses.next() else {
                 tracing::error!(delivery = claimed.id, %error, "投递结果记不下来，这条消息会再投递一次");
                 break;

@@ -28,7 +28,7 @@ use crate::random::Random;
 use crate::registry::Registry;
 use crate::rules::egress::{Egress, Resolver};
 use crate::slots::SlotBook;
-use crate::store::Store;
+use crate::store::{self, Store};
 use crate::tasks::Tasks;
 use crate::tokens::Tokens;
 use crate::transport::Transport;
@@ -96,9 +96,9 @@ pub struct Running {
 pub async fn start(config: Config, clock: Clock, listeners: Listeners) -> anyhow::Result<Running> {
     let tasks = Tasks::default();
     let tls: Tls = Arc::new(ArcSwapOption::from(load_tls(&config)?));
-    let store = open_store(&config)?;
+    let (store, keys) = open_store(&config).await?;
     let transport = Transport::new(&config.wechat, clock.clone())?;
-    let slots = SlotBook::new(&store)?;
+    let slots = SlotBook::new(store.clone()).await?;
     let registry = Registry::new(&config, slots.clone());
     let tokens = Tokens::new(slots, store.clone(), transport.clone(), clock.clone(), tasks.clone());
     let upstream = Upstream::new(tokens.clone(), transport, clock.clone());
@@ -108,21 +108,31 @@ pub async fn start(config: Config, clock: Clock, listeners: Listeners) -> anyhow
         upstream.clone(),
         keeper.clone(),
         store.clone(),
+        keys.clone(),
         clock.clone(),
         tasks.clone(),
     );
-    let service =
-        Service::new(registry.clone(), upstream, keeper, store.clone(), clock.clone(), tasks.clone());
+    let service = Service::new(
+        registry.clone(),
+        upstream,
+        keeper,
+        store.clone(),
+        keys.clone(),
+        clock.clone(),
+        tasks.clone(),
+    );
     tasks.spawn(tokens.run(registry.clone()));
     // What an earlier process had taken on and not finished.
-    store.release_all(clock.now()).await?;
+    store.release_others(clock.now()).await?;
     // Targets of the file may be on this machine.
     let client = Client::guarded(Egress::new(listeners.addresses()?), Resolver::System, true)?;
-    let deliveries = Deliveries::new(registry.clone(), store.clone(), client, clock.clone(), tasks.clone());
+    let deliveries =
+        Deliveries::new(registry.clone(), store.clone(), keys.clone(), client, clock.clone(), tasks.clone());
     tasks.spawn(deliveries.clone().run());
     tasks.spawn(deliveries.clone().keep_house());
-    let inbox = Inbox::new(registry.clone(), store.clone(), deliveries, clock.clone(), tasks.clone());
-    let oauth = OAuth::new(&config, registry.clone(), store.clone(), clock.clone());
+    let inbox =
+        Inbox::new(registry.clone(), store.clone(), keys.clone(), deliveries, clock.clone(), tasks.clone());
+    let oauth = OAuth::new(&config, registry.clone(), store.clone(), keys, clock.clone());
     let public = Public::new(registry.clone(), Callbacks::new(inbox), oauth);
 
     let serve = |listener, tls: &Tls| (listener, tls.clone(), tasks.draining.clone());
@@ -147,13 +157,15 @@ pub async fn start(config: Config, clock: Clock, listeners: Listeners) -> anyhow
     Ok(Running { config, registry, store, tasks, tls, callers, admin, public })
 }
 
-fn open_store(config: &Config) -> anyhow::Result<Store> {
+async fn open_store(config: &Config) -> anyhow::Result<(Store, Keys)> {
     let path = &config.store.real_path();
     let (key, key_file) = (&config.store.master_key, config::Store::key_file(path));
-    Store::open(path, |may_make| match key {
+    let backend = store::open_backend(path, store::Bounds::default())?;
+    let keys = |may_make| match key {
         Some(key) => Keys::from_base64(key, Random::System),
         None => Keys::from_file(&key_file, may_make, Random::System),
-    })
+    };
+    Store::open(backend, &Random::System, keys).await
 }
 
 fn load_tls(config: &Config) -> anyhow::Result<Option<Arc<rustls::ServerConfig>>> {
@@ -223,10 +235,7 @@ impl Running {
             tracing::warn!(?grace, "到了 shutdown_grace 仍有请求未完成，强行结束");
             aborted.cancel();
         }
-        // On a thread of its own: a disk that hangs must not keep the process from ending.
-        let store = self.store.clone();
-        let closing = tokio::task::spawn_blocking(move || store.close());
-        if tokio::time::timeout(for_store, closing).await.is_err() {
+        if tokio::time::timeout(for_store, self.store.close()).await.is_err() {
             tracing::error!("数据库没有及时关闭（磁盘没有响应？）");
         }
     }

@@ -21,6 +21,7 @@ use wechat::message::Format;
 
 use crate::clock::Clock;
 use crate::delivery::{self, Deliveries};
+use crate::keys::Keys;
 use crate::registry::routes::Route;
 use crate::registry::{App, Live, Registry};
 use crate::store::{Accepted, Claimed, Kept, NewDelivery, NewEvent, Store, StoreError};
@@ -48,6 +49,7 @@ pub struct Inbox(Arc<Inner>);
 struct Inner {
     registry: Registry,
     store: Store,
+    keys: Keys,
     deliveries: Deliveries,
     clock: Clock,
     tasks: Tasks,
@@ -115,11 +117,19 @@ impl Incoming {
 
 impl Inbox {
     /// Composed from its parts.
-    pub fn new(registry: Registry, store: Store, deliveries: Deliveries, clock: Clock, tasks: Tasks) -> Self {
+    pub fn new(
+        registry: Registry,
+        store: Store,
+        keys: Keys,
+        deliveries: Deliveries,
+        clock: Clock,
+        tasks: Tasks,
+    ) -> Self {
         let unsigned = Semaphore::new(1);
         Self(Arc::new(Inner {
             registry,
             store,
+            keys,
             deliveries,
             clock,
             tasks,
@@ -131,13 +141,7 @@ impl Inbox {
     /// Looks at what came before the body: cheap, and enough to refuse most of what isn't WeChat's.
     /// `appid`: from the path.
     pub fn check(&self, query: &str, appid: Option<&str>) -> Result<Checked, Unanswered> {
-        verify::check(
-            self.0.registry.live().clone(),
-            query,
-            appid,
-            self.0.store.keys(),
-            self.0.clock.now_secs(),
-        )
+        verify::check(self.0.registry.live().clone(), query, appid, &self.0.keys, self.0.clock.now_secs())
     }
 
     /// Answers WeChat's check of a URL: the bare `echostr`.
@@ -169,7 +173,7 @@ impl Inbox {
         Ok(match reply {
             None => Answer { body: SUCCESS.to_vec(), content_type: "text/plain" },
             Some(reply) => Answer {
-                body: reply.seal(&verified.keys(), verified.format, self.0.store.keys()),
+                body: reply.seal(&verified.keys(), verified.format, &self.0.keys),
                 content_type: verified.format.content_type(),
             },
         })
@@ -194,6 +198,8 @@ impl Inbox {
             openid: message.from_user().into_owned(),
             msg_type: message.msg_type().into_owned(),
             event: message.event().into_owned(),
+            scene: message.scene().into_owned(),
+            msg_id: message.msg_id().into_owned(),
             create_time: message.create_time(),
             received_at: now,
             body: verified.body.clone(),
@@ -320,6 +326,7 @@ impl Inbox {
         let route = &incoming.routes[index];
         let claimed = Claimed {
             id: *deliveries.get(index)?,
+            round: 0,
             attempt: 1,
             event_id: event.id,
             event_name: event.name(),

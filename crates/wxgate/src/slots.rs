@@ -13,7 +13,7 @@ use wechat::answer::ApiError;
 pub(crate) use slot::Gate;
 pub use slot::{Kind, Slot, Token, Trouble};
 
-use crate::store::{Credential, Store};
+use crate::store::{Credential, SealedCredential, Store};
 use crate::transport::Lost;
 use policy::{Ageing, Failure};
 
@@ -84,16 +84,19 @@ pub struct SlotBook(Arc<Book>);
 #[derive(Debug)]
 struct Book {
     slots: Mutex<HashMap<Arc<str>, Slots>>,
-    kept: HashMap<(String, String), Credential>,
+    /// What the store kept and nobody has asked for yet, sealed.
+    kept: Mutex<HashMap<(String, String), SealedCredential>>,
+    store: Store,
     changed: Notify,
 }
 
 impl SlotBook {
     /// Takes up what the store kept, so that a restart fetches nothing.
-    pub fn new(store: &Store) -> anyhow::Result<Self> {
-        let kept = store.credentials()?;
+    pub async fn new(store: Store) -> anyhow::Result<Self> {
+        let kept = store.credentials().await?;
         let kept = kept.into_iter().map(|row| ((row.appid.clone(), row.kind.clone()), row)).collect();
-        Ok(Self(Arc::new(Book { slots: Mutex::default(), kept, changed: Notify::new() })))
+        let kept = Mutex::new(kept);
+        Ok(Self(Arc::new(Book { slots: Mutex::default(), kept, store, changed: Notify::new() })))
     }
 
     /// The slots of an app.
@@ -105,13 +108,23 @@ impl SlotBook {
         let appid: Arc<str> = entry.appid.as_str().into();
         let made = Slots(Kind::ALL.map(|kind| {
             let slot = Slot::new(appid.clone(), kind);
-            if let Some(row) = self.0.kept.get(&(entry.appid.clone(), kind.as_str().to_owned())) {
+            if let Some(row) = self.take_kept(&entry.appid, kind) {
                 slot.restore(row, ageing(entry, kind));
             }
             Arc::new(slot)
         }));
         slots.insert(appid, made.clone());
         made
+    }
+
+    /// What the store kept, opened now that somebody asks for it; once.
+    fn take_kept(&self, appid: &str, kind: Kind) -> Option<Credential> {
+        let key = (appid.to_owned(), kind.as_str().to_owned());
+        let sealed = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(&key)?;
+        let opened = self.0.store.open_credential(&sealed).inspect_err(|error| {
+            tracing::error!(appid, kind = kind.as_str(), %error, "存下的令牌打不开，重新获取");
+        });
+        opened.ok()
     }
 
     /// Something is to be looked at: a value is new, or the settings are.

@@ -19,7 +19,6 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use rand::RngExt as _;
 use rand::distr::Alphanumeric;
-use subtle::ConstantTimeEq as _;
 use url::{Url, form_urlencoded};
 
 use super::{AtWork, RequestId, wants_english};
@@ -27,9 +26,10 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::entries::AccountKind;
 use crate::http::service::PREFIX;
+use crate::keys::Keys;
 use crate::problem::{Code, Problem};
 use crate::registry::Registry;
-use crate::store::{Store, StoreError};
+use crate::store::{Binding, Bound, Store, StoreError};
 
 use cookie::{Jar, Login};
 
@@ -55,8 +55,6 @@ const STATE: usize = 32;
 const MAX_AT_WORK: usize = 1024;
 /// Answered states that are remembered at once, 100 bytes each: whoever makes codes up fills no disk.
 const MAX_REMEMBERED: usize = 500_000;
-/// Answers to states that share a gate wait for each other.
-const GATES: usize = 1024;
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]
@@ -66,13 +64,13 @@ pub struct OAuth(Arc<Inner>);
 struct Inner {
     registry: Registry,
     store: Store,
+    keys: Keys,
     clock: Clock,
     /// `https://open.weixin.qq.com`
     open_base: String,
     /// Where WeChat sends browsers back; needs `server.public_url`.
     callback: Option<Url>,
     at_work: AtomicUsize,
-    gates: Vec<tokio::sync::Mutex<()>>,
     /// When the states that this process remembers are forgotten, in order.
     remembered: Mutex<VecDeque<i64>>,
 }
@@ -85,7 +83,7 @@ struct Redirect {
 
 impl OAuth {
     /// Composed from its parts.
-    pub fn new(config: &Config, registry: Registry, store: Store, clock: Clock) -> Self {
+    pub fn new(config: &Config, registry: Registry, store: Store, keys: Keys, clock: Clock) -> Self {
         let callback = config.server.public_url.as_ref().map(|public| {
             let mut url = public.clone();
             url.set_path(&format!("{}{PREFIX}{CALLBACK}", public.path().trim_end_matches('/')));
@@ -96,11 +94,11 @@ impl OAuth {
         Self(Arc::new(Inner {
             registry,
             store,
+            keys,
             clock,
             open_base: config.wechat.open_base.as_str().trim_end_matches('/').to_owned(),
             callback,
             at_work: AtomicUsize::new(0),
-            gates: (0..GATES).map(|_| tokio::sync::Mutex::default()).collect(),
             remembered: Mutex::default(),
         }))
     }
@@ -184,7 +182,7 @@ impl OAuth {
             state: state.to_owned(),
             expires: self.0.clock.now() + LOGIN_MS,
         };
-        let cookie = Jar::new(self.0.store.keys(), callback).put(&own, &login);
+        let cookie = Jar::new(&self.0.keys, callback).put(&own, &login);
         let cookie = cookie.ok_or_else(|| {
             wrong(
                 "redirect_uri",
@@ -215,7 +213,7 @@ impl OAuth {
         if state.len() != STATE || !state.bytes().all(|b| b.is_ascii_alphanumeric()) {
             return Err(refused("the state is none of ours"));
         }
-        let jar = Jar::new(self.0.store.keys(), callback);
+        let jar = Jar::new(&self.0.keys, callback);
         let cookies = head.headers.get_all(COOKIE);
         let login = jar.take(state, &cookies).ok_or_else(|| refused("no cookie for the state"))?;
         let back = self.allowed(&login.appid, &login.back)?;
@@ -242,29 +240,23 @@ impl OAuth {
     /// Binds a state to the first code that comes with it: that code again is good for a while,
     /// another one never.
     async fn spend(&self, state: &str, code: &str, login: &Login) -> Result<(), Problem> {
-        let keys = self.0.store.keys();
+        let Inner { store, keys, clock, .. } = &*self.0;
         let key = keys.mac(&[b"oauth state", state.as_bytes()]);
         let digest = keys.mac(&[b"oauth code", state.as_bytes(), code.as_bytes()]);
-        let gate = usize::from(u16::from_be_bytes([key[0], key[1]])) % GATES;
-        let _gate = self.0.gates[gate].lock().await;
-        let now = self.0.clock.now();
-        if let Some(kept) = self.0.store.once_answer(key, now).await.map_err(|error| not_stored(&error))? {
-            let Some((first, until)) = kept.split_at_checked(digest.len()) else {
-                return Err(Problem::internal("a kept state is too short"));
-            };
-            let until = until.try_into().map_or(0, i64::from_be_bytes);
-            return match bool::from(first.ct_eq(&digest)) {
-                true if now < until => Ok(()),
-                true => Err(refused("the state was used over five minutes ago")),
-                false => Err(refused("the state came with another code before")),
-            };
+        let now = clock.now();
+        if let Some(bound) = store.bound(key, &digest, now).await.map_err(|error| not_stored(&error))? {
+            return again(bound, now);
         }
         self.in_time(login)?;
         // The login is over by then: the state can't come to life again.
         let forget = now + LOGIN_MS;
         self.make_room(now, forget)?;
-        let kept = [&digest[..], &(now + AGAIN_MS).to_be_bytes()].concat();
-        self.0.store.keep_once_answer(key, &kept, now, forget).await.map_err(|error| not_stored(&error))
+        let binding = Binding { key, digest, again_until: now + AGAIN_MS, expires_at: forget };
+        let bound = store.bind(binding, now).await.map_err(|error| not_stored(&error))?;
+        if bound != Bound::First {
+            self.leave_room(forget);
+        }
+        again(bound, now)
     }
 
     /// Counts one more state that is remembered until `forget`.
@@ -278,6 +270,24 @@ impl OAuth {
         }
         remembered.push_back(forget);
         Ok(())
+    }
+
+    /// Another answer to the same state was quicker, and is counted.
+    fn leave_room(&self, forget: i64) {
+        let mut remembered = self.0.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(index) = remembered.iter().rposition(|end| *end == forget) {
+            remembered.remove(index);
+        }
+    }
+}
+
+/// Whether a code may pass whose state is bound so.
+fn again(bound: Bound, now: i64) -> Result<(), Problem> {
+    match bound {
+        Bound::First => Ok(()),
+        Bound::Same { again_until } if now < again_until => Ok(()),
+        Bound::Same { .. } => Err(refused("the state was used over five minutes ago")),
+        Bound::Other => Err(refused("the state came with another code before")),
     }
 }
 

@@ -13,6 +13,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::keys::Keys;
 use crate::store::Store;
 
 const KEPT_MS: i64 = 5 * 60_000;
@@ -28,13 +29,14 @@ pub(in crate::http) struct Unfinished;
 #[derive(Clone, Debug)]
 pub(in crate::http) struct Once<E> {
     store: Store,
+    keys: Keys,
     clock: Clock,
     running: Arc<Running<E>>,
 }
 
 impl<E: Clone + From<Unfinished>> Once<E> {
-    pub(in crate::http) fn new(store: Store, clock: Clock) -> Self {
-        Self { store, clock, running: Arc::default() }
+    pub(in crate::http) fn new(store: Store, keys: Keys, clock: Clock) -> Self {
+        Self { store, keys, clock, running: Arc::default() }
     }
 
     /// The kept answer for `identity`, or what `work` gives. Call it from a task of its own: the
@@ -45,7 +47,7 @@ impl<E: Clone + From<Unfinished>> Once<E> {
         work: impl Future<Output = Outcome<E>>,
     ) -> Outcome<E> {
         let parts: Vec<&[u8]> = identity.iter().map(|part| part.as_bytes()).collect();
-        let key = self.store.keys().mac(&parts);
+        let key = self.keys.mac(&parts);
         let (done, receiver) = watch::channel(None);
         let first = match self.lock().entry(key) {
             Entry::Occupied(first) => Some(first.get().clone()),
@@ -87,10 +89,8 @@ impl<E: Clone + From<Unfinished>> Once<E> {
     }
 
     async fn keep(&self, key: Key, answer: &Value) {
-        let now = self.clock.now();
-        if let Err(error) =
-            self.store.keep_once_answer(key, answer.to_string().as_bytes(), now, now + KEPT_MS).await
-        {
+        let until = self.clock.now() + KEPT_MS;
+        if let Err(error) = self.store.keep_once_answer(key, answer.to_string().as_bytes(), until).await {
             tracing::error!(%error, "存不下一次性 code 的结果：本次照常返回，重复提交会被微信拒绝");
         }
     }

@@ -27,7 +27,7 @@ use super::once::Once;
 use super::{Body, RequestId, streamed, whole};
 use crate::admit::identify::{Denied, Gatekeeper, Shown, shown_key};
 use crate::clock::Clock;
-use crate::keys::TOKEN_PREFIX;
+use crate::keys::{Keys, TOKEN_PREFIX};
 use crate::net::{STALL, Upload};
 use crate::registry::callers::{Caller, Callers};
 use crate::registry::{App, Live, Registry};
@@ -59,7 +59,7 @@ struct Inner {
     registry: Registry,
     upstream: Upstream,
     gatekeeper: Gatekeeper,
-    store: Store,
+    keys: Keys,
     clock: Clock,
     tasks: Tasks,
     once: Once<sns::Unanswered>,
@@ -83,6 +83,7 @@ impl Proxy {
         upstream: Upstream,
         gatekeeper: Gatekeeper,
         store: Store,
+        keys: Keys,
         clock: Clock,
         tasks: Tasks,
     ) -> Self {
@@ -90,8 +91,8 @@ impl Proxy {
             registry,
             upstream,
             gatekeeper,
-            once: Once::new(store.clone(), clock.clone()),
-            store,
+            once: Once::new(store, keys.clone(), clock.clone()),
+            keys,
             clock,
             tasks,
             open: sns::OpenRates::default(),
@@ -188,7 +189,7 @@ impl Proxy {
         callers: &Callers,
     ) -> Result<(Arc<Caller>, String), Refusal> {
         let keeper = &self.0.gatekeeper;
-        let grant = self.0.store.keys().granted(token, self.0.clock.now());
+        let grant = self.0.keys.granted(token, self.0.clock.now());
         let grant = grant.ok_or_else(Refusal::dead_token)?;
         let (caller, keyless) = callers.by_holder(&grant.holder).ok_or_else(Refusal::dead_token)?;
         match shown_key(&head.headers) {
@@ -219,7 +220,7 @@ impl Proxy {
     fn refuse_credentials(&self, target: &Target<'_>, callers: &Callers) -> Result<(), Refusal> {
         let is_key = |value: &str| crate::entries::is_key(value) && callers.by_key(value).is_some();
         let is_token = |name: &str, value: &str| {
-            let is_held = || self.0.store.keys().granted(value, self.0.clock.now()).is_some();
+            let is_held = || self.0.keys.granted(value, self.0.clock.now()).is_some();
             name != "access_token" && value.starts_with(TOKEN_PREFIX) && is_held()
         };
         match target.values().any(|(name, value)| is_key(&value) || is_token(&name, &value)) {

@@ -27,6 +27,7 @@ use crate::admit::identify::{self, Gatekeeper};
 use crate::clock::Clock;
 use crate::http::once::{Once, Unfinished};
 use crate::http::{AtWork, RequestId, Unread, wants_english};
+use crate::keys::Keys;
 use crate::problem::{Code, Problem};
 use crate::registry::callers::Caller;
 use crate::registry::{App, Registry};
@@ -94,6 +95,7 @@ impl Service {
         upstream: Upstream,
         gatekeeper: Gatekeeper,
         store: Store,
+        keys: Keys,
         clock: Clock,
         tasks: Tasks,
     ) -> Self {
@@ -101,7 +103,7 @@ impl Service {
             registry,
             upstream,
             gatekeeper,
-            once: Once::new(store, clock.clone()),
+            once: Once::new(store, keys, clock.clone()),
             clock,
             tasks,
             at_work: AtomicUsize::new(0),

@@ -141,13 +141,10 @@ impl Slot {
     }
 
     /// Takes up what the store kept.
-    pub(crate) fn restore(&self, row: &Credential, ageing: Ageing) {
-        let Ok(value) = String::from_utf8(row.value.clone()) else {
-            return;
-        };
+    pub(crate) fn restore(&self, row: Credential, ageing: Ageing) {
         self.notes().history = serde_json::from_str(&row.history).unwrap_or_default();
         self.current.store(Some(Arc::new(Token {
-            value: value.into(),
+            value: row.value,
             version: row.version,
             fetched_at: row.fetched_at,
             expires_at: row.expires_at,
@@ -266,7 +263,7 @@ impl Slot {
             appid: self.appid.to_string(),
             kind: self.kind.as_str().to_owned(),
             version: token.version,
-            value: token.expose().as_bytes().to_vec(),
+            value: token.value.clone(),
             fetched_at: token.fetched_at,
             expires_at: token.expires_at,
             history: serde_json::to_string(&notes.history).unwrap_or_default(),

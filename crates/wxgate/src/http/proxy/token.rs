@@ -67,7 +67,7 @@ impl Proxy {
         if identity.app.entry.kind == crate::entries::AccountKind::Open {
             return Err(Failure::Token(crate::slots::TokenError::None).into());
         }
-        let token = self.0.store.keys().issue(&Grant { holder, appid }, self.0.clock.now());
+        let token = self.0.keys.issue(&Grant { holder, appid }, self.0.clock.now());
         Ok(json_answer(&json!({"access_token": token, "expires_in": EXPIRES_IN})))
     }
 
