@@ -142,7 +142,7 @@ select (instr('123456789ABCDEF', substr(hex(key), 3, 1)) << 28)
      | (instr('123456789ABCDEF', substr(hex(key), 9, 1)) << 4)
      | instr('123456789ABCDEF', substr(hex(key), 10, 1)),
        digest, event_id, expires_at, answer
-from seen where substr(key, 1, 1) = x'6d';
+from seen where substr(key, 1, 1) = x'6d' and event_id is not null;
 insert into seen_sig (key, digest, expires_at)
 select substr(key, 2), digest, expires_at from seen where substr(key, 1, 1) = x'73';
 drop table seen;
@@ -183,15 +183,19 @@ create table attempts (
     primary key (delivery_id, round, n)
 ) without rowid;
 
-create table places (old integer primary key, id integer not null);
+-- Where each delivery stands among those of its message, and how many attempts it has: those that came late were
+-- written down without being counted.
+create table places (old integer primary key, id integer not null, attempts integer not null);
 insert into places
-select id, event_id * 65536 + row_number() over (partition by event_id order by id) - 1 from old_deliveries;
+select id, event_id * 65536 + row_number() over (partition by event_id order by id) - 1,
+       max(attempts, ifnull((select max(n) from old_attempts where delivery_id = old_deliveries.id), 0))
+from old_deliveries;
 -- Nobody is 0: what an earlier process had taken on is given back at the start.
 insert into due (id, route, due_at, attempts, owner, leased_until)
-select places.id, route, next_at, attempts, iif(leased, 0, null), iif(leased, next_at, null)
+select places.id, route, next_at, places.attempts, iif(leased, 0, null), iif(leased, next_at, null)
 from old_deliveries join places on places.old = old_deliveries.id where status = 'pending';
 insert into deliveries (id, round, route, status, attempts, done_at)
-select places.id, 0, route, iif(status = 'dead', 2, 1), attempts, ifnull(done_at, next_at)
+select places.id, 0, route, iif(status = 'dead', 2, 1), places.attempts, ifnull(done_at, next_at)
 from old_deliveries join places on places.old = old_deliveries.id where status <> 'pending';
 insert into attempts (delivery_id, round, n, at, status, ms, error)
 select places.id, 0, n, at, status, ms, error

@@ -31,6 +31,17 @@ pub(super) const CLAIM: &str = "
         select id from due where route = ?1 and due_at <= ?2 order by due_at limit ?5)
     returning id, round, attempts";
 pub(super) const NEXT: &str = "select due_at from due where route = ?1 order by due_at limit 1";
+pub(super) const RELEASE_OTHERS: &str = "
+    update due indexed by due_owner set due_at = ?2, owner = null, leased_until = null
+    where owner is not null and owner <> ?1";
+/// From one route to the next through the index: a distinct would read every row.
+pub(super) const WAITING_ROUTES: &str = "
+    with recursive names (name) as (
+        select min(route) from due
+        union all
+        select (select min(route) from due where route > name) from names where name is not null)
+    select name from names where name is not null";
+pub(super) const OF_ROUTE: &str = "select id, round, attempts from due where route = ?1 order by id limit ?2";
 
 pub(super) fn claim(
     tx: &Transaction<'_>,
@@ -165,27 +176,13 @@ pub(super) fn release(tx: &Transaction<'_>, delivery: i64, owner: i32, now: i64)
     .map(drop)
 }
 
-pub(super) const RELEASE_OTHERS: &str = "
-    update due indexed by due_owner set due_at = ?2, owner = null, leased_until = null
-    where owner is not null and owner <> ?1";
-
 pub(super) fn release_others(tx: &Transaction<'_>, owner: i32, now: i64) -> rusqlite::Result<()> {
     tx.execute(RELEASE_OTHERS, params![owner, now]).map(drop)
 }
 
-/// From one route to the next through the index: a distinct would read every row.
-pub(super) const WAITING_ROUTES: &str = "
-    with recursive names (name) as (
-        select min(route) from due
-        union all
-        select (select min(route) from due where route > name) from names where name is not null)
-    select name from names where name is not null";
-
 pub(super) fn waiting_routes(db: &Connection) -> rusqlite::Result<Vec<String>> {
     db.prepare_cached(WAITING_ROUTES)?.query_map([], |row| row.get(0))?.collect()
 }
-
-pub(super) const OF_ROUTE: &str = "select id, round, attempts from due where route = ?1 order by id limit ?2";
 
 pub(super) fn bury(tx: &Transaction<'_>, route: &str, now: i64, limit: u32) -> rusqlite::Result<usize> {
     let waiting: Vec<Due> = tx

@@ -240,6 +240,20 @@ async fn deliveries_stand_where_they_stood() {
 }
 
 #[tokio::test]
+async fn an_attempt_that_was_not_counted_keeps_its_number() {
+    let old = Old::new();
+    let event = old.event("a", CREATED, &[("r", "pending", NOW, false, 2)]);
+    // The outcome of the first came after that of the second.
+    old.db.execute("update deliveries set attempts = 1", []).unwrap();
+    let (store, ..) = old.taken_up().await;
+    let claimed = store.claim("r", NOW, 9, NOW + WHILE).await.unwrap().0.remove(0);
+    assert_eq!(claimed.attempt, 3);
+    let attempt = Attempt { at: NOW, status: 503, ms: 1, error: String::new() };
+    Store::record(&store, &claimed, attempt, Verdict::Dead, NOW).await.unwrap();
+    assert_eq!(shown(&of_event(&store, event).await[0]), ("r", Status::Dead, None, vec![501, 502, 503]));
+}
+
+#[tokio::test]
 async fn what_was_seen_is_still_seen() {
     let old = Old::new();
     let odd = [0, 1, 9, 0x0a0b_0c0d, CREATED, 0x89ab_cdef, u32::MAX];
