@@ -26,7 +26,7 @@ use crate::parts::Parts;
 use crate::random::Random;
 use crate::registry::routes::Route;
 use crate::rules::egress::Forbidden;
-use crate::store::{Attempt, Claimed, Fate, StoreError};
+use crate::store::{Attempt, Claimed, Fate, Purge, StoreError};
 
 pub use send::Sent;
 
@@ -163,9 +163,10 @@ impl Deliveries {
         }
         let before = |age: Duration| now - i64::try_from(age.as_millis()).unwrap_or(i64::MAX / 2);
         let (events, dead) = (before(retention.events), before(retention.dead_letters));
-        while self.0.parts.store.purge(now, events, dead, PURGE).await? >= PURGE as usize
-            && !self.0.parts.tasks.draining.is_cancelled()
-        {}
+        let mut next = Some(Purge::new(now, events, dead, PURGE));
+        while let Some(step) = next.take_if(|_| !self.0.parts.tasks.draining.is_cancelled()) {
+            next = self.0.parts.store.purge(step).await?.next;
+        }
         Ok(())
     }
 
@@ -291,7 +292,7 @@ impl Deliveries {
         let Parts { store, clock, .. } = &self.0.parts;
         let now = clock.now();
         let mut pauses = RECORD_PAUSES.into_iter();
-        while let Err(error) = store.record(claimed.id, claimed.attempt, attempt.clone(), fate, now).await {
+        while let Err(error) = store.record(claimed, attempt.clone(), fate, now).await {
             let Some(pause) = pauses.next() else {
                 tracing::error!(delivery = claimed.id, %error, "投递结果记不下来，这条消息会再投递一次");
                 return;

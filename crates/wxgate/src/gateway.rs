@@ -10,6 +10,7 @@ use arc_swap::ArcSwapOption;
 use tokio::net::TcpListener;
 
 use crate::admit::Door;
+use crate::bookkeeping;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::delivery::Deliveries;
@@ -34,7 +35,7 @@ use crate::registry::usage::UsageBook;
 use crate::rooms::Rooms;
 use crate::rules::egress::{Egress, Resolver};
 use crate::slots::SlotBook;
-use crate::store::Store;
+use crate::store::{self, Backend, Store};
 use crate::tasks::Tasks;
 use crate::tokens::Tokens;
 use crate::transport::Transport;
@@ -52,12 +53,20 @@ pub struct World {
     pub resolver: Resolver,
     /// Every bound.
     pub limits: Limits,
+    /// What the store stands on; `None`: what the configuration names.
+    pub(crate) backend: Option<Arc<dyn Backend>>,
 }
 
 impl From<Clock> for World {
     /// The machine's, but for the clock.
     fn from(clock: Clock) -> Self {
-        Self { clock, random: Random::System, resolver: Resolver::System, limits: Limits::default() }
+        Self {
+            clock,
+            random: Random::System,
+            resolver: Resolver::System,
+            limits: Limits::default(),
+            backend: None,
+        }
     }
 }
 
@@ -119,11 +128,15 @@ pub struct Running {
 
 /// Starts a gateway.
 pub async fn start(config: Config, world: impl Into<World>, listeners: Listeners) -> anyhow::Result<Running> {
-    let World { clock, random, resolver, limits } = world.into();
+    let World { clock, random, resolver, limits, backend } = world.into();
     let limits = Arc::new(limits);
     let tls: Tls = Arc::new(ArcSwapOption::from(load_tls(&config)?));
-    let (store, keys) = open_store(&config, &random)?;
-    let slots = SlotBook::new(&store, random.clone())?;
+    let backend = match backend {
+        Some(backend) => backend,
+        None => store::open_backend(&config.store.real_path(), *limits)?,
+    };
+    let (store, keys) = open_store(&config, backend, &random).await?;
+    let slots = SlotBook::new(store.clone(), random.clone()).await?;
     let registry = Registry::new(&config, slots.clone(), UsageBook::new(limits.counted_paths));
     let tasks = Tasks::default();
     let parts = Parts { registry, store, keys, clock, random, tasks, limits };
@@ -136,7 +149,9 @@ pub async fn start(config: Config, world: impl Into<World>, listeners: Listeners
     let client = Client::guarded(Egress::new(listeners.addresses()?), resolver, true, &parts.limits)?;
     let deliveries = Deliveries::new(parts.clone(), client);
     // What an earlier process had taken on and not finished.
-    parts.store.release_all(parts.clock.now()).await?;
+    parts.store.release_others(parts.clock.now()).await?;
+    bookkeeping::restore(&parts).await?;
+    parts.tasks.spawn(bookkeeping::run(parts.clone()));
     parts.tasks.spawn(deliveries.clone().run());
     parts.tasks.spawn(deliveries.clone().keep_house());
     let inbox = Inbox::new(parts.clone(), deliveries);
@@ -177,15 +192,17 @@ fn serve(
     Ok(Running { config, parts, tls, callers, admin, public })
 }
 
-fn open_store(config: &Config, random: &Random) -> anyhow::Result<(Store, Keys)> {
-    let path = &config.store.real_path();
-    let (key, key_file) = (&config.store.master_key, config::Store::key_file(path));
-    let store = Store::open(path, |may_make| match key {
+async fn open_store(
+    config: &Config,
+    backend: Arc<dyn Backend>,
+    random: &Random,
+) -> anyhow::Result<(Store, Keys)> {
+    let key_file = config::Store::key_file(&config.store.real_path());
+    let keys = |may_make| match &config.store.master_key {
         Some(key) => Keys::from_base64(key, random.clone()),
         None => Keys::from_file(&key_file, may_make, random.clone()),
-    })?;
-    let keys = store.keys().clone();
-    Ok((store, keys))
+    };
+    Store::open(backend, random, keys).await
 }
 
 fn load_tls(config: &Config) -> anyhow::Result<Option<Arc<rustls::ServerConfig>>> {
@@ -255,9 +272,11 @@ impl Running {
             tracing::warn!(?grace, "到了 shutdown_grace 仍有请求未完成，强行结束");
             aborted.cancel();
         }
-        // On a thread of its own: a disk that hangs must not keep the process from ending.
-        let store = self.parts.store.clone();
-        let closing = tokio::task::spawn_blocking(move || store.close());
+        let closing = async {
+            bookkeeping::flush(&self.parts).await;
+            self.parts.store.close().await;
+        };
+        // A disk that hangs must not keep the process from ending.
         if tokio::time::timeout(for_store, closing).await.is_err() {
             tracing::error!("数据库没有及时关闭（磁盘没有响应？）");
         }

@@ -202,6 +202,8 @@ impl Inbox {
             openid: message.from_user().into_owned(),
             msg_type: message.msg_type().into_owned(),
             event: message.event().into_owned(),
+            scene: message.scene().into_owned(),
+            msg_id: message.msg_id().into_owned(),
             create_time: message.create_time(),
             received_at: now,
             body: verified.body.clone(),
@@ -314,6 +316,7 @@ impl Inbox {
         let route = &incoming.routes[index];
         let claimed = Claimed {
             id: *deliveries.get(index)?,
+            round: 0,
             attempt: 1,
             event_id: event.id,
             event_name: event.name(),

@@ -3,6 +3,7 @@
 //! How the modules stand to each other, and what must always hold, is in ARCHITECTURE.md.
 
 pub mod admit;
+mod bookkeeping;
 pub mod cli;
 pub mod clock;
 pub mod config;

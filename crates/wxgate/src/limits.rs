@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 /// What a gateway takes, holds and waits for at most.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Connections of one listener; more wait in the kernel's queue.
     pub connections: usize,
@@ -58,8 +58,12 @@ pub struct Limits {
     pub reply: usize,
     /// Writes that wait for the store.
     pub writes: usize,
+    /// Writes in one commit.
+    pub group: usize,
     /// To the end of a commit, for whoever waits for it.
     pub commit_time: Duration,
+    /// To the proof that the store takes writes: whoever asks for health has little time.
+    pub ping_time: Duration,
     /// Lists for people that are asked for at once.
     pub lists: usize,
     /// To the end of a list.
@@ -105,7 +109,9 @@ impl Default for Limits {
             callback_body_time: Duration::from_millis(3500),
             reply: 64 << 10,
             writes: 1024,
+            group: 256,
             commit_time: Duration::from_secs(8),
+            ping_time: Duration::from_secs(2),
             lists: 8,
             list_time: Duration::from_secs(2),
             log_lines: 8192,
@@ -156,7 +162,9 @@ impl Limits {
             ("callback_body_time", time(self.callback_body_time)),
             ("reply", size(self.reply)),
             ("writes", count(self.writes)),
+            ("group", count(self.group)),
             ("commit_time", time(self.commit_time)),
+            ("ping_time", time(self.ping_time)),
             ("lists", count(self.lists)),
             ("list_time", time(self.list_time)),
             ("log_lines", count(self.log_lines)),

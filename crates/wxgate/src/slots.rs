@@ -15,7 +15,7 @@ pub(crate) use slot::Gate;
 pub use slot::{CredentialKind, Found, Slot, Token, Trouble};
 
 use crate::random::Random;
-use crate::store::{Credential, Store};
+use crate::store::{SealedCredential, Store};
 use crate::transport::Lost;
 use policy::{Ageing, Rest};
 
@@ -81,17 +81,20 @@ pub struct SlotBook(Arc<Book>);
 #[derive(Debug)]
 struct Book {
     slots: Mutex<HashMap<Arc<str>, Slots>>,
-    kept: HashMap<(String, String), Credential>,
+    /// What the store kept and nobody has asked for yet, sealed.
+    kept: Mutex<HashMap<(String, String), SealedCredential>>,
+    store: Store,
     changed: Notify,
     random: Random,
 }
 
 impl SlotBook {
     /// Takes up what the store kept, so that a restart fetches nothing.
-    pub fn new(store: &Store, random: Random) -> anyhow::Result<Self> {
-        let kept = store.credentials()?;
+    pub async fn new(store: Store, random: Random) -> anyhow::Result<Self> {
+        let kept = store.credentials().await?;
         let kept = kept.into_iter().map(|row| ((row.appid.clone(), row.kind.clone()), row)).collect();
-        Ok(Self(Arc::new(Book { slots: Mutex::default(), kept, changed: Notify::new(), random })))
+        let (kept, slots) = (Mutex::new(kept), Mutex::default());
+        Ok(Self(Arc::new(Book { slots, kept, store, changed: Notify::new(), random })))
     }
 
     /// The slots of an app.
@@ -103,13 +106,25 @@ impl SlotBook {
         let appid: Arc<str> = entry.appid.as_str().into();
         let made = Slots(CredentialKind::ALL.map(|kind| {
             let slot = Slot::new(appid.clone(), kind, self.0.random.clone());
-            if let Some(row) = self.0.kept.get(&(entry.appid.clone(), kind.as_str().to_owned())) {
-                slot.restore(row, ageing(entry, kind));
-            }
+            self.restore(&slot, ageing(entry, kind));
             Arc::new(slot)
         }));
         slots.insert(appid, made.clone());
         made
+    }
+
+    /// Gives a slot what the store kept for it, opened now that somebody asks; once.
+    fn restore(&self, slot: &Slot, ageing: Ageing) {
+        let key = (slot.appid.to_string(), slot.kind.as_str().to_owned());
+        let sealed = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+        let Some(sealed) = sealed else { return };
+        match self.0.store.open_credential(&sealed) {
+            Ok(row) => slot.restore(row, ageing),
+            Err(error) => {
+                tracing::error!(appid = key.0, kind = key.1, %error, "存下的令牌打不开，重新获取");
+                slot.lost(sealed.version);
+            }
+        }
     }
 
     /// Something is to be looked at: a value is new, or the settings are.

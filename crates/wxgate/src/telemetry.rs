@@ -19,9 +19,8 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer, Registry, fmt};
 
 use crate::config::{Log, LogFormat};
+use crate::limits::Limits;
 
-/// So many lines wait to be written; further ones are lost.
-const QUEUE: usize = 8192;
 /// At the end of the process the queue gets this long to empty.
 const PATIENCE: Duration = Duration::from_secs(1);
 const STEP: Duration = Duration::from_millis(5);
@@ -36,7 +35,7 @@ pub fn start(log: Log) -> Guard {
             tracing::warn!(lost, "日志有丢失：标准错误的读取方停顿过，或者读得太慢；请求不受影响");
         });
     };
-    let (lines, guard) = queue(std::io::stderr(), tell, QUEUE);
+    let (lines, guard) = queue(std::io::stderr(), tell, Limits::default().log_lines);
     // Only a test that starts twice in one process meets the error.
     if tracing_subscriber::registry().with(layer(log, lines)).try_init().is_ok() {
         std::panic::set_hook(Box::new(log_panic));

@@ -146,6 +146,7 @@ async fn send(config: &Config, app: &AppEntry, routes: &[&RouteEntry], xml: Stri
     };
     let claimed = Claimed {
         id: 0,
+        round: 0,
         attempt: 1,
         event_id: 0,
         event_name: format!("evt_test_{:016x}", Random::System.number()),

@@ -16,7 +16,6 @@ use http::header::{COOKIE, LOCATION, SET_COOKIE};
 use http::{HeaderValue, Method, Request, Response, StatusCode, request};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use subtle::ConstantTimeEq as _;
 use url::{Url, form_urlencoded};
 use wechat::catalog::{OAUTH_AUTHORIZE, QRCONNECT};
 
@@ -28,7 +27,7 @@ use crate::outcome::{Outcome, RequestId};
 use crate::parts::Parts;
 use crate::problem::{Code, Problem};
 use crate::rooms::{Room, Rooms};
-use crate::store::StoreError;
+use crate::store::{Binding, Bound, StoreError};
 use crate::text;
 
 use cookie::{Jar, Login};
@@ -51,8 +50,6 @@ const MAX_STATE: usize = 1 << 10;
 const MAX_CODE: usize = 512;
 /// Characters of the state that WeChat is given.
 const STATE: usize = 32;
-/// Answers to states that share a gate wait for each other.
-const GATES: usize = 1024;
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]
@@ -66,7 +63,6 @@ struct Inner {
     open_base: String,
     /// Where WeChat sends browsers back; needs `server.public_url`.
     callback: Option<Url>,
-    gates: Vec<tokio::sync::Mutex<()>>,
     /// When the states that this process remembers are forgotten, in order.
     remembered: Mutex<VecDeque<i64>>,
 }
@@ -100,7 +96,6 @@ impl OAuth {
             rooms,
             open_base: config.wechat.open_base.as_str().trim_end_matches('/').to_owned(),
             callback,
-            gates: (0..GATES).map(|_| tokio::sync::Mutex::default()).collect(),
             remembered: Mutex::default(),
         }))
     }
@@ -255,28 +250,21 @@ impl OAuth {
         let keys = &self.0.parts.keys;
         let key = keys.mac(&[b"oauth state", state.as_bytes()]);
         let digest = keys.mac(&[b"oauth code", state.as_bytes(), code.as_bytes()]);
-        let gate = usize::from(u16::from_be_bytes([key[0], key[1]])) % GATES;
-        let _gate = self.0.gates[gate].lock().await;
-        let now = self.0.parts.clock.now();
-        if let Some(kept) =
-            self.0.parts.store.once_answer(key, now).await.map_err(|error| not_stored(&error))?
-        {
-            let Some((first, until)) = kept.split_at_checked(digest.len()) else {
-                return Err(Problem::internal("a kept state is too short"));
-            };
-            let until = until.try_into().map_or(0, i64::from_be_bytes);
-            return match bool::from(first.ct_eq(&digest)) {
-                true if now < until => Ok(()),
-                true => Err(refused("the state was used over five minutes ago")),
-                false => Err(refused("the state came with another code before")),
-            };
+        let Parts { store, clock, .. } = &self.0.parts;
+        let now = clock.now();
+        if let Some(bound) = store.bound(key, &digest, now).await.map_err(|error| not_stored(&error))? {
+            return again(bound, now);
         }
         self.in_time(login)?;
         // The login is over by then: the state can't come to life again.
         let forget = now + LOGIN_MS;
         self.make_room(now, forget)?;
-        let kept = [&digest[..], &(now + AGAIN_MS).to_be_bytes()].concat();
-        self.0.parts.store.keep_once_answer(key, &kept, now, forget).await.map_err(|error| not_stored(&error))
+        let binding = Binding { key, digest, again_until: now + AGAIN_MS, expires_at: forget };
+        let bound = store.bind(binding, now).await.map_err(|error| not_stored(&error))?;
+        if bound != Bound::First {
+            self.leave_room(forget);
+        }
+        again(bound, now)
     }
 
     /// Counts one more state that is remembered until `forget`.
@@ -290,6 +278,24 @@ impl OAuth {
         }
         remembered.push_back(forget);
         Ok(())
+    }
+
+    /// Another answer to the same state was quicker, and is counted.
+    fn leave_room(&self, forget: i64) {
+        let mut remembered = self.0.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(index) = remembered.iter().rposition(|end| *end == forget) {
+            remembered.remove(index);
+        }
+    }
+}
+
+/// Whether a code may pass whose state is bound so.
+fn again(bound: Bound, now: i64) -> Result<(), Problem> {
+    match bound {
+        Bound::First => Ok(()),
+        Bound::Same { again_until } if now < again_until => Ok(()),
+        Bound::Same { .. } => Err(refused("the state was used over five minutes ago")),
+        Bound::Other => Err(refused("the state came with another code before")),
     }
 }
 

@@ -75,10 +75,8 @@ impl<E: Clone + From<Unfinished>> Once<E> {
     }
 
     async fn keep(&self, key: Key, answer: &Value) {
-        let now = self.clock.now();
-        if let Err(error) =
-            self.store.keep_once_answer(key, answer.to_string().as_bytes(), now, now + KEPT_MS).await
-        {
+        let until = self.clock.now() + KEPT_MS;
+        if let Err(error) = self.store.keep_once_answer(key, answer.to_string().as_bytes(), until).await {
             tracing::error!(%error, "存不下一次性 code 的结果：本次照常返回，重复提交会被微信拒绝");
         }
     }

@@ -168,7 +168,9 @@ impl Proxy {
     fn is_plain_path(&self, path: &str) -> bool {
         let is_word = |segment: &str| {
             segment.len() <= 32
-                && segment.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-'))
+                && segment
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-'))
                 && !self.0.door.is_key(segment)
         };
         path.len() <= 100 && path.split('/').all(is_word)

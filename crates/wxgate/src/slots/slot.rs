@@ -86,6 +86,8 @@ struct Notes {
     answer: Option<(i64, Found)>,
     trouble: Option<Trouble>,
     superseded_at: Option<i64>,
+    /// Of the kept value that couldn't be opened, or 0: the next one counts on from it, so that the store takes it.
+    lost_version: i64,
 }
 
 /// What came of asking why a token was refused.
@@ -145,19 +147,21 @@ impl Slot {
     }
 
     /// Takes up what the store kept.
-    pub(crate) fn restore(&self, row: &Credential, ageing: Ageing) {
-        let Ok(value) = String::from_utf8(row.value.clone()) else {
-            return;
-        };
+    pub(crate) fn restore(&self, row: Credential, ageing: Ageing) {
         self.notes().history = serde_json::from_str(&row.history).unwrap_or_default();
         self.current.store(Some(Arc::new(Token {
-            value: value.into(),
+            value: row.value,
             version: row.version,
             fetched_at: row.fetched_at,
             expires_at: row.expires_at,
             refresh_at: policy::refresh_at(ageing, row.fetched_at, row.expires_at, &self.random),
             reported: Arc::default(),
         })));
+    }
+
+    /// What the store kept couldn't be opened.
+    pub(crate) fn lost(&self, version: i64) {
+        self.notes().lost_version = version;
     }
 
     /// The value, if it lives at `now`.
@@ -304,7 +308,7 @@ impl Slot {
             version: match (same, &before) {
                 (Some(token), _) => token.version,
                 (None, Some(token)) => token.version + 1,
-                (None, None) => 1,
+                (None, None) => self.notes().lost_version + 1,
             },
             fetched_at: same.map_or(now, |token| token.fetched_at),
             expires_at,
@@ -323,7 +327,7 @@ impl Slot {
             appid: self.appid.to_string(),
             kind: self.kind.as_str().to_owned(),
             version: token.version,
-            value: token.expose().as_bytes().to_vec(),
+            value: token.value.clone(),
             fetched_at: token.fetched_at,
             expires_at: token.expires_at,
             history: serde_json::to_string(&self.notes().history).unwrap_or_default(),

@@ -158,7 +158,8 @@ async fn every_request_leaves_one_line_with_all_that_is_known() {
         send(Method::GET, admin_url("/api/v1/events"), &[("authorization", &bearer)], String::new()).await,
         json!(["-", "-", "/api/v1/events", 401, 0]),
     );
-    let ids: Vec<&str> = asked.iter().map(|asked| asked.reply.headers["x-request-id"].to_str().unwrap()).collect();
+    let ids: Vec<&str> =
+        asked.iter().map(|asked| asked.reply.headers["x-request-id"].to_str().unwrap()).collect();
     // The log is written beside the requests.
     for _ in 0..500 {
         let lines = lines(dir.path());

@@ -1,0 +1,53 @@
+//! Brings the callers' counters to the store, so that a restart forgets nothing of them and a crash ten seconds at most.
+
+use crate::parts::Parts;
+use crate::registry::usage::Count;
+use crate::store::{StoreError, UsageDelta};
+
+/// How often what is new goes to the store.
+const EVERY_MS: i64 = 10_000;
+
+/// Takes up what the store kept.
+pub(crate) async fn restore(parts: &Parts) -> Result<(), StoreError> {
+    for row in parts.store.usage().await? {
+        let count = Count { calls: row.calls, refused: row.refused };
+        parts.registry.usages().of(&row.caller).restore(&row.api, count, row.since, row.last_at);
+    }
+    Ok(())
+}
+
+/// Keeps the books until the stop begins.
+pub(crate) async fn run(parts: Parts) {
+    loop {
+        tokio::select! {
+            () = parts.tasks.draining.cancelled() => return,
+            () = parts.clock.sleep_until(parts.clock.now() + EVERY_MS) => flush(&parts).await,
+        }
+    }
+}
+
+/// Stores what is new; what couldn't be is new the next time as well.
+pub(crate) async fn flush(parts: &Parts) {
+    let fresh: Vec<_> = parts
+        .registry
+        .usages()
+        .all()
+        .into_iter()
+        .map(|(caller, usage)| (caller, usage.take_fresh(), usage))
+        .collect();
+    let deltas = fresh.iter().flat_map(|(caller, fresh, _)| {
+        fresh.iter().map(|one| UsageDelta {
+            caller: caller.clone(),
+            api: one.api.to_string(),
+            calls: one.count.calls,
+            refused: one.count.refused,
+            at: one.at,
+        })
+    });
+    if let Err(error) = parts.store.add_usage(deltas.collect()).await {
+        tracing::warn!(%error, "调用计数暂时存不下，稍后再存");
+        for (_, fresh, usage) in fresh {
+            usage.give_back(fresh);
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! What a database has to do for the store.
+//!
+//! A backend gets and gives rows: what is secret in them is sealed already, and stays so. Times are Unix milliseconds.
+//! Each method that writes is one transaction, and returns once that is on disk.
+
+use std::fmt::Debug;
+
+use futures_util::future::BoxFuture;
+
+use super::{
+    Attempt, Binding, Delivery, DeliveryQuery, Event, EventQuery, Fate, Lease, Purge, Purged,
+    SealedCredential, StoreError, UsageDelta, UsageRow,
+};
+
+/// What a backend's method gives.
+pub(crate) type Outcome<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
+
+/// Places of one message: a delivery's id is its message's, times this, plus its place.
+pub(crate) const PLACES: i64 = 65_536;
+
+/// A database, opened, locked and migrated.
+pub(crate) trait Backend: Send + Sync + Debug {
+    /// Names it to people.
+    fn place(&self) -> String;
+
+    /// The sealed probe of the master key, if there is one.
+    fn key_check(&self) -> Outcome<'_, Option<Vec<u8>>>;
+    /// Keeps the probe unless there is one, and gives the one that stands.
+    fn keep_key_check(&self, sealed: Vec<u8>) -> Outcome<'_, Vec<u8>>;
+
+    /// Every token and ticket.
+    fn credentials(&self) -> Outcome<'_, Vec<SealedCredential>>;
+    /// Keeps a token or ticket, unless a newer one is there.
+    fn save_credential(&self, row: SealedCredential) -> Outcome<'_, ()>;
+
+    /// The answer under `key` that lives at `now`.
+    fn once_answer(&self, key: [u8; 32], now: i64) -> Outcome<'_, Option<Vec<u8>>>;
+    /// Keeps an answer.
+    fn keep_once_answer(&self, key: [u8; 32], sealed: Vec<u8>, expires_at: i64) -> Outcome<'_, ()>;
+
+    /// What `key` is bound to at `now`.
+    fn bound(&self, key: [u8; 32], now: i64) -> Outcome<'_, Option<BoundRow>>;
+    /// Binds a key unless it is bound at `now`, and gives what it was bound to before: `None` if nothing.
+    fn bind(&self, binding: Binding, now: i64) -> Outcome<'_, Option<BoundRow>>;
+
+    /// What everybody called.
+    fn usage(&self) -> Outcome<'_, Vec<UsageRow>>;
+    /// Adds to what was called.
+    fn add_usage(&self, deltas: Vec<UsageDelta>) -> Outcome<'_, ()>;
+
+    /// Keeps a message and its deliveries, unless it or its signature came before.
+    fn accept(&self, event: EventRow) -> Outcome<'_, AcceptedRow>;
+    /// Keeps the answer of a message that is still remembered.
+    fn keep_answer(&self, seen: Seen, event_id: i64, sealed: Vec<u8>) -> Outcome<'_, ()>;
+    /// Remembers a signature that is good for no body, unless it is remembered at `now`.
+    fn keep_signature(&self, key: [u8; 32], now: i64, until: i64) -> Outcome<'_, ()>;
+
+    /// Leases at most `limit` deliveries of `route` that are due at `now` and that nobody holds; and when the next one
+    /// may be.
+    fn claim(
+        &self,
+        route: &str,
+        now: i64,
+        limit: u32,
+        lease: Lease,
+    ) -> Outcome<'_, (Vec<ClaimedRow>, Option<i64>)>;
+    /// Writes down an attempt and what follows from it.
+    fn record(&self, record: Record) -> Outcome<'_, ()>;
+    /// Makes a delivery that `owner` holds due at `now`.
+    fn release(&self, delivery: i64, owner: i32, now: i64) -> Outcome<'_, ()>;
+    /// Makes whatever is held by others than `owner` due at `now`.
+    fn release_others(&self, owner: i32, now: i64) -> Outcome<'_, ()>;
+    /// The routes that something waits for.
+    fn waiting_routes(&self) -> Outcome<'_, Vec<String>>;
+    /// Gives up at most `limit` deliveries that wait for `route`, whoever holds them; how many.
+    fn bury(&self, route: &str, now: i64, limit: u32) -> Outcome<'_, usize>;
+    /// Begins another round of a delivery that has ended; false if none has.
+    fn replay(&self, delivery: i64, now: i64) -> Outcome<'_, bool>;
+    /// One step of forgetting.
+    fn purge(&self, step: Purge) -> Outcome<'_, Purged>;
+
+    /// Messages, newest first.
+    fn events(&self, query: EventQuery) -> Outcome<'_, Vec<Event>>;
+    /// Digest and sealed body of a message.
+    fn event_body(&self, id: i64) -> Outcome<'_, Option<(Vec<u8>, Vec<u8>)>>;
+    /// Deliveries, newest first.
+    fn deliveries(&self, query: DeliveryQuery) -> Outcome<'_, Vec<Delivery>>;
+
+    /// Proves that it takes writes.
+    fn ping(&self) -> Outcome<'_, ()>;
+    /// Ends it after what was handed to it.
+    fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+/// What makes a message a duplicate: when it was made comes first, so that keys ascend in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// `CreateTime`, Unix seconds.
+    pub(crate) created: u32,
+    /// Of appid and body.
+    pub(crate) digest: [u8; 32],
+}
+
+/// A message to keep.
+#[derive(Clone, Debug)]
+pub(crate) struct EventRow {
+    pub(crate) appid: String,
+    pub(crate) openid: String,
+    pub(crate) msg_type: String,
+    pub(crate) event: String,
+    /// What lists are filtered by.
+    pub(crate) kind: String,
+    pub(crate) scene: String,
+    pub(crate) msg_id: String,
+    pub(crate) received_at: i64,
+    pub(crate) seen: Seen,
+    /// Sealed.
+    pub(crate) body: Vec<u8>,
+    /// Key of the signature it came with.
+    pub(crate) signature: Option<[u8; 32]>,
+    /// The signature is good for this body, and for no other.
+    pub(crate) is_plain: bool,
+    pub(crate) remembered_until: i64,
+    /// In the order of their places.
+    pub(crate) deliveries: Vec<DueRow>,
+}
+
+/// A delivery to come.
+#[derive(Clone, Debug)]
+pub(crate) struct DueRow {
+    pub(crate) route: String,
+    pub(crate) due_at: i64,
+    pub(crate) lease: Option<Lease>,
+}
+
+/// What became of an [`EventRow`].
+#[derive(Clone, Debug)]
+pub(crate) enum AcceptedRow {
+    /// It is kept: its id, and those of its deliveries.
+    New(i64, Vec<i64>),
+    /// It was there: its id, and its sealed answer.
+    Duplicate(i64, Option<Vec<u8>>),
+    /// Its signature came with another body.
+    SignatureReused,
+}
+
+/// A delivery with its message.
+#[derive(Clone, Debug)]
+pub(crate) struct ClaimedRow {
+    pub(crate) id: i64,
+    pub(crate) round: u32,
+    /// Attempts of this round that are over.
+    pub(crate) attempts: u32,
+    pub(crate) appid: String,
+    pub(crate) received_at: i64,
+    pub(crate) digest: Vec<u8>,
+    /// Sealed.
+    pub(crate) body: Vec<u8>,
+}
+
+/// How attempt number `n` of a delivery's round went, by whoever held it.
+///
+/// It counts if `owner` still holds the delivery at that attempt. If it doesn't, only an arrival does: that ends the
+/// round, even one that was given up.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    pub(crate) delivery: i64,
+    pub(crate) round: u32,
+    pub(crate) n: u32,
+    pub(crate) owner: i32,
+    pub(crate) attempt: Attempt,
+    pub(crate) fate: Fate,
+    pub(crate) now: i64,
+}
+
+/// What a key is bound to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BoundRow {
+    pub(crate) digest: [u8; 32],
+    pub(crate) again_until: i64,
+}
+
+/// The ids that the deliveries of a message can have: first and last.
+pub(crate) fn deliveries_of(event_id: i64) -> (i64, i64) {
+    let first = event_id.saturating_mul(PLACES);
+    (first, first.saturating_add(PLACES - 1))
+}

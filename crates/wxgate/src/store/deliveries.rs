@@ -1,0 +1,177 @@
+//! Deliveries on their way: taken on, tried, ended, and forgotten with their messages.
+//!
+//! A delivery waits, or has ended. What waits may be leased to the process that sends it. One that has ended can begin
+//! anew, in another round with attempts of its own.
+
+use super::backend::{ClaimedRow, PLACES, Record};
+use super::messages::event_name;
+use super::{Store, StoreError};
+
+/// A delivery, taken on to be sent now.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// Its own id.
+    pub id: i64,
+    /// How often it has begun anew.
+    pub round: u32,
+    /// Which attempt of the round this is, from 1.
+    pub attempt: u32,
+    /// The message.
+    pub event_id: i64,
+    /// See [`super::StoredEvent::name`].
+    pub event_name: String,
+    /// Whose.
+    pub appid: String,
+    /// When it came, Unix milliseconds.
+    pub received_at: i64,
+    /// The message, in clear.
+    pub body: Vec<u8>,
+}
+
+/// How an attempt went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// When it began, Unix milliseconds.
+    pub at: i64,
+    /// HTTP status; 0: no answer.
+    pub status: u16,
+    /// How long it took.
+    pub ms: u64,
+    /// Why it failed; "" if it didn't.
+    pub error: String,
+}
+
+/// What an attempt makes of its delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It arrived.
+    Delivered,
+    /// Once more, at this time (Unix milliseconds).
+    Retry(i64),
+    /// Given up.
+    Dead,
+}
+
+/// One step of forgetting, and what it goes by. Times are Unix milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Purge {
+    /// Forgets what need not be remembered any more at this time.
+    pub now: i64,
+    /// Forgets messages from before this time that wait for nothing.
+    pub events_before: i64,
+    /// Forgets dead letters that died before this time.
+    pub dead_before: i64,
+    /// Looks at so many rows of each kind, at most.
+    pub limit: u32,
+    /// The message that the step before looked at last: when it came, and its id.
+    pub(super) after: (i64, i64),
+}
+
+/// What a step of forgetting did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Purged {
+    /// How much went: seen messages, signatures, answers, dead letters, and messages.
+    pub rows: usize,
+    /// The next step, if there is more to look at.
+    pub next: Option<Purge>,
+}
+
+impl Purge {
+    /// The first step.
+    pub fn new(now: i64, events_before: i64, dead_before: i64, limit: u32) -> Self {
+        Self { now, events_before, dead_before, limit, after: (i64::MIN, 0) }
+    }
+}
+
+impl Store {
+    /// Takes on at most `limit` deliveries of `route` that are due at `now` and that nobody else has taken on, until
+    /// `leased_until`; and when the next one will be due. One whose message doesn't open is given up.
+    pub async fn claim(
+        &self,
+        route: &str,
+        now: i64,
+        limit: u32,
+        leased_until: i64,
+    ) -> Result<(Vec<Claimed>, Option<i64>), StoreError> {
+        let (rows, next) = self.backend.claim(route, now, limit, self.lease(leased_until)).await?;
+        let mut claimed = Vec::with_capacity(rows.len());
+        for row in rows {
+            let opened = self.open_body(&row.digest, &row.body);
+            let delivery = taken_on(row);
+            match opened {
+                Ok(body) => claimed.push(Claimed { body, ..delivery }),
+                Err(error) => {
+                    let attempt = Attempt { at: now, status: 0, ms: 0, error: error.to_string() };
+                    self.record(&delivery, attempt, Fate::Dead, now).await?;
+                }
+            }
+        }
+        Ok((claimed, next))
+    }
+
+    /// Writes down how an attempt of a delivery went. If somebody else has taken it on meanwhile, or given it up, only
+    /// an arrival counts: that ends it.
+    pub async fn record(
+        &self,
+        claimed: &Claimed,
+        attempt: Attempt,
+        fate: Fate,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        let record = Record {
+            delivery: claimed.id,
+            round: claimed.round,
+            n: claimed.attempt,
+            owner: self.owner,
+            attempt,
+            fate,
+            now,
+        };
+        self.backend.record(record).await
+    }
+
+    /// Gives back a delivery that this process has taken on: it is due at once.
+    pub async fn release(&self, delivery: i64, now: i64) -> Result<(), StoreError> {
+        self.backend.release(delivery, self.owner, now).await
+    }
+
+    /// Gives back whatever other processes had taken on: for a store that only one process has at a time.
+    pub async fn release_others(&self, now: i64) -> Result<(), StoreError> {
+        self.backend.release_others(self.owner, now).await
+    }
+
+    /// The routes that something waits for.
+    pub async fn waiting_routes(&self) -> Result<Vec<String>, StoreError> {
+        self.backend.waiting_routes().await
+    }
+
+    /// Gives up at most `limit` waiting deliveries of a route that is gone; how many.
+    pub async fn bury(&self, route: &str, now: i64, limit: u32) -> Result<usize, StoreError> {
+        self.backend.bury(route, now, limit).await
+    }
+
+    /// Sends a delivery that has ended once more, in a round of its own; false if it waits, or isn't there.
+    pub async fn replay(&self, delivery: i64, now: i64) -> Result<bool, StoreError> {
+        self.backend.replay(delivery, now).await
+    }
+
+    /// Forgets what is old, a step at a time, so that nobody waits for long.
+    pub async fn purge(&self, step: Purge) -> Result<Purged, StoreError> {
+        self.backend.purge(step).await
+    }
+}
+
+/// A row as whoever sends it sees it, without its message.
+fn taken_on(row: ClaimedRow) -> Claimed {
+    let event_id = row.id.div_euclid(PLACES);
+    Claimed {
+        id: row.id,
+        round: row.round,
+        attempt: row.attempts.saturating_add(1),
+        event_id,
+        event_name: event_name(event_id, &row.digest),
+        appid: row.appid,
+        received_at: row.received_at,
+        body: Vec::new(),
+    }
+}

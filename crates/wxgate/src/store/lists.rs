@@ -1,0 +1,122 @@
+//! What people look at: messages and deliveries, newest first.
+
+use serde::Serialize;
+
+use super::{Attempt, Store, StoreError};
+
+/// A kept message, for people.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Its number.
+    pub id: i64,
+    /// Whose.
+    pub appid: String,
+    /// The user's.
+    pub openid: String,
+    /// `MsgType`
+    pub msg_type: String,
+    /// `Event`, or "".
+    pub event: String,
+    /// Unix milliseconds.
+    pub received_at: i64,
+    /// Where it went.
+    pub deliveries: Vec<Delivery>,
+}
+
+/// A delivery, for people.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// Its number.
+    pub id: i64,
+    /// Its message's.
+    pub event_id: i64,
+    /// Name of its route.
+    pub route: String,
+    /// Where it stands.
+    pub status: Status,
+    /// When it is tried next (while an attempt runs: when that is taken for lost), Unix milliseconds;
+    /// `None`: never.
+    pub next_at: Option<i64>,
+    /// Every attempt of every round, in order.
+    pub attempts: Vec<Attempt>,
+}
+
+/// Where a delivery stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// To be sent.
+    Pending,
+    /// Arrived.
+    Delivered,
+    /// Given up.
+    Dead,
+}
+
+impl Status {
+    /// As shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Delivered => "delivered",
+            Self::Dead => "dead",
+        }
+    }
+
+    /// The reverse.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Pending, Self::Delivered, Self::Dead].into_iter().find(|status| status.as_str() == text)
+    }
+}
+
+/// Which events to list, newest first.
+#[derive(Clone, Debug, Default)]
+pub struct EventQuery {
+    /// Of this app.
+    pub appid: Option<String>,
+    /// Of this user.
+    pub openid: Option<String>,
+    /// With this `Event` or `MsgType`, in any case.
+    pub event: Option<String>,
+    /// With this scene; needs `appid` to be quick.
+    pub scene: Option<String>,
+    /// With this `MsgId`; needs `appid` to be quick.
+    pub msg_id: Option<String>,
+    /// Received at or after, Unix milliseconds.
+    pub from: Option<i64>,
+    /// Received before, Unix milliseconds.
+    pub to: Option<i64>,
+    /// With a smaller id than this.
+    pub before: Option<i64>,
+    /// With this id only.
+    pub id: Option<i64>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// Which deliveries to list, newest first.
+#[derive(Clone, Debug, Default)]
+pub struct DeliveryQuery {
+    /// Of this route.
+    pub route: Option<String>,
+    /// That stand so.
+    pub status: Option<Status>,
+    /// Of this event.
+    pub event_id: Option<i64>,
+    /// With a smaller id than this.
+    pub before: Option<i64>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+impl Store {
+    /// Kept messages, newest first.
+    pub async fn events(&self, query: EventQuery) -> Result<Vec<Event>, StoreError> {
+        self.backend.events(query).await
+    }
+
+    /// Deliveries, newest first.
+    pub async fn deliveries(&self, query: DeliveryQuery) -> Result<Vec<Delivery>, StoreError> {
+        self.backend.deliveries(query).await
+    }
+}

@@ -1,0 +1,82 @@
+//! The database's file: opened, locked for one process, and watched.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use rusqlite::{Connection, OpenFlags};
+
+use crate::store::StoreError;
+
+/// How long SQLite waits for a lock.
+pub(super) const BUSY: Duration = Duration::from_secs(5);
+
+pub(super) fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    connection.execute_batch(
+        "pragma journal_mode = wal; pragma synchronous = full; pragma temp_store = memory;
+         pragma secure_delete = on;",
+    )?;
+    Ok(connection)
+}
+
+/// A new database is for its owner only; SQLite gives its other files the same mode.
+pub(super) fn make_private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    File::options().create(true).truncate(false).write(true).mode(0o600).open(path).map(drop)
+}
+
+/// One process a database: two would each think they own the tokens.
+pub(super) fn lock(path: &Path) -> anyhow::Result<File> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&name)
+        .with_context(|| format!("无法创建锁文件 {}", name.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => bail!(
+            "数据库 {} 正在使用：同一个 SQLite 文件只能由一个 wxgate 进程打开，请先停掉另一个",
+            path.display()
+        ),
+        Err(std::fs::TryLockError::Error(error)) => Err(error).context("无法锁定数据库"),
+    }
+}
+
+/// The database's file, which must stay where it is: what is written to one that was removed is
+/// gone with the process.
+pub(super) struct Placed {
+    path: PathBuf,
+    file: (u64, u64),
+    looked: Instant,
+}
+
+impl Placed {
+    pub(super) fn new(path: &Path) -> anyhow::Result<Self> {
+        let file = identity(path).with_context(|| format!("无法读取数据库 {}", path.display()))?;
+        Ok(Self { path: path.to_owned(), file, looked: Instant::now() })
+    }
+
+    /// Looks once a second.
+    pub(super) fn check(&mut self) -> Result<(), StoreError> {
+        if self.looked.elapsed() < Duration::from_secs(1) {
+            return Ok(());
+        }
+        if identity(&self.path).ok() != Some(self.file) {
+            return Err(StoreError::Unavailable("the database file was removed or replaced: restart".into()));
+        }
+        self.looked = Instant::now();
+        Ok(())
+    }
+}
+
+fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    let found = std::fs::metadata(path)?;
+    Ok((found.dev(), found.ino()))
+}

@@ -1,0 +1,44 @@
+//! A look from outside, also while a server runs.
+
+use std::path::Path;
+
+use anyhow::bail;
+use rusqlite::{Connection, OpenFlags};
+
+use super::{file, meta, migrations};
+use crate::store::Inspection;
+
+pub(in crate::store) fn inspect(path: &Path) -> anyhow::Result<Option<Inspection>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    db.busy_timeout(file::BUSY)?;
+    let fate: String = db.query_row("pragma integrity_check", [], |row| row.get(0))?;
+    if fate != "ok" {
+        bail!("数据库 {} 已损坏（{fate}）：请从备份恢复", path.display());
+    }
+    let schema = migrations::version(&db)?;
+    if schema == 0 {
+        return Ok(Some(Inspection::default()));
+    }
+    let count = |sql: &str| db.query_row(sql, [], |row| row.get(0));
+    let mut found = Inspection {
+        schema: schema.into(),
+        credentials: count("select count(*) from credentials")?,
+        key_check: meta::key_check(&db)?,
+        ..Inspection::default()
+    };
+    if schema > 1 {
+        found.events = count("select count(*) from events")?;
+    }
+    if schema == 2 {
+        found.pending = count("select count(*) from deliveries where status = 'pending'")?;
+        found.dead = count("select count(*) from deliveries where status = 'dead'")?;
+    }
+    if schema > 2 {
+        found.pending = count("select count(*) from due")?;
+        found.dead = count("select count(*) from deliveries where status = 2")?;
+    }
+    Ok(Some(found))
+}

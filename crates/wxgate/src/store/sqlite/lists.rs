@@ -1,0 +1,154 @@
+//! Lists for people, in SQLite.
+
+use std::cmp::Reverse;
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
+
+use super::deliveries_of;
+use super::queue::Ended;
+use crate::store::backend::PLACES;
+use crate::store::{Attempt, Delivery, DeliveryQuery, Event, EventQuery, Status};
+
+/// Deliveries shown with an event in a list; all of them are to be had by `event_id`.
+const SHOWN: u32 = 20;
+
+/// The `where` of a list whose filters may each be absent.
+#[derive(Default)]
+pub(super) struct Conditions {
+    texts: Vec<&'static str>,
+    values: Vec<Value>,
+}
+
+impl Conditions {
+    fn add(&mut self, text: &'static str, value: Option<impl Into<Value>>) {
+        if let Some(value) = value {
+            self.texts.push(text);
+            self.values.push(value.into());
+        }
+    }
+
+    pub(super) fn newest_first(&self, sql: &str, limit: u32) -> String {
+        let mut text = sql.to_owned();
+        for (index, condition) in self.texts.iter().enumerate() {
+            text.push_str(if index == 0 { " where " } else { " and " });
+            text.push_str(condition);
+        }
+        text + &format!(" order by id desc limit {limit}")
+    }
+}
+
+pub(super) const EVENTS: &str = "select id, appid, openid, msg_type, event, received_at from events";
+pub(super) const WAITING: &str = "select id, route, due_at from due";
+pub(super) const ENDED: &str = "select id, route, status from deliveries";
+
+pub(super) fn event_conditions(query: EventQuery) -> Conditions {
+    let mut filter = Conditions::default();
+    filter.add("appid = ?", query.appid);
+    filter.add("openid = ?", query.openid);
+    filter.add("kind = ?", query.event.map(|event| event.to_ascii_lowercase()));
+    // The indexes have no row without one.
+    filter.add("scene <> '' and scene = ?", query.scene);
+    filter.add("msg_id <> '' and msg_id = ?", query.msg_id);
+    filter.add("received_at >= ?", query.from);
+    filter.add("received_at < ?", query.to);
+    filter.add("id < ?", query.before);
+    filter.add("id = ?", query.id);
+    filter
+}
+
+pub(super) fn events(db: &Connection, query: EventQuery) -> rusqlite::Result<Vec<Event>> {
+    let limit = query.limit;
+    let filter = event_conditions(query);
+    let mut events: Vec<Event> = db
+        .prepare_cached(&filter.newest_first(EVENTS, limit))?
+        .query_map(params_from_iter(&filter.values), |row| {
+            Ok(Event {
+                id: row.get(0)?,
+                appid: row.get(1)?,
+                openid: row.get(2)?,
+                msg_type: row.get(3)?,
+                event: row.get(4)?,
+                received_at: row.get(5)?,
+                deliveries: Vec::new(),
+            })
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    for event in &mut events {
+        let some = DeliveryQuery { event_id: Some(event.id), limit: SHOWN, ..DeliveryQuery::default() };
+        event.deliveries = deliveries(db, &some)?;
+        event.deliveries.reverse();
+    }
+    Ok(events)
+}
+
+pub(super) fn event_body(db: &Connection, id: i64) -> rusqlite::Result<Option<(Vec<u8>, Vec<u8>)>> {
+    db.prepare_cached("select digest, body from events where id = ?1")?
+        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()
+}
+
+pub(super) fn delivery_conditions(query: &DeliveryQuery) -> Conditions {
+    let mut filter = Conditions::default();
+    let ids = query.event_id.map(deliveries_of);
+    filter.add("route = ?", query.route.clone());
+    filter.add("id >= ?", ids.map(|ids| ids.0));
+    filter.add("id <= ?", ids.map(|ids| ids.1));
+    filter.add("id < ?", query.before);
+    filter
+}
+
+/// What of a route's rounds a list shows: those that no other round followed.
+pub(super) fn ended_conditions(query: &DeliveryQuery) -> Conditions {
+    let mut filter = delivery_conditions(query);
+    filter.texts.push(match query.status {
+        Some(Status::Dead) => "status = 2",
+        Some(_) => "status = 1",
+        None => "status <> 3",
+    });
+    filter
+}
+
+pub(super) fn deliveries(db: &Connection, query: &DeliveryQuery) -> rusqlite::Result<Vec<Delivery>> {
+    let read = |sql: &str, filter: Conditions, row: fn(&Row<'_>) -> rusqlite::Result<Delivery>| {
+        db.prepare_cached(&filter.newest_first(sql, query.limit))?
+            .query_map(params_from_iter(&filter.values), row)?
+            .collect::<rusqlite::Result<Vec<_>>>()
+    };
+    let mut found = Vec::new();
+    if query.status.is_none_or(|status| status == Status::Pending) {
+        found = read(WAITING, delivery_conditions(query), waiting_row)?;
+    }
+    if query.status != Some(Status::Pending) {
+        found.extend(read(ENDED, ended_conditions(query), ended_row)?);
+    }
+    found.sort_unstable_by_key(|delivery| Reverse(delivery.id));
+    found.truncate(query.limit as usize);
+    for delivery in &mut found {
+        delivery.attempts = attempts(db, delivery.id)?;
+    }
+    Ok(found)
+}
+
+fn waiting_row(row: &Row<'_>) -> rusqlite::Result<Delivery> {
+    let (id, due_at): (i64, i64) = (row.get(0)?, row.get(2)?);
+    let (route, event_id) = (row.get(1)?, id.div_euclid(PLACES));
+    let (status, next_at) = (Status::Pending, Some(due_at));
+    Ok(Delivery { id, event_id, route, status, next_at, attempts: Vec::new() })
+}
+
+fn ended_row(row: &Row<'_>) -> rusqlite::Result<Delivery> {
+    let (id, status): (i64, i32) = (row.get(0)?, row.get(2)?);
+    let (route, event_id) = (row.get(1)?, id.div_euclid(PLACES));
+    let status = if status == Ended::Dead as i32 { Status::Dead } else { Status::Delivered };
+    Ok(Delivery { id, event_id, route, status, next_at: None, attempts: Vec::new() })
+}
+
+fn attempts(db: &Connection, delivery: i64) -> rusqlite::Result<Vec<Attempt>> {
+    db.prepare_cached("select at, status, ms, error from attempts where delivery_id = ?1 order by round, n")?
+        .query_map([delivery], |row| {
+            let ms: i64 = row.get(2)?;
+            Ok(Attempt { at: row.get(0)?, status: row.get(1)?, ms: ms.unsigned_abs(), error: row.get(3)? })
+        })?
+        .collect()
+}

@@ -1,0 +1,238 @@
+//! The schema, one step an entry; steps are only ever added.
+
+use anyhow::bail;
+use rusqlite::Connection;
+
+/// How many steps the database has taken; an error if it took some that are not known here.
+pub(super) fn version(db: &Connection) -> anyhow::Result<u32> {
+    let done: u32 = db.query_row("pragma user_version", [], |row| row.get(0))?;
+    if done as usize > STEPS.len() {
+        bail!("这个数据库由更新版本的 wxgate 写成（schema {done}），请升级 wxgate");
+    }
+    Ok(done)
+}
+
+/// Takes the steps that are left, each in a transaction.
+pub(super) fn migrate(connection: &mut Connection) -> anyhow::Result<()> {
+    let done = version(connection)?;
+    for (version, step) in (1u32..).zip(STEPS).skip(done as usize) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "user_version", version)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+const STEPS: &[&str] = &[
+    "
+create table meta (
+    name  text primary key,
+    value blob not null
+) without rowid;
+
+create table credentials (
+    appid      text not null,
+    kind       text not null,
+    version    integer not null,
+    value      blob not null,
+    fetched_at integer not null,
+    expires_at integer not null,
+    history    text not null,
+    primary key (appid, kind)
+) without rowid;
+
+create table once (
+    key        blob primary key,
+    answer     blob not null,
+    expires_at integer not null
+) without rowid;
+create index once_expires on once (expires_at);
+",
+    "
+-- Messages from WeChat.
+create table events (
+    id          integer primary key autoincrement,
+    appid       text not null,
+    openid      text not null,
+    msg_type    text not null,
+    event       text not null,
+    kind        text not null,
+    received_at integer not null,
+    digest      blob not null,
+    body        blob not null
+);
+create index events_received on events (received_at);
+create index events_openid on events (openid, id);
+create index events_appid on events (appid, id);
+create index events_kind on events (kind, id);
+
+-- What must not get through twice: messages (with the answer they got), and signatures of plain mode.
+create table seen (
+    key        blob primary key,
+    digest     blob not null,
+    event_id   integer,
+    answer     blob,
+    expires_at integer not null
+) without rowid;
+create index seen_expires on seen (expires_at);
+
+-- One row for each message and route.
+create table deliveries (
+    id       integer primary key autoincrement,
+    event_id integer not null references events (id) on delete cascade,
+    route    text not null,
+    status   text not null,
+    next_at  integer not null,
+    leased   integer not null,
+    attempts integer not null,
+    done_at  integer
+);
+create index deliveries_event on deliveries (event_id);
+create index deliveries_route on deliveries (route, status, id);
+create index deliveries_status on deliveries (status, id);
+create index deliveries_due on deliveries (route, next_at) where status = 'pending';
+create index deliveries_leased on deliveries (id) where leased = 1;
+create index deliveries_dead on deliveries (done_at) where status = 'dead';
+
+create table attempts (
+    delivery_id integer not null references deliveries (id) on delete cascade,
+    n           integer not null,
+    at          integer not null,
+    status      integer not null,
+    ms          integer not null,
+    error       text not null,
+    primary key (delivery_id, n)
+) without rowid;
+",
+    "
+-- One shape for every kind of database: what is seen has tables of its own, what waits is a small queue, and what has
+-- ended is only ever added to.
+alter table events add column scene text not null default '';
+alter table events add column msg_id text not null default '';
+create index events_scene on events (appid, scene, id) where scene <> '';
+create index events_msg_id on events (appid, msg_id, id) where msg_id <> '';
+
+-- Messages that must not get through twice, with the answer they got. A day's keys stand together.
+create table seen_msg (
+    created    integer not null,
+    digest     blob not null,
+    event_id   integer not null,
+    expires_at integer not null,
+    answer     blob,
+    primary key (created, digest)
+) without rowid;
+
+-- Signatures of plain mode, and the one body each is good for.
+create table seen_sig (
+    key        blob primary key,
+    digest     blob not null,
+    expires_at integer not null
+) without rowid;
+
+-- A key was 'm', four bytes of CreateTime, and the digest; or 's' and the signature's MAC. instr gives a hexadecimal
+-- digit's value.
+insert into seen_msg (created, digest, event_id, expires_at, answer)
+select (instr('123456789ABCDEF', substr(hex(key), 3, 1)) << 28)
+     | (instr('123456789ABCDEF', substr(hex(key), 4, 1)) << 24)
+     | (instr('123456789ABCDEF', substr(hex(key), 5, 1)) << 20)
+     | (instr('123456789ABCDEF', substr(hex(key), 6, 1)) << 16)
+     | (instr('123456789ABCDEF', substr(hex(key), 7, 1)) << 12)
+     | (instr('123456789ABCDEF', substr(hex(key), 8, 1)) << 8)
+     | (instr('123456789ABCDEF', substr(hex(key), 9, 1)) << 4)
+     | instr('123456789ABCDEF', substr(hex(key), 10, 1)),
+       digest, event_id, expires_at, answer
+from seen where substr(key, 1, 1) = x'6d' and event_id is not null;
+insert into seen_sig (key, digest, expires_at)
+select substr(key, 2), digest, expires_at from seen where substr(key, 1, 1) = x'73';
+drop table seen;
+create index seen_msg_expires on seen_msg (expires_at);
+create index seen_sig_expires on seen_sig (expires_at);
+
+-- What waits. An id is the message's * 65536 + the delivery's place among those of its message.
+create table due (
+    id           integer primary key,
+    route        text not null,
+    due_at       integer not null,
+    round        integer not null default 0,
+    attempts     integer not null default 0,
+    owner        integer,
+    leased_until integer
+);
+
+-- Rounds that have ended: 1 delivered, 2 dead, 3 replayed, which is by a later round.
+alter table deliveries rename to old_deliveries;
+alter table attempts rename to old_attempts;
+create table deliveries (
+    id       integer not null,
+    round    integer not null,
+    route    text not null,
+    status   integer not null,
+    attempts integer not null,
+    done_at  integer not null,
+    primary key (id, round)
+) without rowid;
+create table attempts (
+    delivery_id integer not null,
+    round       integer not null,
+    n           integer not null,
+    at          integer not null,
+    status      integer not null,
+    ms          integer not null,
+    error       text not null,
+    primary key (delivery_id, round, n)
+) without rowid;
+
+-- Where each delivery stands among those of its message, and how many attempts it has: those that came late were
+-- written down without being counted.
+create table places (old integer primary key, id integer not null, attempts integer not null);
+insert into places
+select id, event_id * 65536 + row_number() over (partition by event_id order by id) - 1,
+       max(attempts, ifnull((select max(n) from old_attempts where delivery_id = old_deliveries.id), 0))
+from old_deliveries;
+-- Nobody is 0: what an earlier process had taken on is given back at the start.
+insert into due (id, route, due_at, attempts, owner, leased_until)
+select places.id, route, next_at, places.attempts, iif(leased, 0, null), iif(leased, next_at, null)
+from old_deliveries join places on places.old = old_deliveries.id where status = 'pending';
+insert into deliveries (id, round, route, status, attempts, done_at)
+select places.id, 0, route, iif(status = 'dead', 2, 1), places.attempts, ifnull(done_at, next_at)
+from old_deliveries join places on places.old = old_deliveries.id where status <> 'pending';
+insert into attempts (delivery_id, round, n, at, status, ms, error)
+select places.id, 0, n, at, status, ms, error
+from old_attempts join places on places.old = old_attempts.delivery_id;
+drop table places;
+drop table old_attempts;
+drop table old_deliveries;
+
+create index due_at on due (route, due_at);
+create index due_route on due (route, id);
+create index due_owner on due (owner) where owner is not null;
+create index deliveries_route on deliveries (route, id);
+create index deliveries_dead on deliveries (id) where status = 2;
+create index deliveries_dead_route on deliveries (route, id) where status = 2;
+create index deliveries_died on deliveries (done_at) where status = 2;
+
+-- Keys bound to the first digest that came with them: the states of logins.
+create table bound (
+    key         blob primary key,
+    digest      blob not null,
+    again_until integer not null,
+    expires_at  integer not null
+) without rowid;
+create index bound_expires on bound (expires_at);
+
+-- What callers called.
+create table usage (
+    caller  text not null,
+    api     text not null,
+    calls   integer not null,
+    refused integer not null,
+    since   integer not null,
+    last_at integer not null,
+    primary key (caller, api)
+) without rowid;
+",
+];
+
+#[cfg(test)]
+mod tests;

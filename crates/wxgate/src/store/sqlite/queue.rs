@@ -1,0 +1,218 @@
+//! The queue in SQLite: `due` holds what waits, `deliveries` the rounds that ended, `attempts` those of both.
+//!
+//! While a row of `due` is leased, its `due_at` is the end of the lease, so that the index over `due_at` alone says what
+//! may be taken on. A delivery's id says which message it is of.
+
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+
+use crate::store::backend::{ClaimedRow, Record};
+use crate::store::{Attempt, Fate, Lease};
+
+/// How a round ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    Delivered = 1,
+    Dead = 2,
+    /// By another round, which began after it.
+    Replayed = 3,
+}
+
+/// A row of `due`, as far as attempts concern it.
+struct Due {
+    id: i64,
+    route: String,
+    round: u32,
+    attempts: u32,
+    owner: Option<i32>,
+}
+
+pub(super) const CLAIM: &str = "
+    update due set due_at = ?3, owner = ?4, leased_until = ?3 where id in (
+        select id from due where route = ?1 and due_at <= ?2 order by due_at limit ?5)
+    returning id, round, attempts";
+pub(super) const NEXT: &str = "select due_at from due where route = ?1 order by due_at limit 1";
+pub(super) const RELEASE_OTHERS: &str = "
+    update due indexed by due_owner set due_at = ?2, owner = null, leased_until = null
+    where owner is not null and owner <> ?1";
+/// From one route to the next through the index: a distinct would read every row.
+pub(super) const WAITING_ROUTES: &str = "
+    with recursive names (name) as (
+        select min(route) from due
+        union all
+        select (select min(route) from due where route > name) from names where name is not null)
+    select name from names where name is not null";
+pub(super) const OF_ROUTE: &str = "select id, round, attempts from due where route = ?1 order by id limit ?2";
+
+pub(super) fn claim(
+    tx: &Transaction<'_>,
+    route: &str,
+    now: i64,
+    limit: u32,
+    lease: Lease,
+) -> rusqlite::Result<(Vec<ClaimedRow>, Option<i64>)> {
+    let mut taken: Vec<(i64, u32, u32)> = tx
+        .prepare_cached(CLAIM)?
+        .query_map(params![route, now, lease.until, lease.owner, limit], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    taken.sort_unstable();
+    let mut read =
+        tx.prepare_cached("select appid, received_at, digest, body from events where id = ?1 >> 16")?;
+    let mut claimed = Vec::with_capacity(taken.len());
+    for (id, round, attempts) in taken {
+        let message = |row: &Row<'_>| {
+            Ok(ClaimedRow {
+                id,
+                round,
+                attempts,
+                appid: row.get(0)?,
+                received_at: row.get(1)?,
+                digest: row.get(2)?,
+                body: row.get(3)?,
+            })
+        };
+        claimed.push(read.query_row([id], message)?);
+    }
+    let next = tx.prepare_cached(NEXT)?.query_row([route], |row| row.get(0)).optional()?;
+    Ok((claimed, next))
+}
+
+pub(super) fn record(tx: &Transaction<'_>, record: &Record) -> rusqlite::Result<()> {
+    let arrived = record.fate == Fate::Delivered;
+    let waiting = waiting(tx, record.delivery)?.filter(|due| due.round == record.round);
+    let Some(due) = waiting else {
+        return if arrived { arrive_after_the_end(tx, record) } else { Ok(()) };
+    };
+    let is_held = due.owner == Some(record.owner) && due.attempts + 1 == record.n;
+    if !is_held && !arrived {
+        return Ok(());
+    }
+    match record.fate {
+        Fate::Delivered => end(tx, &due, &record.attempt, Ended::Delivered, record.now),
+        Fate::Dead => end(tx, &due, &record.attempt, Ended::Dead, record.now),
+        Fate::Retry(at) => {
+            note(tx, &due, &record.attempt)?;
+            tx.prepare_cached(
+                "update due set due_at = ?2, attempts = attempts + 1, owner = null, leased_until = null
+                 where id = ?1",
+            )?
+            .execute(params![due.id, at])
+            .map(drop)
+        }
+    }
+}
+
+fn waiting(tx: &Transaction<'_>, delivery: i64) -> rusqlite::Result<Option<Due>> {
+    tx.prepare_cached("select route, round, attempts, owner from due where id = ?1")?
+        .query_row([delivery], |row| {
+            Ok(Due {
+                id: delivery,
+                route: row.get(0)?,
+                round: row.get(1)?,
+                attempts: row.get(2)?,
+                owner: row.get(3)?,
+            })
+        })
+        .optional()
+}
+
+/// Writes down the attempt that follows those of `due`.
+fn note(tx: &Transaction<'_>, due: &Due, attempt: &Attempt) -> rusqlite::Result<()> {
+    insert_attempt(tx, due.id, due.round, due.attempts + 1, attempt)
+}
+
+fn insert_attempt(
+    tx: &Transaction<'_>,
+    delivery: i64,
+    round: u32,
+    n: u32,
+    attempt: &Attempt,
+) -> rusqlite::Result<()> {
+    let ms = i64::try_from(attempt.ms).unwrap_or(i64::MAX);
+    tx.prepare_cached(
+        "insert into attempts (delivery_id, round, n, at, status, ms, error)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?
+    .execute(params![delivery, round, n, attempt.at, attempt.status, ms, attempt.error])
+    .map(drop)
+}
+
+/// Takes `due` out of the queue with its last attempt.
+fn end(tx: &Transaction<'_>, due: &Due, last: &Attempt, how: Ended, now: i64) -> rusqlite::Result<()> {
+    note(tx, due, last)?;
+    tx.prepare_cached("delete from due where id = ?1")?.execute([due.id])?;
+    tx.prepare_cached(
+        "insert into deliveries (id, round, route, status, attempts, done_at)
+         values (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute(params![due.id, due.round, due.route, how as i32, due.attempts + 1, now])
+    .map(drop)
+}
+
+/// A round that was given up did arrive.
+fn arrive_after_the_end(tx: &Transaction<'_>, record: &Record) -> rusqlite::Result<()> {
+    let attempts: Option<u32> = tx
+        .prepare_cached(
+            "update deliveries set status = ?3, attempts = attempts + 1, done_at = ?4
+             where id = ?1 and round = ?2 and status = ?5 returning attempts",
+        )?
+        .query_row(
+            params![record.delivery, record.round, Ended::Delivered as i32, record.now, Ended::Dead as i32],
+            |row| row.get(0),
+        )
+        .optional()?;
+    match attempts {
+        Some(n) => insert_attempt(tx, record.delivery, record.round, n, &record.attempt),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn release(tx: &Transaction<'_>, delivery: i64, owner: i32, now: i64) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "update due set due_at = ?3, owner = null, leased_until = null where id = ?1 and owner = ?2",
+    )?
+    .execute(params![delivery, owner, now])
+    .map(drop)
+}
+
+pub(super) fn release_others(tx: &Transaction<'_>, owner: i32, now: i64) -> rusqlite::Result<()> {
+    tx.execute(RELEASE_OTHERS, params![owner, now]).map(drop)
+}
+
+pub(super) fn waiting_routes(db: &Connection) -> rusqlite::Result<Vec<String>> {
+    db.prepare_cached(WAITING_ROUTES)?.query_map([], |row| row.get(0))?.collect()
+}
+
+pub(super) fn bury(tx: &Transaction<'_>, route: &str, now: i64, limit: u32) -> rusqlite::Result<usize> {
+    let waiting: Vec<Due> = tx
+        .prepare_cached(OF_ROUTE)?
+        .query_map(params![route, limit], |row| {
+            Ok(Due {
+                id: row.get(0)?,
+                route: route.to_owned(),
+                round: row.get(1)?,
+                attempts: row.get(2)?,
+                owner: None,
+            })
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    let removed = Attempt { at: now, status: 0, ms: 0, error: "the route was removed".to_owned() };
+    for due in &waiting {
+        end(tx, due, &removed, Ended::Dead, now)?;
+    }
+    Ok(waiting.len())
+}
+
+pub(super) fn replay(tx: &Transaction<'_>, delivery: i64, now: i64) -> rusqlite::Result<bool> {
+    let ended: Option<(u32, String)> = tx
+        .prepare_cached(
+            "update deliveries set status = ?2 where id = ?1 and status <> ?2 returning round, route",
+        )?
+        .query_row(params![delivery, Ended::Replayed as i32], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((round, route)) = ended else { return Ok(false) };
+    tx.prepare_cached("insert into due (id, route, due_at, round) values (?1, ?2, ?3, ?4)")?
+        .execute(params![delivery, route, now, round + 1])?;
+    Ok(true)
+}

@@ -1,0 +1,127 @@
+//! What holds of SQLite alone: its file, its lock, its writer thread.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use super::*;
+
+fn open(path: &Path, limits: Limits) -> anyhow::Result<Sqlite> {
+    Sqlite::open(path, limits)
+}
+
+fn answer(n: u8) -> ([u8; 32], Vec<u8>, i64) {
+    ([n; 32], vec![n], i64::MAX)
+}
+
+async fn keep(db: &Sqlite, n: u8) -> Result<(), StoreError> {
+    let (key, sealed, until) = answer(n);
+    db.keep_once_answer(key, sealed, until).await
+}
+
+async fn is_kept(db: &Sqlite, n: u8) -> bool {
+    db.once_answer([n; 32], 0).await.unwrap().is_some()
+}
+
+#[tokio::test]
+async fn the_file_is_the_owners_and_holds_nothing_in_clear() {
+    use crate::keys::Keys;
+    use crate::random::Random;
+    use crate::store::{Credential, Store};
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("wxgate.db");
+    let keys = |_| Ok(Keys::new(&[1; 32], Random::System));
+    let backend = crate::store::open_backend(&path, Limits::default()).unwrap();
+    let (store, keys) = Store::open(backend, &Random::System, keys).await.unwrap();
+    let credential = Credential {
+        appid: "wx1".to_owned(),
+        kind: "access_token".to_owned(),
+        version: 1,
+        value: "planted-in-a-token".to_owned().into(),
+        fetched_at: 1,
+        expires_at: 2,
+        history: "{}".to_owned(),
+    };
+    store.save_credential(credential).await.unwrap();
+    store.keep_once_answer([1; 32], b"planted-in-an-answer", i64::MAX).await.unwrap();
+    store.keep_signature("planted-in-a-signature", 0, i64::MAX).await.unwrap();
+    assert_eq!(store.message_digest("wx1", b"x"), keys.mac(&[b"message", b"wx1", b"x"]));
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    for file in std::fs::read_dir(dir.path()).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        assert!(!bytes.windows(7).any(|window| window == b"planted"));
+    }
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_second_process_on_the_same_file_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("wxgate.db");
+    let first = open(&path, Limits::default()).unwrap();
+    let error = open(&path, Limits::default()).unwrap_err().to_string();
+    assert!(error.contains("正在使用"), "{error}");
+    first.close().await;
+    open(&path, Limits::default()).unwrap();
+}
+
+#[tokio::test]
+async fn a_write_that_fails_or_panics_spoils_no_other_of_its_group() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("wxgate.db");
+    let db = open(&path, Limits::default()).unwrap();
+    let before = join_all((0..20).map(|n| keep(&db, n)));
+    let fails = db.writer.write(|tx| {
+        once::keep(tx, &[100; 32], b"half", i64::MAX)?;
+        tx.execute("insert into nowhere values (1)", []).map(drop)
+    });
+    let panics = db.writer.write(|tx| {
+        once::keep(tx, &[101; 32], b"half", i64::MAX)?;
+        if tx.is_autocommit() { Ok(()) } else { panic!("a bug") }
+    });
+    let after = join_all((20..40).map(|n| keep(&db, n)));
+    let (before, fails, panics, after) = tokio::join!(before, fails, panics, after);
+    assert!(before.iter().chain(&after).all(Result::is_ok));
+    assert!(fails.unwrap_err().to_string().contains("nowhere"));
+    assert!(panics.is_err());
+    for n in 0..40 {
+        assert!(is_kept(&db, n).await, "{n}");
+    }
+    assert!(!is_kept(&db, 100).await && !is_kept(&db, 101).await, "no half of one is kept");
+    keep(&db, 41).await.unwrap();
+}
+
+#[tokio::test]
+async fn nobody_waits_longer_than_the_bound_and_a_late_commit_holds() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("wxgate.db");
+    let time = Duration::from_millis(200);
+    let db = open(&path, Limits { commit_time: time, ping_time: time / 2, ..Limits::default() }).unwrap();
+    let blocker = rusqlite::Connection::open(&path).unwrap();
+    blocker.execute_batch("begin immediate").unwrap();
+    let (kept, ping) = tokio::join!(keep(&db, 1), db.ping());
+    assert!(
+        matches!(kept, Err(StoreError::Unavailable(_))) && matches!(ping, Err(StoreError::Unavailable(_)))
+    );
+    assert!(!is_kept(&db, 1).await, "rows can be read all the same");
+    blocker.execute_batch("rollback").unwrap();
+    // What was handed over is committed when it can be.
+    while !is_kept(&db, 1).await {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    keep(&db, 2).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_list_that_takes_too_long_is_cut_and_the_next_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = Limits { list_time: Duration::from_millis(100), ..Limits::default() };
+    let db = open(&dir.path().join("wxgate.db"), limits).unwrap();
+    let endless = "with recursive n (x) as (select 1 union all select x + 1 from n) select max(x) from n";
+    let cut = db.lists.read(move |db| db.query_row(endless, [], |row| row.get::<_, i64>(0))).await;
+    assert!(cut.unwrap_err().to_string().contains("takes too long"));
+    assert!(db.deliveries(DeliveryQuery { limit: 1, ..DeliveryQuery::default() }).await.unwrap().is_empty());
+}

@@ -1,0 +1,180 @@
+//! The writer: a thread that takes what is waiting, runs it in one transaction, commits, and reports.
+
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tokio::sync::{Semaphore, oneshot};
+
+use super::file::Placed;
+use super::meta;
+use crate::limits::Limits;
+use crate::store::StoreError;
+
+/// Hands writes to its thread.
+pub(super) struct Writer {
+    thread: Mutex<Option<Thread>>,
+    /// Room in the queue.
+    room: Arc<Semaphore>,
+    limits: Limits,
+}
+
+struct Thread {
+    jobs: SyncSender<Box<dyn Job>>,
+    handle: JoinHandle<()>,
+}
+
+/// One write: runs inside the group's transaction, and is told how the commit went.
+trait Job: Send {
+    fn run(&mut self, tx: &Transaction<'_>) -> rusqlite::Result<()>;
+    fn report(self: Box<Self>, committed: Result<(), StoreError>);
+}
+
+struct Write<F, T> {
+    run: Option<F>,
+    outcome: Option<T>,
+    done: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<F, T> Job for Write<F, T>
+where
+    F: FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send,
+    T: Send,
+{
+    fn run(&mut self, tx: &Transaction<'_>) -> rusqlite::Result<()> {
+        let Some(run) = self.run.take() else { return Ok(()) };
+        self.outcome = Some(run(tx)?);
+        Ok(())
+    }
+
+    fn report(self: Box<Self>, committed: Result<(), StoreError>) {
+        let Self { outcome, done, .. } = *self;
+        let value = outcome.ok_or_else(|| StoreError::Unavailable("the write was not run".into()));
+        // Whoever asked may have gone: the write holds all the same.
+        let _ = done.send(committed.and(value));
+    }
+}
+
+impl Writer {
+    /// `lock` is held until the thread has ended.
+    pub(super) fn start(
+        mut connection: Connection,
+        place: Placed,
+        lock: File,
+        limits: Limits,
+    ) -> std::io::Result<Self> {
+        // Twice the room: jobs whose callers went still stand here.
+        let (jobs, queue) = sync_channel(2 * limits.writes);
+        let handle = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
+            write_groups(&mut connection, &queue, place, limits.group);
+            // So that the database file alone is whole, for whoever copies it now.
+            if let Err(error) = connection.execute_batch("pragma wal_checkpoint(truncate)") {
+                tracing::warn!(%error, "停止时没能把 WAL 并入数据库文件：复制数据库时请连同 *-wal 文件");
+            }
+            drop(connection);
+            drop(lock);
+        })?;
+        let thread = Mutex::new(Some(Thread { jobs, handle }));
+        Ok(Self { thread, room: Arc::new(Semaphore::new(limits.writes)), limits })
+    }
+
+    /// Ends the thread after what was handed to it; blocks.
+    pub(super) fn end(&self) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(Thread { jobs, handle }) = thread else { return };
+        drop(jobs);
+        if handle.join().is_err() {
+            tracing::error!("the store's writer thread panicked");
+        }
+    }
+
+    /// Runs `run` in the next group and returns what it gave once that is on disk.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let closed = || StoreError::Unavailable("closed".into());
+        let jobs = {
+            let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+            thread.as_ref().map(|thread| thread.jobs.clone()).ok_or_else(closed)?
+        };
+        let (done, outcome) = oneshot::channel();
+        let queued = async move {
+            // Room is given back when the job has been reported.
+            let room = self.room.acquire().await.map_err(|_| closed())?;
+            jobs.try_send(Box::new(Write { run: Some(run), outcome: None, done }))
+                .map_err(|_| StoreError::Unavailable("too many writes are waiting".into()))?;
+            drop(jobs);
+            let outcome = outcome.await.unwrap_or_else(|_| Err(closed()));
+            drop(room);
+            outcome
+        };
+        tokio::time::timeout(self.limits.commit_time, queued).await.unwrap_or_else(|_| Err(no_answer()))
+    }
+
+    /// Commits something, within the time of a ping.
+    pub(super) async fn ping(&self) -> Result<(), StoreError> {
+        let ping = self.write(meta::ping);
+        tokio::time::timeout(self.limits.ping_time, ping).await.unwrap_or_else(|_| Err(no_answer()))
+    }
+}
+
+/// Why whoever waited for the disk waits no longer.
+pub(super) fn no_answer() -> StoreError {
+    StoreError::Unavailable("the disk doesn't answer".into())
+}
+
+fn write_groups(connection: &mut Connection, queue: &Receiver<Box<dyn Job>>, mut place: Placed, most: usize) {
+    while let Ok(first) = queue.recv() {
+        let mut group: Vec<_> = std::iter::once(first).chain(queue.try_iter()).take(most).collect();
+        let ran = place.check().and_then(|()| run_group(connection, &mut group));
+        let (outcomes, committed) = match ran {
+            Ok(outcomes) => (outcomes, Ok(())),
+            Err(error) => (Vec::new(), Err(error)),
+        };
+        let mut outcomes = outcomes.into_iter();
+        for job in group {
+            let outcome = outcomes.next().unwrap_or(Ok(()));
+            job.report(committed.clone().and(outcome));
+        }
+    }
+}
+
+/// Runs every job in its own savepoint, so that one failing job spoils no other, and commits. An
+/// error means that nothing of the group holds.
+fn run_group(
+    connection: &mut Connection,
+    group: &mut [Box<dyn Job>],
+) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut outcomes = Vec::with_capacity(group.len());
+    for job in group {
+        let outcome = in_savepoint(&transaction, job.as_mut()).map_err(StoreError::from);
+        if transaction.is_autocommit() {
+            // A full disk or a failed read ends the whole transaction, earlier jobs with it.
+            return Err(outcome.err().unwrap_or_else(|| StoreError::Unavailable("rolled back".into())));
+        }
+        outcomes.push(outcome);
+    }
+    transaction.commit()?;
+    Ok(outcomes)
+}
+
+fn in_savepoint(transaction: &Transaction<'_>, job: &mut dyn Job) -> rusqlite::Result<()> {
+    transaction.execute_batch("savepoint job")?;
+    // A bug in one write must not end the writer for all.
+    let outcome = catch_unwind(AssertUnwindSafe(|| job.run(transaction)));
+    let outcome = outcome.unwrap_or_else(|_| Err(rusqlite::Error::InvalidQuery));
+    match outcome {
+        Ok(()) => transaction.execute_batch("release job"),
+        Err(error) => {
+            if !transaction.is_autocommit() {
+                transaction.execute_batch("rollback to job; release job")?;
+            }
+            Err(error)
+        }
+    }
+}
