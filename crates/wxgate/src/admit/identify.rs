@@ -29,7 +29,7 @@ pub struct Gatekeeper {
 }
 
 /// What a request shows of a key.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shown<'a> {
     /// No key.
     Nothing,

@@ -64,7 +64,7 @@ impl Filter {
             events: List::parse(events, EventPattern::parse).map_err(|wrong| ("events", wrong))?,
             openids: List::parse(openids, |text| (!text.is_empty()).then(|| text.to_owned()))
                 .map_err(|wrong| ("openids", wrong))?,
-            scenes: List::parse(scenes, |text| Pattern::parse(text)).map_err(|wrong| ("scenes", wrong))?,
+            scenes: List::parse(scenes, Pattern::parse).map_err(|wrong| ("scenes", wrong))?,
         })
     }
 
