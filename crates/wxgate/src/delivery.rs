@@ -102,15 +102,15 @@ impl Deliveries {
 
     /// Forgets what is old, and gives up what has no route any more, until the stop begins.
     pub async fn keep_house(self) {
-        let mut changes = self.0.parts.registry.changes();
+        let mut changes = self.0.parts.registry.changes.sleeper();
         loop {
-            changes.mark_unchanged();
+            changes.looks();
             if let Err(error) = self.tidy_up().await {
                 tracing::warn!(%error, "清理过期消息失败，稍后再试");
             }
             tokio::select! {
                 () = self.0.parts.tasks.draining.cancelled() => return,
-                changed = changes.changed() => if changed.is_err() { return },
+                () = changes.woken() => {}
                 () = self.0.parts.clock.sleep_until(self.0.parts.clock.now() + HOUSEKEEPING_MS) => {}
             }
         }
@@ -118,20 +118,20 @@ impl Deliveries {
 
     /// Keeps a worker for every route, until the stop begins.
     pub async fn run(self) {
-        let mut changes = self.0.parts.registry.changes();
+        let mut changes = self.0.parts.registry.changes.sleeper();
         loop {
-            changes.mark_unchanged();
+            changes.looks();
             for route in self.0.parts.registry.live().routes.iter() {
                 let name = route.entry.name.clone();
                 if self.working().insert(name.clone()) {
                     self.0.parts.tasks.spawn(self.clone().work(name));
                 }
                 // A message that was committed after its time woke nobody.
-                route.lane.wake.notify_one();
+                route.lane.wake.all();
             }
             tokio::select! {
                 () = self.0.parts.tasks.draining.cancelled() => return,
-                changed = changes.changed() => if changed.is_err() { return },
+                () = changes.woken() => {}
                 () = self.0.parts.clock.sleep_until(self.0.parts.clock.now() + HOUSEKEEPING_MS) => {}
             }
         }
@@ -172,15 +172,17 @@ impl Deliveries {
 
     /// The worker of one route: ends when the route is gone.
     async fn work(self, name: String) {
-        let mut changes = self.0.parts.registry.changes();
+        let mut changes = self.0.parts.registry.changes.sleeper();
         loop {
-            changes.mark_unchanged();
+            changes.looks();
             let Some(route) = self.route_or_leave(&name) else { return };
             let room = tokio::select! {
                 () = self.0.parts.tasks.draining.cancelled() => return,
-                changed = changes.changed() => if changed.is_err() { return } else { continue },
+                () = changes.woken() => continue,
                 room = take_room(&route) => room,
             };
+            // Before the look, so that what comes meanwhile isn't missed.
+            let mut wake = route.lane.wake.sleeper();
             let limit = room.len();
             let now = self.0.parts.clock.now();
             let claimed = self.0.parts.store.claim(&name, now, limit as u32, now + lease(&route)).await;
@@ -210,8 +212,8 @@ impl Deliveries {
             let due = next.unwrap_or(i64::MAX);
             tokio::select! {
                 () = self.0.parts.tasks.draining.cancelled() => return,
-                () = route.lane.wake.notified() => {}
-                changed = changes.changed() => if changed.is_err() { return },
+                () = wake.woken() => {}
+                () = changes.woken() => {}
                 () = self.0.parts.clock.sleep_until(due) => {}
             }
         }
@@ -235,7 +237,7 @@ impl Deliveries {
             }
         }
         for route in self.0.parts.registry.live().routes.iter() {
-            route.lane.wake.notify_one();
+            route.lane.wake.all();
         }
     }
 
@@ -284,7 +286,7 @@ impl Deliveries {
             tracing::warn!(route = name, event, attempt, status, error, "投递失败，转入死信");
         }
         self.record(claimed, Attempt { at, status, ms, error: sent.error }, fate).await;
-        route.lane.wake.notify_one();
+        route.lane.wake.all();
     }
 
     /// Writes down how an attempt went; a store that doesn't answer is asked again for a while.

@@ -106,7 +106,7 @@ struct Incoming {
 impl Incoming {
     fn wake_routes(&self) {
         for route in &self.routes {
-            route.lane.wake.notify_one();
+            route.lane.wake.all();
         }
     }
 }

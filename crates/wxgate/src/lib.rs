@@ -32,3 +32,4 @@ pub mod tls;
 pub mod tokens;
 pub mod transport;
 pub mod upstream;
+pub mod wake;

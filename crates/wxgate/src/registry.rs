@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
-use tokio::sync::watch;
 
 use crate::config::{Callback, Config, Retention};
 use crate::entries::AppEntry;
 use crate::slots::{SlotBook, Slots};
 
+use crate::wake::Wake;
 use callers::Callers;
 use routes::Routes;
 use usage::UsageBook;
@@ -77,19 +77,15 @@ pub struct Registry {
     live: Arc<ArcSwap<Live>>,
     slots: SlotBook,
     usages: UsageBook,
-    changes: watch::Sender<()>,
+    /// The settings.
+    pub changes: Wake,
 }
 
 impl Registry {
     /// The first state.
     pub fn new(config: &Config, slots: SlotBook, usages: UsageBook) -> Self {
         let live = build(config, &slots, &usages, None);
-        Self { live: Arc::new(ArcSwap::from_pointee(live)), slots, usages, changes: watch::Sender::new(()) }
-    }
-
-    /// Told of every reload.
-    pub fn changes(&self) -> watch::Receiver<()> {
-        self.changes.subscribe()
+        Self { live: Arc::new(ArcSwap::from_pointee(live)), slots, usages, changes: Wake::default() }
     }
 
     /// The present state; hold it for one request at most.
@@ -111,8 +107,8 @@ impl Registry {
                 app.slots.iter().for_each(|slot| slot.end_back_off());
             }
         }
-        self.slots.notify();
-        self.changes.send_replace(());
+        self.slots.wake().all();
+        self.changes.all();
     }
 }
 

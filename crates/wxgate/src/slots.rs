@@ -8,7 +8,6 @@ mod slot;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::Notify;
 use wechat::answer::ApiError;
 
 pub(crate) use slot::Gate;
@@ -17,6 +16,7 @@ pub use slot::{CredentialKind, Found, Slot, Token, Trouble};
 use crate::random::Random;
 use crate::store::{SealedCredential, Store};
 use crate::transport::Lost;
+use crate::wake::Wake;
 use policy::{Ageing, Rest};
 
 /// Why there is no token.
@@ -84,7 +84,7 @@ struct Book {
     /// What the store kept and nobody has asked for yet, sealed.
     kept: Mutex<HashMap<(String, String), SealedCredential>>,
     store: Store,
-    changed: Notify,
+    wake: Wake,
     random: Random,
 }
 
@@ -94,7 +94,7 @@ impl SlotBook {
         let kept = store.credentials().await?;
         let kept = kept.into_iter().map(|row| ((row.appid.clone(), row.kind.clone()), row)).collect();
         let (kept, slots) = (Mutex::new(kept), Mutex::default());
-        Ok(Self(Arc::new(Book { slots, kept, store, changed: Notify::new(), random })))
+        Ok(Self(Arc::new(Book { slots, kept, store, wake: Wake::default(), random })))
     }
 
     /// The slots of an app.
@@ -127,14 +127,9 @@ impl SlotBook {
         }
     }
 
-    /// Something is to be looked at: a value is new, or the settings are.
-    pub fn notify(&self) {
-        self.0.changed.notify_one();
-    }
-
-    /// Returns after [`SlotBook::notify`].
-    pub async fn changed(&self) {
-        self.0.changed.notified().await;
+    /// A value is new, or the settings are.
+    pub fn wake(&self) -> &Wake {
+        &self.0.wake
     }
 }
 

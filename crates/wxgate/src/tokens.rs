@@ -95,7 +95,7 @@ impl Tokens {
         let this = self.clone();
         let task = self.0.parts.tasks.spawn(async move {
             let outcome = work.await;
-            this.0.slots.notify();
+            this.0.slots.wake().all();
             outcome.map(|(done, _gate)| done)
         });
         let lost = |why: &str, zh: &str| Err(TokenError::Lost(Lost::after(why, zh)));

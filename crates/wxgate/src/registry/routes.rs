@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 use wechat::message::Message;
 
 use crate::entries::RouteEntry;
+use crate::wake::Wake;
 
 /// One route.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub struct Lane {
     /// One permit a request.
     pub room: Arc<Semaphore>,
     /// There may be something to deliver.
-    pub wake: Arc<Notify>,
+    pub wake: Wake,
     concurrency: u32,
 }
 

@@ -14,14 +14,16 @@ impl Tokens {
     pub async fn run(self) {
         let clock = self.0.parts.clock.clone();
         let draining = self.0.parts.tasks.draining.clone();
+        let mut wake = self.0.slots.wake().sleeper();
         let mut next = clock.now();
         loop {
             let sleep = clock.sleep_until(next);
             tokio::select! {
                 () = draining.cancelled() => return,
                 () = sleep => {}
-                () = self.0.slots.changed() => {}
+                () = wake.woken() => {}
             }
+            wake.looks();
             next = self.refresh_due();
         }
     }
@@ -54,11 +56,11 @@ impl Tokens {
             if let (Ok(_turn), true, Some(gate)) = (turn, is_due, slot.try_lock()) {
                 // The failure, if any, is noted on the slot and logged there.
                 let _ = this.fetch(&app, slot.kind, gate, false).await;
-                this.0.slots.notify();
+                this.0.slots.wake().all();
             } else if is_due {
                 // Not every holder of the gate fetches: look again shortly.
                 this.0.parts.clock.sleep_until(this.now() + 1_000).await;
-                this.0.slots.notify();
+                this.0.slots.wake().all();
             }
         });
     }
