@@ -42,11 +42,6 @@ impl ApiError {
     pub fn refused_ip(&self) -> Option<&str> {
         errcode::refused_ip(&self.errmsg)
     }
-
-    /// The template field WeChat refused (47003).
-    pub fn invalid_field(&self) -> Option<&str> {
-        errcode::invalid_field(&self.errmsg)
-    }
 }
 
 /// The failure in an answer's body; `None` for success, binary data and anything that isn't a

@@ -10,7 +10,7 @@ mod table;
 pub enum Class {
     /// Success.
     Ok,
-    /// The app's token is refused: replace it, repeat once.
+    /// About a token. Whether it is dead: [`is_dead_token`].
     Token,
     /// Transient: back off.
     Busy,

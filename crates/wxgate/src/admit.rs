@@ -6,10 +6,11 @@ pub mod denied;
 pub mod identify;
 mod open;
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::request;
+use http::{HeaderMap, request};
 
 pub use denied::Denied;
 
@@ -40,7 +41,7 @@ struct Inner {
 }
 
 /// What a request shows of who it is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub enum Proof<'a> {
     /// A key in its headers, or none.
     Headers,
@@ -50,10 +51,16 @@ pub enum Proof<'a> {
     Token(&'a str),
 }
 
+impl fmt::Debug for Proof<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Proof")
+    }
+}
+
 /// What a request wants to do.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Wish<'a> {
-    /// The path whose right is asked for; absent: the app's is enough.
+    /// The path whose right is asked for; `None`: the right to the app is all that is asked, as for the token calls.
     pub path: Option<&'a str>,
     /// It is only for callers whose `apis` name the path literally.
     pub by_name: bool,
@@ -73,7 +80,7 @@ pub struct Entered {
 }
 
 /// A caller found, before anything is asked of it.
-struct Found<'a> {
+struct Identified<'a> {
     caller: &'a Arc<Caller>,
     holder: Holder,
     appid: Option<String>,
@@ -95,8 +102,8 @@ impl Door {
     }
 
     /// The client's address, as far as trusted proxies tell it; `None` if they talk nonsense.
-    pub fn address(&self, head: &request::Parts, peer: IpAddr) -> Option<IpAddr> {
-        self.0.gatekeeper.address(&head.headers, peer)
+    pub fn address(&self, headers: &HeaderMap, peer: IpAddr) -> Option<IpAddr> {
+        self.0.gatekeeper.address(headers, peer)
     }
 
     /// Identity, network, rights and rate, in this order. The caller is noted in `outcome` as soon as it is known, so that
@@ -141,14 +148,19 @@ impl Door {
         peer: IpAddr,
         proof: Proof<'_>,
         callers: &'a Callers,
-    ) -> Result<Found<'a>, Denied> {
+    ) -> Result<Identified<'a>, Denied> {
         let by_key = |key: &str, unknown: Denied| {
             let caller = callers.by_key(key).ok_or(unknown)?;
-            Ok(Found { caller, holder: Holder::new(Some(key), &caller.name), appid: None, keyless: false })
+            Ok(Identified {
+                caller,
+                holder: Holder::new(Some(key), &caller.name),
+                appid: None,
+                keyless: false,
+            })
         };
         let without = || {
             let caller = self.0.gatekeeper.without_key(head, peer, callers)?;
-            Ok(Found { caller, holder: Holder::new(None, &caller.name), appid: None, keyless: true })
+            Ok(Identified { caller, holder: Holder::new(None, &caller.name), appid: None, keyless: true })
         };
         match (proof, shown_key(&head.headers)) {
             (Proof::Token(token), shown) => self.by_token(token, shown, callers),
@@ -166,7 +178,12 @@ impl Door {
     }
 
     /// Whom a gateway token speaks for, if a key beside it doesn't say otherwise.
-    fn by_token<'a>(&self, token: &str, shown: Shown<'_>, callers: &'a Callers) -> Result<Found<'a>, Denied> {
+    fn by_token<'a>(
+        &self,
+        token: &str,
+        shown: Shown<'_>,
+        callers: &'a Callers,
+    ) -> Result<Identified<'a>, Denied> {
         let grant = self.0.keys.granted(token, self.0.clock.now()).ok_or(Denied::DeadToken)?;
         let (caller, keyless) = callers.by_holder(&grant.holder).ok_or(Denied::DeadToken)?;
         let agrees = match shown {
@@ -177,7 +194,7 @@ impl Door {
         if !agrees {
             return Err(Denied::Disagree);
         }
-        Ok(Found { caller, holder: grant.holder, appid: Some(grant.appid), keyless })
+        Ok(Identified { caller, holder: grant.holder, appid: Some(grant.appid), keyless })
     }
 
     /// What needs no credential of ours: whoever shows a key is admitted by it, everybody else by an address that some
@@ -194,8 +211,8 @@ impl Door {
             return self.enter(head, peer, Proof::Headers, wish, outcome).map(drop);
         }
         self.0.gatekeeper.check_page(head)?;
-        let address = self.address(head, peer).ok_or(Denied::Address)?;
-        if !self.0.registry.live().callers.admit(address) {
+        let address = self.address(&head.headers, peer).ok_or(Denied::Address)?;
+        if !self.0.registry.live().callers.may_come_from(address) {
             return Err(Denied::Address);
         }
         if !self.0.open.take(address, self.0.clock.now()) {

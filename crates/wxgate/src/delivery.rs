@@ -104,7 +104,7 @@ impl Deliveries {
     pub async fn keep_house(self) {
         let mut changes = self.0.parts.registry.changes.sleeper();
         loop {
-            changes.looks();
+            changes.mark_seen();
             if let Err(error) = self.tidy_up().await {
                 tracing::warn!(%error, "清理过期消息失败，稍后再试");
             }
@@ -120,7 +120,7 @@ impl Deliveries {
     pub async fn run(self) {
         let mut changes = self.0.parts.registry.changes.sleeper();
         loop {
-            changes.looks();
+            changes.mark_seen();
             for route in self.0.parts.registry.live().routes.iter() {
                 let name = route.entry.name.clone();
                 if self.working().insert(name.clone()) {
@@ -174,7 +174,7 @@ impl Deliveries {
     async fn work(self, name: String) {
         let mut changes = self.0.parts.registry.changes.sleeper();
         loop {
-            changes.looks();
+            changes.mark_seen();
             let Some(route) = self.route_or_leave(&name) else { return };
             let room = tokio::select! {
                 () = self.0.parts.tasks.draining.cancelled() => return,

@@ -17,7 +17,7 @@ use crate::delivery::Deliveries;
 use crate::http::admin::Admin;
 use crate::http::api::Api;
 use crate::http::callback::Callbacks;
-use crate::http::callers::Callers;
+use crate::http::callers::CallersSurface;
 use crate::http::oauth::OAuth;
 use crate::http::proxy::Proxy;
 use crate::http::public::Public;
@@ -133,7 +133,7 @@ pub async fn start(config: Config, world: impl Into<World>, listeners: Listeners
     let tls: Tls = Arc::new(ArcSwapOption::from(load_tls(&config)?));
     let backend = match backend {
         Some(backend) => backend,
-        None => store::open_backend(&config.store.real_path(), *limits)?,
+        None => store::open_backend(&config.store, *limits)?,
     };
     let (store, keys) = open_store(&config, backend, &random).await?;
     let slots = SlotBook::new(store.clone(), random.clone()).await?;
@@ -148,8 +148,7 @@ pub async fn start(config: Config, world: impl Into<World>, listeners: Listeners
     // Targets of the file may be on this machine.
     let client = Client::guarded(Egress::new(listeners.addresses()?), resolver, true, &parts.limits)?;
     let deliveries = Deliveries::new(parts.clone(), client);
-    // What an earlier process had taken on and not finished.
-    parts.store.release_others(parts.clock.now()).await?;
+    parts.store.resume(parts.clock.now()).await?;
     bookkeeping::restore(&parts).await?;
     parts.tasks.spawn(bookkeeping::run(parts.clone()));
     parts.tasks.spawn(deliveries.clone().run());
@@ -171,7 +170,7 @@ fn serve(
     let door = Door::new(&parts, &config.server, rooms.clone());
     let callbacks = Callbacks::new(parts.clone(), inbox, rooms.clone());
     let oauth = OAuth::new(parts.clone(), &config, rooms);
-    let public = Public::new(parts.registry.clone(), callbacks, oauth);
+    let public = Public::new(door.clone(), parts.registry.clone(), callbacks, oauth);
     let service = Service::new(parts.clone(), door.clone(), upstream.clone());
     let proxy = Proxy::new(parts.clone(), door.clone(), upstream);
     let admin = Admin::new(parts.clone(), Api::new(parts.clone(), config.admin_token.as_ref()));
@@ -182,7 +181,7 @@ fn serve(
         recorder: Recorder::new(config.log.access, parts.clock.clone()),
         draining: parts.tasks.draining.clone(),
     };
-    let surface = Callers::new(door, service, public.clone(), proxy);
+    let surface = CallersSurface::new(door, service, public.clone(), proxy);
     let callers = Server::start(listeners.callers, tls.clone(), carrier.clone(), surface)?;
     let public = listeners
         .public

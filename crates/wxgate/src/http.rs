@@ -2,6 +2,7 @@
 //! `admin` the one for operators; [`server`] carries them. What they share stands here and in [`problem`].
 
 pub mod admin;
+mod ambiguous;
 pub mod api;
 pub mod bare;
 pub mod callback;
@@ -19,7 +20,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::ACCEPT_LANGUAGE;
-use http::{HeaderMap, Response};
+use http::{HeaderMap, HeaderName, Response};
 use http_body_util::{Either, Full};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 
@@ -30,7 +31,10 @@ use crate::net::collect;
 /// Where the service API lives, and what the internet reaches of it.
 pub const PREFIX: &str = "/v1/service/wx/";
 
-/// A body: whole in memory, or an axum handler's.
+/// Names the request in every answer, and in the log.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// A body: whole in memory, or on its way.
 pub type Body = Either<Full<Bytes>, axum::body::Body>;
 
 /// Whether English is the first language of `Accept-Language`.
@@ -45,7 +49,7 @@ pub fn whole(response: Response<Full<Bytes>>) -> Response<Body> {
     response.map(Either::Left)
 }
 
-/// An axum answer as a [`Body`].
+/// An answer that is on its way as a [`Body`].
 pub fn streamed(response: Response<axum::body::Body>) -> Response<Body> {
     response.map(Either::Right)
 }

@@ -34,7 +34,7 @@ use verify::Verified;
 const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
 /// How far ahead a nonce that could be a timestamp is reckoned with.
 const SWAPPED_MS: i64 = 30 * 86_400_000;
-/// So many apps' tokens are tried on a callback that names none, where it comes in.
+/// So many apps' tokens are tried at once on a callback that names none; more beside the requests.
 const FEW_APPS: usize = 8;
 /// What says that no reply is wanted.
 const SUCCESS: &[u8] = b"success";
@@ -129,11 +129,11 @@ impl Inbox {
         verify::check(registry.live().clone(), query, appid, keys, clock.now_secs())
     }
 
-    /// The same where it keeps nobody waiting.
+    /// [`Inbox::check`] beside the requests: it makes a hash for every app's token.
     pub async fn check_aside(&self, query: String) -> Result<Checked, Rejected> {
         let this = self.clone();
         let check = move || this.check(&query, None);
-        self.0.parts.tasks.aside(check).await.unwrap_or_else(|| Err(cut()))
+        self.0.parts.tasks.beside_requests(check).await.unwrap_or_else(|| Err(cut()))
     }
 
     /// Answers WeChat's check of a URL: the bare `echostr`.
@@ -158,9 +158,9 @@ impl Inbox {
         let verified = if checked.is_signed() {
             checked.open(&body)?
         } else {
-            // One at a time, where it keeps nobody waiting.
+            // One at a time, and beside the requests: nobody signed it.
             let _turn = self.0.unsigned.acquire().await;
-            tasks.aside(move || checked.open(&body)).await.unwrap_or_else(|| Err(cut()))?
+            tasks.beside_requests(move || checked.open(&body)).await.unwrap_or_else(|| Err(cut()))?
         };
         let incoming = self.incoming(&verified, began + limits.callback_time);
         // In a task of its own: it goes on when WeChat hangs up.
@@ -193,7 +193,8 @@ impl Inbox {
             let next_at = if leased { now + delivery::lease(route) } else { now };
             NewDelivery { route: route.entry.name.clone(), next_at, leased }
         });
-        // A signature beside an encrypted message would be good for a plain one.
+        // The plain signature beside an encrypted message would be good for a forged plain one: if some app takes those,
+        // it is remembered as spent.
         let is_plain = verified.mode == Mode::Plain;
         let remember =
             is_plain || (!query.signature.is_empty() && live.apps().any(|app| verify::takes_plain(app)));
@@ -242,7 +243,7 @@ impl Inbox {
                 // The first was refused, or cut: this one stands for itself.
                 Err(_) => continue,
             }
-            // Its own signature is looked at and remembered as well.
+            // Each copy commits too: its own signature must be spent.
             return match self.commit(incoming.event, incoming.deadline).await? {
                 Accepted::SignatureReused => Err(signature_reused()),
                 Accepted::Duplicate { answer: Some(answer), event } => Ok(Reply::from_kept(&answer, &event)),
@@ -350,7 +351,8 @@ fn signature_reused() -> Rejected {
 
 /// Until no replay of this callback can pass the check of its age.
 fn remembered_until(live: &Live, query: &Query, now: i64) -> i64 {
-    // Timestamp and nonce are signed in the order of their digits: they may change places.
+    // WeChat sorts token, timestamp and nonce before it signs them, so the signature still holds when timestamp and nonce
+    // change places: a nonce that reads as a time is reckoned with as one.
     let millis = |seconds: i64| seconds.saturating_mul(1000);
     let swapped = query.nonce.parse().map_or(0, millis);
     let swapped = if swapped < now + SWAPPED_MS { swapped } else { 0 };

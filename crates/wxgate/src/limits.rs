@@ -18,7 +18,7 @@ pub struct Limits {
     pub calls: usize,
     /// Requests passed on at work.
     pub passed: usize,
-    /// Passed-on requests of those who showed no credential, or need none.
+    /// Passed-on requests admitted by their address alone, and token calls whose body is read.
     pub strangers: usize,
     /// Callbacks at work.
     pub callbacks: usize,
@@ -28,8 +28,12 @@ pub struct Limits {
     pub logins: usize,
     /// Bytes of a service call's or a callback's body.
     pub body: usize,
-    /// Bytes of a body that comes from a stranger: unsigned callbacks, and twice a token call.
+    /// Bytes of an unsigned callback's body.
     pub unsigned_body: usize,
+    /// Bytes of a token call's body.
+    pub token_body: usize,
+    /// To the end of a token call's body.
+    pub token_body_time: Duration,
     /// To the end of a service call's body.
     pub body_time: Duration,
     /// Bytes of a passed-on body that are kept, so that the call can be repeated.
@@ -95,6 +99,8 @@ impl Default for Limits {
             logins: 1024,
             body: 1 << 20,
             unsigned_body: 128 << 10,
+            token_body: 64 << 10,
+            token_body_time: Duration::from_secs(5),
             body_time: Duration::from_secs(30),
             kept: 1 << 20,
             kept_time: Duration::from_secs(300),
@@ -148,6 +154,8 @@ impl Limits {
             ("logins", count(self.logins)),
             ("body", size(self.body)),
             ("unsigned_body", size(self.unsigned_body)),
+            ("token_body", size(self.token_body)),
+            ("token_body_time", time(self.token_body_time)),
             ("body_time", time(self.body_time)),
             ("kept", size(self.kept)),
             ("kept_time", time(self.kept_time)),

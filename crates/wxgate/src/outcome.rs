@@ -11,6 +11,7 @@ use crate::clock::{Clock, Instant};
 use crate::config::Access;
 use crate::random::Random;
 use crate::registry::callers::Caller;
+pub use crate::registry::usage::OTHER;
 
 /// `wxmsg_` and ten of `[a-z0-9]`: names one request in answer, header and log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +40,7 @@ impl RequestId {
 /// How a request ended, as far as its caller is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// It did what was asked.
+    /// It was answered: by WeChat's own refusal, perhaps, which then stands in `errcode`.
     Done,
     /// wxgate said no.
     Refused,
@@ -102,9 +103,6 @@ impl Outcome {
     }
 }
 
-/// What is called where that is unknown, or named by a stranger.
-pub const OTHER: &str = "other";
-
 /// Where outcomes go. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Recorder {
@@ -123,7 +121,7 @@ impl Recorder {
         if let Some(caller) = &outcome.caller {
             caller.usage.count(&outcome.api, outcome.end == End::Refused, self.clock.now());
         }
-        let is_success = outcome.end == End::Done && status < 400;
+        let is_success = outcome.end == End::Done && outcome.errcode == 0 && status < 400;
         match self.access {
             Access::All => {}
             Access::Failures if !is_success => {}

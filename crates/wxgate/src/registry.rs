@@ -77,7 +77,7 @@ pub struct Registry {
     live: Arc<ArcSwap<Live>>,
     slots: SlotBook,
     usages: UsageBook,
-    /// The settings.
+    /// Woken by every reload.
     pub changes: Wake,
 }
 

@@ -14,7 +14,7 @@ pub enum Room {
     Calls,
     /// Requests passed on for callers.
     Passed,
-    /// Requests passed on for those who showed nothing, or need not.
+    /// Requests passed on that were admitted by their address alone, and token calls whose body is read.
     Strangers,
     /// Callbacks whose query is signed.
     Callbacks,

@@ -19,9 +19,9 @@ mod suite;
 mod usage;
 
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 
+use crate::config;
 use crate::keys::{Cell, Keys};
 use crate::limits::Limits;
 use crate::random::Random;
@@ -66,9 +66,9 @@ impl fmt::Debug for Store {
 const KEY_CHECK: Cell<'_> = Cell { table: "meta", row: "key_check", column: "value" };
 const PROBE: &[u8] = b"wxgate";
 
-/// Opens the SQLite database at `path`, locks it for this process, and migrates it; blocks.
-pub(crate) fn open_backend(path: &Path, limits: Limits) -> anyhow::Result<Arc<dyn Backend>> {
-    Ok(Arc::new(sqlite::Sqlite::open(path, limits)?))
+/// Opens what `settings` name, for this process, and migrates it; blocks.
+pub(crate) fn open_backend(settings: &config::Store, limits: Limits) -> anyhow::Result<Arc<dyn Backend>> {
+    Ok(Arc::new(sqlite::Sqlite::open(&settings.real_path(), limits)?))
 }
 
 impl Store {

@@ -30,8 +30,11 @@ impl Tasks {
         self.tracker.spawn(async move { aborted.run_until_cancelled(work).await })
     }
 
-    /// Runs what takes long without waiting for anything, where it keeps nobody else waiting. `None`: it panicked.
-    pub async fn aside<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    /// Runs what reckons for long on a thread of its own, so that no request waits for it. `None`: it panicked.
+    pub async fn beside_requests<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
         tokio::task::spawn_blocking(work).await.ok()
     }
 

@@ -73,7 +73,7 @@ where
     F: Fn(usize) + Send + 'static,
 {
     let shared = Arc::new(Shared { is_empty: AtomicBool::new(true), dropped: OnceLock::new() });
-    let end = End { out, tell, shared: shared.clone(), limit, unwritten: 0, told: 0, since: 0, flows: true };
+    let end = Sink { out, tell, shared: shared.clone(), limit, unwritten: 0, told: 0, since: 0, flows: true };
     let (lines, worker) = NonBlockingBuilder::default()
         .buffered_lines_limit(limit)
         .lossy(true)
@@ -118,7 +118,7 @@ impl Drop for Guard {
 }
 
 /// The queue's far end, where lines are written; it belongs to the thread.
-struct End<W, F> {
+struct Sink<W, F> {
     out: W,
     tell: F,
     shared: Arc<Shared>,
@@ -133,7 +133,7 @@ struct End<W, F> {
     flows: bool,
 }
 
-impl<W: Write, F: Fn(usize)> End<W, F> {
+impl<W: Write, F: Fn(usize)> Sink<W, F> {
     /// Tells how many lines were lost since it was told last, if a line gets through.
     fn tell(&mut self) {
         self.since = 0;
@@ -146,7 +146,7 @@ impl<W: Write, F: Fn(usize)> End<W, F> {
     }
 }
 
-impl<W: Write, F: Fn(usize)> Write for End<W, F> {
+impl<W: Write, F: Fn(usize)> Write for Sink<W, F> {
     fn write(&mut self, line: &[u8]) -> Result<usize> {
         self.write_all(line).map(|()| line.len())
     }

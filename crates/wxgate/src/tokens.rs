@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-pub use heal::{Attempt, Said, Unhealed};
+pub use heal::{Said, TokenCall, Unhealed};
 
 use crate::parts::Parts;
 use crate::registry::App;

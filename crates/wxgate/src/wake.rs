@@ -29,7 +29,7 @@ impl Wake {
 
 impl Sleeper {
     /// What changed so far is about to be looked at.
-    pub fn looks(&mut self) {
+    pub fn mark_seen(&mut self) {
         self.changes.mark_unchanged();
     }
 
@@ -53,7 +53,7 @@ mod tests {
         assert!(one.woken().now_or_never().is_none());
         wake.all();
         wake.all();
-        other.looks();
+        other.mark_seen();
         assert!(one.woken().now_or_never().is_some());
         assert!(one.woken().now_or_never().is_none());
         assert!(other.woken().now_or_never().is_none());

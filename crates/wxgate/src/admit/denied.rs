@@ -131,6 +131,24 @@ impl Denied {
                 "这个地址不带凭据的调用太频繁：放慢后重试，或带上调用方密钥",
                 "this address calls too often without a credential: slow down, or send a caller key",
             ),
+            Self::Overloaded => Words::new(
+                "wxgate 正在处理的请求太多：稍后重试；常见原因是微信应答变慢",
+                "too many requests at once: retry later; usually WeChat has become slow",
+            ),
+            Self::UnknownApp { .. }
+            | Self::Network { .. }
+            | Self::Api { .. }
+            | Self::OnlyByName { .. }
+            | Self::App { .. }
+            | Self::Export { .. }
+            | Self::Rate { .. }
+            | Self::Busy { .. } => self.words_with_names(),
+        }
+    }
+
+    /// The same where it names a caller or an app: what to change follows where the caller was set up.
+    fn words_with_names(&self) -> Words {
+        match self {
             Self::UnknownApp { appid } => {
                 let appid = plain(appid);
                 Words::new(
@@ -140,17 +158,6 @@ impl Denied {
                     ),
                 )
             }
-            Self::Overloaded => Words::new(
-                "wxgate 正在处理的请求太多：稍后重试；常见原因是微信应答变慢",
-                "too many requests at once: retry later; usually WeChat has become slow",
-            ),
-            _ => self.words_for_a_caller(),
-        }
-    }
-
-    /// The same where a caller is known: what to change follows where it was set up.
-    fn words_for_a_caller(&self) -> Words {
-        match self {
             Self::Network { caller, address } => {
                 let address = address.map_or_else(|| "?".to_owned(), |one| one.to_canonical().to_string());
                 missing(caller, "networks", &format!("从 {address} 调用"), &format!("call from {address}"))

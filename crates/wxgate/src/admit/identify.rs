@@ -1,6 +1,7 @@
 //! Who is calling? A key, or, for those who need none, where the call comes from and that no web
 //! page made it.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -29,7 +30,7 @@ pub struct Gatekeeper {
 }
 
 /// What a request shows of a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Shown<'a> {
     /// No key.
     Nothing,
@@ -37,6 +38,16 @@ pub enum Shown<'a> {
     Key(&'a str),
     /// Something that is no key: never taken for nothing.
     Unreadable,
+}
+
+impl fmt::Debug for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nothing => "Nothing",
+            Self::Unreadable => "Unreadable",
+            Self::Key(_) => "Key",
+        })
+    }
 }
 
 impl Gatekeeper {

@@ -123,7 +123,7 @@ fn report(outcome: Result<String, String>) -> anyhow::Result<usize> {
 
 fn check_store(config: &Config) -> Result<String, String> {
     let path = config.store.path.display();
-    let found = store::inspect(&config.store.path).map_err(|error| format!("{error:#}"))?;
+    let found = store::inspect(&config.store).map_err(|error| format!("{error:#}"))?;
     let Some(found) = found else {
         return Ok(format!("数据库 {path}：还没有，启动时创建"));
     };

@@ -155,7 +155,7 @@ pub enum Access {
     All,
     /// Those that were refused or failed.
     Failures,
-    /// None.
+    /// None but those that something of wxgate's own broke.
     Off,
 }
 

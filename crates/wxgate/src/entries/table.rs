@@ -53,7 +53,6 @@ pub struct Lookup<'a> {
 pub const UNKNOWN: &str = "没有这个配置项：检查拼写，全部配置项见 `wxgate config default`";
 
 /// A table on its way to become settings.
-#[derive(Debug)]
 pub struct Table<'a> {
     members: Map<String, Value>,
     /// Stands before a key in a mistake: `server.`, `apps[0].`.
@@ -61,6 +60,12 @@ pub struct Table<'a> {
     /// Absent: secrets are written as they are, and nothing is looked up (what comes through an API).
     lookup: Option<Lookup<'a>>,
     mistakes: Vec<Mistake>,
+}
+
+impl fmt::Debug for Table<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.members.keys()).finish()
+    }
 }
 
 impl<'a> Table<'a> {

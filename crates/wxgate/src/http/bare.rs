@@ -325,7 +325,7 @@ fn bare(bytes: &[u8]) -> Option<(StatusCode, &[u8])> {
     is_empty.then_some((status, date))
 }
 
-/// `answer` with the line `date` after its status line; `headless` bodies are cut off, as HEAD has none.
+/// `answer` with the line `date` after its status line; where `is_head`, without its body.
 fn dated(answer: &Bytes, date: &[u8], is_head: bool) -> Bytes {
     let end = |mark: &[u8]| answer.windows(mark.len()).position(|window| window == mark);
     let line = end(b"\r\n").map_or(0, |at| at + 2);

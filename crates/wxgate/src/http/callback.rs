@@ -62,30 +62,35 @@ impl Callbacks {
         }
     }
 
-    async fn check(&self, query: &str, appid: Option<&str>) -> Result<Checked, No> {
+    async fn check(&self, query: &str, appid: Option<&str>) -> Result<Checked, Rejection> {
         if self.inbox.is_cheap(appid) {
             return Ok(self.inbox.check(query, appid)?);
         }
         // Nobody has shown anything yet.
-        let _place = self.rooms.take(Room::Unsigned, None).map_err(|_| No::Overloaded)?;
+        let _place = self.rooms.take(Room::Unsigned, None).map_err(|_| Rejection::Overloaded)?;
         Ok(self.inbox.check_aside(query.to_owned()).await?)
     }
 
-    async fn verify(&self, checked: Checked) -> Result<Receipt, No> {
+    async fn verify(&self, checked: Checked) -> Result<Receipt, Rejection> {
         let _place = self.place(&checked)?;
         let echostr = self.inbox.verify_url(checked).await?;
         Ok(Receipt { body: echostr.into_bytes(), content_type: "text/plain", appid: None })
     }
 
-    async fn receive(&self, checked: Checked, body: Incoming, outcome: &mut Outcome) -> Result<Receipt, No> {
+    async fn receive(
+        &self,
+        checked: Checked,
+        body: Incoming,
+        outcome: &mut Outcome,
+    ) -> Result<Receipt, Rejection> {
         let Parts { clock, limits, .. } = &self.parts;
         let place = self.place(&checked)?;
         let limit = if checked.is_signed() { limits.body } else { limits.unsigned_body };
         let began = outcome.began();
         let body = read(body, limit, began + limits.callback_body_time, clock, limits).await;
         let body = body.map_err(|unread| match unread {
-            Unread::TooLarge => No::TooLarge(limit),
-            Unread::Cut(why) => No::Rejected(Rejected::Refused(format!("the body was cut: {why}"))),
+            Unread::TooLarge => Rejection::TooLarge(limit),
+            Unread::Cut(why) => Rejection::Rejected(Rejected::Refused(format!("the body was cut: {why}"))),
         })?;
         let receipt = self.inbox.receive(checked, body, began, place).await?;
         outcome.appid.clone_from(&receipt.appid);
@@ -93,26 +98,26 @@ impl Callbacks {
     }
 
     /// Whoever can't even sign the query has little room, so that WeChat has all of its own.
-    fn place(&self, checked: &Checked) -> Result<Place, No> {
+    fn place(&self, checked: &Checked) -> Result<Place, Rejection> {
         let room = if checked.is_signed() { Room::Callbacks } else { Room::Unsigned };
-        self.rooms.take(room, None).map_err(|_| No::Overloaded)
+        self.rooms.take(room, None).map_err(|_| Rejection::Overloaded)
     }
 }
 
 /// Why a callback isn't answered with 200.
-enum No {
+enum Rejection {
     Rejected(Rejected),
     TooLarge(usize),
     Overloaded,
 }
 
-impl From<Rejected> for No {
+impl From<Rejected> for Rejection {
     fn from(rejected: Rejected) -> Self {
         Self::Rejected(rejected)
     }
 }
 
-impl No {
+impl Rejection {
     /// One text, whichever check failed; why is in the log.
     fn answer(self, outcome: &mut Outcome) -> Response<Full<Bytes>> {
         outcome.end = End::Refused;

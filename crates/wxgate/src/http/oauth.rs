@@ -67,7 +67,7 @@ struct Inner {
 }
 
 /// What a browser that begins a login asked for, checked.
-struct Asked<'a> {
+struct LoginAsked<'a> {
     appid: &'a str,
     scope: &'a str,
     back: Url,
@@ -168,7 +168,7 @@ impl OAuth {
     }
 
     /// What a browser wants, if it may.
-    fn asked<'a>(&self, query: &'a Query, outcome: &mut Outcome) -> Result<Asked<'a>, Problem> {
+    fn asked<'a>(&self, query: &'a Query, outcome: &mut Outcome) -> Result<LoginAsked<'a>, Problem> {
         let (appid, scope) = (query.one("appid")?, query.one("scope")?);
         let live = self.0.parts.registry.live();
         let Some(app) = live.app(appid) else {
@@ -200,7 +200,7 @@ impl OAuth {
         if back.as_str().len() > MAX_REDIRECT {
             return Err(wrong("redirect_uri", "编码之后超过 2048 字节", "is over 2048 bytes once encoded"));
         }
-        Ok(Asked { appid, scope, back, state })
+        Ok(LoginAsked { appid, scope, back, state })
     }
 
     /// Sends a browser that comes from WeChat on to where it wanted to go.

@@ -61,11 +61,14 @@ impl Proxy {
         Self(Arc::new(Inner { parts, door, upstream, once }))
     }
 
-    /// Answers one request.
-    pub async fn handle(self, request: Request<Incoming>, outcome: &mut Outcome) -> Response<Body> {
+    /// Answers one request; `peer` is who connected.
+    pub async fn handle(
+        self,
+        request: Request<Incoming>,
+        peer: IpAddr,
+        outcome: &mut Outcome,
+    ) -> Response<Body> {
         let (head, body) = request.into_parts();
-        let peer = outcome.peer;
-        outcome.peer = self.0.door.address(&head, peer).unwrap_or(peer);
         match self.answer(&head, body, peer, outcome).await {
             Ok(response) => response,
             Err(refusal) => {
@@ -90,11 +93,14 @@ impl Proxy {
             Some((Treat::Token, _)) => self.token(&asked, body, outcome).await,
             Some((Treat::Code(parameter), _)) => self.login(&asked, body, Some(parameter), outcome).await,
             Some((Treat::Refresh, _)) => self.login(&asked, body, None, outcome).await,
-            // Only as it is documented: anything else may be something new.
             Some((Treat::Open, host)) if host == Host::Api || head.method == Method::GET => {
                 self.open(&asked, host, outcome).await
             }
-            _ => self.pass(&asked, body, known, outcome).await,
+            Some((Treat::Secret, _)) => self.with_secret(&asked, body, outcome).await,
+            // `mp.` paths are open for GET only, as they are documented; any other method goes as a plain call.
+            Some((Treat::Open | Treat::Plain | Treat::Ticket | Treat::Page, _)) | None => {
+                self.pass(&asked, body, known, outcome).await
+            }
         }
     }
 
@@ -132,7 +138,7 @@ impl Proxy {
             let _place = door.place(Room::Passed, Some(&entered.caller))?;
             return self.ticket(&app, kind).await;
         }
-        let access_token = match shown {
+        let parts = match shown {
             Some(span) => target.parts(vec![(span, Part::AccessToken)], Vec::new()),
             None => target.parts(Vec::new(), vec![("access_token", Part::AccessToken)]),
         };
@@ -142,7 +148,7 @@ impl Proxy {
             host: Host::Api,
             method: head.method.clone(),
             path: target.path.to_owned(),
-            target: access_token,
+            target: parts,
             headers: headers::to_wechat(&head.headers),
             body,
             proves_token: known.is_some_and(|known| known.auth == Auth::AccessToken),
@@ -153,7 +159,7 @@ impl Proxy {
         Ok(passed(answer, place))
     }
 
-    /// What is ours stands nowhere but where it is replaced.
+    /// No caller key stands in the query, and no gateway token but as `access_token`. Bodies aren't looked at.
     fn refuse_credentials(&self, target: &Target<'_>) -> Result<(), Refusal> {
         let door = &self.0.door;
         let is_token = |name: &str, value: &str| name != "access_token" && door.is_token(value);
@@ -189,6 +195,16 @@ impl Proxy {
 }
 
 impl Asked<'_> {
+    /// The app that the parameter `given` names, or prefix and header where that is "".
+    fn app(&self, given: String) -> Result<String, Refusal> {
+        match self.named_app()? {
+            Some(named) if !given.is_empty() && named != given => Err(Denied::Disagree.into()),
+            Some(named) => Ok(named),
+            None if given.is_empty() => Err(Refusal::no_appid()),
+            None => Ok(given),
+        }
+    }
+
     /// The app that prefix or header name.
     fn named_app(&self) -> Result<Option<String>, Refusal> {
         let disagree = || Refusal::from(Denied::Disagree);

@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use super::problem::{Unhandled, bare_text};
 use super::server::Surface;
 use super::{Body, whole};
+use crate::admit::Door;
 use crate::http::callback::Callbacks;
 use crate::http::oauth::{self, OAuth};
 use crate::outcome::{End, Outcome};
@@ -17,6 +18,7 @@ use crate::registry::Registry;
 /// Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Public {
+    door: Door,
     registry: Registry,
     callbacks: Callbacks,
     oauth: OAuth,
@@ -24,8 +26,8 @@ pub struct Public {
 
 impl Public {
     /// Over the callbacks and the logins.
-    pub fn new(registry: Registry, callbacks: Callbacks, oauth: OAuth) -> Self {
-        Self { registry, callbacks, oauth }
+    pub fn new(door: Door, registry: Registry, callbacks: Callbacks, oauth: OAuth) -> Self {
+        Self { door, registry, callbacks, oauth }
     }
 
     /// Whether `path` is ours, wherever else it may seem to belong.
@@ -68,6 +70,8 @@ impl Surface for Public {
     const NAME: &'static str = "public";
 
     async fn handle(self, request: Request<Incoming>, outcome: &mut Outcome) -> Response<Body> {
+        let peer = outcome.peer;
+        outcome.peer = self.door.address(request.headers(), peer).unwrap_or(peer);
         match self.answer(request, outcome).await {
             Ok(response) => response,
             Err(_) => {

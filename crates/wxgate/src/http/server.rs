@@ -11,7 +11,7 @@ use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http::header::CONNECTION;
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -25,9 +25,10 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::ambiguous::ambiguous;
 use super::bare::{Answers, Bare, Known, Tracked, write_response};
-use super::problem::Unhandled;
-use super::{Body, wants_english, whole};
+use super::problem::{Unhandled, closing};
+use super::{Body, X_REQUEST_ID, wants_english, whole};
 use crate::clock::Clock;
 use crate::limits::Limits;
 use crate::net::Stalling;
@@ -216,17 +217,25 @@ impl<S: Surface> Connections<S> {
     async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
         let mut recording = self.begin(peer);
         let (path, english) = (request.uri().path().to_owned(), wants_english(request.headers()));
-        let handled = self.surface.clone().handle(request, &mut recording.outcome);
-        let handled = AssertUnwindSafe(handled).catch_unwind().await;
-        let mut response = handled.unwrap_or_else(|_| {
-            let words = Words::new(
-                "处理请求时崩溃，请凭 request_id 查看日志并报告",
-                "a crash: look up the request_id in the log and report it",
-            );
-            let status = StatusCode::INTERNAL_SERVER_ERROR;
-            let refused = Unhandled { status, path: Some(&path), is_odd_url: false, words, english };
-            whole(self.refuse(&refused, &mut recording.outcome))
-        });
+        let no = |status, words| Unhandled { status, path: Some(&path), is_odd_url: false, words, english };
+        let mut response = match ambiguous(&request) {
+            Some(words) => {
+                let mut response = self.refuse(&no(StatusCode::BAD_REQUEST, words), &mut recording.outcome);
+                *response.status_mut() = StatusCode::BAD_REQUEST;
+                whole(closing(response))
+            }
+            None => {
+                let handled = self.surface.clone().handle(request, &mut recording.outcome);
+                AssertUnwindSafe(handled).catch_unwind().await.unwrap_or_else(|_| {
+                    let words = Words::new(
+                        "处理请求时崩溃，请凭 request_id 查看日志并报告",
+                        "a crash: look up the request_id in the log and report it",
+                    );
+                    let no = no(StatusCode::INTERNAL_SERVER_ERROR, words);
+                    whole(self.refuse(&no, &mut recording.outcome))
+                })
+            }
+        };
         self.finish(&mut response, recording.outcome.id);
         recording.status = response.status().as_u16();
         response
@@ -260,7 +269,6 @@ impl<S: Surface> Connections<S> {
     }
 
     fn finish<B>(&self, response: &mut Response<B>, id: RequestId) {
-        const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
         response.headers_mut().insert(X_REQUEST_ID, id.header());
         if self.carrier.draining.is_cancelled() {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

@@ -22,6 +22,7 @@ use http::{HeaderValue, Method, Response, StatusCode, request};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
+use wechat::catalog::Endpoint;
 
 use super::once::{Once, Unfinished};
 use super::problem::{Unhandled, envelope, json_response, note, unhandled};
@@ -33,7 +34,8 @@ use crate::problem::{Code, Problem};
 use crate::registry::App;
 use crate::registry::callers::Caller;
 use crate::rooms::{Place, Room};
-use crate::upstream::Upstream;
+use crate::transport::Lost;
+use crate::upstream::{CallError, Upstream};
 
 use fields::Fields;
 use table::Operation;
@@ -138,6 +140,18 @@ impl Service {
         run(self.clone(), Call { operation, caller, app, fields, wants_picture, _place: place }).await
     }
 
+    /// A JSON call to WeChat, with the caller's problem if it fails.
+    async fn ask(
+        &self,
+        call: &Call,
+        endpoint: &Endpoint,
+        query: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<Value, Problem> {
+        let answer = self.0.upstream.json(&call.app, endpoint, query, body).await;
+        answer.map_err(|failure| failure::problem(call, endpoint, failure))
+    }
+
     async fn read(&self, body: Incoming) -> Result<Bytes, Problem> {
         let Parts { clock, limits, .. } = &self.0.parts;
         let deadline = clock.instant() + limits.body_time;
@@ -149,6 +163,12 @@ impl Service {
             }
         })
     }
+}
+
+/// WeChat answered without an errcode, and without what it documents.
+fn incomplete(call: &Call, endpoint: &Endpoint) -> Problem {
+    let lost = Lost::after("the answer lacks documented members", "应答缺少文档里的成员");
+    failure::problem(call, endpoint, CallError::Lost(lost))
 }
 
 fn too_large(most: usize) -> Problem {

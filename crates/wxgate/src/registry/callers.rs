@@ -170,7 +170,7 @@ impl Callers {
     }
 
     /// Whether somebody may call from `address`.
-    pub fn admit(&self, address: IpAddr) -> bool {
+    pub fn may_come_from(&self, address: IpAddr) -> bool {
         self.each().any(|caller| caller.may_come_from(Some(address)))
     }
 

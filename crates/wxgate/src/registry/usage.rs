@@ -48,11 +48,12 @@ pub struct Fresh {
     pub api: Arc<str>,
     /// How many more.
     pub count: Count,
-    /// When the last came, Unix milliseconds.
+    /// When its caller last called anything, Unix milliseconds.
     pub at: i64,
 }
 
-const OTHER: &str = "other";
+/// What is called where that is unknown, or named by a stranger, or one path too many.
+pub const OTHER: &str = "other";
 
 impl Usage {
     /// Nothing yet; at most `most` paths are counted by name.

@@ -41,7 +41,7 @@ impl Findings {
     }
 
     /// Whether the token is known to live, so that its refusal on `path` is the path's fault.
-    pub(crate) fn is_alive(&mut self, version: i64, path: &str, now: i64) -> bool {
+    pub(crate) fn is_refusal_explained(&mut self, version: i64, path: &str, now: i64) -> bool {
         self.about(version);
         let blamed = self.paths.get(path).is_some_and(|path| now < path.blamed_until);
         blamed || now < self.alive_until
@@ -85,24 +85,32 @@ mod tests {
     #[test]
     fn a_verdict_holds_ten_seconds_for_its_token() {
         let mut findings = Findings::default();
-        assert!(!findings.is_alive(1, "/a", 1000));
+        assert!(!findings.is_refusal_explained(1, "/a", 1000));
         findings.found_alive(1, "/a", 1000);
-        assert!(findings.is_alive(1, "/a", 10_999) && findings.is_alive(1, "/b", 10_999));
-        assert!(!findings.is_alive(1, "/a", 11_000) && !findings.is_alive(1, "/b", 11_000));
+        assert!(
+            findings.is_refusal_explained(1, "/a", 10_999) && findings.is_refusal_explained(1, "/b", 10_999)
+        );
+        assert!(
+            !findings.is_refusal_explained(1, "/a", 11_000)
+                && !findings.is_refusal_explained(1, "/b", 11_000)
+        );
         findings.found_alive(1, "/a", 11_000);
-        assert!(!findings.is_alive(2, "/a", 11_001), "another token may be asked about at once");
+        assert!(!findings.is_refusal_explained(2, "/a", 11_001), "another token may be asked about at once");
     }
 
     #[test]
     fn a_path_is_blamed_twice_as_long_each_time() {
         let (mut findings, mut now, mut asked) = (Findings::default(), 0, 0);
         while now < 86_400_000 {
-            if !findings.is_alive(1, "/broken", now) {
+            if !findings.is_refusal_explained(1, "/broken", now) {
                 asked += 1;
                 findings.found_alive(1, "/broken", now);
             }
             // A path that works, refused for once, is still asked about.
-            assert!(now < VERDICT || findings.is_alive(1, "/good", now) == (now < findings.alive_until));
+            assert!(
+                now < VERDICT
+                    || findings.is_refusal_explained(1, "/good", now) == (now < findings.alive_until)
+            );
             now += 1000;
         }
         assert!((144..160).contains(&asked), "{asked}");

@@ -18,8 +18,8 @@ const REPLACED_A_WINDOW: usize = 6;
 const REPLACED_A_DAY: usize = 50;
 /// Questions to the probe.
 const PROBES_A_DAY: u32 = 500;
-/// From so many probes a day on, it is noted which paths work: they may have to stand in for the probe. Probes for one
-/// token are ten seconds apart, so there is an hour from here to the last one.
+/// From so many probes a day on, it is noted which paths work: they may have to stand in for the probe. One token is
+/// asked about every ten seconds at most, so the 360 that are left last an hour, which is how far the notes look back.
 const WATCH_FROM: u32 = 140;
 
 /// How a credential's value ages.

@@ -181,7 +181,7 @@ impl Slot {
         Some(self.notes().trouble.as_ref().map_or(refresh_at, |t| t.retry_at.max(refresh_at)))
     }
 
-    /// True for the one who may queue a background refresh.
+    /// True for one task at a time: it may wait for a turn to refresh in the background, until [`Slot::unqueue`].
     pub(crate) fn queue(&self) -> bool {
         !self.queued.swap(true, Ordering::Relaxed)
     }
@@ -230,8 +230,8 @@ impl Slot {
     }
 
     /// Whether `token` is known to live although `path` refused it.
-    pub(crate) fn is_alive(&self, token: &Token, path: &str, now: i64) -> bool {
-        self.notes().findings.is_alive(token.version, path, now)
+    pub(crate) fn is_refusal_explained(&self, token: &Token, path: &str, now: i64) -> bool {
+        self.notes().findings.is_refusal_explained(token.version, path, now)
     }
 
     /// Notes that `token` lives although `path` refused it.

@@ -13,47 +13,49 @@ use super::{
 };
 
 /// What a backend's method gives.
-pub(crate) type Outcome<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
+pub(crate) type Pending<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 
-/// Places of one message: a delivery's id is its message's, times this, plus its place.
-pub(crate) const PLACES: i64 = 65_536;
+/// A delivery's id is its message's, times this, plus its place among the message's deliveries.
+pub(crate) const DELIVERIES_PER_MESSAGE: i64 = 65_536;
 
-/// A database, opened, locked and migrated.
+/// A database, opened for this process and migrated.
 pub(crate) trait Backend: Send + Sync + Debug {
     /// Names it to people.
     fn place(&self) -> String;
 
     /// The sealed probe of the master key, if there is one.
-    fn key_check(&self) -> Outcome<'_, Option<Vec<u8>>>;
+    fn key_check(&self) -> Pending<'_, Option<Vec<u8>>>;
     /// Keeps the probe unless there is one, and gives the one that stands.
-    fn keep_key_check(&self, sealed: Vec<u8>) -> Outcome<'_, Vec<u8>>;
+    fn keep_key_check(&self, sealed: Vec<u8>) -> Pending<'_, Vec<u8>>;
 
     /// Every token and ticket.
-    fn credentials(&self) -> Outcome<'_, Vec<SealedCredential>>;
+    fn credentials(&self) -> Pending<'_, Vec<SealedCredential>>;
     /// Keeps a token or ticket, unless a newer one is there.
-    fn save_credential(&self, row: SealedCredential) -> Outcome<'_, ()>;
+    fn save_credential(&self, row: SealedCredential) -> Pending<'_, ()>;
 
     /// The answer under `key` that lives at `now`.
-    fn once_answer(&self, key: [u8; 32], now: i64) -> Outcome<'_, Option<Vec<u8>>>;
+    fn once_answer(&self, key: [u8; 32], now: i64) -> Pending<'_, Option<Vec<u8>>>;
     /// Keeps an answer.
-    fn keep_once_answer(&self, key: [u8; 32], sealed: Vec<u8>, expires_at: i64) -> Outcome<'_, ()>;
+    fn keep_once_answer(&self, key: [u8; 32], sealed: Vec<u8>, expires_at: i64) -> Pending<'_, ()>;
 
     /// What `key` is bound to at `now`.
-    fn bound(&self, key: [u8; 32], now: i64) -> Outcome<'_, Option<BoundRow>>;
+    fn bound(&self, key: [u8; 32], now: i64) -> Pending<'_, Option<BoundRow>>;
     /// Binds a key unless it is bound at `now`, and gives what it was bound to before: `None` if nothing.
-    fn bind(&self, binding: Binding, now: i64) -> Outcome<'_, Option<BoundRow>>;
+    fn bind(&self, binding: Binding, now: i64) -> Pending<'_, Option<BoundRow>>;
 
     /// What everybody called.
-    fn usage(&self) -> Outcome<'_, Vec<UsageRow>>;
+    fn usage(&self) -> Pending<'_, Vec<UsageRow>>;
     /// Adds to what was called.
-    fn add_usage(&self, deltas: Vec<UsageDelta>) -> Outcome<'_, ()>;
+    fn add_usage(&self, deltas: Vec<UsageDelta>) -> Pending<'_, ()>;
 
-    /// Keeps a message and its deliveries, unless it or its signature came before.
-    fn accept(&self, event: EventRow) -> Outcome<'_, AcceptedRow>;
+    /// Keeps a message. First its signature is looked at: one that came with another body refuses it. Then its digest: if
+    /// that is known, the message is a duplicate, and known for longer if `remembered_until` is later. Else message,
+    /// deliveries, digest and signature are kept.
+    fn accept(&self, event: EventRow) -> Pending<'_, AcceptedRow>;
     /// Keeps the answer of a message that is still remembered.
-    fn keep_answer(&self, seen: Seen, event_id: i64, sealed: Vec<u8>) -> Outcome<'_, ()>;
+    fn keep_answer(&self, seen: MessageKey, event_id: i64, sealed: Vec<u8>) -> Pending<'_, ()>;
     /// Remembers a signature that is good for no body, unless it is remembered at `now`.
-    fn keep_signature(&self, key: [u8; 32], now: i64, until: i64) -> Outcome<'_, ()>;
+    fn keep_signature(&self, key: [u8; 32], now: i64, until: i64) -> Pending<'_, ()>;
 
     /// Leases at most `limit` deliveries of `route` that are due at `now` and that nobody holds; and when the next one
     /// may be.
@@ -63,38 +65,39 @@ pub(crate) trait Backend: Send + Sync + Debug {
         now: i64,
         limit: u32,
         lease: Lease,
-    ) -> Outcome<'_, (Vec<ClaimedRow>, Option<i64>)>;
+    ) -> Pending<'_, (Vec<ClaimedRow>, Option<i64>)>;
     /// Writes down an attempt and what follows from it.
-    fn record(&self, record: Record) -> Outcome<'_, ()>;
+    fn record(&self, record: Record) -> Pending<'_, ()>;
     /// Makes a delivery that `owner` holds due at `now`.
-    fn release(&self, delivery: i64, owner: i32, now: i64) -> Outcome<'_, ()>;
-    /// Makes whatever is held by others than `owner` due at `now`.
-    fn release_others(&self, owner: i32, now: i64) -> Outcome<'_, ()>;
+    fn release(&self, delivery: i64, owner: i32, now: i64) -> Pending<'_, ()>;
+    /// Once, before `owner` takes anything on: makes due at `now` what dead owners hold. Those who may still live keep what
+    /// they hold.
+    fn resume(&self, owner: i32, now: i64) -> Pending<'_, ()>;
     /// The routes that something waits for.
-    fn waiting_routes(&self) -> Outcome<'_, Vec<String>>;
+    fn waiting_routes(&self) -> Pending<'_, Vec<String>>;
     /// Gives up at most `limit` deliveries that wait for `route`, whoever holds them; how many.
-    fn bury(&self, route: &str, now: i64, limit: u32) -> Outcome<'_, usize>;
+    fn bury(&self, route: &str, now: i64, limit: u32) -> Pending<'_, usize>;
     /// Begins another round of a delivery that has ended; false if none has.
-    fn replay(&self, delivery: i64, now: i64) -> Outcome<'_, bool>;
+    fn replay(&self, delivery: i64, now: i64) -> Pending<'_, bool>;
     /// One step of forgetting.
-    fn purge(&self, step: Purge) -> Outcome<'_, Purged>;
+    fn purge(&self, step: Purge) -> Pending<'_, Purged>;
 
     /// Messages, newest first.
-    fn events(&self, query: EventQuery) -> Outcome<'_, Vec<Event>>;
+    fn events(&self, query: EventQuery) -> Pending<'_, Vec<Event>>;
     /// Digest and sealed body of a message.
-    fn event_body(&self, id: i64) -> Outcome<'_, Option<(Vec<u8>, Vec<u8>)>>;
+    fn event_body(&self, id: i64) -> Pending<'_, Option<(Vec<u8>, Vec<u8>)>>;
     /// Deliveries, newest first.
-    fn deliveries(&self, query: DeliveryQuery) -> Outcome<'_, Vec<Delivery>>;
+    fn deliveries(&self, query: DeliveryQuery) -> Pending<'_, Vec<Delivery>>;
 
     /// Proves that it takes writes.
-    fn ping(&self) -> Outcome<'_, ()>;
+    fn ping(&self) -> Pending<'_, ()>;
     /// Ends it after what was handed to it.
     fn close(&self) -> BoxFuture<'_, ()>;
 }
 
 /// What makes a message a duplicate: when it was made comes first, so that keys ascend in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Seen {
+pub(crate) struct MessageKey {
     /// `CreateTime`, Unix seconds.
     pub(crate) created: u32,
     /// Of appid and body.
@@ -113,7 +116,7 @@ pub(crate) struct EventRow {
     pub(crate) scene: String,
     pub(crate) msg_id: String,
     pub(crate) received_at: i64,
-    pub(crate) seen: Seen,
+    pub(crate) seen: MessageKey,
     /// Sealed.
     pub(crate) body: Vec<u8>,
     /// Key of the signature it came with.
@@ -182,6 +185,6 @@ pub(crate) struct BoundRow {
 
 /// The ids that the deliveries of a message can have: first and last.
 pub(crate) fn deliveries_of(event_id: i64) -> (i64, i64) {
-    let first = event_id.saturating_mul(PLACES);
-    (first, first.saturating_add(PLACES - 1))
+    let first = event_id.saturating_mul(DELIVERIES_PER_MESSAGE);
+    (first, first.saturating_add(DELIVERIES_PER_MESSAGE - 1))
 }

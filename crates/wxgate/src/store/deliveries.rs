@@ -3,7 +3,7 @@
 //! A delivery waits, or has ended. What waits may be leased to the process that sends it. One that has ended can begin
 //! anew, in another round with attempts of its own.
 
-use super::backend::{ClaimedRow, PLACES, Record};
+use super::backend::{ClaimedRow, DELIVERIES_PER_MESSAGE, Record};
 use super::messages::event_name;
 use super::{Store, StoreError};
 
@@ -135,9 +135,9 @@ impl Store {
         self.backend.release(delivery, self.owner, now).await
     }
 
-    /// Gives back whatever other processes had taken on: for a store that only one process has at a time.
-    pub async fn release_others(&self, now: i64) -> Result<(), StoreError> {
-        self.backend.release_others(self.owner, now).await
+    /// At start: what processes that have died had taken on is due at `now`.
+    pub async fn resume(&self, now: i64) -> Result<(), StoreError> {
+        self.backend.resume(self.owner, now).await
     }
 
     /// The routes that something waits for.
@@ -163,7 +163,7 @@ impl Store {
 
 /// A row as whoever sends it sees it, without its message.
 fn taken_on(row: ClaimedRow) -> Claimed {
-    let event_id = row.id.div_euclid(PLACES);
+    let event_id = row.id.div_euclid(DELIVERIES_PER_MESSAGE);
     Claimed {
         id: row.id,
         round: row.round,

@@ -1,14 +1,13 @@
 //! A look at a database that disturbs nobody: for `wxgate check`.
 
-use std::path::Path;
-
 use super::{KEY_CHECK, sqlite};
+use crate::config;
 use crate::keys::Keys;
 
 /// Looks at a database without disturbing a running server: readable, whole, and which schema.
 /// `Ok(None)` if there is none yet.
-pub fn inspect(path: &Path) -> anyhow::Result<Option<Inspection>> {
-    sqlite::inspect(path)
+pub fn inspect(settings: &config::Store) -> anyhow::Result<Option<Inspection>> {
+    sqlite::inspect(&settings.path)
 }
 
 /// What [`inspect`] found.

@@ -1,6 +1,6 @@
 //! Messages from WeChat: kept once each, and the answer they got.
 
-use super::backend::{AcceptedRow, DueRow, EventRow, PLACES, Seen};
+use super::backend::{AcceptedRow, DELIVERIES_PER_MESSAGE, DueRow, EventRow, MessageKey};
 use super::{Store, StoreError};
 use crate::keys::Cell;
 use crate::text::hex;
@@ -100,11 +100,11 @@ impl Store {
 
     /// Keeps a message with its deliveries, in one transaction, unless it was there already.
     pub async fn accept(&self, event: NewEvent) -> Result<Accepted, StoreError> {
-        if event.deliveries.len() > PLACES as usize {
+        if event.deliveries.len() > DELIVERIES_PER_MESSAGE as usize {
             return Err(StoreError::Unavailable("a message can't go to more than 65,536 routes".into()));
         }
         let digest = event.digest;
-        let seen = Seen { created: u32::try_from(event.create_time).unwrap_or_default(), digest };
+        let seen = MessageKey { created: u32::try_from(event.create_time).unwrap_or_default(), digest };
         let kept = |id| StoredEvent { id, digest, created: seen.created };
         match self.backend.accept(self.event_row(event, seen)).await? {
             AcceptedRow::New(id, deliveries) => Ok(Accepted::New { event: kept(id), deliveries }),
@@ -116,7 +116,7 @@ impl Store {
         }
     }
 
-    fn event_row(&self, event: NewEvent, seen: Seen) -> EventRow {
+    fn event_row(&self, event: NewEvent, seen: MessageKey) -> EventRow {
         // Lists are filtered by the event's name, or by the message's type.
         let kind = if event.event.is_empty() { &event.msg_type } else { &event.event };
         let due = |new: NewDelivery| match new.leased {
@@ -145,12 +145,12 @@ impl Store {
 
     /// Remembers the answer a message got, for its duplicates.
     pub async fn keep_answer(&self, event: &StoredEvent, answer: &[u8]) -> Result<(), StoreError> {
-        let seen = Seen { created: event.created, digest: event.digest };
+        let seen = MessageKey { created: event.created, digest: event.digest };
         let sealed = self.keys.seal(answer_cell(&answer_row(seen)), answer);
         self.backend.keep_answer(seen, event.id, sealed).await
     }
 
-    fn open_answer(&self, seen: Seen, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
+    fn open_answer(&self, seen: MessageKey, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
         let row = answer_row(seen);
         self.keys
             .open(answer_cell(&row), sealed)
@@ -189,6 +189,6 @@ fn answer_cell(row: &str) -> Cell<'_> {
     Cell { table: "seen", row, column: "answer" }
 }
 
-fn answer_row(seen: Seen) -> String {
+fn answer_row(seen: MessageKey) -> String {
     hex(&[b"m".as_slice(), &seen.created.to_be_bytes(), &seen.digest].concat())
 }

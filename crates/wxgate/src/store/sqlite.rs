@@ -31,7 +31,7 @@ use futures_util::future::BoxFuture;
 use rusqlite::OpenFlags;
 
 use super::backend::{
-    AcceptedRow, Backend, BoundRow, ClaimedRow, EventRow, Outcome, Record, Seen, deliveries_of,
+    AcceptedRow, Backend, BoundRow, ClaimedRow, EventRow, MessageKey, Pending, Record, deliveries_of,
 };
 use super::{
     Binding, Delivery, DeliveryQuery, Event, EventQuery, Lease, Purge, Purged, SealedCredential, StoreError,
@@ -92,55 +92,55 @@ impl Backend for Sqlite {
         self.path.display().to_string()
     }
 
-    fn key_check(&self) -> Outcome<'_, Option<Vec<u8>>> {
+    fn key_check(&self) -> Pending<'_, Option<Vec<u8>>> {
         Box::pin(self.rows.read(meta::key_check))
     }
 
-    fn keep_key_check(&self, sealed: Vec<u8>) -> Outcome<'_, Vec<u8>> {
+    fn keep_key_check(&self, sealed: Vec<u8>) -> Pending<'_, Vec<u8>> {
         Box::pin(self.writer.write(move |tx| meta::keep_key_check(tx, &sealed)))
     }
 
-    fn credentials(&self) -> Outcome<'_, Vec<SealedCredential>> {
+    fn credentials(&self) -> Pending<'_, Vec<SealedCredential>> {
         Box::pin(self.rows.read(credentials::all))
     }
 
-    fn save_credential(&self, row: SealedCredential) -> Outcome<'_, ()> {
+    fn save_credential(&self, row: SealedCredential) -> Pending<'_, ()> {
         Box::pin(self.writer.write(move |tx| credentials::save(tx, &row)))
     }
 
-    fn once_answer(&self, key: [u8; 32], now: i64) -> Outcome<'_, Option<Vec<u8>>> {
+    fn once_answer(&self, key: [u8; 32], now: i64) -> Pending<'_, Option<Vec<u8>>> {
         Box::pin(self.rows.read(move |db| once::answer(db, &key, now)))
     }
 
-    fn keep_once_answer(&self, key: [u8; 32], sealed: Vec<u8>, expires_at: i64) -> Outcome<'_, ()> {
+    fn keep_once_answer(&self, key: [u8; 32], sealed: Vec<u8>, expires_at: i64) -> Pending<'_, ()> {
         Box::pin(self.writer.write(move |tx| once::keep(tx, &key, &sealed, expires_at)))
     }
 
-    fn bound(&self, key: [u8; 32], now: i64) -> Outcome<'_, Option<BoundRow>> {
+    fn bound(&self, key: [u8; 32], now: i64) -> Pending<'_, Option<BoundRow>> {
         Box::pin(self.rows.read(move |db| once::bound(db, &key, now)))
     }
 
-    fn bind(&self, binding: Binding, now: i64) -> Outcome<'_, Option<BoundRow>> {
+    fn bind(&self, binding: Binding, now: i64) -> Pending<'_, Option<BoundRow>> {
         Box::pin(self.writer.write(move |tx| once::bind(tx, &binding, now)))
     }
 
-    fn usage(&self) -> Outcome<'_, Vec<UsageRow>> {
+    fn usage(&self) -> Pending<'_, Vec<UsageRow>> {
         Box::pin(self.rows.read(usage::all))
     }
 
-    fn add_usage(&self, deltas: Vec<UsageDelta>) -> Outcome<'_, ()> {
+    fn add_usage(&self, deltas: Vec<UsageDelta>) -> Pending<'_, ()> {
         Box::pin(self.writer.write(move |tx| usage::add(tx, &deltas)))
     }
 
-    fn accept(&self, event: EventRow) -> Outcome<'_, AcceptedRow> {
+    fn accept(&self, event: EventRow) -> Pending<'_, AcceptedRow> {
         Box::pin(self.writer.write(move |tx| messages::accept(tx, &event)))
     }
 
-    fn keep_answer(&self, seen: Seen, event_id: i64, sealed: Vec<u8>) -> Outcome<'_, ()> {
+    fn keep_answer(&self, seen: MessageKey, event_id: i64, sealed: Vec<u8>) -> Pending<'_, ()> {
         Box::pin(self.writer.write(move |tx| messages::keep_answer(tx, &seen, event_id, &sealed)))
     }
 
-    fn keep_signature(&self, key: [u8; 32], now: i64, until: i64) -> Outcome<'_, ()> {
+    fn keep_signature(&self, key: [u8; 32], now: i64, until: i64) -> Pending<'_, ()> {
         Box::pin(self.writer.write(move |tx| messages::remember(tx, &key, &[], now, until).map(drop)))
     }
 
@@ -150,53 +150,53 @@ impl Backend for Sqlite {
         now: i64,
         limit: u32,
         lease: Lease,
-    ) -> Outcome<'_, (Vec<ClaimedRow>, Option<i64>)> {
+    ) -> Pending<'_, (Vec<ClaimedRow>, Option<i64>)> {
         let route = route.to_owned();
         Box::pin(self.writer.write(move |tx| queue::claim(tx, &route, now, limit, lease)))
     }
 
-    fn record(&self, record: Record) -> Outcome<'_, ()> {
+    fn record(&self, record: Record) -> Pending<'_, ()> {
         Box::pin(self.writer.write(move |tx| queue::record(tx, &record)))
     }
 
-    fn release(&self, delivery: i64, owner: i32, now: i64) -> Outcome<'_, ()> {
+    fn release(&self, delivery: i64, owner: i32, now: i64) -> Pending<'_, ()> {
         Box::pin(self.writer.write(move |tx| queue::release(tx, delivery, owner, now)))
     }
 
-    fn release_others(&self, owner: i32, now: i64) -> Outcome<'_, ()> {
-        Box::pin(self.writer.write(move |tx| queue::release_others(tx, owner, now)))
+    fn resume(&self, owner: i32, now: i64) -> Pending<'_, ()> {
+        Box::pin(self.writer.write(move |tx| queue::resume(tx, owner, now)))
     }
 
-    fn waiting_routes(&self) -> Outcome<'_, Vec<String>> {
+    fn waiting_routes(&self) -> Pending<'_, Vec<String>> {
         Box::pin(self.rows.read(queue::waiting_routes))
     }
 
-    fn bury(&self, route: &str, now: i64, limit: u32) -> Outcome<'_, usize> {
+    fn bury(&self, route: &str, now: i64, limit: u32) -> Pending<'_, usize> {
         let route = route.to_owned();
         Box::pin(self.writer.write(move |tx| queue::bury(tx, &route, now, limit)))
     }
 
-    fn replay(&self, delivery: i64, now: i64) -> Outcome<'_, bool> {
+    fn replay(&self, delivery: i64, now: i64) -> Pending<'_, bool> {
         Box::pin(self.writer.write(move |tx| queue::replay(tx, delivery, now)))
     }
 
-    fn purge(&self, step: Purge) -> Outcome<'_, Purged> {
+    fn purge(&self, step: Purge) -> Pending<'_, Purged> {
         Box::pin(self.writer.write(move |tx| purge::step(tx, &step)))
     }
 
-    fn events(&self, query: EventQuery) -> Outcome<'_, Vec<Event>> {
+    fn events(&self, query: EventQuery) -> Pending<'_, Vec<Event>> {
         Box::pin(self.lists.read(move |db| lists::events(db, query)))
     }
 
-    fn event_body(&self, id: i64) -> Outcome<'_, Option<(Vec<u8>, Vec<u8>)>> {
+    fn event_body(&self, id: i64) -> Pending<'_, Option<(Vec<u8>, Vec<u8>)>> {
         Box::pin(self.lists.read(move |db| lists::event_body(db, id)))
     }
 
-    fn deliveries(&self, query: DeliveryQuery) -> Outcome<'_, Vec<Delivery>> {
+    fn deliveries(&self, query: DeliveryQuery) -> Pending<'_, Vec<Delivery>> {
         Box::pin(self.lists.read(move |db| lists::deliveries(db, &query)))
     }
 
-    fn ping(&self) -> Outcome<'_, ()> {
+    fn ping(&self) -> Pending<'_, ()> {
         Box::pin(self.writer.ping())
     }
 

@@ -37,7 +37,8 @@ impl Fixture {
     }
 
     fn backend(&self) -> Arc<dyn Backend> {
-        open_backend(&self.place.path().join("wxgate.db"), self.limits).unwrap()
+        let settings = crate::config::Store { path: self.place.path().join("wxgate.db"), master_key: None };
+        open_backend(&settings, self.limits).unwrap()
     }
 
     /// The store of a process that begins; on SQLite the one before must be closed.

@@ -9,9 +9,9 @@ pub struct UsageDelta {
     pub caller: String,
     /// Path of what it called.
     pub api: String,
-    /// How many more calls.
+    /// How many more were admitted.
     pub calls: u64,
-    /// How many of them were refused.
+    /// How many more were refused; these are not among `calls`.
     pub refused: u64,
     /// When the last of them came, Unix milliseconds.
     pub at: i64,
@@ -24,9 +24,9 @@ pub struct UsageRow {
     pub caller: String,
     /// Path of what it called.
     pub api: String,
-    /// How many calls.
+    /// How many were admitted.
     pub calls: u64,
-    /// How many of them were refused.
+    /// How many were refused; these are not among `calls`.
     pub refused: u64,
     /// When the first was counted, Unix milliseconds.
     pub since: i64,

@@ -10,7 +10,7 @@ use wechat::answer::{ApiError, errcode};
 use wechat::catalog::{GET_TICKET, STABLE_TOKEN, TOKEN};
 
 use super::Tokens;
-use super::heal::{Attempt, Said, Unhealed};
+use super::heal::{Said, TokenCall, Unhealed};
 use crate::clock::Instant;
 use crate::entries::TokenMode;
 use crate::registry::App;
@@ -18,7 +18,7 @@ use crate::slots::policy::Rest;
 use crate::slots::{CredentialKind, Gate, Slot, Token, TokenError, ageing};
 use crate::transport::{Answer, Lost, Transport, json_answer};
 
-/// No token lives longer than this, whatever an answer says.
+/// NotGranted token lives longer than this, whatever an answer says.
 const LONGEST: i64 = 86_400;
 
 #[derive(Deserialize)]
@@ -102,8 +102,8 @@ impl Tokens {
             }
         };
         granted(&answer?).map_err(|no| match no {
-            No::Said(error) => TokenError::Refused(error),
-            No::Lost(lost) => TokenError::Lost(lost),
+            NotGranted::Said(error) => TokenError::Refused(error),
+            NotGranted::Lost(lost) => TokenError::Lost(lost),
         })
     }
 
@@ -136,8 +136,8 @@ impl Tokens {
             )),
         })?;
         granted(&answer).map_err(|no| match no {
-            No::Said(error) => TokenError::TicketRefused(error),
-            No::Lost(lost) => TokenError::TicketLost(lost),
+            NotGranted::Said(error) => TokenError::TicketRefused(error),
+            NotGranted::Lost(lost) => TokenError::TicketLost(lost),
         })
     }
 }
@@ -147,7 +147,7 @@ struct TicketCall<'a> {
     kind: CredentialKind,
 }
 
-impl Attempt for TicketCall<'_> {
+impl TokenCall for TicketCall<'_> {
     type Answer = Answer;
 
     fn path(&self) -> &str {
@@ -159,7 +159,7 @@ impl Attempt for TicketCall<'_> {
         let answer = self.transport.send(&GET_TICKET, &query, None, deadline).await?;
         let said = match granted(&answer) {
             Ok(_) => Said::Accepted,
-            Err(No::Said(error)) if error.is_dead_token() => Said::Refused(error),
+            Err(NotGranted::Said(error)) if error.is_dead_token() => Said::Refused(error),
             Err(_) => Said::Nothing,
         };
         Ok((answer, said))
@@ -167,16 +167,16 @@ impl Attempt for TicketCall<'_> {
 }
 
 /// Why an answer grants nothing.
-enum No {
+enum NotGranted {
     Said(ApiError),
     Lost(Lost),
 }
 
 /// What a token or ticket call was answered with.
-fn granted(answer: &Answer) -> Result<Granted, No> {
-    let body = json_answer(answer).map_err(No::Lost)?;
+fn granted(answer: &Answer) -> Result<Granted, NotGranted> {
+    let body = json_answer(answer).map_err(NotGranted::Lost)?;
     if let Some(error) = errcode(&answer.body) {
-        return Err(No::Said(error));
+        return Err(NotGranted::Said(error));
     }
     let granted: Option<Granted> = serde_json::from_value(body).ok();
     let sane = |granted: &Granted| {
@@ -185,7 +185,7 @@ fn granted(answer: &Answer) -> Result<Granted, No> {
     };
     match granted.filter(sane) {
         Some(granted) => Ok(Granted { expires_in: granted.expires_in.clamp(1, LONGEST), ..granted }),
-        None => Err(No::Lost(Lost::after(
+        None => Err(NotGranted::Lost(Lost::after(
             "the answer holds neither a usable token nor an errcode",
             "应答里没有可用的令牌，也没有错误码",
         ))),

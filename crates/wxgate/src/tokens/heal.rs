@@ -16,7 +16,7 @@ use crate::transport::Lost;
 const TOO_LATE: Duration = Duration::from_millis(200);
 
 /// A call that carries the app's access_token.
-pub trait Attempt: Sync {
+pub trait TokenCall: Sync {
     /// What a call gives.
     type Answer: Send;
 
@@ -77,7 +77,7 @@ impl From<Lost> for Unhealed {
 impl Tokens {
     /// Makes `attempt` with the app's token; if that is refused and found dead, once more with another. The time of
     /// `wechat.timeout` covers the repetition as well.
-    pub async fn healed<A: Attempt>(&self, app: &Arc<App>, attempt: &A) -> Result<A::Answer, Unhealed> {
+    pub async fn healed<A: TokenCall>(&self, app: &Arc<App>, attempt: &A) -> Result<A::Answer, Unhealed> {
         let token = self.get(app, CredentialKind::AccessToken).await?;
         let deadline = self.0.transport.deadline();
         let (answer, said) = attempt.send(&token, deadline).await?;

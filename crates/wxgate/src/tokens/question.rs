@@ -21,6 +21,8 @@ const KIND: CredentialKind = CredentialKind::AccessToken;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Probed {
     Alive,
+    /// WeChat can't be asked today, and nothing says that it is dead.
+    Assumed,
     Dead,
     Unknown,
 }
@@ -39,7 +41,7 @@ impl Tokens {
         if let Some(found) = slot.answer_since(seen, used) {
             return Ok(found);
         }
-        if slot.is_alive(used, path, now) {
+        if slot.is_refusal_explained(used, path, now) {
             return Ok(Found::Alive);
         }
         let (used, path) = (used.clone(), path.to_owned());
@@ -74,6 +76,14 @@ impl Tokens {
                 tracing::info!(
                     appid = %app.appid, api = path,
                     "微信拒绝了 access_token，但它是好的：这个接口对谁都这样回答，检查账号有没有它的权限"
+                );
+                Ok((Found::Alive, gate))
+            }
+            Probed::Assumed => {
+                app.slots.of(KIND).found_alive(used, path, self.now());
+                tracing::warn!(
+                    appid = %app.appid, api = path,
+                    "微信拒绝了 access_token，今天为此问微信的次数已用完：当作它是好的，不换"
                 );
                 Ok((Found::Alive, gate))
             }
@@ -121,8 +131,8 @@ impl Tokens {
         let slot = app.slots.of(KIND);
         let now = self.now();
         if !slot.history(now, |history| history.take_probe(now)) {
-            // A path that works for others is as good a probe.
-            return if slot.worked_lately(path, now) { Probed::Dead } else { Probed::Alive };
+            // None is left today. A path that took a token within the hour and refuses this one says that it is dead.
+            return if slot.worked_lately(path, now) { Probed::Dead } else { Probed::Assumed };
         }
         self.keep(slot, used).await;
         let query = [("access_token", used.expose())];

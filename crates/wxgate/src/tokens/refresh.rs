@@ -23,7 +23,7 @@ impl Tokens {
                 () = sleep => {}
                 () = wake.woken() => {}
             }
-            wake.looks();
+            wake.mark_seen();
             next = self.refresh_due();
         }
     }

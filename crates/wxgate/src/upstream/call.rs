@@ -13,7 +13,7 @@ use super::{CallError, Upstream, picture_type};
 use crate::clock::Instant;
 use crate::registry::App;
 use crate::slots::Token;
-use crate::tokens::{Attempt, Said};
+use crate::tokens::{Said, TokenCall};
 use crate::transport::{Answer, Lost, Transport, json_answer};
 
 impl Upstream {
@@ -75,7 +75,7 @@ struct TypedCall<'a> {
     body: Option<Bytes>,
 }
 
-impl Attempt for TypedCall<'_> {
+impl TokenCall for TypedCall<'_> {
     type Answer = Answer;
 
     fn path(&self) -> &str {

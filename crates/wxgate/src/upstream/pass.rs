@@ -1,5 +1,6 @@
 //! Passing a caller's own request on, with the app's credential in the place it left for it.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,11 +16,11 @@ use crate::clock::Instant;
 use crate::net::{Download, collect};
 use crate::registry::App;
 use crate::slots::Token;
-use crate::tokens::{Attempt, Said};
+use crate::tokens::{Said, TokenCall};
 use crate::transport::{Lost, Payload, Transport};
 
 /// A caller's request.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PassRequest {
     /// Which of WeChat's hosts.
     pub host: Host,
@@ -37,8 +38,14 @@ pub struct PassRequest {
     pub proves_token: bool,
 }
 
+impl fmt::Debug for PassRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PassRequest({} {})", self.method, self.path)
+    }
+}
+
 /// A part of a path and query.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Part {
     /// As the caller wrote it.
     Raw(String),
@@ -46,6 +53,16 @@ pub enum Part {
     AccessToken,
     /// The app's AppSecret.
     Secret,
+}
+
+impl fmt::Debug for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Raw(_) => "Raw",
+            Self::AccessToken => "AccessToken",
+            Self::Secret => "Secret",
+        })
+    }
 }
 
 /// WeChat's answer.
@@ -84,7 +101,7 @@ struct Exchange<'a> {
     request: &'a PassRequest,
 }
 
-impl Attempt for Exchange<'_> {
+impl TokenCall for Exchange<'_> {
     type Answer = PassAnswer;
 
     fn path(&self) -> &str {

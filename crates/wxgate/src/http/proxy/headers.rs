@@ -7,9 +7,9 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::admit::identify::X_API_KEY;
+use crate::http::X_REQUEST_ID;
 
 pub(super) const X_WX_APPID: HeaderName = HeaderName::from_static("x-wx-appid");
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 /// A company's traces are none of WeChat's business.

@@ -1,6 +1,7 @@
 //! Web OAuth and mini-program login: the caller key in `secret` becomes the real secret, single-use
 //! codes are answered again, and what carries no credential of ours is open to known networks.
 
+use std::fmt;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -40,11 +41,16 @@ pub(super) enum CodeError {
 }
 
 /// An answer, whole.
-#[derive(Debug)]
 pub(super) struct WholeAnswer {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
+}
+
+impl fmt::Debug for WholeAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WholeAnswer({})", self.status)
+    }
 }
 
 impl<T: Into<Refusal>> From<T> for CodeError {
@@ -119,12 +125,8 @@ impl Proxy {
             denied => denied.into(),
         })?;
         let caller = caller.caller;
-        let given = appid.as_ref().map(|span| span.value.clone()).filter(|appid| !appid.is_empty());
-        let named = asked.named_app()?;
-        if matches!((&given, &named), (Some(a), Some(b)) if a != b) {
-            return Err(Denied::Disagree.into());
-        }
-        let app = door.app(&caller, &given.or(named).ok_or_else(Refusal::no_appid)?, outcome)?;
+        let given = appid.as_ref().map(|span| span.value.clone()).unwrap_or_default();
+        let app = door.app(&caller, &asked.app(given)?, outcome)?;
         let request = PassRequest {
             host: Host::Api,
             method: head.method.clone(),
@@ -164,7 +166,7 @@ impl Proxy {
         let answer = work.await.ok().flatten().unwrap_or_else(|| Err(Unfinished.into()));
         match answer {
             Ok(kept) => {
-                WholeAnswer::from_value(&kept).map(|answer| answer.response()).ok_or_else(Refusal::body)
+                WholeAnswer::from_value(&kept).map(|answer| answer.response()).ok_or_else(Refusal::answer)
             }
             Err(CodeError::Said(answer)) => {
                 outcome.errcode = errcode(&answer.body).map_or(0, |error| error.errcode);
@@ -237,7 +239,7 @@ fn credentials(
     }
     match secret {
         Some(span) => replaced.push((span, Part::Secret)),
-        // WeChat asks for none there.
+        // `refresh_token` takes no secret.
         None if code.is_none() => {}
         None => added.push(("secret", Part::Secret)),
     }

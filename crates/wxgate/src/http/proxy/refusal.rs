@@ -129,7 +129,7 @@ impl Refusal {
         Self::failed(SYSTEM_ERROR, Words::new("微信的应答没有收全", "WeChat's answer did not come whole"))
     }
 
-    /// What never became a request.
+    /// What no handler could answer.
     pub(super) fn malformed(refused: &Unhandled<'_>) -> Self {
         let code = match refused.status {
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => INVALID_PARAMETER,
@@ -211,7 +211,17 @@ impl From<Denied> for Refusal {
             Denied::UnknownApp { .. } => (40013, "invalid appid"),
             Denied::Rate { .. } | Denied::OpenRate => TOO_OFTEN,
             Denied::Busy { .. } | Denied::Overloaded => SYSTEM_ERROR,
-            _ => UNAUTHORIZED,
+            Denied::Unreadable
+            | Denied::UnknownKey
+            | Denied::Forwarded
+            | Denied::WebPage(_)
+            | Denied::Disagree
+            | Denied::Network { .. }
+            | Denied::Api { .. }
+            | Denied::OnlyByName { .. }
+            | Denied::Export { .. }
+            | Denied::App { .. }
+            | Denied::Address => UNAUTHORIZED,
         };
         Self::new(code, denied.words())
     }

@@ -1,6 +1,8 @@
 //! Where a passed-on request goes, as its caller wrote it: path, app and parameters, without
 //! changing a byte of what WeChat will read.
 
+use std::fmt;
+
 use crate::text::decode;
 use crate::upstream::Part;
 
@@ -14,7 +16,7 @@ pub(super) enum Wrong {
 }
 
 /// A request line, understood.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Target<'a> {
     /// From `/wx/{appid}/…`.
     pub(super) appid: Option<&'a str>,
@@ -25,12 +27,24 @@ pub(super) struct Target<'a> {
 }
 
 /// Where a parameter's value stands in a query.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Span {
     start: usize,
     end: usize,
     /// Decoded.
     pub(super) value: String,
+}
+
+impl fmt::Debug for Target<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Target({})", self.path)
+    }
+}
+
+impl fmt::Debug for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Span({}..{})", self.start, self.end)
+    }
 }
 
 impl<'a> Target<'a> {

@@ -1,15 +1,17 @@
-//! The token calls: what an SDK gets here is a gateway token, and the managed ticket.
+//! The calls that show a secret for something else than a login: the token calls, which give a gateway token, and what
+//! resets quotas. And the managed tickets.
 
 use std::sync::Arc;
 
-use http::{Method, Response};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
-use wechat::catalog::{Endpoint, Treat};
+use wechat::catalog::{self, Endpoint, Host, Treat};
 
 use super::refusal::Refusal;
 use super::target::Target;
-use super::{Asked, Proxy, answered};
+use super::{Asked, Proxy, answered, passed};
 use crate::admit::{Denied, Proof, Wish};
 use crate::http::{Body, read};
 use crate::keys::{EXPIRES_IN, Grant};
@@ -19,7 +21,8 @@ use crate::registry::App;
 use crate::rooms::Room;
 use crate::slots::{CredentialKind, TokenError};
 use crate::text;
-use crate::upstream::CallError;
+use crate::transport::Payload;
+use crate::upstream::{CallError, Part, PassRequest};
 
 impl Proxy {
     /// `/cgi-bin/token` and `/cgi-bin/stable_token`, by GET or POST, from query, form or JSON.
@@ -29,31 +32,14 @@ impl Proxy {
         body: Incoming,
         outcome: &mut Outcome,
     ) -> Result<Response<Body>, Refusal> {
-        let target = asked.target;
-        let is_in_query =
-            |name| Ok::<_, Refusal>(target.parameter(name)?.is_some_and(|span| !span.value.is_empty()));
-        let is_posted = asked.head.method == Method::POST;
-        let from_body = match is_posted && !(is_in_query("appid")? && is_in_query("secret")?) {
-            true => self.fields(body).await?,
-            false => Vec::new(),
-        };
-        let parameter = |name: &'static str| -> Result<String, Refusal> {
-            let from_query = target.parameter(name)?.map(|span| span.value).filter(|value| !value.is_empty());
-            let from_body = || from_body.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
-            Ok(from_query.or_else(from_body).unwrap_or_default())
-        };
-        if !matches!(parameter("grant_type")?.as_str(), "" | "client_credential") {
+        let names = ["appid", "secret", "grant_type"];
+        let [appid, secret, grant_type] = self.given(asked, body, names).await?;
+        if !matches!(grant_type.as_str(), "" | "client_credential") {
             return Err(Refusal::grant_type());
         }
-        let (appid, secret) = (parameter("appid")?, parameter("secret")?);
         let door = &self.0.door;
         let entered = door.enter(asked.head, asked.peer, Proof::Secret(&secret), Wish::default(), outcome)?;
-        let appid = match (appid.is_empty(), asked.named_app()?) {
-            (true, Some(named)) => named,
-            (true, None) => return Err(Refusal::no_appid()),
-            (false, Some(named)) if named != appid => return Err(Denied::Disagree.into()),
-            (false, _) => appid,
-        };
+        let appid = asked.app(appid)?;
         let app = door.app(&entered.caller, &appid, outcome)?;
         if !app.entry.kind.has_token() {
             return Err(CallError::Token(TokenError::None).into());
@@ -74,13 +60,73 @@ impl Proxy {
         Ok(answered(&json!({"errcode": 0, "errmsg": "ok", "ticket": ticket.expose(), "expires_in": left})))
     }
 
+    /// What resets an account's quotas by its AppSecret, shown here as a caller key in `appsecret`.
+    pub(super) async fn with_secret(
+        &self,
+        asked: &Asked<'_>,
+        body: Incoming,
+        outcome: &mut Outcome,
+    ) -> Result<Response<Body>, Refusal> {
+        let path = asked.target.path;
+        let [appid, secret] = self.given(asked, body, ["appid", "appsecret"]).await?;
+        let door = &self.0.door;
+        let wish = Wish { path: Some(path), by_name: catalog::by_name_only(path), ..Wish::default() };
+        let token = asked.target.parameter("access_token")?.map(|span| span.value).unwrap_or_default();
+        let proof = match secret.is_empty() && !token.is_empty() {
+            true => Proof::Token(&token),
+            false => Proof::Secret(&secret),
+        };
+        let entered = door.enter(asked.head, asked.peer, proof, wish, outcome)?;
+        let appid = match entered.appid {
+            Some(own) if appid.is_empty() => own,
+            Some(own) if own != appid => return Err(Denied::Disagree.into()),
+            _ => appid,
+        };
+        let app = door.app(&entered.caller, &asked.app(appid)?, outcome)?;
+        let place = door.place(Room::Passed, Some(&entered.caller))?;
+        let request = PassRequest {
+            host: Host::Api,
+            method: asked.head.method.clone(),
+            path: path.to_owned(),
+            target: vec![Part::Raw(format!("{path}?appid={}&appsecret=", app.appid)), Part::Secret],
+            headers: HeaderMap::new(),
+            body: Payload::Kept(Bytes::new()),
+            proves_token: false,
+        };
+        Ok(passed(self.0.upstream.pass_untouched(Some(&app), &request).await?, place))
+    }
+
+    /// Parameters from the query, and, posted, from the body if the first two don't stand in the query; "" where one is
+    /// missing.
+    async fn given<const N: usize>(
+        &self,
+        asked: &Asked<'_>,
+        body: Incoming,
+        names: [&'static str; N],
+    ) -> Result<[String; N], Refusal> {
+        let mut values = [const { String::new() }; N];
+        for (value, name) in values.iter_mut().zip(names) {
+            *value = asked.target.parameter(name)?.map(|span| span.value).unwrap_or_default();
+        }
+        let is_whole = values.iter().take(2).all(|value| !value.is_empty());
+        if asked.head.method == Method::POST && !is_whole {
+            let fields = self.fields(body).await?;
+            for (value, name) in values.iter_mut().zip(names).filter(|(value, _)| value.is_empty()) {
+                if let Some((_, given)) = fields.iter().find(|(key, _)| key == name) {
+                    value.clone_from(given);
+                }
+            }
+        }
+        Ok(values)
+    }
+
     /// The members of a JSON object, or of a form.
     async fn fields(&self, body: Incoming) -> Result<Vec<(String, String)>, Refusal> {
         let Parts { clock, limits, .. } = &self.0.parts;
         // Nobody has shown anything yet: little room, and little time.
         let _place = self.0.door.place(Room::Strangers, None)?;
-        let deadline = clock.instant() + limits.connect_time;
-        let body = read(body, limits.unsigned_body / 2, deadline, clock, limits).await;
+        let deadline = clock.instant() + limits.token_body_time;
+        let body = read(body, limits.token_body, deadline, clock, limits).await;
         let body = body.map_err(|_| Refusal::body())?;
         let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&body);
         if let Ok(Value::Object(members)) = serde_json::from_slice(body) {

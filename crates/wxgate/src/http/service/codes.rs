@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use wechat::catalog::{Endpoint, QRCODE_CREATE, SHOWQRCODE, WXACODE_UNLIMIT};
 
-use super::{Call, Service, Success, failure, users};
+use super::{Call, Service, Success, failure, incomplete};
 use crate::problem::Problem;
 use crate::upstream::picture_type;
 
@@ -28,7 +28,7 @@ impl Service {
         }
         let made = self.ask(call, &QRCODE_CREATE, &[], Some(&request)).await?;
         let Some(ticket) = made["ticket"].as_str() else {
-            return Err(users::incomplete(call, &QRCODE_CREATE));
+            return Err(incomplete(call, &QRCODE_CREATE));
         };
         let picture = self.picture(call, &SHOWQRCODE, &[("ticket", ticket)], None).await;
         // The code exists by now: the same call again would make another.

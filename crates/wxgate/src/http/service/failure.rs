@@ -148,7 +148,7 @@ fn refused(call: &Call, endpoint: &WechatEndpoint, error: ApiError) -> Problem {
     } else if error.class() == Class::Code && endpoint.name == wechat::catalog::OAUTH_ACCESS_TOKEN.name {
         said(Code::Token, false)
     } else {
-        said(call.operation.failed, false)
+        said(call.operation.refused_as, false)
     };
     Problem { wechat: Some(error.into()), ..problem }
 }

@@ -1,6 +1,8 @@
 //! The top-level members of a request, read leniently where the contract says so and strictly
 //! everywhere else.
 
+use std::fmt;
+
 use serde_json::{Map, Value};
 
 use super::param::{Param, Shape};
@@ -9,10 +11,16 @@ use crate::problem::{Code, Problem};
 const NO_APPID: &str = "缺少：公众平台上的 AppID";
 
 /// Members by name; after [`Fields::check`], each of the kind its endpoint says.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Fields {
     members: Map<String, Value>,
     posted: bool,
+}
+
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.members.keys()).finish()
+    }
 }
 
 impl Fields {
@@ -165,7 +173,7 @@ fn malformed(zh: &str, en: &str) -> Problem {
     Problem::new(Code::Json, zh.to_owned(), en.to_owned())
 }
 
-/// `null` and `""` are as good as nothing, and so is 0 where nothing is allowed.
+/// `null` and `""` are as good as nothing, and so is 0 where a member is optional.
 fn is_absent(value: &Value, param: &Param) -> bool {
     match value {
         Value::Null => true,

@@ -13,7 +13,7 @@ use super::param::{Param, Shape, may, need};
 use super::{Call, Service, Success, messages, token};
 use crate::problem::{Code, Problem};
 
-/// One endpoint.
+/// One endpoint with one method.
 #[derive(Debug)]
 pub(super) struct Operation {
     /// Path below the prefix.
@@ -26,7 +26,7 @@ pub(super) struct Operation {
     /// Members of `body`, with their JSON type.
     pub(super) answer: &'static [(&'static str, &'static str)],
     /// The code of WeChat's refusal when no rule of the contract is closer.
-    pub(super) failed: Code,
+    pub(super) refused_as: Code,
     /// Needs a caller with `export_token`.
     pub(super) exports_token: bool,
     /// Answers pictures to `Accept: image/*`.
@@ -70,7 +70,7 @@ const BASE: Operation = Operation {
     summary: "",
     params: &[],
     answer: &[],
-    failed: Code::Internal,
+    refused_as: Code::Internal,
     exports_token: false,
     picture: false,
     check: |_| Ok(()),
@@ -100,7 +100,7 @@ pub(super) const ENDPOINTS: &[Operation] = &[
             ("access_token", "string"),
             ("refresh_token", "string"),
         ],
-        failed: Code::User,
+        refused_as: Code::User,
         run: Some(|service, call| service.once(call, Service::user_info).boxed()),
         ..BASE
     },
@@ -114,7 +114,7 @@ pub(super) const ENDPOINTS: &[Operation] = &[
             ("unionid", "string"),
             ("session_key", "string"),
         ],
-        failed: Code::User,
+        refused_as: Code::User,
         run: Some(|service, call| service.once(call, Service::session).boxed()),
         ..BASE
     },
@@ -136,7 +136,7 @@ pub(super) const ENDPOINTS: &[Operation] = &[
             ("expire_seconds", "integer"),
             ("qr_buffer", "string"),
         ],
-        failed: Code::QrCode,
+        refused_as: Code::QrCode,
         picture: true,
         run: Some(|service, call| async move { service.qr_code(&call).await }.boxed()),
         ..BASE
@@ -156,7 +156,7 @@ pub(super) const ENDPOINTS: &[Operation] = &[
             FLOW_ID,
         ],
         answer: &[("flow_id", "string"), ("appid", "string"), ("qr_buffer", "string")],
-        failed: Code::QrCode,
+        refused_as: Code::QrCode,
         picture: true,
         run: Some(|service, call| async move { service.wxa_code(&call).await }.boxed()),
         ..BASE
@@ -171,7 +171,7 @@ pub(super) const ENDPOINTS: &[Operation] = &[
             ("phoneNumber", "string"),
             ("countryCode", "string"),
         ],
-        failed: Code::Phone,
+        refused_as: Code::Phone,
         run: Some(|service, call| service.once(call, Service::phone).boxed()),
         ..BASE
     },
@@ -189,7 +189,7 @@ pub(super) const ENDPOINTS: &[Operation] = &[
             FLOW_ID,
         ],
         answer: &[("flow_id", "string"), ("msgid", "string")],
-        failed: Code::Message,
+        refused_as: Code::Message,
         check: messages::check_template,
         run: Some(|service, call| async move { service.template_message(&call).await }.boxed()),
         ..BASE
@@ -213,7 +213,7 @@ pub(super) const ENDPOINTS: &[Operation] = &[
             FLOW_ID,
         ],
         answer: &[("flow_id", "string"), ("msgid", "string")],
-        failed: Code::Message,
+        refused_as: Code::Message,
         check: messages::check_receiver,
         run: Some(|service, call| async move { service.subscribe_message(&call).await }.boxed()),
         ..BASE
@@ -228,7 +228,7 @@ pub(super) const ENDPOINTS: &[Operation] = &[
             ("nonceStr", "string"),
             ("signature", "string"),
         ],
-        failed: Code::Token,
+        refused_as: Code::Token,
         check: token::check_url,
         run: Some(|service, call| async move { service.js_sdk(&call).await }.boxed()),
         ..BASE
@@ -238,7 +238,7 @@ pub(super) const ENDPOINTS: &[Operation] = &[
         method: Method::GET,
         summary: "读取真正的 access_token（调用方须有 export_token）",
         answer: TOKEN_ANSWER,
-        failed: Code::Token,
+        refused_as: Code::Token,
         exports_token: true,
         run: Some(|service, call| async move { service.token(&call).await }.boxed()),
         ..BASE
@@ -248,7 +248,7 @@ pub(super) const ENDPOINTS: &[Operation] = &[
         summary: "上报失效的 access_token：它仍是当前的才会刷新（调用方须有 export_token）",
         params: &[need("current", Shape::Text(1024), "被微信拒绝的 access_token")],
         answer: TOKEN_ANSWER,
-        failed: Code::Token,
+        refused_as: Code::Token,
         exports_token: true,
         run: Some(|service, call| async move { service.token_refresh(&call).await }.boxed()),
         ..BASE

@@ -5,11 +5,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use wechat::catalog::{JSCODE2SESSION, OAUTH_ACCESS_TOKEN, PHONE_NUMBER, SNS_USERINFO};
 
-use super::{Call, Service, Success, failure};
+use super::{Call, Service, Success, incomplete};
 use crate::admit::Denied;
 use crate::problem::Problem;
-use crate::transport::Lost;
-use crate::upstream::CallError;
 
 impl Service {
     /// Runs `work` once for the call's code, in a task that outlives a caller who hangs up and keeps the call's place.
@@ -107,24 +105,6 @@ impl Service {
             "countryCode": text("countryCode"),
         }))
     }
-
-    /// A JSON call to WeChat, with the caller's problem if it fails.
-    pub(super) async fn ask(
-        &self,
-        call: &Call,
-        endpoint: &wechat::catalog::Endpoint,
-        query: &[(&str, &str)],
-        body: Option<&Value>,
-    ) -> Result<Value, Problem> {
-        let answer = self.0.upstream.json(&call.app, endpoint, query, body).await;
-        answer.map_err(|failure| failure::problem(call, endpoint, failure))
-    }
-}
-
-/// WeChat answered without an errcode, and without what it documents.
-pub(super) fn incomplete(call: &Call, endpoint: &wechat::catalog::Endpoint) -> Problem {
-    let lost = Lost::after("the answer lacks documented members", "应答缺少文档里的成员");
-    failure::problem(call, endpoint, CallError::Lost(lost))
 }
 
 fn identity<'a>(call: &'a Call, step: &'a str) -> [&'a str; 5] {

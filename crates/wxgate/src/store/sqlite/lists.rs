@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
 
 use super::deliveries_of;
 use super::queue::Ended;
-use crate::store::backend::PLACES;
+use crate::store::backend::DELIVERIES_PER_MESSAGE;
 use crate::store::{Attempt, Delivery, DeliveryQuery, Event, EventQuery, Status};
 
 /// Deliveries shown with an event in a list; all of them are to be had by `event_id`.
@@ -132,14 +132,14 @@ pub(super) fn deliveries(db: &Connection, query: &DeliveryQuery) -> rusqlite::Re
 
 fn waiting_row(row: &Row<'_>) -> rusqlite::Result<Delivery> {
     let (id, due_at): (i64, i64) = (row.get(0)?, row.get(2)?);
-    let (route, event_id) = (row.get(1)?, id.div_euclid(PLACES));
+    let (route, event_id) = (row.get(1)?, id.div_euclid(DELIVERIES_PER_MESSAGE));
     let (status, next_at) = (Status::Pending, Some(due_at));
     Ok(Delivery { id, event_id, route, status, next_at, attempts: Vec::new() })
 }
 
 fn ended_row(row: &Row<'_>) -> rusqlite::Result<Delivery> {
     let (id, status): (i64, i32) = (row.get(0)?, row.get(2)?);
-    let (route, event_id) = (row.get(1)?, id.div_euclid(PLACES));
+    let (route, event_id) = (row.get(1)?, id.div_euclid(DELIVERIES_PER_MESSAGE));
     let status = if status == Ended::Dead as i32 { Status::Dead } else { Status::Delivered };
     Ok(Delivery { id, event_id, route, status, next_at: None, attempts: Vec::new() })
 }

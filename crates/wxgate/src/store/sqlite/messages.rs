@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
-use crate::store::backend::{AcceptedRow, EventRow, PLACES, Seen};
+use crate::store::backend::{AcceptedRow, DELIVERIES_PER_MESSAGE, EventRow, MessageKey};
 
 pub(super) fn accept(tx: &Transaction<'_>, event: &EventRow) -> rusqlite::Result<AcceptedRow> {
     let (now, until) = (event.received_at, event.remembered_until);
@@ -27,7 +27,7 @@ pub(super) fn accept(tx: &Transaction<'_>, event: &EventRow) -> rusqlite::Result
 /// The message that is remembered as this one, and its answer; it is remembered for longer now.
 fn known(
     tx: &Transaction<'_>,
-    seen: &Seen,
+    seen: &MessageKey,
     now: i64,
     until: i64,
 ) -> rusqlite::Result<Option<(i64, Option<Vec<u8>>)>> {
@@ -64,7 +64,7 @@ fn enqueue(tx: &Transaction<'_>, id: i64, event: &EventRow) -> rusqlite::Result<
     let mut insert = tx.prepare_cached(
         "insert into due (id, route, due_at, owner, leased_until) values (?1, ?2, ?3, ?4, ?5)",
     )?;
-    (id * PLACES..)
+    (id * DELIVERIES_PER_MESSAGE..)
         .zip(&event.deliveries)
         .map(|(id, to)| {
             let until = to.lease.map(|lease| lease.until);
@@ -78,7 +78,7 @@ fn enqueue(tx: &Transaction<'_>, id: i64, event: &EventRow) -> rusqlite::Result<
 
 pub(super) fn keep_answer(
     tx: &Transaction<'_>,
-    seen: &Seen,
+    seen: &MessageKey,
     event_id: i64,
     sealed: &[u8],
 ) -> rusqlite::Result<()> {

@@ -26,7 +26,7 @@ fn nothing_that_serves_walks_a_table() {
     let mut statements = vec![
         queue::CLAIM,
         queue::NEXT,
-        queue::RELEASE_OTHERS,
+        queue::RESUME,
         queue::WAITING_ROUTES,
         queue::OF_ROUTE,
         purge::DIED,

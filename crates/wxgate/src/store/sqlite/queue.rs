@@ -31,7 +31,7 @@ pub(super) const CLAIM: &str = "
         select id from due where route = ?1 and due_at <= ?2 order by due_at limit ?5)
     returning id, round, attempts";
 pub(super) const NEXT: &str = "select due_at from due where route = ?1 order by due_at limit 1";
-pub(super) const RELEASE_OTHERS: &str = "
+pub(super) const RESUME: &str = "
     update due indexed by due_owner set due_at = ?2, owner = null, leased_until = null
     where owner is not null and owner <> ?1";
 /// From one route to the next through the index: a distinct would read every row.
@@ -176,8 +176,9 @@ pub(super) fn release(tx: &Transaction<'_>, delivery: i64, owner: i32, now: i64)
     .map(drop)
 }
 
-pub(super) fn release_others(tx: &Transaction<'_>, owner: i32, now: i64) -> rusqlite::Result<()> {
-    tx.execute(RELEASE_OTHERS, params![owner, now]).map(drop)
+/// The file has one process at a time: every other owner is dead.
+pub(super) fn resume(tx: &Transaction<'_>, owner: i32, now: i64) -> rusqlite::Result<()> {
+    tx.execute(RESUME, params![owner, now]).map(drop)
 }
 
 pub(super) fn waiting_routes(db: &Connection) -> rusqlite::Result<Vec<String>> {

@@ -33,7 +33,7 @@ async fn the_file_is_the_owners_and_holds_nothing_in_clear() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("wxgate.db");
     let keys = |_| Ok(Keys::new(&[1; 32], Random::System));
-    let backend = crate::store::open_backend(&path, Limits::default()).unwrap();
+    let backend = Arc::new(open(&path, Limits::default()).unwrap());
     let (store, keys) = Store::open(backend, &Random::System, keys).await.unwrap();
     let credential = Credential {
         appid: "wx1".to_owned(),

@@ -10,9 +10,9 @@ use super::*;
 use crate::keys::{Cell, Keys};
 use crate::limits::Limits;
 use crate::random::Random;
+use crate::store::sqlite::{Sqlite, inspect};
 use crate::store::{
     Accepted, Attempt, Delivery, DeliveryQuery, EventQuery, Fate, Inspection, NewEvent, Status, Store,
-    inspect, open_backend,
 };
 use crate::text::hex;
 
@@ -139,7 +139,7 @@ impl Old {
 }
 
 async fn open(path: &Path, keys: Keys) -> Store {
-    let backend = open_backend(path, Limits::default()).unwrap();
+    let backend = std::sync::Arc::new(Sqlite::open(path, Limits::default()).unwrap());
     let keys = |may_make: bool| {
         assert!(!may_make, "there is data");
         Ok(keys)
@@ -232,7 +232,7 @@ async fn deliveries_stand_where_they_stood() {
     assert_eq!(shown(&of_event(&store, first).await[0]), ("a", Status::Delivered, None, vec![501, 502, 200]));
     // A lease of then ends as it would have, or when this process begins.
     assert!(store.claim("d", NOW, 9, NOW + WHILE).await.unwrap().0.is_empty());
-    store.release_others(NOW).await.unwrap();
+    store.resume(NOW).await.unwrap();
     assert_eq!(store.claim("d", NOW, 9, NOW + WHILE).await.unwrap().0.len(), 1);
     assert_eq!(store.waiting_routes().await.unwrap(), ["a", "d", "e"]);
     // A dead letter can begin anew.
@@ -351,6 +351,6 @@ fn a_database_of_any_version_can_be_looked_at() {
     db.pragma_update(None, "user_version", STEPS.len() as u32 + 1).unwrap();
     drop(db);
     assert!(inspect(&path).unwrap_err().to_string().contains("更新版本"));
-    let error = format!("{:#}", open_backend(&path, Limits::default()).unwrap_err());
+    let error = format!("{:#}", Sqlite::open(&path, Limits::default()).unwrap_err());
     assert!(error.contains("更新版本"), "{error}");
 }
