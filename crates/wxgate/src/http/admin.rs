@@ -13,11 +13,11 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use super::api::{self, Api};
-use super::problem::problem_json;
-use super::server::{Refused, Surface};
+use super::problem::{Unhandled, problem_json};
+use super::server::Surface;
 use super::{Body, streamed};
 use crate::http::service::openapi;
-use crate::outcome::{End, OTHER, Outcome, RequestId};
+use crate::outcome::{End, OTHER, Outcome};
 use crate::parts::Parts;
 use crate::registry::App;
 use crate::slots::{CredentialKind, Trouble};
@@ -69,7 +69,7 @@ impl Surface for Admin {
         streamed(response)
     }
 
-    fn refuse(&self, refused: &Refused<'_>, _: RequestId) -> http::Response<Full<Bytes>> {
+    fn refuse(&self, refused: &Unhandled<'_>, _: &mut Outcome) -> http::Response<Full<Bytes>> {
         problem_json(refused.status, refused.words.of(refused.english))
     }
 }

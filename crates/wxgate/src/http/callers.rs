@@ -6,14 +6,14 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body_util::Full;
 use hyper::body::Incoming;
 
-use super::problem::{closing, text};
-use super::server::{Refused, Surface};
+use super::problem::{Unhandled, closing, text};
+use super::server::Surface;
 use super::{Body, PREFIX, wants_english, whole};
 use crate::admit::Door;
 use crate::http::proxy::Proxy;
 use crate::http::public::Public;
 use crate::http::service::{self, Service};
-use crate::outcome::{End, Outcome, RequestId};
+use crate::outcome::{End, Outcome};
 use crate::problem::Words;
 
 const INDEX: &str = concat!(
@@ -46,14 +46,14 @@ impl Surface for Callers {
             outcome.end = End::Refused;
             outcome.words = why.zh.clone();
             let (path, english) = (request.uri().path(), wants_english(request.headers()));
-            let refused = Refused {
+            let refused = Unhandled {
                 status: StatusCode::BAD_REQUEST,
                 path: Some(path),
                 is_odd_url: false,
                 words: why,
                 english,
             };
-            let mut answer = self.refuse(&refused, outcome.id);
+            let mut answer = self.refuse(&refused, outcome);
             *answer.status_mut() = StatusCode::BAD_REQUEST;
             return whole(closing(answer));
         }
@@ -74,12 +74,15 @@ impl Surface for Callers {
         }
     }
 
-    fn refuse(&self, refused: &Refused<'_>, id: RequestId) -> Response<Full<Bytes>> {
+    fn refuse(&self, refused: &Unhandled<'_>, outcome: &mut Outcome) -> Response<Full<Bytes>> {
         match refused.path {
-            Some(path) if Public::takes(path) => self.public.refuse(refused, id),
-            Some(path) if path.starts_with(PREFIX) => service::refuse(refused, id),
-            Some(path) if path.starts_with('/') => crate::http::proxy::refuse(refused, id),
-            _ => text(refused.status, format!("{}\n{}\n", refused.words.of(refused.english), id.as_str())),
+            Some(path) if Public::takes(path) => self.public.refuse(refused, outcome),
+            Some(path) if path.starts_with(PREFIX) => service::refuse(refused, outcome),
+            Some(path) if path.starts_with('/') => crate::http::proxy::refuse(refused, outcome),
+            _ => text(
+                refused.status,
+                format!("{}\n{}\n", refused.words.of(refused.english), outcome.id.as_str()),
+            ),
         }
     }
 }

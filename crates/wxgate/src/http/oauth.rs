@@ -19,11 +19,10 @@ use hyper::body::Incoming;
 use url::{Url, form_urlencoded};
 use wechat::catalog::{OAUTH_AUTHORIZE, QRCONNECT};
 
-use super::problem::note;
-use super::server::Refused;
+use super::problem::{Unhandled, note, unhandled};
 use super::{PREFIX, wants_english};
 use crate::config::Config;
-use crate::outcome::{Outcome, RequestId};
+use crate::outcome::Outcome;
 use crate::parts::Parts;
 use crate::problem::{Code, Problem};
 use crate::rooms::{Room, Rooms};
@@ -397,10 +396,10 @@ fn not_stored(error: &StoreError) -> Problem {
 }
 
 /// Says no to a browser where no handler could.
-pub fn refuse(refused: &Refused<'_>, id: RequestId) -> Response<Full<Bytes>> {
-    let words = refused.words.clone();
-    let problem = Problem::new(Code::Internal, words.zh, words.en).status(refused.status);
-    page::problem(&problem, id, refused.english)
+pub fn refuse(refused: &Unhandled<'_>, outcome: &mut Outcome) -> Response<Full<Bytes>> {
+    let problem = unhandled(refused);
+    note(outcome, &problem);
+    page::problem(&problem, outcome.id, refused.english)
 }
 
 #[cfg(test)]

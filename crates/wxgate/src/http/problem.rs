@@ -8,7 +8,22 @@ use serde_json::{Value, json};
 
 use crate::admit::Denied;
 use crate::outcome::{End, Outcome, RequestId};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, Words};
+
+/// A request that reached no handler, or whose handler broke.
+#[derive(Debug)]
+pub struct Unhandled<'a> {
+    /// The status that belongs to it.
+    pub status: StatusCode,
+    /// Its path, as far as it can be known.
+    pub path: Option<&'a str>,
+    /// Nothing is wrong but characters in its URL.
+    pub is_odd_url: bool,
+    /// What is wrong and what to do.
+    pub words: Words,
+    /// In which language.
+    pub english: bool,
+}
 
 impl From<Denied> for Problem {
     fn from(denied: Denied) -> Self {
@@ -42,6 +57,12 @@ impl From<Denied> for Problem {
             _ => problem,
         }
     }
+}
+
+/// What a request that no handler could answer is told.
+pub fn unhandled(refused: &Unhandled<'_>) -> Problem {
+    let code = if refused.status.is_server_error() { Code::Internal } else { Code::Parameter };
+    Problem::new(code, refused.words.zh.clone(), refused.words.en.clone()).status(refused.status)
 }
 
 /// Notes in `outcome` that the request ended with `problem`.

@@ -22,12 +22,11 @@ use hyper::body::Incoming;
 use wechat::catalog::{self, Auth, Endpoint, Host, Treat};
 
 use super::once::Once;
-use super::problem::json_response;
-use super::server::Refused;
+use super::problem::{Unhandled, json_response};
 use super::{Body, Held, streamed, wants_english, whole};
 use crate::admit::{Denied, Door, Proof, Wish};
 use crate::net::{Upload, collect};
-use crate::outcome::{OTHER, Outcome, RequestId};
+use crate::outcome::{OTHER, Outcome};
 use crate::parts::Parts;
 use crate::rooms::{Place, Room};
 use crate::transport::Payload;
@@ -224,8 +223,10 @@ fn answered(body: &serde_json::Value) -> Response<Body> {
 
 /// Says no in WeChat's shape where no handler could. A request line that is one but for its characters is refused as
 /// WeChat refuses URLs; for anything else the HTTP status tells that it was no request at all.
-pub fn refuse(refused: &Refused<'_>, id: RequestId) -> Response<Full<Bytes>> {
-    let mut response = Refusal::malformed(refused).response(id, refused.english);
+pub fn refuse(refused: &Unhandled<'_>, outcome: &mut Outcome) -> Response<Full<Bytes>> {
+    let refusal = Refusal::malformed(refused);
+    refusal.note(outcome);
+    let mut response = refusal.response(outcome.id, refused.english);
     if !refused.is_odd_url && refused.status != StatusCode::URI_TOO_LONG {
         *response.status_mut() = refused.status;
     }

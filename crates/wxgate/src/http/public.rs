@@ -6,12 +6,12 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 
-use super::problem::bare_text;
-use super::server::{Refused, Surface};
+use super::problem::{Unhandled, bare_text};
+use super::server::Surface;
 use super::{Body, whole};
 use crate::http::callback::Callbacks;
 use crate::http::oauth::{self, OAuth};
-use crate::outcome::{End, Outcome, RequestId};
+use crate::outcome::{End, Outcome};
 use crate::registry::Registry;
 
 /// Cheap to clone.
@@ -78,10 +78,10 @@ impl Surface for Public {
         }
     }
 
-    fn refuse(&self, refused: &Refused<'_>, id: RequestId) -> Response<Full<Bytes>> {
+    fn refuse(&self, refused: &Unhandled<'_>, outcome: &mut Outcome) -> Response<Full<Bytes>> {
         match refused.path {
-            Some(path) if OAuth::takes(path) => oauth::refuse(refused, id),
-            _ => bare_text(refused.status, format!("refused {}\n", id.as_str())),
+            Some(path) if OAuth::takes(path) => oauth::refuse(refused, outcome),
+            _ => bare_text(refused.status, format!("refused {}\n", outcome.id.as_str())),
         }
     }
 }

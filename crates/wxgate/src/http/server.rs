@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::bare::{Answers, Bare, Known, Tracked, write_response};
+use super::problem::Unhandled;
 use super::{Body, wants_english, whole};
 use crate::clock::Clock;
 use crate::limits::Limits;
@@ -54,23 +55,8 @@ pub trait Surface: Clone + Send + Sync + 'static {
         outcome: &mut Outcome,
     ) -> impl Future<Output = Response<Body>> + Send;
 
-    /// Says no where no handler could: in the shape of whatever the path belongs to.
-    fn refuse(&self, refused: &Refused<'_>, id: RequestId) -> Response<Full<Bytes>>;
-}
-
-/// A request that reached no handler, or whose handler broke.
-#[derive(Debug)]
-pub struct Refused<'a> {
-    /// The status that belongs to it.
-    pub status: StatusCode,
-    /// Its path, as far as it can be known.
-    pub path: Option<&'a str>,
-    /// Nothing is wrong but characters in its URL.
-    pub is_odd_url: bool,
-    /// What is wrong and what to do.
-    pub words: Words,
-    /// In which language.
-    pub english: bool,
+    /// Says no where no handler could, in the shape of whatever the path belongs to, and notes that in `outcome`.
+    fn refuse(&self, refused: &Unhandled<'_>, outcome: &mut Outcome) -> Response<Full<Bytes>>;
 }
 
 /// What every listener of a gateway needs.
@@ -232,21 +218,16 @@ impl<S: Surface> Connections<S> {
         let (path, english) = (request.uri().path().to_owned(), wants_english(request.headers()));
         let handled = self.surface.clone().handle(request, &mut recording.outcome);
         let handled = AssertUnwindSafe(handled).catch_unwind().await;
-        let id = recording.outcome.id;
         let mut response = handled.unwrap_or_else(|_| {
             let words = Words::new(
                 "处理请求时崩溃，请凭 request_id 查看日志并报告",
                 "a crash: look up the request_id in the log and report it",
             );
-            recording.outcome.end = End::Broken;
-            recording.outcome.words = words.zh.clone();
             let status = StatusCode::INTERNAL_SERVER_ERROR;
-            whole(
-                self.surface
-                    .refuse(&Refused { status, path: Some(&path), is_odd_url: false, words, english }, id),
-            )
+            let refused = Unhandled { status, path: Some(&path), is_odd_url: false, words, english };
+            whole(self.refuse(&refused, &mut recording.outcome))
         });
-        self.finish(&mut response, id);
+        self.finish(&mut response, recording.outcome.id);
         recording.status = response.status().as_u16();
         response
     }
@@ -264,16 +245,18 @@ impl<S: Surface> Connections<S> {
                 "the request is no valid HTTP: look for characters in the URL that should be encoded, and at its headers and length",
             ),
         };
-        recording.outcome.end = End::Refused;
-        recording.outcome.words = words.zh.clone();
-        let id = recording.outcome.id;
-        let mut response = self.surface.refuse(
-            &Refused { status, path: known.path, is_odd_url: known.is_odd_url, words, english: false },
-            id,
-        );
-        self.finish(&mut response, id);
+        let Known { path, is_odd_url } = known;
+        let refused = Unhandled { status, path, is_odd_url, words, english: false };
+        let mut response = self.refuse(&refused, &mut recording.outcome);
+        self.finish(&mut response, recording.outcome.id);
         recording.status = response.status().as_u16();
         write_response(&response.map(|body| body.into_inner().unwrap_or_default()))
+    }
+
+    fn refuse(&self, refused: &Unhandled<'_>, outcome: &mut Outcome) -> Response<Full<Bytes>> {
+        outcome.end = if refused.status.is_server_error() { End::Broken } else { End::Refused };
+        outcome.words = refused.words.zh.clone();
+        self.surface.refuse(refused, outcome)
     }
 
     fn finish<B>(&self, response: &mut Response<B>, id: RequestId) {

@@ -24,11 +24,10 @@ use hyper::body::Incoming;
 use serde_json::{Value, json};
 
 use super::once::{Once, Unfinished};
-use super::problem::{envelope, json_response, note};
-use super::server::Refused;
+use super::problem::{Unhandled, envelope, json_response, note, unhandled};
 use super::{PREFIX, Unread, wants_english};
 use crate::admit::{Door, Proof, Wish};
-use crate::outcome::{Outcome, RequestId};
+use crate::outcome::Outcome;
 use crate::parts::Parts;
 use crate::problem::{Code, Problem};
 use crate::registry::App;
@@ -165,8 +164,8 @@ fn wants_picture(head: &request::Parts) -> bool {
 }
 
 /// Says no in the service API's shape where no handler could.
-pub fn refuse(refused: &Refused<'_>, id: RequestId) -> Response<Full<Bytes>> {
-    let code = if refused.status.is_server_error() { Code::Internal } else { Code::Parameter };
-    let words = refused.words.clone();
-    envelope(&Problem::new(code, words.zh, words.en).status(refused.status), id, refused.english)
+pub fn refuse(refused: &Unhandled<'_>, outcome: &mut Outcome) -> Response<Full<Bytes>> {
+    let problem = unhandled(refused);
+    note(outcome, &problem);
+    envelope(&problem, outcome.id, refused.english)
 }

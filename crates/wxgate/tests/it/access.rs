@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
-use http::Method;
+use http::{HeaderName, Method};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::app::{ADMIN_TOKEN, Http, MINI, OFFICIAL, Reply, TestApp};
 use crate::cli::{free_port, sandbox, serve, served};
@@ -39,6 +41,22 @@ struct Asked {
     reply: Reply,
     /// caller, appid, api, status, errcode
     line: Value,
+}
+
+/// What a request gets that hyper can't read.
+async fn raw(port: u16, request: &str) -> Reply {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let mut lines = head.lines();
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+    let headers = lines.map(|line| {
+        let (name, value) = line.split_once(": ").unwrap();
+        (name.parse::<HeaderName>().unwrap(), value.parse().unwrap())
+    });
+    Reply { status, headers: headers.collect(), body: body.to_owned().into() }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -157,6 +175,16 @@ async fn every_request_leaves_one_line_with_all_that_is_known() {
         "an admin call refused",
         send(Method::GET, admin_url("/api/v1/events"), &[("authorization", &bearer)], String::new()).await,
         json!(["-", "-", "/api/v1/events", 401, 0]),
+    );
+    ask(
+        "an odd URL",
+        raw(port, "GET /cgi-bin/user/get?openid=\"planted\" HTTP/1.1\r\nHost: h\r\n\r\n").await,
+        json!(["-", "-", "other", 200, 40066]),
+    );
+    ask(
+        "an odd head",
+        raw(port, "POST /v1/service/wx/jssdk HTTP/1.1\r\nHost: h\r\nX: planted\0\r\n\r\n").await,
+        json!(["-", "-", "other", 400, 3_584_002]),
     );
     let ids: Vec<&str> =
         asked.iter().map(|asked| asked.reply.headers["x-request-id"].to_str().unwrap()).collect();

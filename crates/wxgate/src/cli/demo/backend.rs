@@ -14,10 +14,10 @@ use tokio_util::sync::CancellationToken;
 use super::print;
 use crate::clock::Clock;
 use crate::config::Access;
-use crate::http::problem::bare_text;
-use crate::http::server::{Carrier, Refused, Server, Surface, Tls};
+use crate::http::problem::{Unhandled, bare_text};
+use crate::http::server::{Carrier, Server, Surface, Tls};
 use crate::http::{Body, whole};
-use crate::outcome::{Outcome, Recorder, RequestId};
+use crate::outcome::{Outcome, Recorder};
 use crate::random::Random;
 use crate::text;
 
@@ -44,7 +44,7 @@ impl Surface for Backend {
         if request.method() == Method::GET { came_back(&request) } else { webhook(request).await }
     }
 
-    fn refuse(&self, refused: &Refused<'_>, _: RequestId) -> Response<Full<Bytes>> {
+    fn refuse(&self, refused: &Unhandled<'_>, _: &mut Outcome) -> Response<Full<Bytes>> {
         bare_text(refused.status, "")
     }
 }

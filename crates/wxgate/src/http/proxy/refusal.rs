@@ -8,8 +8,7 @@ use serde_json::json;
 use super::target::Wrong;
 use crate::admit::Denied;
 use crate::http::once::Unfinished;
-use crate::http::problem::json_response;
-use crate::http::server::Refused;
+use crate::http::problem::{Unhandled, json_response};
 use crate::outcome::{End, Outcome, RequestId};
 use crate::problem::Words;
 use crate::slots::TokenError;
@@ -131,13 +130,14 @@ impl Refusal {
     }
 
     /// What never became a request.
-    pub(super) fn malformed(refused: &Refused<'_>) -> Self {
+    pub(super) fn malformed(refused: &Unhandled<'_>) -> Self {
         let code = match refused.status {
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => INVALID_PARAMETER,
             status if status.is_server_error() => SYSTEM_ERROR,
             _ => INVALID_URL,
         };
-        Self::new(code, refused.words.clone())
+        let end = if refused.status.is_server_error() { End::Broken } else { End::Refused };
+        Self { end, ..Self::new(code, refused.words.clone()) }
     }
 
     fn lost(lost: &Lost) -> Self {
