@@ -26,7 +26,7 @@ pub struct Limits {
     pub unsigned: usize,
     /// Logins that come back from WeChat, at work.
     pub logins: usize,
-    /// Bytes of a service call's or a callback's body.
+    /// Bytes of a service call's or a callback's body, and of WeChat's answer to a code that is passed on.
     pub body: usize,
     /// Bytes of an unsigned callback's body.
     pub unsigned_body: usize,
@@ -46,7 +46,7 @@ pub struct Limits {
     pub answer: usize,
     /// Without a byte in either direction of a transfer.
     pub silence: Duration,
-    /// To make a connection: TCP, a proxy's CONNECT and TLS.
+    /// To make a connection: TCP, a proxy's CONNECT and TLS; and to the end of a token call's body.
     pub connect_time: Duration,
     /// TCP with one address.
     pub dial_time: Duration,
@@ -64,7 +64,7 @@ pub struct Limits {
     pub writes: usize,
     /// Writes in one commit.
     pub group: usize,
-    /// To the end of a commit, for whoever waits for it.
+    /// To the end of a commit, or of reading rows by their keys, for whoever waits for it.
     pub commit_time: Duration,
     /// To the proof that the store takes writes: whoever asks for health has little time.
     pub ping_time: Duration,

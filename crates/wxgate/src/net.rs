@@ -22,7 +22,6 @@ use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::legacy::{self, Error};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
-use tokio::time::error::Elapsed;
 use url::Url;
 
 pub use body::{Download, Upload};
@@ -183,7 +182,8 @@ impl Guard {
         let host = uri.host().ok_or_else(|| io::Error::other("the URL has no host"))?;
         let default = if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
         let found = self.resolver.resolve(host, uri.port_u16().unwrap_or(default));
-        let addresses = tokio::time::timeout(self.limits.resolve_time, found).await.map_err(timed_out)??;
+        let addresses = tokio::time::timeout(self.limits.resolve_time, found).await;
+        let addresses = addresses.map_err(|_| too_slow("the host's name took too long to be resolved"))??;
         // A name that mixes good and forbidden addresses is an attack: none of them is used.
         for address in &addresses {
             self.egress.check(*address, self.loopback_allowed)?;
@@ -196,15 +196,15 @@ impl Guard {
                     return Ok(stream);
                 }
                 Ok(Err(error)) => last = error,
-                Err(elapsed) => last = timed_out(elapsed),
+                Err(_) => last = too_slow("the host did not answer in time"),
             }
         }
         Err(last.into())
     }
 }
 
-fn timed_out(elapsed: Elapsed) -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, elapsed)
+fn too_slow(what: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, what)
 }
 
 /// A dialer whose streams end when a write waits too long.

@@ -252,6 +252,8 @@ pub enum Resolver {
     System,
     /// A function, for tests.
     Injected(Arc<Lookup>),
+    /// A name server that never answers, for tests.
+    Silent,
 }
 
 impl Resolver {
@@ -264,6 +266,7 @@ impl Resolver {
         let found: Vec<SocketAddr> = match self {
             Self::System => tokio::net::lookup_host((bare, port)).await?.collect(),
             Self::Injected(lookup) => lookup(bare)?.into_iter().map(|ip| SocketAddr::new(ip, port)).collect(),
+            Self::Silent => std::future::pending().await,
         };
         match found.is_empty() {
             true => Err(Error::new(ErrorKind::NotFound, "the name has no address")),
@@ -277,6 +280,7 @@ impl fmt::Debug for Resolver {
         f.write_str(match self {
             Self::System => "System",
             Self::Injected(_) => "Injected",
+            Self::Silent => "Silent",
         })
     }
 }

@@ -17,7 +17,8 @@ use tokio::net::TcpListener;
 use wxgate::clock::{Clock, ManualClock};
 use wxgate::config;
 use wxgate::entries::{Environment, Mistakes};
-use wxgate::gateway::{Listeners, Running};
+use wxgate::gateway::{Listeners, Running, World};
+use wxgate::limits::Limits;
 
 use crate::signed::Callback;
 
@@ -153,6 +154,8 @@ pub(crate) struct TestApp {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) sandbox: Sandbox,
     pub(crate) http: Http,
+    /// What the gateway gets from outside, from its next start on.
+    pub(crate) world: World,
     gateway: Option<Running>,
     text: String,
     pub(crate) dir: tempfile::TempDir,
@@ -167,6 +170,14 @@ impl TestApp {
     /// With this configuration besides listeners, store, WeChat's bases and the three accounts.
     pub(crate) async fn configured(more: &str) -> Self {
         Self::configured_with(more, "timeout = \"10s\"").await
+    }
+
+    /// Likewise, within these bounds.
+    pub(crate) async fn limited(more: &str, limits: Limits) -> Self {
+        let mut app = Self::configured(more).await;
+        app.world.limits = limits;
+        app.restart().await;
+        app
     }
 
     /// Likewise, with lines for `[wechat]`.
@@ -210,7 +221,8 @@ impl TestApp {
             "#
         );
         let dir = tempfile::tempdir().unwrap();
-        let mut app = Self { clock, sandbox, http: Http::new(), gateway: None, text, dir };
+        let world = World::from(Clock::Manual(clock.clone()));
+        let mut app = Self { clock, sandbox, http: Http::new(), world, gateway: None, text, dir };
         app.begin().await;
         app
     }
@@ -227,8 +239,7 @@ impl TestApp {
     async fn begin(&mut self) {
         let config = self.config(&self.text).unwrap();
         let listeners = Listeners::bind(&config.server).await.unwrap();
-        let clock = Clock::Manual(self.clock.clone());
-        self.gateway = Some(wxgate::gateway::start(config, clock, listeners).await.unwrap());
+        self.gateway = Some(wxgate::gateway::start(config, self.world.clone(), listeners).await.unwrap());
     }
 
     pub(crate) fn gateway(&mut self) -> &mut Running {

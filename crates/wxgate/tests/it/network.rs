@@ -12,8 +12,8 @@ use tokio::net::TcpListener;
 
 use crate::app::{MINI, TestApp};
 
-const CERT: &str = include_str!("certs/test.pem");
-const KEY: &str = include_str!("certs/test.key");
+pub(crate) const CERT: &str = include_str!("certs/test.pem");
+pub(crate) const KEY: &str = include_str!("certs/test.key");
 
 /// One request over TLS that trusts nothing but the test's certificate; the answer as text.
 fn over_tls(port: u16, request: &str) -> String {

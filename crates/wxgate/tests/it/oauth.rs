@@ -14,7 +14,7 @@ const SITE: &str = "wxsite";
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// A gateway at [`PUBLIC`], which is the only domain that WeChat knows.
-async fn started() -> TestApp {
+pub(crate) async fn started() -> TestApp {
     let site = format!(
         "[auth]\nmode = \"off\"\n[[apps]]\nappid = \"{SITE}\"\nkind = \"open\"\nsecret = \"sitesecret\"\n\
          oauth_redirects = [\"https://*.example.com/\"]\n"
@@ -46,7 +46,7 @@ fn start_path(appid: &str, back: &str, scope: &str, state: &str) -> String {
     format!("/v1/service/wx/oauth/start?{}", query(&pairs))
 }
 
-fn location(reply: &Reply) -> &str {
+pub(crate) fn location(reply: &Reply) -> &str {
     assert_eq!(reply.status, StatusCode::FOUND, "{:?}", reply.body);
     assert_eq!(reply.headers["cache-control"], "no-store");
     assert_eq!(reply.headers["referrer-policy"], "no-referrer");
@@ -54,7 +54,7 @@ fn location(reply: &Reply) -> &str {
 }
 
 /// A page for people, with this status.
-fn page(reply: &Reply, status: u16) -> &str {
+pub(crate) fn page(reply: &Reply, status: u16) -> &str {
     let text = std::str::from_utf8(&reply.body).unwrap();
     assert_eq!(reply.status.as_u16(), status, "{text}");
     assert_eq!(reply.headers["content-type"], "text/html; charset=utf-8");
@@ -72,10 +72,10 @@ fn param(url: &str, name: &str) -> Option<String> {
 }
 
 /// A login that has begun: where WeChat is, and the browser's cookie.
-struct Begun {
+pub(crate) struct Begun {
     wechat: String,
-    cookie: String,
-    state: String,
+    pub(crate) cookie: String,
+    pub(crate) state: String,
 }
 
 async fn begin(app: &TestApp, path: &str) -> Begun {
@@ -91,7 +91,7 @@ async fn begin(app: &TestApp, path: &str) -> Begun {
 }
 
 /// Begins one as [`OFFICIAL`], for `https://a.example.com/`.
-async fn begin_any(app: &TestApp) -> Begun {
+pub(crate) async fn begin_any(app: &TestApp) -> Begun {
     begin(app, &start_path(OFFICIAL, "https://a.example.com/", "snsapi_base", "s")).await
 }
 
@@ -105,11 +105,11 @@ async fn consent(app: &TestApp, begun: &Begun, choice: &str) -> String {
     back.strip_prefix(PUBLIC).expect("WeChat comes back to the one domain").to_owned()
 }
 
-async fn come_back(app: &TestApp, path: &str, cookie: &str) -> Reply {
+pub(crate) async fn come_back(app: &TestApp, path: &str, cookie: &str) -> Reply {
     app.get(path, &[("cookie", cookie)]).await
 }
 
-fn answer_path(code: &str, state: &str) -> String {
+pub(crate) fn answer_path(code: &str, state: &str) -> String {
     format!("/v1/service/wx/oauth/callback?{}", query(&[("code", code), ("state", state)]))
 }
 

@@ -31,7 +31,7 @@ async fn good_token(app: &TestApp, appid: &str, secret: &str) -> String {
 }
 
 /// A refusal of wxgate's own, in WeChat's manner.
-fn refuses(reply: &Reply, errcode: i64, words: &str) {
+pub(crate) fn refuses(reply: &Reply, errcode: i64, words: &str) {
     let json = reply.json();
     assert_eq!((reply.status.as_u16(), &json["errcode"]), (200, &json!(errcode)), "{json}");
     assert_eq!(reply.headers["x-wxgate-error"], "1");

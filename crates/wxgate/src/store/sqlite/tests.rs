@@ -116,6 +116,74 @@ async fn nobody_waits_longer_than_the_bound_and_a_late_commit_holds() {
 }
 
 #[tokio::test]
+async fn no_more_writes_wait_than_there_is_room_for() {
+    const ROOM: usize = 2;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("wxgate.db");
+    let limits = Limits { writes: ROOM, commit_time: Duration::from_millis(50), ..Limits::default() };
+    let db = open(&path, limits).unwrap();
+    let blocker = rusqlite::Connection::open(&path).unwrap();
+    blocker.execute_batch("begin immediate").unwrap();
+    // Those whose callers have gone wait as well: in the group that is at work, and twice the room behind it.
+    let mut waiting = Vec::new();
+    let refused = loop {
+        let n = waiting.len() as u8;
+        match keep(&db, n).await.unwrap_err().to_string() {
+            said if said.contains("too many writes are waiting") => break n,
+            _ => waiting.push(n),
+        }
+        assert!(waiting.len() <= 3 * ROOM, "{waiting:?}");
+    };
+    blocker.execute_batch("rollback").unwrap();
+    for n in waiting {
+        while !is_kept(&db, n).await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+    assert!(!is_kept(&db, refused).await);
+    while keep(&db, refused).await.is_err() {}
+}
+
+#[tokio::test]
+async fn no_more_writes_than_a_group_share_a_commit() {
+    const GROUP: usize = 3;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("wxgate.db");
+    let db = open(&path, Limits { group: GROUP, ..Limits::default() }).unwrap();
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    // While the first is at work the others gather.
+    let first = db.writer.write(move |_| wait.recv().map_err(|_| rusqlite::Error::InvalidQuery));
+    let others = join_all((0..20).map(|n| {
+        let path = path.clone();
+        db.writer.write(move |tx| {
+            once::keep(tx, &[n; 32], b"x", i64::MAX)?;
+            let count = |db: &rusqlite::Connection| {
+                db.query_row("select count(*) from once", [], |row| row.get::<_, i64>(0))
+            };
+            // What this transaction sees and nobody else does was written by its group.
+            Ok(count(tx)? - count(&rusqlite::Connection::open(&path)?)?)
+        })
+    }));
+    let (first, others, sent) = tokio::join!(first, others, async { go.send(()) });
+    assert!(first.is_ok() && sent.is_ok());
+    let places: Vec<i64> = others.into_iter().map(Result::unwrap).collect();
+    assert_eq!(places.iter().max(), Some(&(GROUP as i64)), "{places:?}");
+}
+
+#[tokio::test]
+async fn few_wait_for_a_list() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(&dir.path().join("wxgate.db"), Limits { lists: 2, ..Limits::default() }).unwrap();
+    let list = || db.deliveries(DeliveryQuery { limit: 1, ..DeliveryQuery::default() });
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let first = db.lists.read(move |_| wait.recv().map_err(|_| rusqlite::Error::InvalidQuery));
+    let (first, second, third, sent) = tokio::join!(first, list(), list(), async { go.send(()) });
+    assert!(first.is_ok() && second.is_ok() && sent.is_ok());
+    assert!(third.unwrap_err().to_string().contains("too many lists"));
+    list().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_list_that_takes_too_long_is_cut_and_the_next_is_not() {
     let dir = tempfile::tempdir().unwrap();
     let limits = Limits { list_time: Duration::from_millis(100), ..Limits::default() };

@@ -1,0 +1,103 @@
+//! Every bound of [`Limits`] has a test, and stands in ARCHITECTURE.md as it is.
+
+mod heads;
+mod held;
+mod places;
+mod sizes;
+mod times;
+mod ways;
+
+use std::path::Path;
+
+use wxgate::limits::Limits;
+
+/// Which test proves which bound: its file, from the crate's folder, and its function.
+const PROOFS: &[(&str, &str, &str)] = &[
+    ("connections", "tests/it/limits/ways.rs", "connections_of_a_listener"),
+    ("head_time", "tests/it/limits/ways.rs", "the_time_of_a_head"),
+    ("head", "tests/it/limits/heads.rs", "on_a_service_path"),
+    ("handshake_time", "tests/it/limits/ways.rs", "the_time_of_a_handshake"),
+    ("calls", "tests/it/limits/places.rs", "service_calls"),
+    ("passed", "tests/it/limits/places.rs", "requests_passed_on"),
+    ("strangers", "tests/it/limits/places.rs", "requests_of_strangers"),
+    ("callbacks", "tests/it/limits/places.rs", "callbacks"),
+    ("unsigned", "tests/it/limits/places.rs", "callbacks_that_nobody_signed"),
+    ("logins", "tests/it/limits/places.rs", "logins_that_come_back"),
+    ("body", "tests/it/limits/sizes.rs", "the_body_of_a_service_call_or_a_callback"),
+    ("unsigned_body", "tests/it/limits/sizes.rs", "the_body_of_a_stranger"),
+    ("body_time", "tests/it/limits/times.rs", "a_service_calls_body"),
+    ("kept", "tests/it/limits/sizes.rs", "a_passed_on_body_that_can_be_sent_again"),
+    ("kept_time", "tests/it/limits/times.rs", "a_body_that_is_kept"),
+    ("look", "tests/it/limits/sizes.rs", "what_is_held_back_of_an_answer"),
+    ("answer", "tests/it/limits/sizes.rs", "wechats_answer_to_a_typed_call"),
+    ("silence", "tests/it/limits/times.rs", "silence_in_an_answer"),
+    ("connect_time", "tests/it/limits/ways.rs", "the_time_to_make_a_connection"),
+    ("dial_time", "tests/it/limits/ways.rs", "the_time_of_one_address"),
+    ("addresses", "tests/it/egress.rs", "an_address_that_does_not_answer_gives_way_to_the_next"),
+    ("resolve_time", "tests/it/limits/times.rs", "a_target_whose_name_server_is_silent"),
+    ("callback_time", "tests/it/limits/times.rs", "a_callbacks_answer"),
+    ("callback_body_time", "tests/it/limits/times.rs", "a_callbacks_body"),
+    ("reply", "tests/it/limits/sizes.rs", "a_backends_answer"),
+    ("writes", "src/store/sqlite/tests.rs", "no_more_writes_wait_than_there_is_room_for"),
+    ("group", "src/store/sqlite/tests.rs", "no_more_writes_than_a_group_share_a_commit"),
+    (
+        "commit_time",
+        "src/store/sqlite/tests.rs",
+        "nobody_waits_longer_than_the_bound_and_a_late_commit_holds",
+    ),
+    ("ping_time", "src/store/sqlite/tests.rs", "nobody_waits_longer_than_the_bound_and_a_late_commit_holds"),
+    ("lists", "src/store/sqlite/tests.rs", "few_wait_for_a_list"),
+    ("list_time", "src/store/sqlite/tests.rs", "a_list_that_takes_too_long_is_cut_and_the_next_is_not"),
+    ("log_lines", "src/telemetry.rs", "a_reader_that_stops_loses_lines_and_each_is_counted"),
+    ("open_rate", "tests/it/proxy.rs", "what_needs_no_credential_is_open_to_known_networks_at_a_rate"),
+    ("open_addresses", "src/admit/open.rs", "an_address_has_its_rate_and_their_number_is_bounded"),
+    ("states", "tests/it/limits/places.rs", "states_that_are_remembered"),
+    ("counted_paths", "src/registry/usage.rs", "every_request_counts_once_and_paths_are_bounded"),
+];
+
+/// A file, from the crate's folder.
+fn read(file: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Whether `text` has a test of this name.
+fn has_test(text: &str, name: &str) -> bool {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let begins = [format!("fn {name}("), format!("async fn {name}(")];
+    let is_test = |at: usize| {
+        let mut attributes = lines[..at].iter().rev().take_while(|line| line.starts_with("#["));
+        attributes.any(|line| line.starts_with("#[test]") || line.starts_with("#[tokio::test"))
+    };
+    lines
+        .iter()
+        .enumerate()
+        .any(|(at, line)| begins.iter().any(|begin| line.starts_with(begin)) && is_test(at))
+}
+
+#[test]
+fn every_bound_has_a_test() {
+    let table = Limits::default().table();
+    let bounds: Vec<&str> = table.iter().map(|(name, _)| *name).collect();
+    let proven: Vec<&str> = PROOFS.iter().map(|(name, ..)| *name).collect();
+    assert_eq!(bounds, proven, "a new bound needs a test, and its line here");
+    for (name, file, function) in PROOFS {
+        assert!(has_test(&read(file), function), "{name}: {file} has no test {function}");
+    }
+    assert!(!has_test(&read("tests/it/limits.rs"), "has_test"));
+}
+
+#[test]
+fn architecture_has_every_bound_as_it_is() {
+    let page = read("../../ARCHITECTURE.md");
+    let (_, section) = page.split_once("\n## Limits\n").expect("a section Limits");
+    let section = section.split("\n## ").next().unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| `")).map(|line| {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [name, number, meaning] = cells[..] else { panic!("not three cells: {line}") };
+        assert!(!meaning.is_empty(), "{line}");
+        (name.trim_matches('`').to_owned(), number.to_owned())
+    });
+    let table = Limits::default().table().into_iter().map(|(name, number)| (name.to_owned(), number));
+    assert_eq!(rows.collect::<Vec<_>>(), table.collect::<Vec<_>>());
+}
