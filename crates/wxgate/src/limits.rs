@@ -46,7 +46,7 @@ pub struct Limits {
     pub answer: usize,
     /// Without a byte in either direction of a transfer.
     pub silence: Duration,
-    /// To make a connection: TCP, a proxy's CONNECT and TLS; and to the end of a token call's body.
+    /// To make a connection: TCP, a proxy's CONNECT and TLS.
     pub connect_time: Duration,
     /// TCP with one address.
     pub dial_time: Duration,

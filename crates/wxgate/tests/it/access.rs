@@ -284,3 +284,32 @@ fn stored(app: &TestApp) -> i64 {
     let db = rusqlite::Connection::open(app.dir.path().join("wxgate.db")).unwrap();
     db.query_row("select coalesce(sum(calls), 0) from usage", [], |row| row.get(0)).unwrap()
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_of_failures_holds_what_wechat_refused_on_either_surface_and_no_success() {
+    let sandbox = sandbox().await;
+    let dir = tempfile::tempdir().unwrap();
+    let (port, admin) = (free_port(), free_port());
+    let more = format!("[log]\nformat = \"json\"\naccess = \"failures\"\n{}", callers());
+    std::fs::write(dir.path().join("wxgate.toml"), served(&sandbox.url(), port, admin, &more)).unwrap();
+    let gateway = serve(dir.path(), admin).await;
+    let http = Http::new();
+    let get = async |path: &str| {
+        let headers = [("x-api-key", SHOP), ("x-wx-appid", OFFICIAL)];
+        let url = format!("http://127.0.0.1:{port}{path}");
+        let reply = http.send(Method::GET, &url, &headers, String::new()).await.unwrap();
+        reply.headers["x-request-id"].to_str().unwrap().to_owned()
+    };
+    let success = get("/cgi-bin/user/get").await;
+    let failures = [get("/cgi-bin/user/info?openid=nobody").await, get("/cgi-bin/a%62").await];
+    for _ in 0..500 {
+        if failures.iter().all(|id| lines(dir.path()).contains_key(id)) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    drop(gateway);
+    let lines = lines(dir.path());
+    assert!(failures.iter().all(|id| lines[id].len() == 1));
+    assert!(!lines.contains_key(&success));
+}

@@ -25,6 +25,8 @@ const PROOFS: &[(&str, &str, &str)] = &[
     ("logins", "tests/it/limits/places.rs", "logins_that_come_back"),
     ("body", "tests/it/limits/sizes.rs", "the_body_of_a_service_call_or_a_callback"),
     ("unsigned_body", "tests/it/limits/sizes.rs", "the_body_of_a_stranger"),
+    ("token_body", "tests/it/limits/sizes.rs", "the_body_of_a_token_call"),
+    ("token_body_time", "tests/it/limits/times.rs", "a_token_calls_body"),
     ("body_time", "tests/it/limits/times.rs", "a_service_calls_body"),
     ("kept", "tests/it/limits/sizes.rs", "a_passed_on_body_that_can_be_sent_again"),
     ("kept_time", "tests/it/limits/times.rs", "a_body_that_is_kept"),

@@ -799,3 +799,42 @@ async fn a_path_that_never_looks_at_the_token_proves_nothing() {
     assert_eq!(state.status.as_u16(), 200);
     assert!(app.get(&user_get, &[]).await.json()["total"].is_number(), "healed all the same");
 }
+
+#[tokio::test]
+async fn quotas_are_reset_by_secret_with_a_key_in_its_place() {
+    const CLEAR: &str = "/cgi-bin/clear_quota/v2";
+    let named = callers().replacen("apis = [\"*\"]", &format!("apis = [\"*\", \"{CLEAR}\"]"), 1);
+    let app = TestApp::configured(&named).await;
+    let url = app.url();
+    let post = async |query: &str, body: String| {
+        app.http.send(Method::POST, &format!("{url}{CLEAR}{query}"), &[], body).await.unwrap()
+    };
+    let done = json!({"errcode": 0, "errmsg": "ok"});
+    let in_query = format!("?appid={OFFICIAL}&appsecret={SHOP}");
+    assert_eq!(post(&in_query, String::new()).await.json(), done);
+    let form = format!("appid={OFFICIAL}&appsecret={SHOP}");
+    assert_eq!(post("", form).await.json(), done);
+    assert_eq!(post("", json!({"appid": OFFICIAL, "appsecret": SHOP}).to_string()).await.json(), done);
+    // A gateway token says who calls as well; what an SDK adds goes nowhere.
+    let token = good_token(&app, OFFICIAL, SHOP).await;
+    assert_eq!(post(&format!("?access_token={token}"), String::new()).await.json(), done);
+    refuses(
+        &post(&format!("?appid={OFFICIAL}&appsecret=wrong"), String::new()).await,
+        40125,
+        "invalid appsecret",
+    );
+    refuses(
+        &post(&format!("?appid={MINI}&access_token={token}"), String::new()).await,
+        48001,
+        "api unauthorized",
+    );
+    // By name only: rights over everything don't hold it.
+    refuses(
+        &post(&format!("?appid={OFFICIAL}&appsecret={OTHER}"), String::new()).await,
+        48001,
+        "api unauthorized",
+    );
+    let seen = app.state().await["calls"].to_string();
+    assert!(!seen.contains(SHOP) && !seen.contains(&token), "{seen}");
+    assert_eq!(app.calls(CLEAR, None).await, 4);
+}

@@ -52,14 +52,18 @@ async fn the_body_of_a_stranger() {
     };
     assert_eq!(forged(SOME).await, StatusCode::FORBIDDEN);
     assert_eq!(forged(SOME + 1).await, StatusCode::PAYLOAD_TOO_LARGE);
-    // A token call has half of it.
+}
+
+#[tokio::test]
+async fn the_body_of_a_token_call() {
+    let app = TestApp::limited(OPEN, Limits { token_body: SOME, ..Limits::default() }).await;
     let token = async |length: usize| {
         let form = format!("grant_type=client_credential&appid={OFFICIAL}&secret=");
         let secret = "x".repeat(length - form.len());
         post(&app, "/cgi-bin/token", form + &secret).await
     };
-    assert!(token(SOME / 2).await.json()["access_token"].is_string());
-    refuses(&token(SOME / 2 + 1).await, -1, "system error");
+    assert!(token(SOME).await.json()["access_token"].is_string());
+    refuses(&token(SOME + 1).await, -1, "system error");
 }
 
 #[tokio::test]

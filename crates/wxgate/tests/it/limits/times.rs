@@ -45,7 +45,7 @@ async fn a_body_that_is_kept() {
 
 #[tokio::test]
 async fn a_token_calls_body() {
-    let app = TestApp::limited(OPEN, Limits { connect_time: SHORT, ..Limits::default() }).await;
+    let app = TestApp::limited(OPEN, Limits { token_body_time: SHORT, ..Limits::default() }).await;
     let mut stuck = stuck(&app, "POST /cgi-bin/token").await;
     refuses(&soon(stuck.answer()).await, -1, "system error");
 }
