@@ -164,12 +164,16 @@ impl Door {
         };
         match (proof, shown_key(&head.headers)) {
             (Proof::Token(token), shown) => self.by_token(token, shown, callers),
-            (Proof::Secret(secret), _) if !secret.is_empty() => {
+            (Proof::Secret(secret), shown) if !secret.is_empty() => {
                 // With `auth.mode = "off"` any secret will do.
                 if callers.is_open() && callers.by_key(secret).is_none() {
                     return without();
                 }
-                by_key(secret, Denied::WrongSecret)
+                let found = by_key(secret, Denied::WrongSecret)?;
+                if says_otherwise(shown, found.caller, callers) {
+                    return Err(Denied::Disagree);
+                }
+                Ok(found)
             }
             (_, Shown::Unreadable) => Err(Denied::Unreadable),
             (_, Shown::Key(key)) => by_key(key, Denied::UnknownKey),
@@ -186,12 +190,7 @@ impl Door {
     ) -> Result<Identified<'a>, Denied> {
         let grant = self.0.keys.granted(token, self.0.clock.now()).ok_or(Denied::DeadToken)?;
         let (caller, keyless) = callers.by_holder(&grant.holder).ok_or(Denied::DeadToken)?;
-        let agrees = match shown {
-            Shown::Nothing => true,
-            Shown::Unreadable => false,
-            Shown::Key(key) => callers.by_key(key).is_some_and(|other| Arc::ptr_eq(other, caller)),
-        };
-        if !agrees {
+        if says_otherwise(shown, caller, callers) {
             return Err(Denied::Disagree);
         }
         Ok(Identified { caller, holder: grant.holder, appid: Some(grant.appid), keyless })
@@ -227,13 +226,14 @@ impl Door {
         let app = live.app(appid).cloned();
         outcome.appid = match &app {
             Some(app) => Some(app.appid.clone()),
-            None => Some(denied::plain(appid).into()),
+            None => denied::is_appid(appid).then(|| appid.into()),
         };
+        let name = outcome.appid.clone();
         let tags = app.as_ref().map_or(&[][..], |app| &app.entry.tags);
         if !caller.apps.matches(appid, tags) {
-            return Err(Denied::App { caller: caller.clone(), appid: appid.to_owned() });
+            return Err(Denied::App { caller: caller.clone(), appid: name });
         }
-        app.ok_or_else(|| Denied::UnknownApp { appid: appid.to_owned() })
+        app.ok_or(Denied::UnknownApp { appid: name })
     }
 
     /// A place at work, among all and among the caller's own; it stays taken until it is dropped.
@@ -252,5 +252,14 @@ impl Door {
     /// Whether `value` is a gateway token that lives.
     pub fn is_token(&self, value: &str) -> bool {
         value.starts_with(TOKEN_PREFIX) && self.0.keys.granted(value, self.0.clock.now()).is_some()
+    }
+}
+
+/// Whether a key in the headers means somebody else than `caller`.
+fn says_otherwise(shown: Shown<'_>, caller: &Arc<Caller>, callers: &Callers) -> bool {
+    match shown {
+        Shown::Nothing => false,
+        Shown::Unreadable => true,
+        Shown::Key(key) => callers.by_key(key).is_none_or(|other| !Arc::ptr_eq(other, caller)),
     }
 }

@@ -44,10 +44,15 @@ pub(crate) async fn flush(parts: &Parts) {
             at: one.at,
         })
     });
-    if let Err(error) = parts.store.add_usage(deltas.collect()).await {
-        tracing::warn!(%error, "调用计数暂时存不下，稍后再存");
-        for (_, fresh, usage) in fresh {
-            usage.give_back(fresh);
+    match parts.store.add_usage(deltas.collect()).await {
+        Ok(()) => {}
+        // It is mostly done all the same: to store it again would count twice.
+        Err(error @ StoreError::NoAnswer) => tracing::warn!(%error, "不知道调用计数存下没有，不再重存"),
+        Err(error) => {
+            tracing::warn!(%error, "调用计数暂时存不下，稍后再存");
+            for (_, fresh, usage) in fresh {
+                usage.give_back(fresh);
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use wechat::answer::ApiError;
 
+pub(crate) use findings::Belief;
 pub(crate) use slot::Gate;
 pub use slot::{CredentialKind, Found, Slot, Token, Trouble};
 

@@ -42,6 +42,9 @@ pub enum StoreError {
     /// Disk full, locked, gone: the same call may work later.
     #[error("store unavailable: {0}")]
     Unavailable(Arc<str>),
+    /// It took too long to say. What it was asked for may still be done.
+    #[error("store unavailable: the disk doesn't answer")]
+    NoAnswer,
     /// Something in it does not open or parse.
     #[error("store corrupt: {0}")]
     Corrupt(Arc<str>),

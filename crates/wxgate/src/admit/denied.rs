@@ -62,12 +62,12 @@ pub enum Denied {
         /// Who.
         caller: Arc<Caller>,
         /// Which.
-        appid: String,
+        appid: Option<Arc<str>>,
     },
     /// Nobody configured the app.
     UnknownApp {
         /// Which.
-        appid: String,
+        appid: Option<Arc<str>>,
     },
     /// Nobody may call from the address.
     Address,
@@ -82,9 +82,10 @@ pub enum Denied {
     Overloaded,
 }
 
-/// What can be part of an AppID or a name, for texts and logs.
-pub(super) fn plain(text: &str) -> String {
-    text.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-')).take(64).collect()
+/// Whether `text` looks like an AppID. What doesn't may be a secret in the wrong place: it is not repeated.
+pub(super) fn is_appid(text: &str) -> bool {
+    text.strip_prefix("wx")
+        .is_some_and(|rest| rest.len() == 16 && rest.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 impl Denied {
@@ -149,15 +150,14 @@ impl Denied {
     /// The same where it names a caller or an app: what to change follows where the caller was set up.
     fn words_with_names(&self) -> Words {
         match self {
-            Self::UnknownApp { appid } => {
-                let appid = plain(appid);
-                Words::new(
-                    format!("appid {appid} 没有配置：在 wxgate.toml 的 [[apps]] 里加上它，然后发 SIGHUP"),
-                    format!(
-                        "appid {appid} is not configured: add it to [[apps]] in wxgate.toml and send SIGHUP"
-                    ),
-                )
-            }
+            Self::UnknownApp { appid: Some(appid) } => Words::new(
+                format!("appid {appid} 没有配置：在 wxgate.toml 的 [[apps]] 里加上它，然后发 SIGHUP"),
+                format!("appid {appid} is not configured: add it to [[apps]] in wxgate.toml and send SIGHUP"),
+            ),
+            Self::UnknownApp { appid: None } => Words::new(
+                "appid 不像 AppID（wx 后跟 16 个 0-9a-f），也没有配置：检查前后的空格，是不是和密钥填反了",
+                "appid doesn't look like an AppID (wx and 16 of 0-9a-f) and is not configured: look for spaces around it, or a key in its place",
+            ),
             Self::Network { caller, address } => {
                 let address = address.map_or_else(|| "?".to_owned(), |one| one.to_canonical().to_string());
                 missing(caller, "networks", &format!("从 {address} 调用"), &format!("call from {address}"))
@@ -172,8 +172,14 @@ impl Denied {
                 &format!("call {path} (it concerns every caller and must be named literally)"),
             ),
             Self::App { caller, appid } => {
-                let appid = plain(appid);
-                missing(caller, "apps", &format!("使用 {appid}"), &format!("use {appid}"))
+                let (zh, en) = match appid {
+                    Some(appid) => (format!("使用 {appid}"), format!("use {appid}")),
+                    None => (
+                        "使用这个 appid（它不像 AppID）".to_owned(),
+                        "use this appid (which looks like none)".to_owned(),
+                    ),
+                };
+                missing(caller, "apps", &zh, &en)
             }
             Self::Export { caller } => {
                 let (zh, en) = caller.origin.key("export_token");

@@ -114,6 +114,15 @@ fn look_at(app: &App, now: i64, tokens: &mut Vec<Value>) -> bool {
         if let Some(at) = slot.superseded_at().filter(|at| now - at < SUPERSEDED_SHOWN_MS) {
             tokens.push(json!({"appid": &*slot.appid, "event": "superseded", "at": at / 1000}));
         }
+        if let Some((since, until)) = slot.spent() {
+            is_down = true;
+            tokens.push(json!({
+                "appid": &*slot.appid, "event": "failing", "kind": slot.kind.as_str(),
+                "at": since / 1000, "retry_at": until / 1000, "wx_errcode": 40001,
+                "error": "the access_token is dead, and was replaced too often to be replaced just now",
+                "advice": "有别的程序在刷新这个账号的 access_token：找到它，改为经由 wxgate 调用",
+            }));
+        }
         let is_fresh = |trouble: &Trouble| now - trouble.retry_at < TROUBLE_SHOWN_MS;
         if let Some(trouble) = slot.trouble().filter(is_fresh) {
             is_down |= slot.kind == CredentialKind::AccessToken && slot.live(now).is_none();

@@ -120,7 +120,7 @@ impl Proxy {
         let by_name = catalog::by_name_only(target.path);
         let wish = Wish { path: Some(target.path), by_name, ..Wish::default() };
         let entered = door.enter(head, peer, proof, wish, outcome)?;
-        if known.is_none() && self.is_plain_path(target.path) {
+        if known.is_none() && is_plain_path(target.path) {
             outcome.api = target.path.to_owned().into();
         }
         if wants_other_credential(target) {
@@ -159,26 +159,15 @@ impl Proxy {
         Ok(passed(answer, place))
     }
 
-    /// No caller key stands in the query, and no gateway token but as `access_token`. Bodies aren't looked at.
+    /// No caller key stands in path or query, and no gateway token but as `access_token`. Bodies aren't looked at.
     fn refuse_credentials(&self, target: &Target<'_>) -> Result<(), Refusal> {
         let door = &self.0.door;
         let is_token = |name: &str, value: &str| name != "access_token" && door.is_token(value);
-        match target.values().any(|(name, value)| door.is_key(&value) || is_token(&name, &value)) {
+        let in_path = target.path.split('/').any(|segment| door.is_key(segment) || door.is_token(segment));
+        match in_path || target.values().any(|(name, value)| door.is_key(&value) || is_token(&name, &value)) {
             true => Err(Refusal::key_in_parameter()),
             false => Ok(()),
         }
-    }
-
-    /// Whether a path that nobody knows may stand in log and counters: nothing but words.
-    fn is_plain_path(&self, path: &str) -> bool {
-        let is_word = |segment: &str| {
-            segment.len() <= 32
-                && segment
-                    .bytes()
-                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-'))
-                && !self.0.door.is_key(segment)
-        };
-        path.len() <= 100 && path.split('/').all(is_word)
     }
 
     /// The body, kept if it is short.
@@ -216,6 +205,19 @@ impl Asked<'_> {
         }
         Ok(header.or(self.target.appid).map(str::to_owned))
     }
+}
+
+/// Whether a path that nobody knows may stand in log and counters: nothing but words.
+fn is_plain_path(path: &str) -> bool {
+    // Versions have digits; secrets and openids have more of them.
+    let is_word = |segment: &str| {
+        segment.len() <= 32
+            && segment.bytes().filter(u8::is_ascii_digit).count() <= 3
+            && segment
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-'))
+    };
+    path.len() <= 100 && path.split('/').all(is_word)
 }
 
 /// Paths and parameters that carry a credential which isn't ours to give: a refusal of that says nothing about ours.

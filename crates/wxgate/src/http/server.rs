@@ -43,6 +43,8 @@ pub type Tls = Arc<ArcSwapOption<ServerConfig>>;
 const HUNG_UP: u16 = 499;
 /// After `accept` failed, most often for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// So long requests of open connections are still read once the listener is closed.
+const LAST_REQUESTS: Duration = Duration::from_millis(100);
 
 /// What is reached through a listener.
 pub trait Surface: Clone + Send + Sync + 'static {
@@ -199,8 +201,14 @@ impl<S: Surface> Connections<S> {
             biased;
             outcome = connection.as_mut() => outcome,
             () = self.closing.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+                // What was on its way when the listener closed is answered still.
+                match tokio::time::timeout(LAST_REQUESTS, connection.as_mut()).await {
+                    Ok(outcome) => outcome,
+                    Err(_) => {
+                        connection.as_mut().graceful_shutdown();
+                        connection.await
+                    }
+                }
             }
         };
         if let Err(error) = outcome {

@@ -115,6 +115,21 @@ impl History {
         may
     }
 
+    /// When `force_refresh` may be used again.
+    pub fn forced_again(&self) -> i64 {
+        let rested = self.forced.last().map_or(0, |last| last + FORCED_GAP);
+        rested.max(ends(&self.forced, FORCED_A_DAY, DAY))
+    }
+
+    /// When a dead classic token may be replaced again.
+    pub fn replaced_again(&self) -> i64 {
+        ends(&self.replaced, REPLACED_A_WINDOW, REPLACED_WINDOW).max(ends(
+            &self.replaced,
+            REPLACED_A_DAY,
+            DAY,
+        ))
+    }
+
     /// Takes one probe; false: none is left today.
     pub fn take_probe(&mut self, now: i64) -> bool {
         if now - self.probes_since >= DAY {
@@ -130,6 +145,11 @@ impl History {
     pub fn watches_paths(&self, now: i64) -> bool {
         self.probes >= WATCH_FROM && now - self.probes_since < DAY
     }
+}
+
+/// When less than `most` of `times` are in the last `window`.
+fn ends(times: &[i64], most: usize, window: i64) -> i64 {
+    times.len().checked_sub(most).and_then(|first| times.get(first)).map_or(0, |first| first + window)
 }
 
 #[cfg(test)]
@@ -182,6 +202,10 @@ mod tests {
         assert_eq!((0..20).filter(|_| history.take_replaced(DAY)).count(), REPLACED_A_WINDOW);
         assert!(
             !history.take_replaced(DAY + REPLACED_WINDOW - 1) && history.take_replaced(DAY + REPLACED_WINDOW)
+        );
+        assert_eq!(
+            (history.forced_again(), history.replaced_again()),
+            (DAY + 2 * FORCED_GAP, DAY + REPLACED_WINDOW)
         );
         for _ in 0..600 {
             history.take_probe(DAY);

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::OwnedMutexGuard;
 
 use super::TokenError;
-use super::findings::Findings;
+use super::findings::{Belief, Findings};
 use super::policy::{self, Ageing, History, Rest};
 use crate::random::Random;
 use crate::store::Credential;
@@ -225,24 +225,39 @@ impl Slot {
     pub(crate) fn history<T>(&self, now: i64, use_it: impl FnOnce(&mut History) -> T) -> T {
         let mut notes = self.notes();
         let used = use_it(&mut notes.history);
-        self.watches_paths.store(notes.history.watches_paths(now), Ordering::Relaxed);
+        self.watch(&notes, now);
         used
     }
 
-    /// Whether `token` is known to live although `path` refused it.
-    pub(crate) fn is_refusal_explained(&self, token: &Token, path: &str, now: i64) -> bool {
-        self.notes().findings.is_refusal_explained(token.version, path, now)
+    /// What the refusal of `token` on `path` means, if that is known.
+    pub(crate) fn believed(&self, token: &Token, path: &str, now: i64) -> Option<Belief> {
+        self.notes().findings.believed(token.version, path, now)
     }
 
-    /// Notes that `token` lives although `path` refused it.
-    pub(crate) fn found_alive(&self, token: &Token, path: &str, now: i64) {
-        self.notes().findings.found_alive(token.version, path, now);
+    /// Notes what was found out about `token`; what follows from it for the hot path is noted.
+    pub(crate) fn found<T>(&self, now: i64, note: impl FnOnce(&mut Findings, &History) -> T) -> T {
+        let mut notes = self.notes();
+        let Notes { findings, history, .. } = &mut *notes;
+        let noted = note(findings, history);
+        self.watch(&notes, now);
+        noted
+    }
+
+    fn watch(&self, notes: &Notes, now: i64) {
+        let watches = notes.history.watches_paths(now) || notes.findings.watches_paths(now);
+        self.watches_paths.store(watches, Ordering::Relaxed);
+    }
+
+    /// Since when the present value is known to be dead without a way to replace it, and until when it is left so.
+    pub fn spent(&self) -> Option<(i64, i64)> {
+        let version = self.newest()?.version;
+        self.notes().findings.spent(version)
     }
 
     /// `path` took `token`. Costs nothing unless paths are watched.
     pub(crate) fn worked(&self, token: &Token, path: &str, now: i64) {
         if self.watches_paths.load(Ordering::Relaxed) {
-            self.notes().findings.worked(token.version, path, now);
+            self.found(now, |findings, _| findings.worked(token.version, path, now));
         }
     }
 

@@ -18,7 +18,7 @@ use crate::slots::policy::Rest;
 use crate::slots::{CredentialKind, Gate, Slot, Token, TokenError, ageing};
 use crate::transport::{Answer, Lost, Transport, json_answer};
 
-/// NotGranted token lives longer than this, whatever an answer says.
+/// No token lives longer than this, whatever an answer says.
 const LONGEST: i64 = 86_400;
 
 #[derive(Deserialize)]

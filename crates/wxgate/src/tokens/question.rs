@@ -7,12 +7,13 @@
 use std::sync::Arc;
 
 use wechat::answer::errcode;
-use wechat::catalog::API_DOMAIN_IP;
+use wechat::catalog::{self, API_DOMAIN_IP};
 
 use super::Tokens;
 use crate::registry::App;
+use crate::registry::usage::OTHER;
 use crate::slots::policy::Ageing;
-use crate::slots::{CredentialKind, Found, Gate, Token, TokenError, ageing};
+use crate::slots::{Belief, CredentialKind, Found, Gate, Slot, Token, TokenError, ageing};
 use crate::transport::json_answer;
 
 const KIND: CredentialKind = CredentialKind::AccessToken;
@@ -21,8 +22,6 @@ const KIND: CredentialKind = CredentialKind::AccessToken;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Probed {
     Alive,
-    /// WeChat can't be asked today, and nothing says that it is dead.
-    Assumed,
     Dead,
     Unknown,
 }
@@ -41,8 +40,11 @@ impl Tokens {
         if let Some(found) = slot.answer_since(seen, used) {
             return Ok(found);
         }
-        if slot.is_refusal_explained(used, path, now) {
-            return Ok(Found::Alive);
+        match slot.believed(used, path, now) {
+            Some(Belief::Alive) => return Ok(Found::Alive),
+            Some(Belief::Spent) => return Ok(Found::Spent),
+            Some(Belief::Unknown) => return Ok(Found::Unknown),
+            None => {}
         }
         let (used, path) = (used.clone(), path.to_owned());
         self.in_task(app, KIND, gate, async move |this: Self, app: Arc<App>, _, gate| {
@@ -70,24 +72,24 @@ impl Tokens {
             }
             gate = given;
         }
-        match self.probe(app, used, path).await {
+        let slot = app.slots.of(KIND);
+        let (probed, now) = (self.probe(app, used, path).await, self.now());
+        // A caller's path may hold anything: only one that is known is logged.
+        let (appid, api) = (&app.appid, catalog::by_path(path).map_or(OTHER, |known| known.path));
+        match probed {
             Probed::Alive => {
-                app.slots.of(KIND).found_alive(used, path, self.now());
+                slot.found(now, |findings, _| findings.found_alive(used.version, path, now));
                 tracing::info!(
-                    appid = %app.appid, api = path,
+                    %appid, api,
                     "微信拒绝了 access_token，但它是好的：这个接口对谁都这样回答，检查账号有没有它的权限"
                 );
                 Ok((Found::Alive, gate))
             }
-            Probed::Assumed => {
-                app.slots.of(KIND).found_alive(used, path, self.now());
-                tracing::warn!(
-                    appid = %app.appid, api = path,
-                    "微信拒绝了 access_token，今天为此问微信的次数已用完：当作它是好的，不换"
-                );
-                Ok((Found::Alive, gate))
+            Probed::Unknown => {
+                slot.found(now, |findings, _| findings.found_nothing(used.version, now));
+                tracing::warn!(%appid, api, "微信拒绝了 access_token，而查不出它是否失效：暂不换");
+                Ok((Found::Unknown, gate))
             }
-            Probed::Unknown => Ok((Found::Unknown, gate)),
             Probed::Dead => self.replace(app, used, mode, gate).await,
         }
     }
@@ -108,13 +110,14 @@ impl Tokens {
             Ageing::Classic => history.take_replaced(now),
         });
         if !may {
-            tracing::warn!(appid = %app.appid, "access_token 已失效，但刚换过太多次，暂不再换：找到另一个在刷新它的程序");
+            self.spent(slot, dead, mode);
             return Ok((Found::Spent, gate));
         }
         // Before it is used: an answer that is lost, or a crash, forgets no use.
         self.keep(slot, dead).await;
         let (token, gate) = self.fetch(app, KIND, gate, force).await?;
         if token.version == dead.version {
+            self.spent(slot, dead, mode);
             return Ok((Found::Spent, gate));
         }
         if force {
@@ -126,13 +129,29 @@ impl Tokens {
         Ok((Found::Fresh(token), gate))
     }
 
+    /// Notes that `dead` can't be replaced for now.
+    fn spent(&self, slot: &Slot, dead: &Token, mode: Ageing) {
+        let now = self.now();
+        slot.found(now, |findings, history| {
+            let may_again = match mode {
+                Ageing::Stable => history.forced_again(),
+                Ageing::Classic => history.replaced_again(),
+            };
+            findings.found_spent(dead.version, may_again.max(now), now);
+        });
+        tracing::warn!(
+            appid = %slot.appid,
+            "access_token 已失效，但刚换过太多次，暂不再换：找到另一个在刷新它的程序"
+        );
+    }
+
     /// Calls what every kind of account may call, with the refused token.
     async fn probe(&self, app: &App, used: &Token, path: &str) -> Probed {
         let slot = app.slots.of(KIND);
         let now = self.now();
         if !slot.history(now, |history| history.take_probe(now)) {
             // None is left today. A path that took a token within the hour and refuses this one says that it is dead.
-            return if slot.worked_lately(path, now) { Probed::Dead } else { Probed::Assumed };
+            return if slot.worked_lately(path, now) { Probed::Dead } else { Probed::Unknown };
         }
         self.keep(slot, used).await;
         let query = [("access_token", used.expose())];

@@ -164,6 +164,22 @@ async fn every_request_leaves_one_line_with_all_that_is_known() {
         .await,
         json!(["-", OFFICIAL, "oauth/start", 400, 3_584_002]),
     );
+    ask(
+        "a secret in the place of an appid",
+        get("/cgi-bin/user/get", &[("x-api-key", SHOP), ("x-wx-appid", NARROW)]).await,
+        json!(["shop", "-", "/cgi-bin/user/get", 200, 40013]),
+    );
+    ask(
+        "a secret in a service call's",
+        service(SHOP, "code2session", json!({"source": "t", "appid": NARROW, "code": "c"})).await,
+        json!(["shop", "-", api("code2session"), 200, 3_584_005]),
+    );
+    let secret = "a1".repeat(16);
+    ask(
+        "a secret in a path",
+        get(&format!("/cgi-bin/{secret}"), &[("x-api-key", SHOP), ("x-wx-appid", OFFICIAL)]).await,
+        json!(["shop", OFFICIAL, "other", 200, 40066]),
+    );
     let admin_url = |path: &str| format!("http://127.0.0.1:{admin}{path}");
     ask(
         "health",

@@ -219,3 +219,55 @@ async fn a_ticket_heals_as_calls_do() {
     assert_eq!(signed["appId"], OFFICIAL);
     assert_eq!(app.token_calls(Some(OFFICIAL)).await, 2);
 }
+
+#[tokio::test]
+async fn a_dead_token_that_may_not_be_replaced_is_left_alone_and_replaced_when_it_may() {
+    for mode in MODES {
+        let app = account(mode).await;
+        app.qr_code("wxd").await.ok();
+        // Once more than it may be replaced just now.
+        let may = if mode == "stable" { 1 } else { 6 };
+        app.faults(QR, json!({"errcode": 40001}), 2 * may + 300).await;
+        app.faults(PROBE, json!({"errcode": 40001}), may + 1).await;
+        for _ in 0..may {
+            app.qr_code("wxd").await.fails(3_584_004, false, 40001);
+        }
+        let (had, asked) = (fetches(&app).await, probes(&app).await);
+        for _ in 0..300 {
+            app.qr_code("wxd").await.fails(3_584_004, false, 40001);
+        }
+        let (more, questions) = (fetches(&app).await - had, probes(&app).await - asked);
+        assert!(more <= 1 && questions <= 1, "{mode}: {more} fetches, {questions} probes for 300 refusals");
+        let ready = app.admin("/readyz").await.json();
+        let tokens = ready["checks"]["tokens"].as_array().unwrap();
+        assert!(
+            tokens.iter().any(|one| one["event"] == "failing" && one["wx_errcode"] == 40001),
+            "{mode}: {ready}"
+        );
+        assert_eq!(ready["apps"]["down"], 1, "{mode}");
+        // Once it may be replaced again, the first call does so.
+        for path in [QR, PROBE] {
+            app.faults(path, json!({"errcode": 40001}), 1).await;
+        }
+        app.advance(secs(601)).await;
+        let had = tokens_had(&app).await;
+        app.qr_code("wxd").await.ok();
+        assert_eq!(tokens_had(&app).await, had + 1, "{mode}");
+        assert_eq!(app.admin("/readyz").await.json()["apps"]["down"], 0, "{mode}");
+    }
+}
+
+#[tokio::test]
+async fn a_path_that_refuses_everybody_does_not_keep_those_that_work_from_being_healed() {
+    for mode in MODES {
+        let app = account(mode).await;
+        app.fault(SEND, json!({"errcode": 40001})).await;
+        app.qr_code("wxd").await.ok();
+        send(&app).await.fails(3_584_004, false, 40001);
+        app.advance(secs(1)).await;
+        app.qr_code("wxd").await.ok();
+        steal(&app, mode).await;
+        app.qr_code("wxd").await.ok();
+        send(&app).await.fails(3_584_004, false, 40001);
+    }
+}

@@ -7,7 +7,6 @@ use rusqlite::{Connection, ErrorCode};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, spawn_blocking};
 
-use super::writer::no_answer;
 use crate::limits::Limits;
 use crate::store::StoreError;
 
@@ -37,7 +36,7 @@ impl Rows {
         let read = spawn_blocking(move || run(&connection.lock().unwrap_or_else(PoisonError::into_inner)));
         match tokio::time::timeout(self.limits.commit_time, read).await {
             Ok(read) => Ok(read.map_err(panicked)??),
-            Err(_) => Err(no_answer()),
+            Err(_) => Err(StoreError::NoAnswer),
         }
     }
 }

@@ -112,19 +112,14 @@ impl Writer {
             drop(room);
             outcome
         };
-        tokio::time::timeout(self.limits.commit_time, queued).await.unwrap_or_else(|_| Err(no_answer()))
+        tokio::time::timeout(self.limits.commit_time, queued).await.unwrap_or(Err(StoreError::NoAnswer))
     }
 
     /// Commits something, within the time of a ping.
     pub(super) async fn ping(&self) -> Result<(), StoreError> {
         let ping = self.write(meta::ping);
-        tokio::time::timeout(self.limits.ping_time, ping).await.unwrap_or_else(|_| Err(no_answer()))
+        tokio::time::timeout(self.limits.ping_time, ping).await.unwrap_or(Err(StoreError::NoAnswer))
     }
-}
-
-/// Why whoever waited for the disk waits no longer.
-pub(super) fn no_answer() -> StoreError {
-    StoreError::Unavailable("the disk doesn't answer".into())
 }
 
 fn write_groups(connection: &mut Connection, queue: &Receiver<Box<dyn Job>>, mut place: Placed, most: usize) {
