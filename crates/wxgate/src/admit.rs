@@ -120,6 +120,9 @@ impl Door {
         let found = self.find(head, peer, proof, &live.callers)?;
         let caller = found.caller.clone();
         outcome.caller = Some(caller.clone());
+        if let Some(appid) = &found.appid {
+            self.notice(appid, outcome);
+        }
         let keeper = &self.0.gatekeeper;
         keeper.check_network(&caller, head, peer)?;
         if found.keyless {
@@ -220,14 +223,20 @@ impl Door {
         Ok(())
     }
 
-    /// The app, if `caller` may use it. It is noted in `outcome`.
-    pub fn app(&self, caller: &Arc<Caller>, appid: &str, outcome: &mut Outcome) -> Result<Arc<App>, Denied> {
-        let live = self.0.registry.live();
-        let app = live.app(appid).cloned();
+    /// Notes in `outcome` which app a request is for, as far as it may be repeated: a refusal that comes before
+    /// [`Door::app`] names it as well.
+    pub fn notice(&self, appid: &str, outcome: &mut Outcome) -> Option<Arc<App>> {
+        let app = self.0.registry.live().app(appid).cloned();
         outcome.appid = match &app {
             Some(app) => Some(app.appid.clone()),
             None => denied::is_appid(appid).then(|| appid.into()),
         };
+        app
+    }
+
+    /// The app, if `caller` may use it. It is noted in `outcome`.
+    pub fn app(&self, caller: &Arc<Caller>, appid: &str, outcome: &mut Outcome) -> Result<Arc<App>, Denied> {
+        let app = self.notice(appid, outcome);
         let name = outcome.appid.clone();
         let tags = app.as_ref().map_or(&[][..], |app| &app.entry.tags);
         if !caller.apps.matches(appid, tags) {

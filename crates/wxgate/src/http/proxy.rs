@@ -119,6 +119,9 @@ impl Proxy {
         let proof = token.map_or(Proof::Headers, Proof::Token);
         let by_name = catalog::by_name_only(target.path);
         let wish = Wish { path: Some(target.path), by_name, ..Wish::default() };
+        if let Ok(Some(named)) = asked.named_app() {
+            door.notice(&named, outcome);
+        }
         let entered = door.enter(head, peer, proof, wish, outcome)?;
         if known.is_none() && is_plain_path(target.path) {
             outcome.api = target.path.to_owned().into();

@@ -133,6 +133,11 @@ async fn every_request_leaves_one_line_with_all_that_is_known() {
         json!(["narrow", OFFICIAL, "/cgi-bin/user/get", 200, 48001]),
     );
     ask(
+        "a call refused by its right",
+        get("/cgi-bin/menu/get", &narrow).await,
+        json!(["narrow", OFFICIAL, "/cgi-bin/menu/get", 200, 48001]),
+    );
+    ask(
         "a call with a dead token",
         get("/cgi-bin/user/get?access_token=wxg_planted", &[]).await,
         json!(["-", "-", "/cgi-bin/user/get", 200, 42001]),

@@ -118,6 +118,9 @@ impl Proxy {
             return self.open(asked, Host::Api, outcome).await;
         }
         let door = &self.0.door;
+        if let Some(span) = &appid {
+            door.notice(&span.value, outcome);
+        }
         let wish = Wish { path: Some(target.path), ..Wish::default() };
         let entered = door.enter(head, peer, Proof::Secret(&shown), wish, outcome);
         let caller = entered.map_err(|denied| match denied {

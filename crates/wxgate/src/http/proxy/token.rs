@@ -38,6 +38,7 @@ impl Proxy {
             return Err(Refusal::grant_type());
         }
         let door = &self.0.door;
+        door.notice(&appid, outcome);
         let entered = door.enter(asked.head, asked.peer, Proof::Secret(&secret), Wish::default(), outcome)?;
         let appid = asked.app(appid)?;
         let app = door.app(&entered.caller, &appid, outcome)?;
@@ -70,6 +71,7 @@ impl Proxy {
         let path = asked.target.path;
         let [appid, secret] = self.given(asked, body, ["appid", "appsecret"]).await?;
         let door = &self.0.door;
+        door.notice(&appid, outcome);
         let wish = Wish { path: Some(path), by_name: catalog::by_name_only(path), ..Wish::default() };
         let token = asked.target.parameter("access_token")?.map(|span| span.value).unwrap_or_default();
         let proof = match secret.is_empty() && !token.is_empty() {
