@@ -4,6 +4,10 @@
 //! pass on what it doesn't know. [`Message`] is the fields, and methods for those everybody needs,
 //! which read the same from both formats.
 //!
+//! WeChat doesn't always escape what users write, so a text may end its element and go on with elements of its own. What
+//! everybody relies on is therefore read from where no user's text can stand ([`Message::from_user`], [`Message::event`]), and
+//! a message that shows traces of such a text says so ([`Message::is_suspect`]).
+//!
 //! Both parsers refuse what no push of WeChat's contains: DTDs, foreign entities, NUL, nesting beyond
 //! 16 levels. The caller limits the size.
 
@@ -15,6 +19,26 @@ use std::borrow::Cow;
 
 /// Elements, or objects and arrays, within each other.
 const MAX_DEPTH: usize = 16;
+
+/// What a message has once, and what a user's text may not add or replace.
+const GUARDED: [&str; 8] =
+    ["ToUserName", "FromUserName", "CreateTime", "MsgType", "MsgId", "Event", "EventKey", "Ticket"];
+
+fn is_guarded(name: &str) -> bool {
+    GUARDED.iter().any(|guarded| guarded.eq_ignore_ascii_case(name))
+}
+
+/// Top-level fields as they come in.
+#[derive(Debug, Default)]
+struct Fields {
+    map: Map<String, Value>,
+    is_suspect: bool,
+}
+
+/// Whether `name` is among `fields` already although a message has it once.
+fn repeats(fields: &Map<String, Value>, name: &str) -> bool {
+    is_guarded(name) && fields.keys().any(|known| known.eq_ignore_ascii_case(name))
+}
 
 /// The names WeChat gives to lists, which may hold one.
 fn always_list(name: &str) -> bool {
@@ -90,6 +114,7 @@ pub enum Malformed {
 pub struct Message {
     format: Format,
     fields: Map<String, Value>,
+    is_suspect: bool,
 }
 
 impl Message {
@@ -101,11 +126,11 @@ impl Message {
         if text.contains('\0') {
             return Err(Malformed::Nul);
         }
-        let fields = match format {
+        let Fields { map: fields, is_suspect } = match format {
             Format::Xml => xml::parse(text)?,
             Format::Json => json::parse(text)?,
         };
-        Ok(Self { format, fields })
+        Ok(Self { format, fields, is_suspect })
     }
 
     /// What it was parsed from.
@@ -124,9 +149,28 @@ impl Message {
         Value::Object(self.fields)
     }
 
-    /// A field as text: numbers in digits, of a repeated field the last, `""` for an absent one.
+    /// Whether a user's text may have left its field: something stands twice that a message has once, or something stands
+    /// within that WeChat never writes.
+    pub fn is_suspect(&self) -> bool {
+        self.is_suspect
+    }
+
+    /// A field as text: numbers in digits, of a repeated field the first, `""` for an absent one.
     pub fn text(&self, name: &str) -> Cow<'_, str> {
         self.fields.get(name).map_or(Cow::Borrowed(""), as_text)
+    }
+
+    /// A field that stands before any text of a user's; `""` if it doesn't.
+    fn leading(&self, name: &str) -> Cow<'_, str> {
+        match self.fields.keys().find(|known| *known == name || *known == "Content") {
+            Some(first) if first == name => self.text(name),
+            _ => Cow::Borrowed(""),
+        }
+    }
+
+    /// A field of an event; `""` in a message.
+    fn of_event(&self, name: &str) -> Cow<'_, str> {
+        if self.is_event() { self.text(name) } else { Cow::Borrowed("") }
     }
 
     /// `ToUserName`: the account's original id, `gh_…`.
@@ -136,36 +180,39 @@ impl Message {
 
     /// `FromUserName`: the user's openid.
     pub fn from_user(&self) -> Cow<'_, str> {
-        self.text("FromUserName")
+        self.leading("FromUserName")
     }
 
     /// `CreateTime`, Unix seconds; 0 if absent or no number.
     pub fn create_time(&self) -> i64 {
-        self.text("CreateTime").trim().parse().unwrap_or_default()
+        self.leading("CreateTime").trim().parse().unwrap_or_default()
     }
 
     /// `MsgType`: `text`, `event`, …
     pub fn msg_type(&self) -> Cow<'_, str> {
-        self.text("MsgType")
+        self.leading("MsgType")
     }
 
-    /// `Event`, in WeChat's spelling, which mixes cases: compare without.
+    /// `Event`, in WeChat's spelling, which mixes cases: compare without; `""` in a message.
     pub fn event(&self) -> Cow<'_, str> {
-        self.text("Event")
+        self.of_event("Event")
     }
 
     /// `EventKey`.
     pub fn event_key(&self) -> Cow<'_, str> {
-        self.text("EventKey")
+        self.of_event("EventKey")
     }
 
     /// `Ticket` of the parametric QR code that was scanned.
     pub fn ticket(&self) -> Cow<'_, str> {
-        self.text("Ticket")
+        self.of_event("Ticket")
     }
 
-    /// `MsgId`, or the `MsgID` of a sending report. 64 bits.
+    /// `MsgId`, or the `MsgID` of a sending report. 64 bits. `""` if the message is suspect.
     pub fn msg_id(&self) -> Cow<'_, str> {
+        if self.is_suspect {
+            return Cow::Borrowed("");
+        }
         let id = self.text("MsgId");
         if id.is_empty() { self.text("MsgID") } else { id }
     }
@@ -181,9 +228,10 @@ impl Message {
     }
 
     /// The scene of the parametric QR code that was scanned, by a follower (`SCAN`) or by one who
-    /// follows thereby (`subscribe`, whose key has a prefix); `""` for all else.
+    /// follows thereby (`subscribe`, whose key has a prefix); `""` for all else, and for what is suspect: a scene may log
+    /// somebody in.
     pub fn scene(&self) -> Cow<'_, str> {
-        if !self.is_event() {
+        if self.is_suspect || !self.is_event() {
             return Cow::Borrowed("");
         }
         let (event, key) = (self.event(), self.event_key());
@@ -237,7 +285,7 @@ fn as_text(value: &Value) -> Cow<'_, str> {
         Value::String(text) => Cow::Borrowed(text),
         Value::Number(number) => Cow::Owned(number.to_string()),
         Value::Bool(flag) => Cow::Borrowed(if *flag { "true" } else { "false" }),
-        Value::Array(items) => items.last().map_or(Cow::Borrowed(""), as_text),
+        Value::Array(items) => items.first().map_or(Cow::Borrowed(""), as_text),
         Value::Null | Value::Object(_) => Cow::Borrowed(""),
     }
 }

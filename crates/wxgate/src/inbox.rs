@@ -96,6 +96,8 @@ struct Incoming {
     app: Arc<App>,
     event: NewEvent,
     format: Format,
+    /// A user's text may have left its field.
+    is_suspect: bool,
     /// Whom the answer goes to, and from whom.
     user: String,
     account: String,
@@ -216,6 +218,7 @@ impl Inbox {
         };
         Incoming {
             format: message.format(),
+            is_suspect: message.is_suspect(),
             user: message.from_user().into_owned(),
             account: message.to_user().into_owned(),
             app: app.clone(),
@@ -281,6 +284,13 @@ impl Inbox {
             Accepted::New { event, deliveries } => {
                 lead.reached(Stage::Committed);
                 tracing::debug!(event = event.id, appid = incoming.event.appid, "收到消息");
+                if incoming.is_suspect {
+                    tracing::warn!(
+                        event = event.id,
+                        appid = incoming.event.appid,
+                        "消息里有重复的字段或注释：可能是用户的文字冒充了别的字段，不按场景值路由，原样投递并带 x-wxgate-suspect"
+                    );
+                }
                 incoming.wake_routes();
                 self.ask(&incoming, &event, &deliveries).await
             }

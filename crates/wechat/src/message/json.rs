@@ -1,15 +1,40 @@
 //! WeChat's dialect of JSON: the same names as in XML, lists of one sometimes bare, numbers sometimes
 //! strings.
 
-use super::{MAX_DEPTH, Malformed, always_list};
+use super::{Fields, MAX_DEPTH, Malformed, always_list};
+use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
+use std::fmt;
 
 /// Every integer up to here survives a reader that keeps numbers as doubles.
 const MAX_SAFE: u64 = 1 << 53;
 
-pub(super) fn parse(text: &str) -> Result<Map<String, Value>, Malformed> {
-    let fields = serde_json::from_str(text).map_err(|_| Malformed::Json)?;
-    normalise(fields)
+pub(super) fn parse(text: &str) -> Result<Fields, Malformed> {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let mut fields = reader.deserialize_map(Members).map_err(|_| Malformed::Json)?;
+    reader.end().map_err(|_| Malformed::Json)?;
+    fields.map = normalise(fields.map)?;
+    Ok(fields)
+}
+
+/// Takes an object's members; of a repeated one the first.
+struct Members;
+
+impl<'de> Visitor<'de> for Members {
+    type Value = Fields;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Fields, A::Error> {
+        let mut fields = Fields::default();
+        while let Some((name, value)) = members.next_entry::<String, Value>()? {
+            fields.is_suspect |= super::repeats(&fields.map, &name);
+            fields.map.entry(name).or_insert(value);
+        }
+        Ok(fields)
+    }
 }
 
 /// Lists always arrays, integers above 2^53 strings, no NUL, not too deep.

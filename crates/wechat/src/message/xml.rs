@@ -1,7 +1,7 @@
 //! WeChat's dialect of XML: one `<xml>` element, elements within, no attributes that mean anything,
 //! text as CDATA or plain.
 
-use super::{MAX_DEPTH, Malformed, always_list};
+use super::{Fields, MAX_DEPTH, Malformed, always_list};
 use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesRef, Event};
 use quick_xml::reader::Reader;
@@ -49,7 +49,8 @@ impl Open {
 }
 
 /// The children of the root.
-pub(super) fn parse(text: &str) -> Result<Map<String, Value>, Malformed> {
+pub(super) fn parse(text: &str) -> Result<Fields, Malformed> {
+    let mut is_suspect = false;
     let mut reader = Reader::from_str(text);
     let mut open: Vec<Open> = Vec::new();
     let mut root = None;
@@ -60,9 +61,9 @@ pub(super) fn parse(text: &str) -> Result<Map<String, Value>, Malformed> {
             }
             Event::Empty(tag) => {
                 start(&mut open, tag.name().as_ref(), root.is_some())?;
-                end(&mut open, &mut root)?;
+                is_suspect |= end(&mut open, &mut root)?;
             }
-            Event::End(_) => end(&mut open, &mut root)?,
+            Event::End(_) => is_suspect |= end(&mut open, &mut root)?,
             Event::Text(text) => match open.last_mut() {
                 Some(element) => element.plain(&text),
                 None if is_blank(&text) => {}
@@ -74,8 +75,11 @@ pub(super) fn parse(text: &str) -> Result<Map<String, Value>, Malformed> {
                 open.last_mut().ok_or(Malformed::Root)?.plain(&character);
             }
             Event::DocType(_) => return Err(Malformed::Doctype),
-            Event::Decl(_) | Event::PI(_) | Event::Comment(_) => {}
-            Event::Eof if open.is_empty() => return root.ok_or(Malformed::Root),
+            // WeChat writes none within a message.
+            Event::Decl(_) | Event::PI(_) | Event::Comment(_) => is_suspect |= !open.is_empty(),
+            Event::Eof if open.is_empty() => {
+                return root.map(|map| Fields { map, is_suspect }).ok_or(Malformed::Root);
+            }
             Event::Eof => return Err(Malformed::Xml),
         }
     }
@@ -92,16 +96,20 @@ fn start(open: &mut Vec<Open>, name: &str, root_seen: bool) -> Result<(), Malfor
     Ok(())
 }
 
-fn end(open: &mut Vec<Open>, root: &mut Option<Map<String, Value>>) -> Result<(), Malformed> {
+/// Whether what ends is there for the second time although a message has it once.
+fn end(open: &mut Vec<Open>, root: &mut Option<Map<String, Value>>) -> Result<bool, Malformed> {
     let mut element = open.pop().ok_or(Malformed::Xml)?;
+    let is_top = open.len() == 1;
+    let mut repeats = false;
     match open.last_mut() {
         None => *root = Some(element.fields),
         Some(parent) => {
             let name = std::mem::take(&mut element.name);
+            repeats = is_top && super::repeats(&parent.fields, &name);
             insert(&mut parent.fields, name, element.value());
         }
     }
-    Ok(())
+    Ok(repeats)
 }
 
 /// Repeated names become an array; a list is one from its first item on.

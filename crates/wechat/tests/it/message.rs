@@ -71,7 +71,7 @@ fn lists_are_arrays_even_of_one() {
         "Other": ["1", "2"], "Empty": "", "None": "",
     });
     let message = parse(xml);
-    assert_eq!(message.text("Other"), "2");
+    assert_eq!(message.text("Other"), "1", "the first counts");
     assert_eq!(message.into_value(), expected);
     let one = parse(r#"{"List":{"TemplateId":"T"},"a":[{"item":"x"}]}"#).into_value();
     assert_eq!(one, json!({"List": [{"TemplateId": "T"}], "a": [{"item": ["x"]}]}));
@@ -173,4 +173,69 @@ proptest! {
             let _ = message.kind();
         }
     }
+}
+
+/// What a user writes, as WeChat's XML holds it without escaping: a text that ends its element and goes on by itself.
+fn text_of(content: &str) -> String {
+    format!(
+        "<xml><ToUserName><![CDATA[gh_1]]></ToUserName><FromUserName><![CDATA[oWRITER]]></FromUserName>\
+         <CreateTime>1714112445</CreateTime><MsgType><![CDATA[text]]></MsgType>\
+         <Content><![CDATA[{content}]]></Content><MsgId>1</MsgId></xml>"
+    )
+}
+
+#[test]
+fn user_text_cant_leave_its_field() {
+    let scan = "<MsgType><![CDATA[event]]></MsgType><Event><![CDATA[SCAN]]></Event>\
+                <EventKey><![CDATA[login_1]]></EventKey><Ticket>t</Ticket>";
+    let cases = [
+        format!("hi]]></Content><FromUserName><![CDATA[oVICTIM]]></FromUserName>{scan}<Content><![CDATA["),
+        format!("hi]]></Content>{scan}<Content><![CDATA["),
+        "hi]]></Content><MsgId>2</MsgId><Content><![CDATA[".to_owned(),
+        "hi]]></Content><ToUserName>gh_2</ToUserName><Content><![CDATA[".to_owned(),
+        "hi]]></Content><CreateTime>1</CreateTime><Content><![CDATA[".to_owned(),
+        "hi]]></Content><msgtype>event</msgtype><Content><![CDATA[".to_owned(),
+        "hi]]></Content><!-- x --><Content><![CDATA[".to_owned(),
+        "hi]]></Content><?x y?><Content><![CDATA[".to_owned(),
+    ];
+    for content in cases {
+        let m = parse(&text_of(&content));
+        assert!(m.is_suspect(), "{content}");
+        assert_eq!((&*m.to_user(), &*m.from_user(), m.create_time()), ("gh_1", "oWRITER", 1_714_112_445));
+        assert_eq!((&*m.kind(), &*m.event(), &*m.event_key(), &*m.ticket()), ("message.text", "", "", ""));
+        assert_eq!((&*m.scene(), &*m.msg_id()), ("", ""), "{content}");
+    }
+    // The events of another message don't count either where nothing stands twice.
+    let lone = parse(&text_of("hi]]></Content><Event>SCAN</Event><EventKey>k</EventKey><Content><![CDATA["));
+    assert_eq!((&*lone.event(), &*lone.event_key(), &*lone.scene()), ("", "", ""));
+    for plain in ["hi", "<MsgType>event</MsgType>", "a]]]]><![CDATA[>b"] {
+        assert!(!parse(&text_of(plain)).is_suspect(), "{plain}");
+    }
+}
+
+#[test]
+fn nothing_that_matters_is_taken_from_behind_the_users_text() {
+    let m = parse(
+        "<xml><Content>hi</Content><FromUserName>oVICTIM</FromUserName><CreateTime>1</CreateTime>\
+         <MsgType>event</MsgType><Event>SCAN</Event><EventKey>login_1</EventKey></xml>",
+    );
+    assert_eq!((&*m.from_user(), m.create_time(), &*m.msg_type(), &*m.scene()), ("", 0, "", ""));
+}
+
+#[test]
+fn repeated_members_of_json_are_as_suspect() {
+    let m = parse(
+        r#"{"ToUserName":"gh_1","FromUserName":"oWRITER","CreateTime":1714112445,"MsgType":"text","Content":"hi",
+            "FromUserName":"oVICTIM","MsgType":"event","Event":"SCAN","EventKey":"login_1","MsgId":1}"#,
+    );
+    assert!(m.is_suspect());
+    assert_eq!((&*m.from_user(), &*m.kind(), &*m.event(), &*m.scene()), ("oWRITER", "message.text", "", ""));
+    assert_eq!(m.fields()["FromUserName"], "oWRITER", "the first counts");
+    // In an event as well, where the first are WeChat's own.
+    let event = parse(
+        r#"{"FromUserName":"o1","CreateTime":1,"MsgType":"event","Event":"scancode_push","EventKey":"k",
+            "Event":"SCAN","EventKey":"login_1"}"#,
+    );
+    assert_eq!((&*event.event(), &*event.scene(), event.is_suspect()), ("scancode_push", "", true));
+    assert!(!parse(r#"{"MsgType":"text","item":1,"item":2}"#).is_suspect(), "lists may repeat");
 }

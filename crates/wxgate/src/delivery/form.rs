@@ -19,6 +19,8 @@ use crate::store::Claimed;
 const EVENT_ID: HeaderName = HeaderName::from_static("x-wxgate-event-id");
 const APPID: HeaderName = HeaderName::from_static("x-wxgate-appid");
 const ATTEMPT: HeaderName = HeaderName::from_static("x-wxgate-attempt");
+/// A user's text may have left its field: see [`Message::is_suspect`].
+const SUSPECT: HeaderName = HeaderName::from_static("x-wxgate-suspect");
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
@@ -66,6 +68,9 @@ pub(super) fn write(
         (APPID, claimed.appid.clone()),
         (ATTEMPT, claimed.attempt.to_string()),
     ]);
+    if Message::parse(&claimed.body).is_ok_and(|message| message.is_suspect()) {
+        outgoing.headers.push((SUSPECT, "1".to_owned()));
+    }
     Ok(outgoing)
 }
 

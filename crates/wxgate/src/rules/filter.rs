@@ -76,7 +76,8 @@ impl Filter {
     /// Why `message` of the app isn't taken; `None`: it is.
     pub fn misses(&self, appid: &str, tags: &[String], message: &Message) -> Option<Miss> {
         let is_event = message.is_event();
-        let name = if is_event { message.event() } else { message.msg_type() };
+        // Of what is suspect nothing counts but what kind of message it is.
+        let name = if is_event && !message.is_suspect() { message.event() } else { message.msg_type() };
         if !self.takes_app(appid, tags) {
             return Some(Miss("apps"));
         }

@@ -1,7 +1,7 @@
 //! WeChat's callbacks: what is taken, what is refused, and that nothing is taken twice.
 
 use http::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::app::{EXAMPLE, MINI, OFFICIAL, Reply, TestApp};
 use crate::backend::{Backend, says};
@@ -676,4 +676,46 @@ async fn a_database_that_was_taken_away_takes_no_message() {
     tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     assert_eq!(send("after").await, StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(app.admin("/readyz?for=callbacks").await.status, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn user_text_that_leaves_its_field_logs_nobody_in() {
+    let (all, logins) = (Backend::start().await, Backend::start().await);
+    let app = TestApp::configured(&format!(
+        "[auth]\nmode = \"off\"\n\
+         [[routes]]\nname = \"scans\"\ntarget = \"{0}/scans\"\nevents = [\"SCAN\", \"event:*\"]\n\
+         [[routes]]\nname = \"scenes\"\ntarget = \"{0}/scenes\"\nscenes = [\"login_*\"]\n\
+         [[routes]]\nname = \"victims\"\ntarget = \"{0}/victims\"\nopenids = [\"oVICTIM\"]\n\
+         [[routes]]\nname = \"texts\"\ntarget = \"{1}/texts\"\nevents = [\"text\"]\n\
+         [[routes]]\nname = \"json\"\ntarget = \"{1}/json\"\nformat = \"json\"\n\
+         secret = \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"\n",
+        logins.url, all.url
+    ))
+    .await;
+    let content = "hi]]></Content><FromUserName><![CDATA[oVICTIM]]></FromUserName>\
+        <MsgType><![CDATA[event]]></MsgType><Event><![CDATA[SCAN]]></Event>\
+        <EventKey><![CDATA[login_1]]></EventKey><Content><![CDATA[";
+    let sent = text("gh_0000000000a1", content);
+    taken(&app.callback(None, &Maker::new(OFFICIAL, app.now()).safe(&sent)).await);
+    app.all_delivered().await;
+    assert_eq!(logins.count(), 0, "nobody's login");
+    let got = all.got();
+    assert_eq!(got.len(), 2);
+    assert!(got.iter().all(|got| got.header("x-wxgate-suspect") == "1"));
+    let raw = got.iter().find(|got| got.path == "/texts").unwrap();
+    assert_eq!(raw.body, sent.as_bytes(), "as it came");
+    let json: Value =
+        serde_json::from_slice(&got.iter().find(|got| got.path == "/json").unwrap().body).unwrap();
+    assert_eq!(json["type"], "wechat.message.text");
+    for name in ["event", "event_key", "scene", "ticket", "msg_id"] {
+        assert_eq!(json["data"][name], "", "{name}");
+    }
+    let event = app.events().await.remove(0);
+    assert_eq!((&event["event"], &event["msg_type"]), (&Value::from(""), &Value::from("text")));
+    // A text that only looks so is a text like any other.
+    taken(
+        &app.callback(None, &Maker::new(OFFICIAL, app.now()).safe(&text("gh_0000000000a1", "plain"))).await,
+    );
+    app.all_delivered().await;
+    assert_eq!(all.got()[2..].iter().filter(|got| got.header("x-wxgate-suspect").is_empty()).count(), 2);
 }
