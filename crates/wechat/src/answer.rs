@@ -50,10 +50,32 @@ pub fn errcode(body: &[u8]) -> Option<ApiError> {
     if body.trim_ascii_start().first() != Some(&b'{') {
         return None;
     }
-    let answer: Value = serde_json::from_slice(body).ok()?;
+    let answer = json(body)?;
     let code = integer(answer.get("errcode")?)?;
     let errmsg = answer.get("errmsg").and_then(Value::as_str).unwrap_or_default();
     (code != 0).then(|| ApiError { errcode: code, errmsg: errmsg.to_owned() })
+}
+
+/// An answer's JSON. WeChat puts what users wrote into it as it is: control characters within a text, and bytes that are no
+/// UTF-8, are read all the same.
+pub fn json(body: &[u8]) -> Option<Value> {
+    serde_json::from_slice(body).ok().or_else(|| serde_json::from_str(&mended(body)).ok())
+}
+
+/// `body` as UTF-8, with the control characters in its texts escaped.
+fn mended(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let mut out = String::with_capacity(text.len() + 16);
+    let (mut in_text, mut is_escaped) = (false, false);
+    for c in text.chars() {
+        match c {
+            c if in_text && c < ' ' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+        in_text ^= c == '"' && !is_escaped;
+        is_escaped = in_text && c == '\\' && !is_escaped;
+    }
+    out
 }
 
 /// A number, or a string of one.
@@ -112,5 +134,18 @@ mod tests {
         let unknown = ApiError { errcode: 1, errmsg: String::new() };
         assert_eq!(unknown.class(), Class::Argument);
         assert!(ApiError { errcode: 42001, errmsg: String::new() }.is_dead_token());
+    }
+
+    #[test]
+    fn what_users_wrote_is_read_all_the_same() {
+        let nickname = |body: &[u8]| json(body).unwrap()["nickname"].as_str().unwrap().to_owned();
+        assert_eq!(nickname(b"{\"openid\":\"oX\",\"nickname\":\"\x14a\"}"), "\u{14}a");
+        assert_eq!(nickname(b"{\n\"nickname\":\"a\\\"\n\tb\\\\\",\n\"x\":1}"), "a\"\n\tb\\");
+        assert_eq!(nickname(b"{\"nickname\":\"\xff\xfe\"}"), "\u{fffd}\u{fffd}");
+        let said = errcode(b"{\"errcode\":40029,\"errmsg\":\"invalid\x01 code\"}").unwrap();
+        assert_eq!((said.errcode, said.errmsg.as_str()), (40029, "invalid\u{1} code"));
+        for broken in [&b"{\"a\":"[..], b"{\"a\" 1}", b"{\x01}", b""] {
+            assert_eq!(json(broken), None);
+        }
     }
 }

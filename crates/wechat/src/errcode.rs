@@ -78,6 +78,11 @@ pub fn is_limit(code: i64) -> bool {
     matches!(code, 44990 | 45009 | 45011)
 }
 
+/// Whether `code` says that WeChat itself is in trouble: -1, and other negative codes mean no more.
+pub fn is_busy(code: i64) -> bool {
+    code < 0
+}
+
 /// WeChat's request id in an `errmsg`: `… rid: 61b9947b-4eeffea7-4f08b7a6`.
 pub fn rid(errmsg: &str) -> Option<&str> {
     errmsg.match_indices("rid:").find_map(|(at, found)| {

@@ -20,7 +20,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::ACCEPT_LANGUAGE;
-use http::{HeaderMap, HeaderName, Response};
+use http::{HeaderMap, HeaderName, Request, Response, Uri};
 use http_body_util::{Either, Full};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 
@@ -36,6 +36,27 @@ pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// A body: whole in memory, or on its way.
 pub type Body = Either<Full<Bytes>, axum::body::Body>;
+
+/// Folds doubled and trailing slashes in the path of what is ours: proxies in front add them.
+pub fn fold_slashes<B>(request: &mut Request<B>) {
+    let path = request.uri().path();
+    if !(path.contains("//") || (path.starts_with(PREFIX) && path.ends_with('/'))) {
+        return;
+    }
+    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    let mut folded = format!("/{}", segments.join("/"));
+    if !folded.starts_with(PREFIX) {
+        return;
+    }
+    if let Some(query) = request.uri().query() {
+        folded = format!("{folded}?{query}");
+    }
+    let mut parts = request.uri().clone().into_parts();
+    parts.path_and_query = folded.parse().ok();
+    if let Ok(uri) = Uri::from_parts(parts) {
+        *request.uri_mut() = uri;
+    }
+}
 
 /// Whether English is the first language of `Accept-Language`.
 pub fn wants_english(headers: &HeaderMap) -> bool {

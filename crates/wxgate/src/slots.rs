@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wechat::answer::ApiError;
+use wechat::errcode::is_busy;
 
 pub(crate) use findings::Belief;
 pub(crate) use slot::Gate;
@@ -52,7 +53,7 @@ impl TokenError {
     /// How long it keeps everybody from asking again.
     pub(crate) fn rest(&self) -> Rest {
         match self {
-            Self::Refused(error) | Self::TicketRefused(error) if error.errcode != -1 => Rest::Long,
+            Self::Refused(error) | Self::TicketRefused(error) if !is_busy(error.errcode) => Rest::Long,
             _ => Rest::Short,
         }
     }

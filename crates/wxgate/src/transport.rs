@@ -262,8 +262,8 @@ pub fn json_answer(answer: &Answer) -> Result<Value, Lost> {
     if answer.status.is_server_error() {
         return Err(Lost::after(format!("HTTP {status}"), format!("应答是 HTTP {status}")));
     }
-    match serde_json::from_slice(&answer.body) {
-        Ok(value @ Value::Object(_)) => Ok(value),
+    match wechat::answer::json(&answer.body) {
+        Some(value @ Value::Object(_)) => Ok(value),
         _ => Err(Lost::after(format!("HTTP {status}, not JSON"), format!("应答不是 JSON（HTTP {status}）"))),
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hmac::Mac as _;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, USER_AGENT};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderName, USER_AGENT};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use url::Url;
@@ -63,6 +63,7 @@ pub(super) fn write(
     };
     outgoing.headers.extend([
         (ACCEPT, "*/*".to_owned()),
+        (ACCEPT_ENCODING, "identity".to_owned()),
         (USER_AGENT, concat!("wxgate/", env!("CARGO_PKG_VERSION")).to_owned()),
         (EVENT_ID, claimed.event_id.to_string()),
         (APPID, claimed.appid.clone()),

@@ -1,9 +1,10 @@
 //! One attempt.
 
+use std::io::Read as _;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::RETRY_AFTER;
+use http::header::{CONTENT_ENCODING, RETRY_AFTER};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::sync::oneshot;
@@ -67,6 +68,8 @@ pub(super) async fn send(
     match answer {
         Some(answer) if status.is_success() => {
             let body = clock.by(deadline, read(courier, body)).await.flatten();
+            let is_gzip = head.headers.get(CONTENT_ENCODING).is_some_and(|coding| coding == "gzip");
+            let body = if is_gzip { body.and_then(|body| gunzip(&body, courier.limits.reply)) } else { body };
             // Whoever asked may have stopped waiting: it was delivered all the same.
             let _ = answer.send(body);
         }
@@ -84,6 +87,14 @@ async fn read(courier: &Courier<'_>, mut body: Incoming) -> Option<Bytes> {
     let limits = courier.limits;
     let read = collect(&mut body, limits.reply, limits.silence, |_| false).await.ok()?;
     read.whole.then_some(read.bytes)
+}
+
+/// What a backend compressed although it was asked not to; `None` if it is no gzip, or over `most` bytes.
+fn gunzip(body: &[u8], most: usize) -> Option<Bytes> {
+    let mut plain = Vec::new();
+    let mut reader = flate2::read::GzDecoder::new(body).take(most as u64 + 1);
+    reader.read_to_end(&mut plain).ok()?;
+    (plain.len() <= most).then(|| plain.into())
 }
 
 impl Outgoing {

@@ -7,7 +7,7 @@ use hyper::body::Incoming;
 
 use super::problem::{Unhandled, text};
 use super::server::Surface;
-use super::{Body, PREFIX, whole};
+use super::{Body, PREFIX, fold_slashes, whole};
 use crate::admit::Door;
 use crate::http::proxy::Proxy;
 use crate::http::public::Public;
@@ -39,7 +39,8 @@ impl CallersSurface {
 impl Surface for CallersSurface {
     const NAME: &'static str = "callers";
 
-    async fn handle(self, request: Request<Incoming>, outcome: &mut Outcome) -> Response<Body> {
+    async fn handle(self, mut request: Request<Incoming>, outcome: &mut Outcome) -> Response<Body> {
+        fold_slashes(&mut request);
         let peer = outcome.peer;
         outcome.peer = self.door.address(request.headers(), peer).unwrap_or(peer);
         let path = request.uri().path();

@@ -135,7 +135,7 @@ impl Proxy {
             (Some(appid), _) | (None, Some(appid)) => appid,
             (None, None) => return Err(Refusal::no_app_named()),
         };
-        self.refuse_credentials(target)?;
+        self.refuse_credentials(target, "")?;
         let app = door.app(&entered.caller, &appid, outcome)?;
         if let Some(kind) = token::managed_ticket(target, known)? {
             let _place = door.place(Room::Passed, Some(&entered.caller))?;
@@ -162,12 +162,16 @@ impl Proxy {
         Ok(passed(answer, place))
     }
 
-    /// No caller key stands in path or query, and no gateway token but as `access_token`. Bodies aren't looked at.
-    fn refuse_credentials(&self, target: &Target<'_>) -> Result<(), Refusal> {
+    /// No caller key stands in path or query but in the parameter `place`, and no gateway token but as `access_token`. Bodies aren't looked at.
+    fn refuse_credentials(&self, target: &Target<'_>, place: &str) -> Result<(), Refusal> {
         let door = &self.0.door;
         let is_token = |name: &str, value: &str| name != "access_token" && door.is_token(value);
         let in_path = target.path.split('/').any(|segment| door.is_key(segment) || door.is_token(segment));
-        match in_path || target.values().any(|(name, value)| door.is_key(&value) || is_token(&name, &value)) {
+        match in_path
+            || target
+                .values()
+                .any(|(name, value)| (name != place && door.is_key(&value)) || is_token(&name, &value))
+        {
             true => Err(Refusal::key_in_parameter()),
             false => Ok(()),
         }

@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 
 use super::problem::{Unhandled, bare_text};
 use super::server::Surface;
-use super::{Body, whole};
+use super::{Body, fold_slashes, whole};
 use crate::admit::Door;
 use crate::http::callback::Callbacks;
 use crate::http::oauth::{self, OAuth};
@@ -69,7 +69,8 @@ impl Public {
 impl Surface for Public {
     const NAME: &'static str = "public";
 
-    async fn handle(self, request: Request<Incoming>, outcome: &mut Outcome) -> Response<Body> {
+    async fn handle(self, mut request: Request<Incoming>, outcome: &mut Outcome) -> Response<Body> {
+        fold_slashes(&mut request);
         let peer = outcome.peer;
         outcome.peer = self.door.address(request.headers(), peer).unwrap_or(peer);
         match self.answer(request, outcome).await {

@@ -56,6 +56,9 @@ pub(super) fn read(
     event: &StoredEvent,
     made_at: i64,
 ) -> Option<Reply> {
+    // What WeChat would stumble over before the reply.
+    let answer = answer.trim_ascii_start();
+    let answer = answer.strip_prefix(b"\xef\xbb\xbf").unwrap_or(answer).trim_ascii();
     let entry = &incoming.app.entry;
     let (token, keys) = match &route.entry.form {
         Form::Json(_) => (None, Vec::new()),

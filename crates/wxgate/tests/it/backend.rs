@@ -39,14 +39,14 @@ impl Got {
 pub(crate) struct Does {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(&'static str, String)>,
-    pub(crate) body: String,
+    pub(crate) body: Bytes,
     /// Before the answer's head.
     pub(crate) after: Duration,
     /// After the body comes a blank every so often, without end.
     pub(crate) drips: Option<Duration>,
 }
 
-pub(crate) fn says(status: u16, body: impl Into<String>) -> Does {
+pub(crate) fn says(status: u16, body: impl Into<Bytes>) -> Does {
     Does { status, headers: Vec::new(), body: body.into(), after: Duration::ZERO, drips: None }
 }
 
@@ -135,9 +135,9 @@ impl Backend {
             response = response.header(name, value);
         }
         let body = match does.drips {
-            None => Full::new(Bytes::from(does.body)).boxed_unsync(),
+            None => Full::new(does.body).boxed_unsync(),
             Some(every) => {
-                let first = Some(Bytes::from(does.body));
+                let first = Some(does.body);
                 let frames = futures_util::stream::unfold(first, move |first| async move {
                     let frame = match first {
                         Some(first) => first,

@@ -719,3 +719,23 @@ async fn user_text_that_leaves_its_field_logs_nobody_in() {
     app.all_delivered().await;
     assert_eq!(all.got()[2..].iter().filter(|got| got.header("x-wxgate-suspect").is_empty()).count(), 2);
 }
+
+#[tokio::test]
+async fn slashes_that_a_proxy_adds_are_folded() {
+    let app = TestApp::configured("[auth]\nmode = \"off\"\n").await;
+    for path in [
+        format!("//v1/service/wx/wxmsg/{OFFICIAL}"),
+        format!("/v1//service/wx/wxmsg/{OFFICIAL}/"),
+        format!("/v1/service/wx//wxmsg//{OFFICIAL}//"),
+    ] {
+        let callback = Maker::new(OFFICIAL, app.now()).safe(&text("gh_0000000000a1", &path));
+        let url = format!("{}{path}?{}", app.url(), callback.query);
+        taken(&app.http.send(Method::POST, &url, &[], callback.body.clone()).await.unwrap());
+        let forged = format!("{}{path}?signature=x&timestamp={}&nonce=n", app.url(), app.now());
+        let reply = app.http.send(Method::POST, &forged, &[], callback.body).await.unwrap();
+        assert_eq!(reply.status, StatusCode::FORBIDDEN, "never 200: {path}");
+    }
+    assert_eq!(app.events().await.len(), 3);
+    let reply = app.http.send(Method::POST, &format!("{}//v1/service/wx/jssdk", app.url()), &[], "{}").await;
+    assert_eq!(reply.unwrap().json()["ret"]["code"], 3_584_002, "the service API's own");
+}

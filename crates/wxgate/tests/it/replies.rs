@@ -1,5 +1,6 @@
 //! The passive reply: a backend's answer on its way back to WeChat.
 
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -240,4 +241,34 @@ async fn a_slow_reply_backend_delays_nobody_else() {
     assert!(others_done < Instant::now(), "the others were through first");
     assert!(slow.count() <= 8, "no more than `concurrency` at once");
     assert_eq!(app.events().await.len(), 60);
+}
+
+#[tokio::test]
+async fn what_stands_before_a_reply_is_dropped_and_a_compressed_one_is_read() {
+    let (app, backend) = replying("").await;
+    let answer = async |content: &str| {
+        let message = text("gh_0000000000c3", content);
+        app.callback(None, &Maker::new(EXAMPLE, app.now()).plain(&message)).await.body
+    };
+    let before = format!("\u{feff}\n\n<?xml version=\"1.0\"?>\n{REPLY}\n");
+    backend.does(move |_| says(200, before.clone()));
+    let plain = answer("a byte order mark").await;
+    assert!(plain.starts_with(b"<"), "{plain:?}");
+    assert_eq!(Message::parse(&plain).unwrap().content(), "hello");
+
+    let zip = |text: &str| {
+        let mut zip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        zip.write_all(text.as_bytes()).unwrap();
+        zip.finish().unwrap()
+    };
+    let zipped = zip(REPLY);
+    backend.does(move |got| {
+        assert_eq!(got.header("accept-encoding"), "identity");
+        says(200, zipped.clone()).header("content-encoding", "gzip")
+    });
+    assert_eq!(Message::parse(&answer("gzip").await).unwrap().content(), "hello");
+    // A bomb is no reply.
+    let bomb = zip(&format!("<xml>{}", " ".repeat(8 << 20)));
+    backend.does(move |_| says(200, bomb.clone()).header("content-encoding", "gzip"));
+    assert_eq!(answer("a bomb").await, "success");
 }

@@ -522,3 +522,26 @@ async fn the_document_is_served_without_a_key() {
     assert_eq!(reply.json()["openapi"], "3.1.0");
     assert_eq!(app.admin("/openapi.json").await.json(), reply.json());
 }
+
+#[tokio::test]
+async fn what_users_wrote_into_wechats_json_keeps_nobody_out() {
+    let app = TestApp::start().await;
+    let (openid, user) = (app.user(OFFICIAL).await, "/sns/userinfo");
+    let body =
+        json!({"openid": openid, "nickname": "MARK", "privilege": []}).to_string().replace("MARK", "\u{14}a");
+    app.fault(user, json!({"body": body, "content_type": "text/plain"})).await;
+    let code = app.code("oauth", OFFICIAL, &openid).await;
+    let body = app.call("getwxuserinfo", json!({"appid": OFFICIAL, "code": code})).await.ok();
+    assert_eq!(body["nickname"], "\u{14}a");
+}
+
+#[tokio::test]
+async fn every_negative_code_is_wechats_own_trouble() {
+    let app = TestApp::start().await;
+    app.faults("/cgi-bin/ticket/getticket", json!({"errcode": -1000}), 1).await;
+    let page = json!({"appid": OFFICIAL, "url": "https://a.example.com/"});
+    let ret = app.call("jssdk", page.clone()).await.ret();
+    assert_eq!((&ret["code"], &ret["retryable"]), (&json!(3_584_013), &json!(true)), "{ret}");
+    app.advance(std::time::Duration::from_secs(5)).await;
+    app.call("jssdk", page).await.ok();
+}

@@ -1,7 +1,7 @@
 //! Which headers pass: all but those that belong to one connection, and our own.
 
 use http::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, PROXY_AUTHENTICATE,
+    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -30,7 +30,8 @@ const OURS: &str = "x-wxgate-";
 pub(super) fn to_wechat(headers: &HeaderMap) -> HeaderMap {
     let mut headers = headers.clone();
     remove_hop_by_hop(&mut headers);
-    for name in [HOST, CONTENT_LENGTH, EXPECT, AUTHORIZATION, X_API_KEY, X_WX_APPID] {
+    // A browser's cookies are for whoever set them.
+    for name in [HOST, CONTENT_LENGTH, EXPECT, AUTHORIZATION, COOKIE, X_API_KEY, X_WX_APPID] {
         headers.remove(name);
     }
     remove_ours(&mut headers);

@@ -17,7 +17,7 @@ use wechat::catalog::Host;
 
 use super::headers::{to_caller, to_wechat};
 use super::refusal::Refusal;
-use super::target::Span;
+use super::target::{Span, Target};
 use super::{Asked, Proxy, passed};
 use crate::admit::identify::{Shown, shown_key};
 use crate::admit::{Denied, Proof, Wish};
@@ -85,7 +85,7 @@ impl WholeAnswer {
     fn is_success(&self) -> bool {
         self.status == StatusCode::OK
             && errcode(&self.body).is_none()
-            && serde_json::from_slice::<Value>(&self.body).is_ok_and(|answer| answer["openid"].is_string())
+            && wechat::answer::json(&self.body).is_some_and(|answer| answer["openid"].is_string())
     }
 }
 
@@ -128,13 +128,14 @@ impl Proxy {
             denied => denied.into(),
         })?;
         let caller = caller.caller;
+        self.refuse_credentials(target, "secret")?;
         let given = appid.as_ref().map(|span| span.value.clone()).unwrap_or_default();
         let app = door.app(&caller, &asked.app(given)?, outcome)?;
         let request = PassRequest {
             host: Host::Api,
             method: head.method.clone(),
             path: target.path.to_owned(),
-            target: credentials(asked, &app, appid, secret, parameter),
+            target: credentials(asked, &app, appid, secret, parameter)?,
             headers: to_wechat(&head.headers),
             body: self.payload(body).await?,
             proves_token: false,
@@ -206,23 +207,26 @@ impl Proxy {
         }
         let door = &self.0.door;
         door.enter_open(head, peer, target.path, outcome)?;
-        self.refuse_credentials(target)?;
-        // SDKs add theirs to every call; it means nothing to WeChat.
-        let ours = target.parameter("access_token")?.filter(|token| token.value.starts_with(TOKEN_PREFIX));
-        let emptied = ours.map(|token| (token, Part::Raw(String::new())));
+        self.refuse_credentials(target, "")?;
         let room = if outcome.caller.is_some() { Room::Passed } else { Room::Strangers };
         let place = door.place(room, outcome.caller.as_ref())?;
         let request = PassRequest {
             host,
             method: head.method.clone(),
             path: target.path.to_owned(),
-            target: target.parts(emptied.into_iter().collect(), Vec::new()),
+            target: target.parts(our_token(target)?, Vec::new()),
             headers: to_wechat(&head.headers),
             body: Payload::Kept(Bytes::new()),
             proves_token: false,
         };
         Ok(passed(self.0.upstream.pass_untouched(None, &request).await?, place))
     }
+}
+
+/// A gateway token, emptied: SDKs add theirs to every call, and it means nothing to WeChat.
+fn our_token(target: &Target<'_>) -> Result<Vec<(Span, Part)>, Refusal> {
+    let ours = target.parameter("access_token")?.filter(|token| token.value.starts_with(TOKEN_PREFIX));
+    Ok(ours.map(|token| (token, Part::Raw(String::new()))).into_iter().collect())
 }
 
 /// Path and query with the real appid and secret in their places, or behind what is there.
@@ -232,9 +236,9 @@ fn credentials(
     appid: Option<Span>,
     secret: Option<Span>,
     code: Option<&str>,
-) -> Vec<Part> {
+) -> Result<Vec<Part>, Refusal> {
     let app_id = Part::Raw(app.entry.appid.clone());
-    let (mut replaced, mut added) = (Vec::new(), Vec::new());
+    let (mut replaced, mut added) = (our_token(asked.target)?, Vec::new());
     match appid {
         Some(span) if span.value.is_empty() => replaced.push((span, app_id)),
         Some(_) => {}
@@ -246,5 +250,5 @@ fn credentials(
         None if code.is_none() => {}
         None => added.push(("secret", Part::Secret)),
     }
-    asked.target.parts(replaced, added)
+    Ok(asked.target.parts(replaced, added))
 }

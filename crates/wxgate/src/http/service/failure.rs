@@ -2,7 +2,7 @@
 
 use wechat::answer::ApiError;
 use wechat::catalog::{Effect, Endpoint as WechatEndpoint, GET_TICKET};
-use wechat::errcode::{self, Class, is_account_error, is_limit};
+use wechat::errcode::{self, Class, is_account_error, is_busy, is_limit};
 
 use super::Call;
 use crate::problem::{Code, Problem};
@@ -58,7 +58,7 @@ fn no_token(appid: &str, error: ApiError) -> Problem {
         return account(appid, error);
     }
     let (zh, en) = advice(&error);
-    let retryable = error.errcode == -1 || (45000..45100).contains(&error.errcode);
+    let retryable = is_busy(error.errcode) || (45000..45100).contains(&error.errcode);
     let problem = Problem::new(
         Code::Token,
         format!("拿不到 {appid} 的 access_token（微信 {}）：{zh}", error.errcode),
@@ -131,7 +131,7 @@ fn refused(call: &Call, endpoint: &WechatEndpoint, error: ApiError) -> Problem {
         let problem = Problem::new(ours, format!("微信 {code}：{zh}"), format!("WeChat {code}: {en}"));
         Problem { retryable, ..problem }
     };
-    let problem = if code == -1 {
+    let problem = if is_busy(code) {
         said(Code::Unreachable, endpoint.effect == Effect::Reads)
     } else if is_limit(code) {
         said(Code::Limited, true)
