@@ -123,7 +123,9 @@ pub fn invalid_field(errmsg: &str) -> Option<&str> {
     let (field, verdict) = rest.split_once(' ')?;
     let named = !field.is_empty()
         && field.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
-    (named && (verdict.starts_with("invalid") || verdict.starts_with("is "))).then_some(field)
+    let verdict = verdict.trim_start();
+    let is_verdict = ["invalid", "is ", "rid:"].iter().any(|known| verdict.starts_with(known));
+    (named && is_verdict).then_some(field)
 }
 
 #[cfg(test)]
@@ -211,6 +213,8 @@ mod tests {
         assert_eq!(f, Some("data.thing4.value"));
         let f = invalid_field("argument invalid! data.time2.value is emtpy");
         assert_eq!(f, Some("data.time2.value"));
+        let f = invalid_field("argument invalid! data.character_string13.value  rid: 66f2a1b3-1");
+        assert_eq!(f, Some("data.character_string13.value"));
         assert_eq!(invalid_field("argument invalid!"), None);
         assert_eq!(invalid_field("argument invalid! rid: 1"), None);
     }

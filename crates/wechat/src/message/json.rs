@@ -71,9 +71,11 @@ fn value(value: Value, depth: usize) -> Result<Value, Malformed> {
     })
 }
 
+/// A whole number that not every reader keeps.
 fn is_large(number: &serde_json::Number) -> bool {
-    number.as_u64().is_some_and(|n| n > MAX_SAFE)
-        || number.as_i64().is_some_and(|n| n.unsigned_abs() > MAX_SAFE)
+    let text = number.to_string();
+    let digits = text.trim_start_matches('-');
+    digits.bytes().all(|b| b.is_ascii_digit()) && digits.parse::<u64>().map_or(true, |n| n > MAX_SAFE)
 }
 
 fn no_nul(text: String) -> Result<String, Malformed> {

@@ -100,8 +100,7 @@ fn syntax() {
     ] {
         assert_eq!(refused(body.as_bytes()), Malformed::Xml, "{body}");
     }
-    for body in ["{", "{}{}", "{\"a\":1,}", "{'a':1}", "{\"a\":1e400}", "{\"a\":NaN}", "{\"a\":\"\\ud800\"}"]
-    {
+    for body in ["{", "{}{}", "{\"a\":1,}", "{'a':1}", "{\"a\":NaN}", "{\"a\":\"\\ud800\"}"] {
         assert_eq!(refused(body.as_bytes()), Malformed::Json, "{body}");
     }
 }

@@ -545,3 +545,19 @@ async fn every_negative_code_is_wechats_own_trouble() {
     app.advance(std::time::Duration::from_secs(5)).await;
     app.call("jssdk", page).await.ok();
 }
+
+#[tokio::test]
+async fn numbers_reach_wechat_in_the_digits_they_were_written_in() {
+    let app = TestApp::start().await;
+    // The follower who is there from the start.
+    let state = app.state().await;
+    let openid = state["users"][0]["openids"][OFFICIAL].as_str().unwrap();
+    let body = format!(
+        "{{\"source\":\"t\",\"appid\":\"{OFFICIAL}\",\"openid\":\"{openid}\",\"template_id\":\"{TEMPLATE}\",\
+         \"data\":{{\"amount\":{{\"value\":39.80}},\"no\":{{\"value\":20230101123456789012}}}}}}"
+    );
+    let url = format!("{}/v1/service/wx/sendwxtemplatemsg", app.url());
+    app.http.send(Method::POST, &url, &[], body).await.unwrap().ok();
+    let seen = app.state().await["messages"].to_string();
+    assert!(seen.contains("39.80") && seen.contains("20230101123456789012"), "{seen}");
+}
