@@ -185,7 +185,7 @@ impl Message {
 
     /// `CreateTime`, Unix seconds; 0 if absent or no number.
     pub fn create_time(&self) -> i64 {
-        self.leading("CreateTime").trim().parse().unwrap_or_default()
+        seconds(&self.leading("CreateTime"))
     }
 
     /// `MsgType`: `text`, `event`, …
@@ -256,7 +256,8 @@ impl Message {
 
     /// Whether it can be a passive reply: WeChat's root and a `MsgType`.
     pub fn is_reply(&self) -> bool {
-        !self.msg_type().is_empty()
+        // A backend writes its members in any order.
+        !self.text("MsgType").is_empty()
     }
 
     /// As XML.
@@ -268,7 +269,7 @@ impl Message {
     pub fn to_json(&self) -> String {
         let mut fields = self.fields.clone();
         if let Some(time) = fields.get_mut("CreateTime") {
-            *time = self.create_time().into();
+            *time = seconds(&self.text("CreateTime")).into();
         }
         Value::Object(fields).to_string()
     }
@@ -278,6 +279,10 @@ impl Message {
 /// elements. For messages made here; [`Message::to_xml`] is for one that was read.
 pub fn to_xml(fields: &Map<String, Value>) -> Result<String, Malformed> {
     xml::render(fields)
+}
+
+fn seconds(text: &str) -> i64 {
+    text.trim().parse().unwrap_or_default()
 }
 
 fn as_text(value: &Value) -> Cow<'_, str> {

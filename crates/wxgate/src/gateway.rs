@@ -181,7 +181,7 @@ fn serve(
         recorder: Recorder::new(config.log.access, parts.clock.clone()),
         draining: parts.tasks.draining.clone(),
     };
-    let surface = CallersSurface::new(door, service, public.clone(), proxy);
+    let surface = CallersSurface::new(service, public.clone(), proxy);
     let callers = Server::start(listeners.callers, tls.clone(), carrier.clone(), surface)?;
     let public = listeners
         .public

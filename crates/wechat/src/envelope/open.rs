@@ -76,7 +76,7 @@ impl<'b> Push<'b> {
 
     /// How it came.
     pub fn mode(&self) -> Mode {
-        match (self.encrypted().is_empty(), self.outer.msg_type().is_empty()) {
+        match (self.encrypted().is_empty(), self.outer.text("MsgType").is_empty()) {
             (true, _) => Mode::Plain,
             (false, false) => Mode::Compatible,
             (false, true) => Mode::Secure,

@@ -89,7 +89,7 @@ pub(super) fn is_appid(text: &str) -> bool {
 }
 
 impl Denied {
-    /// What is wrong and what to do.
+    /// What is wrong and what to do; where it is about a caller's settings, after where those were made.
     pub fn words(&self) -> Words {
         match self {
             Self::Unreadable | Self::UnknownKey => Words::new(
@@ -108,14 +108,7 @@ impl Denied {
                 "经代理转发（带有 X-Forwarded-For、Forwarded、X-Real-IP 或 Via）的无密钥调用不被接受：给调用方一个密钥，或把代理的地址加进 server.trusted_proxies",
                 "a call without a key is not accepted through a proxy (X-Forwarded-For, Forwarded, X-Real-IP or Via): give the caller a key, or add the proxy to server.trusted_proxies",
             ),
-            Self::WebPage(header) => Words::new(
-                format!(
-                    "网页不能使用 wxgate（{header} 来自别的站点）：请由后端调用；从别的主机名访问时，把它加进 server.hosts"
-                ),
-                format!(
-                    "web pages may not use wxgate (foreign {header}): call it from a backend; to reach it by another host name, add that to server.hosts"
-                ),
-            ),
+            Self::WebPage(header) => web_page(header),
             Self::DeadToken => Words::new(
                 "这个 access_token 不是 wxgate 发的、已过期，或它的调用方密钥已撤销：重新获取",
                 "this access_token was not issued by wxgate, has expired, or its caller key was revoked: get a new one",
@@ -136,28 +129,7 @@ impl Denied {
                 "wxgate 正在处理的请求太多：稍后重试；常见原因是微信应答变慢",
                 "too many requests at once: retry later; usually WeChat has become slow",
             ),
-            Self::UnknownApp { .. }
-            | Self::Network { .. }
-            | Self::Api { .. }
-            | Self::OnlyByName { .. }
-            | Self::App { .. }
-            | Self::Export { .. }
-            | Self::Rate { .. }
-            | Self::Busy { .. } => self.words_with_names(),
-        }
-    }
-
-    /// The same where it names a caller or an app: what to change follows where the caller was set up.
-    fn words_with_names(&self) -> Words {
-        match self {
-            Self::UnknownApp { appid: Some(appid) } => Words::new(
-                format!("appid {appid} 没有配置：在 wxgate.toml 的 [[apps]] 里加上它，然后发 SIGHUP"),
-                format!("appid {appid} is not configured: add it to [[apps]] in wxgate.toml and send SIGHUP"),
-            ),
-            Self::UnknownApp { appid: None } => Words::new(
-                "appid 不像 AppID（wx 后跟 16 个 0-9a-f），也没有配置：检查前后的空格，是不是和密钥填反了",
-                "appid doesn't look like an AppID (wx and 16 of 0-9a-f) and is not configured: look for spaces around it, or a key in its place",
-            ),
+            Self::UnknownApp { appid } => unknown(appid.as_deref()),
             Self::Network { caller, address } => {
                 let address = address.map_or_else(|| "?".to_owned(), |one| one.to_canonical().to_string());
                 missing(caller, "networks", &format!("从 {address} 调用"), &format!("call from {address}"))
@@ -165,37 +137,69 @@ impl Denied {
             Self::Api { caller, path } => {
                 missing(caller, "apis", &format!("调用 {path}"), &format!("call {path}"))
             }
-            Self::OnlyByName { caller, path } => missing(
-                caller,
-                "apis",
-                &format!("调用 {path}（它影响所有调用方，须逐字写明）"),
-                &format!("call {path} (it concerns every caller and must be named literally)"),
-            ),
-            Self::App { caller, appid } => {
-                let (zh, en) = match appid {
-                    Some(appid) => (format!("使用 {appid}"), format!("use {appid}")),
-                    None => (
-                        "使用这个 appid（它不像 AppID）".to_owned(),
-                        "use this appid (which looks like none)".to_owned(),
-                    ),
-                };
-                missing(caller, "apps", &zh, &en)
-            }
-            Self::Export { caller } => {
-                let (zh, en) = caller.origin.key("export_token");
-                let name = &caller.name;
-                Words::new(
-                    format!("调用方 {name} 不能读取 access_token：确有需要时把{zh} 设为 true"),
-                    format!("caller {name} may not read access_tokens: if it must, set {en} to true"),
-                )
-            }
+            Self::OnlyByName { caller, path } => by_name(caller, path),
+            Self::App { caller, appid } => foreign(caller, appid.as_deref()),
+            Self::Export { caller } => export(caller),
             Self::Rate { caller } => exceeded(caller, "rate", "每秒请求数", "rate"),
             Self::Busy { caller } => {
                 exceeded(caller, "concurrency", "同时处理的请求数", "number of requests at once")
             }
-            _ => Words::new("", ""),
         }
     }
+}
+
+fn web_page(header: &str) -> Words {
+    Words::new(
+        format!(
+            "网页不能使用 wxgate（{header} 来自别的站点）：请由后端调用；从别的主机名访问时，把它加进 server.hosts"
+        ),
+        format!(
+            "web pages may not use wxgate (foreign {header}): call it from a backend; to reach it by another host name, add that to server.hosts"
+        ),
+    )
+}
+
+fn unknown(appid: Option<&str>) -> Words {
+    match appid {
+        Some(appid) => Words::new(
+            format!("appid {appid} 没有配置：在 wxgate.toml 的 [[apps]] 里加上它，然后发 SIGHUP"),
+            format!("appid {appid} is not configured: add it to [[apps]] in wxgate.toml and send SIGHUP"),
+        ),
+        None => Words::new(
+            "appid 不像 AppID（wx 后跟 16 个 0-9a-f），也没有配置：检查前后的空格，是不是和密钥填反了",
+            "appid doesn't look like an AppID (wx and 16 of 0-9a-f) and is not configured: look for spaces around it, or a key in its place",
+        ),
+    }
+}
+
+fn foreign(caller: &Caller, appid: Option<&str>) -> Words {
+    match appid {
+        Some(appid) => missing(caller, "apps", &format!("使用 {appid}"), &format!("use {appid}")),
+        None => missing(
+            caller,
+            "apps",
+            "使用这个 appid（它不像 AppID）",
+            "use this appid (which looks like none)",
+        ),
+    }
+}
+
+fn by_name(caller: &Caller, path: &str) -> Words {
+    missing(
+        caller,
+        "apis",
+        &format!("调用 {path}（它影响所有调用方，须逐字写明）"),
+        &format!("call {path} (it concerns every caller and must be named literally)"),
+    )
+}
+
+fn export(caller: &Caller) -> Words {
+    let (zh, en) = caller.origin.key("export_token");
+    let name = &caller.name;
+    Words::new(
+        format!("调用方 {name} 不能读取 access_token：确有需要时把{zh} 设为 true"),
+        format!("caller {name} may not read access_tokens: if it must, set {en} to true"),
+    )
 }
 
 fn missing(caller: &Caller, key: &str, zh: &str, en: &str) -> Words {

@@ -45,6 +45,8 @@ pub(super) fn write(
 ) -> Result<Outgoing, String> {
     let now = courier.clock.now_secs();
     let url = route.target.url(&claimed.appid).map_err(|error| format!("target: {error}"))?;
+    let message = Message::parse(&claimed.body);
+    let is_suspect = message.as_ref().is_ok_and(Message::is_suspect);
     let mut outgoing = match &route.form {
         Form::Wechat { token, seal } => {
             let token = token.as_ref().or_else(|| app?.callback_tokens.first());
@@ -59,7 +61,10 @@ pub(super) fn write(
                 Stamp { timestamp: now, nonce: &courier.keys.nonce(), random: courier.random.bytes() };
             wechat_form(url, &account, &claimed.body, &stamp)?
         }
-        Form::Json(secrets) => json_form(url, secrets, claimed, now)?,
+        Form::Json(secrets) => {
+            let message = message.map_err(|error| error.to_string())?;
+            json_form(url, secrets, claimed, message, now)
+        }
     };
     outgoing.headers.extend([
         (ACCEPT, "*/*".to_owned()),
@@ -69,7 +74,7 @@ pub(super) fn write(
         (APPID, claimed.appid.clone()),
         (ATTEMPT, claimed.attempt.to_string()),
     ]);
-    if Message::parse(&claimed.body).is_ok_and(|message| message.is_suspect()) {
+    if is_suspect {
         outgoing.headers.push((SUSPECT, "1".to_owned()));
     }
     Ok(outgoing)
@@ -91,8 +96,7 @@ fn wechat_form(
     Ok(Outgoing { url, headers: vec![(CONTENT_TYPE, push.content_type.to_owned())], body: push.body })
 }
 
-fn json_form(url: Url, secrets: &[WebhookSecret], claimed: &Claimed, now: i64) -> Result<Outgoing, String> {
-    let message = Message::parse(&claimed.body).map_err(|error| error.to_string())?;
+fn json_form(url: Url, secrets: &[WebhookSecret], claimed: &Claimed, message: Message, now: i64) -> Outgoing {
     let body = payload(&claimed.appid, claimed.received_at, message).to_string();
     let signed = format!("{}.{now}.{body}", claimed.event_name);
     let signatures: Vec<String> = secrets.iter().map(|secret| sign(secret, signed.as_bytes())).collect();
@@ -102,7 +106,7 @@ fn json_form(url: Url, secrets: &[WebhookSecret], claimed: &Claimed, now: i64) -
         (WEBHOOK_TIMESTAMP, now.to_string()),
         (WEBHOOK_SIGNATURE, signatures.join(" ")),
     ];
-    Ok(Outgoing { url, headers, body: body.into_bytes() })
+    Outgoing { url, headers, body: body.into_bytes() }
 }
 
 fn sign(secret: &WebhookSecret, text: &[u8]) -> String {

@@ -7,8 +7,7 @@ use hyper::body::Incoming;
 
 use super::problem::{Unhandled, text};
 use super::server::Surface;
-use super::{Body, PREFIX, fold_slashes, whole};
-use crate::admit::Door;
+use super::{Body, PREFIX, whole};
 use crate::http::proxy::Proxy;
 use crate::http::public::Public;
 use crate::http::service::{self, Service};
@@ -23,7 +22,6 @@ const INDEX: &str = concat!(
 /// Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct CallersSurface {
-    door: Door,
     service: Service,
     public: Public,
     proxy: Proxy,
@@ -31,8 +29,8 @@ pub struct CallersSurface {
 
 impl CallersSurface {
     /// Over the service API, what the internet may reach, and the pass-through.
-    pub fn new(door: Door, service: Service, public: Public, proxy: Proxy) -> Self {
-        Self { door, service, public, proxy }
+    pub fn new(service: Service, public: Public, proxy: Proxy) -> Self {
+        Self { service, public, proxy }
     }
 }
 
@@ -40,9 +38,7 @@ impl Surface for CallersSurface {
     const NAME: &'static str = "callers";
 
     async fn handle(self, mut request: Request<Incoming>, outcome: &mut Outcome) -> Response<Body> {
-        fold_slashes(&mut request);
-        let peer = outcome.peer;
-        outcome.peer = self.door.address(request.headers(), peer).unwrap_or(peer);
+        let peer = self.public.arrives(&mut request, outcome);
         let path = request.uri().path();
         if path.starts_with(PREFIX) && !Public::takes(path) {
             let (head, body) = request.into_parts();

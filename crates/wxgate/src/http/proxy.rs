@@ -119,8 +119,9 @@ impl Proxy {
         let proof = token.map_or(Proof::Headers, Proof::Token);
         let by_name = catalog::by_name_only(target.path);
         let wish = Wish { path: Some(target.path), by_name, ..Wish::default() };
-        if let Ok(Some(named)) = asked.named_app() {
-            door.notice(&named, outcome);
+        let named = asked.named_app();
+        if let Ok(Some(named)) = &named {
+            door.notice(named, outcome);
         }
         let entered = door.enter(head, peer, proof, wish, outcome)?;
         if known.is_none() && is_plain_path(target.path) {
@@ -129,12 +130,7 @@ impl Proxy {
         if wants_other_credential(target) {
             return Err(Refusal::other_credential());
         }
-        let named = asked.named_app()?;
-        let appid = match (entered.appid, named) {
-            (Some(appid), Some(named)) if appid != named => return Err(Denied::Disagree.into()),
-            (Some(appid), _) | (None, Some(appid)) => appid,
-            (None, None) => return Err(Refusal::no_app_named()),
-        };
+        let appid = agreed(entered.appid, named?)?.ok_or_else(Refusal::no_app_named)?;
         self.refuse_credentials(target, "")?;
         let app = door.app(&entered.caller, &appid, outcome)?;
         if let Some(kind) = token::managed_ticket(target, known)? {
@@ -162,16 +158,16 @@ impl Proxy {
         Ok(passed(answer, place))
     }
 
-    /// No caller key stands in path or query but in the parameter `place`, and no gateway token but as `access_token`. Bodies aren't looked at.
+    /// No caller key stands in path or query but in the parameter `place`, and no gateway token but as `access_token`.
+    /// Bodies aren't looked at.
     fn refuse_credentials(&self, target: &Target<'_>, place: &str) -> Result<(), Refusal> {
         let door = &self.0.door;
         let is_token = |name: &str, value: &str| name != "access_token" && door.is_token(value);
         let in_path = target.path.split('/').any(|segment| door.is_key(segment) || door.is_token(segment));
-        match in_path
-            || target
-                .values()
-                .any(|(name, value)| (name != place && door.is_key(&value)) || is_token(&name, &value))
-        {
+        let is_ours = |(name, value): (String, String)| {
+            (name != place && door.is_key(&value)) || is_token(&name, &value)
+        };
+        match in_path || target.values().any(is_ours) {
             true => Err(Refusal::key_in_parameter()),
             false => Ok(()),
         }
@@ -193,12 +189,8 @@ impl Proxy {
 impl Asked<'_> {
     /// The app that the parameter `given` names, or prefix and header where that is "".
     fn app(&self, given: String) -> Result<String, Refusal> {
-        match self.named_app()? {
-            Some(named) if !given.is_empty() && named != given => Err(Denied::Disagree.into()),
-            Some(named) => Ok(named),
-            None if given.is_empty() => Err(Refusal::no_appid()),
-            None => Ok(given),
-        }
+        let given = Some(given).filter(|given| !given.is_empty());
+        agreed(given, self.named_app()?)?.ok_or_else(Refusal::no_appid)
     }
 
     /// The app that prefix or header name.
@@ -211,6 +203,14 @@ impl Asked<'_> {
             return Err(disagree());
         }
         Ok(header.or(self.target.appid).map(str::to_owned))
+    }
+}
+
+/// The app that two places name, which must not differ.
+fn agreed(one: Option<String>, other: Option<String>) -> Result<Option<String>, Refusal> {
+    match (one, other) {
+        (Some(one), Some(other)) if one != other => Err(Denied::Disagree.into()),
+        (one, other) => Ok(one.or(other)),
     }
 }
 

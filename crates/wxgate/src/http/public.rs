@@ -1,6 +1,8 @@
 //! What the internet needs, and nothing else: callbacks, browsers that log in, and the files that
 //! prove whose domain it is. `server.public_listen` serves this alone; `server.listen` serves it among the rest.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
@@ -33,6 +35,15 @@ impl Public {
     /// Whether `path` is ours, wherever else it may seem to belong.
     pub fn takes(path: &str) -> bool {
         Callbacks::takes(path) || OAuth::takes(path)
+    }
+
+    /// What a surface does first: paths as proxies leave them are folded, and the client behind trusted ones is noted.
+    /// Gives who connected.
+    pub fn arrives<B>(&self, request: &mut Request<B>, outcome: &mut Outcome) -> IpAddr {
+        fold_slashes(request);
+        let peer = outcome.peer;
+        outcome.peer = self.door.address(request.headers(), peer).unwrap_or(peer);
+        peer
     }
 
     /// Answers a request that is for us; gives back one that isn't.
@@ -70,9 +81,7 @@ impl Surface for Public {
     const NAME: &'static str = "public";
 
     async fn handle(self, mut request: Request<Incoming>, outcome: &mut Outcome) -> Response<Body> {
-        fold_slashes(&mut request);
-        let peer = outcome.peer;
-        outcome.peer = self.door.address(request.headers(), peer).unwrap_or(peer);
+        self.arrives(&mut request, outcome);
         match self.answer(request, outcome).await {
             Ok(response) => response,
             Err(_) => {

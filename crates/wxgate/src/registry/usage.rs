@@ -16,9 +16,14 @@ pub struct Usage {
 struct Counts {
     since: i64,
     last_used_at: i64,
-    calls: BTreeMap<Arc<str>, Count>,
-    /// What the store doesn't know yet.
-    fresh: HashMap<Arc<str>, Count>,
+    calls: BTreeMap<Arc<str>, Counted>,
+}
+
+/// What came of a path, and how much of it the store knows.
+#[derive(Debug, Default)]
+struct Counted {
+    all: Count,
+    stored: Count,
 }
 
 /// Requests of one path.
@@ -68,14 +73,13 @@ impl Usage {
     /// Counts one request at `now` (Unix milliseconds).
     pub fn count(&self, api: &str, refused: bool, now: i64) {
         let mut counts = self.lock();
-        let known = counts.calls.get_key_value(api).map(|(api, _)| api.clone());
-        let api = known.unwrap_or_else(|| match counts.calls.len() < self.most {
-            true => api.into(),
-            false => OTHER.into(),
-        });
+        let is_counted = counts.calls.contains_key(api) || counts.calls.len() < self.most;
+        let api = if is_counted { api } else { OTHER };
         let one = Count { calls: u64::from(!refused), refused: u64::from(refused) };
-        counts.calls.entry(api.clone()).or_default().add(one);
-        counts.fresh.entry(api).or_default().add(one);
+        match counts.calls.get_mut(api) {
+            Some(counted) => counted.all.add(one),
+            None => drop(counts.calls.insert(api.into(), Counted { all: one, ..Counted::default() })),
+        }
         counts.last_used_at = now;
         if counts.since == 0 {
             counts.since = now;
@@ -85,7 +89,9 @@ impl Usage {
     /// Takes up what the store kept of a path.
     pub fn restore(&self, api: &str, count: Count, since: i64, last_at: i64) {
         let mut counts = self.lock();
-        counts.calls.entry(api.into()).or_default().add(count);
+        let counted = counts.calls.entry(api.into()).or_default();
+        counted.all.add(count);
+        counted.stored.add(count);
         counts.last_used_at = counts.last_used_at.max(last_at);
         counts.since = if counts.since == 0 { since } else { counts.since.min(since) };
     }
@@ -93,21 +99,30 @@ impl Usage {
     /// The counters as they are.
     pub fn used(&self) -> Used {
         let counts = self.lock();
-        Used { since: counts.since, last_used_at: counts.last_used_at, calls: counts.calls.clone() }
+        let calls = counts.calls.iter().map(|(api, counted)| (api.clone(), counted.all)).collect();
+        Used { since: counts.since, last_used_at: counts.last_used_at, calls }
     }
 
     /// What the store doesn't know; from now on it does.
     pub fn take_fresh(&self) -> Vec<Fresh> {
         let mut counts = self.lock();
         let at = counts.last_used_at;
-        counts.fresh.drain().map(|(api, count)| Fresh { api, count, at }).collect()
+        let fresh = counts.calls.iter_mut().filter(|(_, counted)| counted.all != counted.stored);
+        let fresh = fresh.map(|(api, counted)| {
+            let count = counted.all.without(counted.stored);
+            counted.stored = counted.all;
+            Fresh { api: api.clone(), count, at }
+        });
+        fresh.collect()
     }
 
     /// What [`Usage::take_fresh`] gave couldn't be stored.
     pub fn give_back(&self, fresh: Vec<Fresh>) {
         let mut counts = self.lock();
         for fresh in fresh {
-            counts.fresh.entry(fresh.api).or_default().add(fresh.count);
+            if let Some(counted) = counts.calls.get_mut(&fresh.api) {
+                counted.stored = counted.stored.without(fresh.count);
+            }
         }
     }
 }
@@ -116,6 +131,13 @@ impl Count {
     fn add(&mut self, more: Self) {
         self.calls += more.calls;
         self.refused += more.refused;
+    }
+
+    fn without(self, part: Self) -> Self {
+        Self {
+            calls: self.calls.saturating_sub(part.calls),
+            refused: self.refused.saturating_sub(part.refused),
+        }
     }
 }
 

@@ -72,6 +72,9 @@ async fn what_is_a_reply_and_what_is_success() {
         (200, REPLY, Some("hello")),
         (200, r#"{"MsgType":"text","Content":"from json"}"#, Some("from json")),
         (201, r#"{"MsgType":"text","Content":"also 201"}"#, Some("also 201")),
+        // As a map with sorted names is written.
+        (200, r#"{"Content":"sorted","MsgType":"text"}"#, Some("sorted")),
+        (200, "<xml><Content>last</Content><MsgType>text</MsgType></xml>", Some("last")),
         (200, "success", None),
         (200, "", None),
         (204, "", None),

@@ -11,8 +11,8 @@ use wechat::catalog::{self, Endpoint, Host, Treat};
 
 use super::refusal::Refusal;
 use super::target::Target;
-use super::{Asked, Proxy, answered, passed};
-use crate::admit::{Denied, Proof, Wish};
+use super::{Asked, Proxy, agreed, answered, passed};
+use crate::admit::{Proof, Wish};
 use crate::http::{Body, read};
 use crate::keys::{EXPIRES_IN, Grant};
 use crate::outcome::Outcome;
@@ -79,11 +79,8 @@ impl Proxy {
             false => Proof::Secret(&secret),
         };
         let entered = door.enter(asked.head, asked.peer, proof, wish, outcome)?;
-        let appid = match entered.appid {
-            Some(own) if appid.is_empty() => own,
-            Some(own) if own != appid => return Err(Denied::Disagree.into()),
-            _ => appid,
-        };
+        let given = Some(appid).filter(|appid| !appid.is_empty());
+        let appid = agreed(entered.appid, given)?.unwrap_or_default();
         let app = door.app(&entered.caller, &asked.app(appid)?, outcome)?;
         let place = door.place(Room::Passed, Some(&entered.caller))?;
         let request = PassRequest {
