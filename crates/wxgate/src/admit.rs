@@ -21,7 +21,7 @@ use crate::outcome::Outcome;
 use crate::parts::Parts;
 use crate::registry::callers::{Caller, Callers};
 use crate::registry::{App, Registry};
-use crate::rooms::{Full, Place, Room, Rooms};
+use crate::shares::{For, Place, Room, Shares};
 
 use identify::{Gatekeeper, Shown, shown_key};
 use open::OpenRates;
@@ -37,7 +37,7 @@ struct Inner {
     clock: Clock,
     gatekeeper: Gatekeeper,
     open: OpenRates,
-    rooms: Rooms,
+    shares: Shares,
 }
 
 /// What a request shows of who it is.
@@ -77,6 +77,8 @@ pub struct Entered {
     pub holder: Holder,
     /// The app that its gateway token speaks for.
     pub appid: Option<String>,
+    /// It showed no key of its own, now or when its token was issued.
+    pub keyless: bool,
 }
 
 /// A caller found, before anything is asked of it.
@@ -90,14 +92,14 @@ struct Identified<'a> {
 
 impl Door {
     /// By `[server]`.
-    pub fn new(parts: &Parts, server: &config::Server, rooms: Rooms) -> Self {
+    pub fn new(parts: &Parts, server: &config::Server) -> Self {
         Self(Arc::new(Inner {
             registry: parts.registry.clone(),
             keys: parts.keys.clone(),
             clock: parts.clock.clone(),
             gatekeeper: Gatekeeper::new(server),
             open: OpenRates::new(&parts.limits),
-            rooms,
+            shares: parts.shares.clone(),
         }))
     }
 
@@ -119,7 +121,7 @@ impl Door {
         let live = self.0.registry.live();
         let found = self.find(head, peer, proof, &live.callers)?;
         let caller = found.caller.clone();
-        outcome.caller = Some(caller.clone());
+        outcome.is_of(&caller);
         if let Some(appid) = &found.appid {
             self.notice(appid, outcome);
         }
@@ -142,7 +144,7 @@ impl Door {
         if !caller.take(self.0.clock.now()) {
             return Err(Denied::Rate { caller });
         }
-        Ok(Entered { caller, holder: found.holder, appid: found.appid })
+        Ok(Entered { caller, holder: found.holder, appid: found.appid, keyless: found.keyless })
     }
 
     fn find<'a>(
@@ -200,19 +202,22 @@ impl Door {
     }
 
     /// What needs no credential of ours: whoever shows a key is admitted by it, everybody else by an address that some
-    /// caller may call from, and at a rate.
+    /// caller may call from, and at a rate; and by no web page, unless it is `for_pages`.
     pub fn enter_open(
         &self,
         head: &request::Parts,
         peer: IpAddr,
         path: &str,
+        for_pages: bool,
         outcome: &mut Outcome,
     ) -> Result<(), Denied> {
         if shown_key(&head.headers) != Shown::Nothing {
             let wish = Wish { path: Some(path), ..Wish::default() };
             return self.enter(head, peer, Proof::Headers, wish, outcome).map(drop);
         }
-        self.0.gatekeeper.check_page(head)?;
+        if !for_pages {
+            self.0.gatekeeper.check_page(head)?;
+        }
         let address = self.address(&head.headers, peer).ok_or(Denied::Address)?;
         if !self.0.registry.live().callers.may_come_from(address) {
             return Err(Denied::Address);
@@ -245,12 +250,19 @@ impl Door {
         app.ok_or(Denied::UnknownApp { appid: name })
     }
 
-    /// A place at work, among all and among the caller's own; it stays taken until it is dropped.
-    pub fn place(&self, room: Room, caller: Option<&Arc<Caller>>) -> Result<Place, Denied> {
-        self.0.rooms.take(room, caller.map(|caller| &**caller)).map_err(|full| match (full, caller) {
-            (Full::Own, Some(caller)) => Denied::Busy { caller: caller.clone() },
-            _ => Denied::Overloaded,
-        })
+    /// A place at work in `room` for `caller`'s call as `app`, within its own `concurrency`; it stays taken until it is
+    /// dropped.
+    pub fn place(&self, room: Room, caller: &Arc<Caller>, app: &App) -> Result<Place, Denied> {
+        let own = caller.places.as_ref().map(|places| places.clone().try_acquire_owned());
+        let own = own.transpose().map_err(|_| Denied::Busy { caller: caller.clone() })?;
+        let place = self.0.shares.take(room, 1, For { one: &caller.share, app: Some(&app.share) });
+        place.map(|place| place.with(own)).map_err(|_| Denied::Overloaded)
+    }
+
+    /// A place at work for what its address alone admitted.
+    pub fn place_of_stranger(&self, address: IpAddr) -> Result<Place, Denied> {
+        let share = self.0.shares.of(address);
+        self.0.shares.take(Room::Strangers, 1, For::from(&share)).map_err(|_| Denied::Overloaded)
     }
 
     /// Whether `value` is a caller's key.

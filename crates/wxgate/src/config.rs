@@ -40,6 +40,8 @@ pub struct Config {
     pub egress: Egress,
     /// `[log]`
     pub log: Log,
+    /// `[limits] body_budget`: bytes of bodies in memory at once, if not the default.
+    pub body_budget: Option<usize>,
     /// `[[apps]]`, `[[callers]]` and `[[routes]]` of all files.
     pub entries: Entries,
     /// `WXGATE_ADMIN_TOKEN`: opens the admin API; without it nothing does.
@@ -75,6 +77,7 @@ pub fn parse(text: &str, name: &str, folder: &Path, environment: &Environment) -
         retention: sections::read(&mut root, "retention", &mut mistakes, sections::retention),
         egress: sections::read(&mut root, "egress", &mut mistakes, sections::egress),
         log: sections::read(&mut root, "log", &mut mistakes, sections::log),
+        body_budget: sections::read(&mut root, "limits", &mut mistakes, sections::body_budget),
         entries: Entries::default(),
         admin_token: environment::secret("WXGATE_ADMIN_TOKEN", environment, &mut mistakes),
     };

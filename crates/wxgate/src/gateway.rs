@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use arc_swap::ArcSwapOption;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::admit::Door;
 use crate::bookkeeping;
@@ -26,14 +26,15 @@ use crate::http::service::Service;
 use crate::inbox::Inbox;
 use crate::keys::Keys;
 use crate::limits::Limits;
-use crate::net::Client;
+use crate::net::{Client, Spool};
 use crate::outcome::Recorder;
 use crate::parts::Parts;
 use crate::random::Random;
 use crate::registry::Registry;
 use crate::registry::usage::UsageBook;
-use crate::rooms::Rooms;
 use crate::rules::egress::{Egress, Resolver};
+use crate::shares::Shares;
+use crate::shares::seats::Seats;
 use crate::slots::SlotBook;
 use crate::store::{self, Backend, Store};
 use crate::tasks::Tasks;
@@ -84,16 +85,16 @@ pub struct Listeners {
 impl Listeners {
     /// Binds what the configuration names.
     pub async fn bind(server: &config::Server) -> anyhow::Result<Self> {
-        let bind = async |key: &str, address: SocketAddr| {
-            TcpListener::bind(address).await.with_context(|| {
+        let bind = |key: &str, address: SocketAddr| {
+            listen(address).with_context(|| {
                 format!("无法监听 {address}（{key}）：端口被占用就换一个，或停掉占用它的进程")
             })
         };
         Ok(Self {
-            callers: bind("server.listen", server.listen).await?,
-            admin: bind("server.admin_listen", server.admin_listen).await?,
+            callers: bind("server.listen", server.listen)?,
+            admin: bind("server.admin_listen", server.admin_listen)?,
             public: match server.public_listen {
-                Some(address) => Some(bind("server.public_listen", address).await?),
+                Some(address) => Some(bind("server.public_listen", address)?),
                 None => None,
             },
         })
@@ -107,6 +108,16 @@ impl Listeners {
             .map(TcpListener::local_addr)
             .collect()
     }
+}
+
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 4096;
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// How long kept connections may stay open when a stop begins.
@@ -124,12 +135,13 @@ pub struct Running {
     callers: Server,
     admin: Server,
     public: Option<Server>,
+    recorder: Recorder,
 }
 
 /// Starts a gateway.
 pub async fn start(config: Config, world: impl Into<World>, listeners: Listeners) -> anyhow::Result<Running> {
     let World { clock, random, resolver, limits, backend } = world.into();
-    let limits = Arc::new(limits);
+    let limits = Arc::new(Limits { body_budget: config.body_budget.unwrap_or(limits.body_budget), ..limits });
     let tls: Tls = Arc::new(ArcSwapOption::from(load_tls(&config)?));
     let backend = match backend {
         Some(backend) => backend,
@@ -139,7 +151,8 @@ pub async fn start(config: Config, world: impl Into<World>, listeners: Listeners
     let slots = SlotBook::new(store.clone(), random.clone()).await?;
     let registry = Registry::new(&config, slots.clone(), UsageBook::new(limits.counted_paths));
     let tasks = Tasks::default();
-    let parts = Parts { registry, store, keys, clock, random, tasks, limits };
+    let shares = Shares::new(&limits);
+    let parts = Parts { registry, store, keys, clock, random, tasks, shares, limits };
 
     let transport = Transport::new(&config.wechat, parts.clock.clone(), parts.limits.clone())?;
     let tokens = Tokens::new(parts.clone(), slots, transport.clone());
@@ -166,19 +179,25 @@ fn serve(
     inbox: Inbox,
     listeners: Listeners,
 ) -> anyhow::Result<Running> {
-    let rooms = Rooms::new(&parts.limits);
-    let door = Door::new(&parts, &config.server, rooms.clone());
-    let callbacks = Callbacks::new(parts.clone(), inbox, rooms.clone());
-    let oauth = OAuth::new(parts.clone(), &config, rooms);
+    let door = Door::new(&parts, &config.server);
+    let callbacks = Callbacks::new(parts.clone(), inbox);
+    let oauth = OAuth::new(parts.clone(), &config);
     let public = Public::new(door.clone(), parts.registry.clone(), callbacks, oauth);
     let service = Service::new(parts.clone(), door.clone(), upstream.clone());
-    let proxy = Proxy::new(parts.clone(), door.clone(), upstream);
+    let proxy = Proxy::new(parts.clone(), door.clone(), upstream, Spool::new(config.store.run_dir()));
     let admin = Admin::new(parts.clone(), Api::new(parts.clone(), config.admin_token.as_ref()));
+    let recorder = Recorder::new(config.log.access, parts.clock.clone(), parts.limits.log_sources);
+    parts.tasks.spawn({
+        let (recorder, draining) = (recorder.clone(), parts.tasks.draining.clone());
+        async move { draining.run_until_cancelled(recorder.run()).await }
+    });
     let carrier = Carrier {
         limits: parts.limits.clone(),
         clock: parts.clock.clone(),
         random: parts.random.clone(),
-        recorder: Recorder::new(config.log.access, parts.clock.clone()),
+        recorder: recorder.clone(),
+        seats: Seats::new(parts.limits.connections),
+        trusted_proxies: config.server.trusted_proxies.clone().into(),
         draining: parts.tasks.draining.clone(),
     };
     let surface = CallersSurface::new(service, public.clone(), proxy);
@@ -187,8 +206,10 @@ fn serve(
         .public
         .map(|listener| Server::start(listener, tls.clone(), carrier.clone(), public))
         .transpose()?;
+    let seats = Seats::new(parts.limits.admin_connections);
+    let carrier = Carrier { seats, trusted_proxies: Arc::default(), ..carrier };
     let admin = Server::start(listeners.admin, Tls::default(), carrier, admin)?;
-    Ok(Running { config, parts, tls, callers, admin, public })
+    Ok(Running { config, parts, tls, callers, admin, public, recorder })
 }
 
 async fn open_store(
@@ -246,6 +267,9 @@ impl Running {
         if config.log != self.config.log {
             later.push("log");
         }
+        if config.body_budget != self.config.body_budget {
+            later.push("limits");
+        }
         if tls.is_none() == plain_now {
             self.tls.store(tls);
         }
@@ -255,6 +279,7 @@ impl Running {
             store: self.config.store.clone(),
             wechat: self.config.wechat.clone(),
             log: self.config.log,
+            body_budget: self.config.body_budget,
             ..config
         };
         Ok(later)
@@ -271,6 +296,7 @@ impl Running {
             tracing::warn!(?grace, "到了 shutdown_grace 仍有请求未完成，强行结束");
             aborted.cancel();
         }
+        self.recorder.finish();
         let closing = async {
             bookkeeping::flush(&self.parts).await;
             self.parts.store.close().await;

@@ -5,6 +5,7 @@ pub mod admin;
 mod ambiguous;
 pub mod api;
 pub mod bare;
+mod body;
 pub mod callback;
 pub mod callers;
 pub mod oauth;
@@ -22,11 +23,9 @@ use bytes::Bytes;
 use http::header::ACCEPT_LANGUAGE;
 use http::{HeaderMap, HeaderName, Request, Response, Uri};
 use http_body_util::{Either, Full};
-use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
-use crate::clock::{Clock, Instant};
-use crate::limits::Limits;
-use crate::net::collect;
+pub(crate) use body::{Reader, Unread};
 
 /// Where the service API lives, and what the internet reaches of it.
 pub const PREFIX: &str = "/v1/service/wx/";
@@ -75,37 +74,18 @@ pub fn streamed(response: Response<axum::body::Body>) -> Response<Body> {
     response.map(Either::Right)
 }
 
-/// Why a request's body isn't there.
-#[derive(Debug)]
-enum Unread {
-    TooLarge,
-    /// Cut off, or not there in time.
-    Cut(String),
-}
-
-/// The whole body, if it is no longer than `limit` and there by `deadline`.
-async fn read(
-    mut body: Incoming,
-    limit: usize,
-    deadline: Instant,
-    clock: &Clock,
-    limits: &Limits,
-) -> Result<Bytes, Unread> {
-    if body.size_hint().lower() > limit as u64 {
-        return Err(Unread::TooLarge);
-    }
-    match clock.by(deadline, collect(&mut body, limit, limits.silence, |_| false)).await {
-        Some(Ok(read)) if read.whole => Ok(read.bytes),
-        Some(Ok(_)) => Err(Unread::TooLarge),
-        Some(Err(cut)) => Err(Unread::Cut(cut.to_string())),
-        None => Err(Unread::Cut("too slow".to_owned())),
-    }
-}
-
 /// A body that keeps something (a place at work, say) until its last byte is through.
-struct Held<B, P> {
+#[derive(Debug)]
+pub struct Held<B, P> {
     body: B,
     _kept: P,
+}
+
+impl<B, P> Held<B, P> {
+    /// Keeps `kept` with `body`.
+    pub fn new(body: B, kept: P) -> Self {
+        Self { body, _kept: kept }
+    }
 }
 
 impl<B: HttpBody + Unpin, P: Unpin> HttpBody for Held<B, P> {

@@ -22,7 +22,7 @@ use crate::flights::{Flights, Lead, Turn};
 use crate::parts::Parts;
 use crate::registry::routes::Route;
 use crate::registry::{App, Live};
-use crate::rooms::Place;
+use crate::shares::Place;
 use crate::store::{Accepted, Claimed, NewDelivery, NewEvent, StoreError, StoredEvent};
 
 pub use verify::Checked;

@@ -6,8 +6,10 @@ use std::time::Duration;
 /// What a gateway takes, holds and waits for at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections of one listener; more wait in the kernel's queue.
+    /// Connections of callers and the internet, where so many files may be open; whoever has most gives way.
     pub connections: usize,
+    /// Connections of the admin side, which has its own.
+    pub admin_connections: usize,
     /// To the end of a request's head, the first and every later one of a connection.
     pub head_time: Duration,
     /// Bytes of a request's head.
@@ -18,7 +20,7 @@ pub struct Limits {
     pub calls: usize,
     /// Requests passed on at work.
     pub passed: usize,
-    /// Passed-on requests admitted by their address alone, and token calls whose body is read.
+    /// Passed-on requests admitted by their address alone.
     pub strangers: usize,
     /// Callbacks at work.
     pub callbacks: usize,
@@ -32,14 +34,26 @@ pub struct Limits {
     pub unsigned_body: usize,
     /// Bytes of a token call's body.
     pub token_body: usize,
-    /// To the end of a token call's body.
-    pub token_body_time: Duration,
-    /// To the end of a service call's body.
-    pub body_time: Duration,
-    /// Bytes of a passed-on body that are kept, so that the call can be repeated.
+    /// From where a body has to keep up with `body_rate`.
+    pub body_grace: Duration,
+    /// Bytes of a body that come a second, at least.
+    pub body_rate: usize,
+    /// Bytes of bodies in memory, by default: `[limits] body_budget`.
+    pub body_budget: usize,
+    /// That a body waits for a part of that.
+    pub budget_time: Duration,
+    /// Bytes of a passed-on body that are kept in memory.
     pub kept: usize,
-    /// To the end of a body that is kept.
-    pub kept_time: Duration,
+    /// Bytes of a passed-on body that came without its length.
+    pub collected: usize,
+    /// Bytes of such bodies in files.
+    pub spooled: usize,
+    /// Bytes that are read away after an answer that ended a request early.
+    pub drained: usize,
+    /// The same in time.
+    pub drain_time: Duration,
+    /// The same a second, at least.
+    pub drain_rate: usize,
     /// Bytes of an answer that are held back for a look.
     pub look: usize,
     /// Bytes of WeChat's answer to a typed call.
@@ -74,6 +88,8 @@ pub struct Limits {
     pub list_time: Duration,
     /// Lines of the log that wait to be written.
     pub log_lines: usize,
+    /// Strangers whose lines are told apart.
+    pub log_sources: usize,
     /// Requests a second from one address that need no credential.
     pub open_rate: u32,
     /// Addresses whose rate is counted.
@@ -88,6 +104,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 16_384,
+            admin_connections: 256,
             head_time: Duration::from_secs(75),
             head: 64 << 10,
             handshake_time: Duration::from_secs(10),
@@ -100,10 +117,16 @@ impl Default for Limits {
             body: 1 << 20,
             unsigned_body: 128 << 10,
             token_body: 64 << 10,
-            token_body_time: Duration::from_secs(5),
-            body_time: Duration::from_secs(30),
+            body_grace: Duration::from_secs(5),
+            body_rate: 1 << 10,
+            body_budget: 256 << 20,
+            budget_time: Duration::from_secs(5),
             kept: 1 << 20,
-            kept_time: Duration::from_secs(300),
+            collected: 20 << 20,
+            spooled: 1 << 30,
+            drained: 16 << 20,
+            drain_time: Duration::from_secs(30),
+            drain_rate: 64 << 10,
             look: 4096,
             answer: 20 << 20,
             silence: Duration::from_secs(30),
@@ -121,6 +144,7 @@ impl Default for Limits {
             lists: 8,
             list_time: Duration::from_secs(2),
             log_lines: 8192,
+            log_sources: 256,
             open_rate: 20,
             open_addresses: 16_384,
             states: 500_000,
@@ -129,7 +153,24 @@ impl Default for Limits {
     }
 }
 
+/// Files for the store, the log and what a process opens in passing.
+const OWN_FILES: usize = 64;
+
 impl Limits {
+    /// The same for a process that may open so many files: first of all those that store, admin side and deliveries need,
+    /// then one for a connection and one for what is asked of WeChat for it.
+    pub fn within(self, files: usize) -> Self {
+        let admin = self.admin_connections.min(files / 16);
+        let rest = files.saturating_sub(OWN_FILES + admin + files / 8);
+        Self {
+            connections: self.connections.min(rest / 2).max(1),
+            admin_connections: admin.max(1),
+            calls: self.calls.min(rest / 4).max(1),
+            passed: self.passed.min(rest / 4).max(1),
+            ..self
+        }
+    }
+
     /// Name and number of each, as the page has them.
     pub fn table(&self) -> Vec<(&'static str, String)> {
         let count = |n: usize| n.to_string();
@@ -138,11 +179,13 @@ impl Limits {
             millis => format!("{:.1} s", millis as f64 / 1000.0),
         };
         let size = |bytes: usize| match bytes {
+            bytes if bytes % (1 << 30) == 0 => format!("{} GiB", bytes >> 30),
             bytes if bytes % (1 << 20) == 0 => format!("{} MiB", bytes >> 20),
             bytes => format!("{} KiB", bytes >> 10),
         };
         vec![
             ("connections", count(self.connections)),
+            ("admin_connections", count(self.admin_connections)),
             ("head_time", time(self.head_time)),
             ("head", size(self.head)),
             ("handshake_time", time(self.handshake_time)),
@@ -155,10 +198,16 @@ impl Limits {
             ("body", size(self.body)),
             ("unsigned_body", size(self.unsigned_body)),
             ("token_body", size(self.token_body)),
-            ("token_body_time", time(self.token_body_time)),
-            ("body_time", time(self.body_time)),
+            ("body_grace", time(self.body_grace)),
+            ("body_rate", size(self.body_rate)),
+            ("body_budget", size(self.body_budget)),
+            ("budget_time", time(self.budget_time)),
             ("kept", size(self.kept)),
-            ("kept_time", time(self.kept_time)),
+            ("collected", size(self.collected)),
+            ("spooled", size(self.spooled)),
+            ("drained", size(self.drained)),
+            ("drain_time", time(self.drain_time)),
+            ("drain_rate", size(self.drain_rate)),
             ("look", size(self.look)),
             ("answer", size(self.answer)),
             ("silence", time(self.silence)),
@@ -176,6 +225,7 @@ impl Limits {
             ("lists", count(self.lists)),
             ("list_time", time(self.list_time)),
             ("log_lines", count(self.log_lines)),
+            ("log_sources", count(self.log_sources)),
             ("open_rate", count(self.open_rate as usize)),
             ("open_addresses", count(self.open_addresses)),
             ("states", count(self.states)),
@@ -187,6 +237,14 @@ impl Limits {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn few_files_leave_something_for_everybody() {
+        let usual = Limits::default().within(1024);
+        assert_eq!((usual.connections, usual.admin_connections, usual.calls), (384, 64, 192));
+        assert!(usual.connections + usual.admin_connections + usual.calls + usual.passed + 128 < 1024);
+        assert_eq!(Limits::default().within(1 << 20), Limits::default());
+    }
 
     #[test]
     fn the_table_names_every_bound_once() {

@@ -3,6 +3,8 @@
 
 mod body;
 mod collect;
+mod linger;
+mod spool;
 mod stall;
 
 use std::io;
@@ -24,8 +26,10 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use url::Url;
 
-pub use body::{Download, Upload};
+pub use body::{Download, Pace, Upload};
 pub use collect::{Collected, Cut, causes, collect};
+pub use linger::Lingering;
+pub use spool::{Spool, Spooled, SpooledBody};
 pub use stall::Stalling;
 
 use crate::limits::Limits;
@@ -39,8 +43,8 @@ const GUARDED_IDLE: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub struct Client(legacy::Client<Timed<HttpsConnector<Dial>>, RequestBody>);
 
-/// A request's body: whole in memory, or passed on as it comes.
-pub type RequestBody = Either<Full<Bytes>, Upload>;
+/// A request's body: whole in memory, passed on as it comes, or in a file.
+pub type RequestBody = Either<Full<Bytes>, Either<Upload, SpooledBody>>;
 
 impl Client {
     /// `proxy`: `http://[user:password@]host:port`, spoken to by CONNECT.

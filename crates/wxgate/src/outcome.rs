@@ -12,6 +12,8 @@ use crate::config::Access;
 use crate::random::Random;
 use crate::registry::callers::Caller;
 pub use crate::registry::usage::OTHER;
+use crate::shares::lines::{GATHERED, Gathered, Lines};
+use crate::shares::seats::Seat;
 
 /// `wxmsg_` and ten of `[a-z0-9]`: names one request in answer, header and log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,11 +78,21 @@ pub struct Outcome {
     /// For the log: what only the operator may know.
     pub cause: Option<String>,
     began: Instant,
+    /// Of its connection.
+    seat: Option<Arc<Seat>>,
+    /// WeChat's signature holds.
+    is_signed: bool,
 }
 
 impl Outcome {
-    /// A request that `peer` has just sent.
-    pub fn new(id: RequestId, peer: IpAddr, surface: &'static str, clock: &Clock) -> Self {
+    /// A request that `peer` has just sent, on the connection that `seat` is.
+    pub fn new(
+        id: RequestId,
+        peer: IpAddr,
+        surface: &'static str,
+        clock: &Clock,
+        seat: Option<Arc<Seat>>,
+    ) -> Self {
         Self {
             id,
             peer,
@@ -94,6 +106,32 @@ impl Outcome {
             words: Cow::Borrowed(""),
             cause: None,
             began: clock.instant(),
+            seat,
+            is_signed: false,
+        }
+    }
+
+    /// The client is at `address`, as the connection or a trusted proxy says.
+    pub fn comes_from(&mut self, address: IpAddr) {
+        self.peer = address;
+        if let Some(seat) = &self.seat {
+            seat.comes_from(address);
+        }
+    }
+
+    /// `caller` showed that it is who sent this.
+    pub fn is_of(&mut self, caller: &Arc<Caller>) {
+        self.caller = Some(caller.clone());
+        if let Some(seat) = &self.seat {
+            seat.belongs_to(&caller.name);
+        }
+    }
+
+    /// It is WeChat's, for the app `appid`, as a signature says.
+    pub fn is_wechats(&mut self, appid: &str) {
+        self.is_signed = true;
+        if let Some(seat) = &self.seat {
+            seat.belongs_to(appid);
         }
     }
 
@@ -108,12 +146,34 @@ impl Outcome {
 pub struct Recorder {
     access: Access,
     clock: Clock,
+    strangers: Lines,
 }
 
 impl Recorder {
-    /// Which requests leave a line is `access`.
-    pub fn new(access: Access, clock: Clock) -> Self {
-        Self { access, clock }
+    /// Which requests leave a line is `access`; those of `sources` strangers are told apart.
+    pub fn new(access: Access, clock: Clock, sources: usize) -> Self {
+        Self { access, clock, strangers: Lines::new(sources) }
+    }
+
+    /// Writes the gathered lines when they are due, for ever.
+    pub async fn run(self) {
+        loop {
+            self.clock.pause(GATHERED / 4).await;
+            self.flush(self.clock.instant());
+        }
+    }
+
+    /// Writes every line that was gathered.
+    pub fn finish(&self) {
+        self.flush(self.clock.instant() + GATHERED);
+    }
+
+    fn flush(&self, now: Instant) {
+        for (peer, Gathered { count, named }) in self.strangers.due(now) {
+            let (peer, requests) = (peer.map(|peer| peer.to_string()), named.join("; "));
+            let peer = peer.as_deref().unwrap_or("*");
+            tracing::info!(peer, count, requests, "同一来源的更多请求，合并为一行");
+        }
     }
 
     /// Writes `outcome` down: `status` is the answer's.
@@ -129,7 +189,23 @@ impl Recorder {
             _ if outcome.end == End::Broken => {}
             _ => return,
         }
-        self.log(outcome, status);
+        if self.is_told_alone(outcome, status) {
+            self.log(outcome, status);
+        }
+    }
+
+    /// Strangers have a line a source and second.
+    fn is_told_alone(&self, outcome: &Outcome, status: u16) -> bool {
+        if outcome.caller.is_some() || outcome.is_signed || outcome.end == End::Broken {
+            return true;
+        }
+        let (refused, now) = (outcome.end == End::Refused, self.clock.instant());
+        self.strangers.take(outcome.peer, refused, now, || {
+            let Outcome { id, appid, api, words, cause, .. } = outcome;
+            let appid = appid.as_deref().unwrap_or("-");
+            let why = cause.as_deref().unwrap_or(words);
+            format!("{} {api} {appid} {status} {why}", id.as_str())
+        })
     }
 
     fn log(&self, outcome: &Outcome, status: u16) {

@@ -7,6 +7,7 @@ use crate::keys::Keys;
 use crate::limits::Limits;
 use crate::random::Random;
 use crate::registry::Registry;
+use crate::shares::Shares;
 use crate::store::Store;
 use crate::tasks::Tasks;
 
@@ -25,6 +26,8 @@ pub struct Parts {
     pub random: Random,
     /// Background work.
     pub tasks: Tasks,
+    /// What runs out, and whose it is.
+    pub shares: Shares,
     /// Every bound.
     pub limits: Arc<Limits>,
 }

@@ -11,8 +11,8 @@ use arc_swap::{ArcSwap, Guard};
 
 use crate::config::{Callback, Config, Retention};
 use crate::entries::AppEntry;
+use crate::shares::Share;
 use crate::slots::{SlotBook, Slots};
-
 use crate::wake::Wake;
 use callers::Callers;
 use routes::Routes;
@@ -27,6 +27,8 @@ pub struct App {
     pub slots: Slots,
     /// Its AppID, shared.
     pub appid: Arc<str>,
+    /// What is held for it of everything that is shared.
+    pub share: Arc<Share>,
 }
 
 impl App {
@@ -116,7 +118,8 @@ fn build(config: &Config, slots: &SlotBook, usages: &UsageBook, before: Option<&
     let (mut apps, mut originals) = (HashMap::new(), HashMap::new());
     for entry in &config.entries.apps {
         let appid: Arc<str> = entry.appid.as_str().into();
-        let app = Arc::new(App { entry: entry.clone(), slots: slots.of(entry), appid: appid.clone() });
+        let share = before.and_then(|live| live.app(&appid)).map(|app| app.share.clone()).unwrap_or_default();
+        let app = Arc::new(App { entry: entry.clone(), slots: slots.of(entry), appid: appid.clone(), share });
         if !entry.original_id.is_empty() {
             originals.insert(entry.original_id.clone(), app.clone());
         }

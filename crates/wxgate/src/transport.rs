@@ -19,7 +19,7 @@ use wechat::catalog::{Endpoint, Host, Method};
 use crate::clock::{Clock, Instant};
 use crate::config;
 use crate::limits::Limits;
-use crate::net::{Client, RequestBody, Upload, causes, collect};
+use crate::net::{Client, RequestBody, Spooled, Upload, causes, collect};
 
 /// A host that could not be connected to is passed over this long, while another is left.
 const SKIP_MS: i64 = 30_000;
@@ -152,11 +152,13 @@ impl Transport {
         body: &Payload,
         deadline: Instant,
     ) -> Result<Response<Incoming>, Lost> {
+        let sent = CancellationToken::new();
         let is_empty = matches!(body, Payload::Kept(body) if body.is_empty());
         let write = |base: &str| {
             let body = match body {
                 Payload::Kept(body) => Either::Left(Full::new(body.clone())),
-                Payload::Stream(upload) => Either::Right(upload.clone()),
+                Payload::Stream(upload) => Either::Right(Either::Left(upload.clone())),
+                Payload::Spooled(file) => Either::Right(Either::Right(file.body(sent.clone()))),
             };
             let mut request = Request::builder().method(method).uri(format!("{base}{path}")).body(body)?;
             request.headers_mut().clone_from(headers);
@@ -168,6 +170,7 @@ impl Transport {
         };
         let wait = match body {
             Payload::Kept(_) => Wait::Until(deadline),
+            Payload::Spooled(_) => Wait::AfterSent(sent.clone()),
             Payload::Stream(upload) => Wait::AfterSent(upload.sent()),
         };
         self.dispatch(host, &write, wait).await
@@ -254,6 +257,8 @@ pub enum Payload {
     Kept(Bytes),
     /// It goes through as it comes.
     Stream(Upload),
+    /// All of it is in a file: it can be sent again.
+    Spooled(Spooled),
 }
 
 /// The answer as a JSON object; anything else was not said by WeChat's API.

@@ -22,6 +22,10 @@ pub enum Denied {
     Forwarded,
     /// No key, and made by a web page: this header says so.
     WebPage(&'static str),
+    /// No key, and HTTP/1.0: what a proxy speaks by default.
+    OldHttp,
+    /// No key, and the app is named by a prefix, which any web page could write.
+    Prefix,
     /// A gateway token that isn't ours, has ended, or whose key was revoked.
     DeadToken,
     /// Token, key and named app don't belong together.
@@ -109,6 +113,11 @@ impl Denied {
                 "a call without a key is not accepted through a proxy (X-Forwarded-For, Forwarded, X-Real-IP or Via): give the caller a key, or add the proxy to server.trusted_proxies",
             ),
             Self::WebPage(header) => web_page(header),
+            Self::OldHttp => old_http(),
+            Self::Prefix => Words::new(
+                "没有密钥时不能用路径前缀 /wx/{appid} 指定账号：改用请求头 X-Wx-Appid，或带上 wxgate 的调用方密钥",
+                "without a key the path prefix /wx/{appid} may not name the app: send the header X-Wx-Appid, or a caller key of wxgate",
+            ),
             Self::DeadToken => Words::new(
                 "这个 access_token 不是 wxgate 发的、已过期，或它的调用方密钥已撤销：重新获取",
                 "this access_token was not issued by wxgate, has expired, or its caller key was revoked: get a new one",
@@ -146,6 +155,13 @@ impl Denied {
             }
         }
     }
+}
+
+fn old_http() -> Words {
+    Words::new(
+        "没有密钥的调用不接受 HTTP/1.0（代理默认用它转发）：在 nginx 的 location 里加 proxy_http_version 1.1，并给调用方一个密钥",
+        "a call without a key is not accepted over HTTP/1.0 (what a proxy speaks by default): add proxy_http_version 1.1 to nginx's location, and give the caller a key",
+    )
 }
 
 fn web_page(header: &str) -> Words {

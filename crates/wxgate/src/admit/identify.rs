@@ -5,8 +5,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::{AUTHORIZATION, FORWARDED, HOST, HeaderName, ORIGIN, VIA};
-use http::{HeaderMap, request};
+use http::header::{AUTHORIZATION, FORWARDED, HOST, HeaderName, ORIGIN, REFERER, VIA};
+use http::{HeaderMap, Version, request};
 use ipnet::IpNet;
 use url::{Host, Url};
 
@@ -18,6 +18,7 @@ pub const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// What identification needs to know of `[server]`.
 #[derive(Clone, Debug)]
@@ -90,13 +91,21 @@ impl Gatekeeper {
     /// What no call without a key may be: passed on by a stranger, or made by a web page.
     pub fn check_keyless(&self, head: &request::Parts, peer: IpAddr) -> Result<(), Denied> {
         self.refuse_strangers(head, peer)?;
+        // What nginx and its like speak unless they are told otherwise, with none of the headers that would tell.
+        if head.version < Version::HTTP_11 {
+            return Err(Denied::OldHttp);
+        }
         self.refuse_web_pages(head)
     }
 
     /// Whether a web page of another site made this call, by what browsers say of it.
     pub fn check_page(&self, head: &request::Parts) -> Result<(), Denied> {
-        let says = head.headers.contains_key(ORIGIN) || head.headers.contains_key(SEC_FETCH_SITE);
-        if says { self.refuse_web_pages(head) } else { Ok(()) }
+        let says = [ORIGIN, REFERER, SEC_FETCH_SITE, SEC_FETCH_MODE];
+        if says.iter().any(|name| head.headers.contains_key(name)) {
+            self.refuse_web_pages(head)
+        } else {
+            Ok(())
+        }
     }
 
     fn refuse_strangers(&self, head: &request::Parts, peer: IpAddr) -> Result<(), Denied> {
@@ -129,9 +138,15 @@ impl Gatekeeper {
     /// points at us.
     fn refuse_web_pages(&self, head: &request::Parts) -> Result<(), Denied> {
         let headers = &head.headers;
-        let cross = |value: &http::HeaderValue| matches!(value.as_bytes(), b"cross-site" | b"same-site");
-        if headers.get_all(SEC_FETCH_SITE).iter().any(cross) {
+        let says = |name: &HeaderName, values: [&[u8]; 2]| {
+            headers.get_all(name).iter().any(|value| values.contains(&value.as_bytes()))
+        };
+        if says(&SEC_FETCH_SITE, [b"cross-site", b"same-site"]) {
             return Err(Denied::WebPage("Sec-Fetch-Site"));
+        }
+        // An image, a script, a frame or an address typed in; Node's own fetch says `cors`.
+        if says(&SEC_FETCH_MODE, [b"no-cors", b"navigate"]) {
+            return Err(Denied::WebPage("Sec-Fetch-Mode"));
         }
         let host = self.host(head).ok_or(Denied::WebPage("Host"))?;
         let is_ours = |origin: &Url| {
@@ -139,10 +154,12 @@ impl Gatekeeper {
             let public = self.public_url.as_ref().is_some_and(|url| url.origin() == origin.origin());
             same || public
         };
-        for origin in headers.get_all(ORIGIN) {
-            let origin = origin.to_str().ok().and_then(|text| Url::parse(text).ok());
-            if !origin.as_ref().is_some_and(is_ours) {
-                return Err(Denied::WebPage("Origin"));
+        for (name, said) in [(ORIGIN, "Origin"), (REFERER, "Referer")] {
+            for page in headers.get_all(name) {
+                let page = page.to_str().ok().and_then(|text| Url::parse(text).ok());
+                if !page.as_ref().is_some_and(is_ours) {
+                    return Err(Denied::WebPage(said));
+                }
             }
         }
         Ok(())
@@ -237,6 +254,14 @@ mod tests {
             (&[("host", "127.0.0.1:1"), ("sec-fetch-site", "same-site")], false),
             (&[("host", "127.0.0.1:1"), ("sec-fetch-site", "same-origin")], true),
             (&[("host", "127.0.0.1:1"), ("sec-fetch-site", "none")], true),
+            (&[("host", "127.0.0.1:1"), ("sec-fetch-mode", "cors")], true),
+            (&[("host", "127.0.0.1:1"), ("sec-fetch-mode", "no-cors")], false),
+            (&[("host", "127.0.0.1:1"), ("sec-fetch-mode", "navigate")], false),
+            (&[("host", "127.0.0.1:1"), ("referer", "http://127.0.0.1:1/page?a=b")], true),
+            (&[("host", "127.0.0.1:1"), ("referer", "https://wx.example.com/page")], true),
+            (&[("host", "127.0.0.1:1"), ("referer", "http://127.0.0.1:2/")], false),
+            (&[("host", "127.0.0.1:1"), ("referer", "https://evil.com/")], false),
+            (&[("host", "127.0.0.1:1"), ("referer", "")], false),
         ];
         for (headers, allowed) in cases {
             assert_eq!(keeper().refuse_web_pages(&head(headers)).is_ok(), *allowed, "{headers:?}");

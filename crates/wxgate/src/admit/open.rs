@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use crate::limits::Limits;
+use crate::shares::source;
 
 /// Requests of each address in the present second.
 #[derive(Debug)]
@@ -32,21 +33,13 @@ impl OpenRates {
             window.second = now / 1000;
             window.counts.clear();
         }
-        let address = neighbourhood(address);
+        let address = source(address);
         if window.counts.len() >= self.addresses && !window.counts.contains_key(&address) {
             return false;
         }
         let count = window.counts.entry(address).or_default();
         *count += 1;
         *count <= self.rate
-    }
-}
-
-/// Who has one IPv6 address has the 2^64 beside it.
-fn neighbourhood(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
-        v4 @ IpAddr::V4(_) => v4,
     }
 }
 

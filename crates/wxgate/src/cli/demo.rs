@@ -80,7 +80,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let environment = [("WXGATE_ADMIN_TOKEN".to_owned(), admin_token.clone())].into();
     let config = config::parse(&text, "demo", &data, &environment)?;
     let _log = telemetry::start(config.log);
-    let running = gateway::start(config, Clock::System, Listeners { callers, admin, public: None }).await?;
+    let running =
+        gateway::start(config, super::run::world(), Listeners { callers, admin, public: None }).await?;
 
     let gateway = format!("http://{}", reachable(running.address()));
     let admin = format!("http://{}", running.admin_address());

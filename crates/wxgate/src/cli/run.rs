@@ -3,6 +3,12 @@
 use std::io::Write as _;
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::clock::Clock;
+use crate::gateway::World;
+use crate::limits::Limits;
+
 /// A complaint that isn't read after this time isn't read at all.
 const COMPLAINT: Duration = Duration::from_secs(1);
 
@@ -13,6 +19,18 @@ pub(super) fn blocking(command: impl Future<Output = anyhow::Result<()>>) -> any
     // Whatever still runs after an orderly stop must not hold the process up.
     runtime.shutdown_background();
     outcome
+}
+
+/// What a gateway of this process gets: as many files as it may have, and bounds that fit them.
+pub(super) fn world() -> World {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    let files = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    };
+    let files = files.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX));
+    World { limits: Limits::default().within(files), ..Clock::System.into() }
 }
 
 /// Writes to standard output; a closed pipe (`| head`) is no failure.

@@ -25,7 +25,7 @@ pub(super) async fn run(path: PathBuf) -> anyhow::Result<()> {
         );
     }
     let listeners = Listeners::bind(&config.server).await?;
-    let mut running = gateway::start(config, Clock::System, listeners).await?;
+    let mut running = gateway::start(config, super::run::world(), listeners).await?;
     tracing::info!(
         listen = %running.address(), admin_listen = %running.admin_address(),
         version = env!("CARGO_PKG_VERSION"), "wxgate 已启动"

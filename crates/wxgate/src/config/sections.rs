@@ -1,4 +1,4 @@
-//! `[server]`, `[store]`, `[wechat]`, `[auth]`, `[callback]`, `[retention]`, `[egress]`, `[log]`.
+//! `[server]`, `[store]`, `[wechat]`, `[auth]`, `[callback]`, `[retention]`, `[egress]`, `[log]`, `[limits]`.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -10,11 +10,12 @@ use url::Url;
 
 use crate::entries::{Mistake, Secret, Table, UNKNOWN};
 use crate::keys::Keys;
+use crate::limits::Limits;
 use crate::random::Random;
 
 /// Section names.
-pub(super) const NAMES: [&str; 8] =
-    ["server", "store", "wechat", "auth", "callback", "retention", "log", "egress"];
+pub(super) const NAMES: [&str; 9] =
+    ["server", "store", "wechat", "auth", "callback", "retention", "log", "egress", "limits"];
 
 /// Reads the section `name` of `root` by `settings`.
 pub(super) fn read<'a, T>(
@@ -59,9 +60,17 @@ pub struct Store {
     pub path: PathBuf,
     /// 32 bytes base64; absent: a file beside the database.
     pub master_key: Option<Secret>,
+    /// Files of a running process; absent: the database's folder.
+    pub run_dir: Option<PathBuf>,
 }
 
 impl Store {
+    /// Where files of a running process lie.
+    pub fn run_dir(&self) -> PathBuf {
+        let beside = || self.real_path().parent().map(std::path::Path::to_path_buf).unwrap_or_default();
+        self.run_dir.clone().unwrap_or_else(beside)
+    }
+
     /// The database itself: a link to it has the same lock and the same key.
     pub fn real_path(&self) -> PathBuf {
         std::fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone())
@@ -259,7 +268,8 @@ pub(super) fn store(s: &mut Table<'_>) -> Store {
     {
         s.mistake("master_key", error.to_string());
     }
-    Store { path, master_key }
+    let run_dir = s.path("run_dir");
+    Store { path, master_key, run_dir }
 }
 
 pub(super) fn wechat(s: &mut Table<'_>) -> Wechat {
@@ -345,6 +355,22 @@ pub(super) fn retention(s: &mut Table<'_>) -> Retention {
 pub(super) fn egress(s: &mut Table<'_>) -> Egress {
     let allow_loopback = s.bool("allow_loopback", false);
     Egress { allow_loopback }
+}
+
+/// `[limits] body_budget`, bytes.
+pub(super) fn body_budget(s: &mut Table<'_>) -> Option<usize> {
+    let what = "应是 \"256MiB\" 这样的大小，4MiB 到 1TiB";
+    optional(s, "body_budget", what, bytes).filter(|bytes| *bytes != Limits::default().body_budget)
+}
+
+/// `256MiB`: a number and its unit.
+fn bytes(text: &str) -> Option<usize> {
+    const UNITS: [(&str, u32); 4] = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)];
+    let parse = |(unit, shift): &(&str, u32)| {
+        let number: usize = text.strip_suffix(unit)?.trim_end().parse().ok()?;
+        number.checked_mul(1 << shift)
+    };
+    UNITS.iter().find_map(parse).filter(|bytes| (4 << 20..=1 << 40).contains(bytes))
 }
 
 fn address(s: &mut Table<'_>, key: &'static str, default: &str) -> SocketAddr {

@@ -14,23 +14,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
 use http::{Response, StatusCode};
-use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Sleep;
 
 use seen::Seen;
 
 /// No bare answer is longer.
 const LONGEST: usize = 160;
-/// After a replaced answer what still comes is read away for so long, or up to so many bytes: closing on
-/// unread bytes would reset the connection, and the client might never see the answer.
-const LINGER: Duration = Duration::from_secs(2);
-const LINGER_BYTES: usize = 1 << 20;
 
 /// Whether an answer of a handler's is on its way, on one connection. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -47,7 +40,7 @@ struct State {
 }
 
 impl Answers {
-    /// A request was read; its answer is open until the guard is dropped, which is [`Tracked`]'s to do.
+    /// A request was read; its answer is open until the guard is dropped, which goes with its body.
     pub fn began(&self) -> Open {
         self.0.begun.fetch_add(1, Ordering::AcqRel);
         self.0.open.fetch_add(1, Ordering::AcqRel);
@@ -82,40 +75,6 @@ impl Drop for Open {
     }
 }
 
-/// A handler's body: its answer ends when hyper drops it.
-#[derive(Debug)]
-pub struct Tracked<B> {
-    body: B,
-    _open: Open,
-}
-
-impl<B> Tracked<B> {
-    /// Keeps `open` until it is dropped.
-    pub fn new(body: B, open: Open) -> Self {
-        Self { body, _open: open }
-    }
-}
-
-impl<B: Body + Unpin> Body for Tracked<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<std::result::Result<Frame<B::Data>, B::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
 /// What is known of a request that hyper refused.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Known<'a> {
@@ -133,17 +92,6 @@ pub struct Bare<S, R> {
     seen: Seen,
     /// What is still to be written in place of a bare answer.
     instead: Bytes,
-    closing: Closing,
-}
-
-/// How a connection ends.
-enum Closing {
-    /// As hyper says.
-    Plainly,
-    /// After a replaced answer: what still comes is to be read away.
-    Gently,
-    /// Nothing more is written; this long and so many bytes are left.
-    Lingering(Pin<Box<Sleep>>, usize),
 }
 
 impl<S, R> fmt::Debug for Bare<S, R> {
@@ -160,8 +108,7 @@ where
     /// Over `stream`. `replace` is told the status and what is known of the request; it gives the whole answer, with `connection: close` and without `date` (see
     /// [`write_response`]). Each request's answer has to be announced to `answers`.
     pub fn new(stream: S, answers: Answers, replace: R) -> Self {
-        let (instead, closing) = (Bytes::new(), Closing::Plainly);
-        Self { stream, replace, answers, seen: Seen::new(), instead, closing }
+        Self { stream, replace, answers, seen: Seen::new(), instead: Bytes::new() }
     }
 
     /// Takes note of what came.
@@ -185,7 +132,6 @@ where
         let is_odd_url = known && self.seen.is_odd_url();
         let answer = (self.replace)(status, Known { path, is_odd_url });
         self.instead = dated(&answer, date, method == Some("HEAD"));
-        self.closing = Closing::Gently;
         true
     }
 
@@ -269,36 +215,8 @@ where
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
         ready!(self.poll_instead(cx))?;
-        let this = &mut *self;
-        if !matches!(this.closing, Closing::Lingering(..)) {
-            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
-        }
-        if matches!(this.closing, Closing::Gently) {
-            this.closing = Closing::Lingering(Box::pin(tokio::time::sleep(LINGER)), LINGER_BYTES);
-        }
-        if let Closing::Lingering(timer, left) = &mut this.closing {
-            ready!(poll_away(&mut this.stream, timer, left, cx));
-        }
-        Poll::Ready(Ok(()))
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
-}
-
-/// Reads away what comes until the end, or the limits.
-fn poll_away<S: AsyncRead + Unpin>(
-    stream: &mut S,
-    timer: &mut Pin<Box<Sleep>>,
-    left: &mut usize,
-    cx: &mut Context<'_>,
-) -> Poll<()> {
-    while *left > 0 && timer.as_mut().poll(cx).is_pending() {
-        let mut room = [0; 4096];
-        let mut room = ReadBuf::new(&mut room);
-        match ready!(Pin::new(&mut *stream).poll_read(cx, &mut room)) {
-            Ok(()) if !room.filled().is_empty() => *left = left.saturating_sub(room.filled().len()),
-            _ => break,
-        }
-    }
-    Poll::Ready(())
 }
 
 /// Status and date line, if `bytes` are an answer in hyper's bare form. After a request of HTTP/1.0 on the

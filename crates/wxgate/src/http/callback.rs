@@ -1,5 +1,7 @@
 //! `wxmsg` and `wxmsg/{appid}`: WeChat's callbacks. GET checks a URL, POST brings a message.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -7,12 +9,12 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 
 use super::problem::{bare_text, envelope, note};
-use super::{Unread, read, wants_english};
+use super::{Reader, Unread, wants_english};
 use crate::inbox::{Checked, Inbox, Receipt, Rejected};
 use crate::outcome::{End, Outcome};
 use crate::parts::Parts;
 use crate::problem::{Code, Problem};
-use crate::rooms::{Place, Room, Rooms};
+use crate::shares::{For, Place, Room, Share};
 
 /// Where callbacks come in; an appid may follow after a slash.
 pub const PATH: &str = "/v1/service/wx/wxmsg";
@@ -24,13 +26,12 @@ const API: &str = "wxmsg";
 pub struct Callbacks {
     parts: Parts,
     inbox: Inbox,
-    rooms: Rooms,
 }
 
 impl Callbacks {
     /// Over the inbox.
-    pub fn new(parts: Parts, inbox: Inbox, rooms: Rooms) -> Self {
-        Self { parts, inbox, rooms }
+    pub fn new(parts: Parts, inbox: Inbox) -> Self {
+        Self { parts, inbox }
     }
 
     /// Whether `path` is a callback's.
@@ -49,10 +50,10 @@ impl Callbacks {
         }
         let appid = head.uri.path().strip_prefix(PATH).and_then(|rest| rest.strip_prefix('/'));
         let appid = appid.filter(|appid| !appid.is_empty());
-        let answer = match self.check(head.uri.query().unwrap_or_default(), appid).await {
+        let answer = match self.check(head.uri.query().unwrap_or_default(), appid, outcome).await {
             Err(no) => Err(no),
             Ok(checked) => match head.method {
-                Method::GET => self.verify(checked).await,
+                Method::GET => self.verify(checked, outcome).await,
                 _ => self.receive(checked, body, outcome).await,
             },
         };
@@ -62,17 +63,27 @@ impl Callbacks {
         }
     }
 
-    async fn check(&self, query: &str, appid: Option<&str>) -> Result<Checked, Rejection> {
-        if self.inbox.is_cheap(appid) {
-            return Ok(self.inbox.check(query, appid)?);
+    async fn check(
+        &self,
+        query: &str,
+        appid: Option<&str>,
+        outcome: &mut Outcome,
+    ) -> Result<Checked, Rejection> {
+        let checked = if self.inbox.is_cheap(appid) {
+            self.inbox.check(query, appid)?
+        } else {
+            // Nobody has shown anything yet.
+            let _place = self.place(Room::Unsigned, &self.parts.shares.of(outcome.peer))?;
+            self.inbox.check_aside(query.to_owned()).await?
+        };
+        if let Some(app) = checked.signed_by() {
+            outcome.is_wechats(&app.appid);
         }
-        // Nobody has shown anything yet.
-        let _place = self.rooms.take(Room::Unsigned, None).map_err(|_| Rejection::Overloaded)?;
-        Ok(self.inbox.check_aside(query.to_owned()).await?)
+        Ok(checked)
     }
 
-    async fn verify(&self, checked: Checked) -> Result<Receipt, Rejection> {
-        let _place = self.place(&checked)?;
+    async fn verify(&self, checked: Checked, outcome: &Outcome) -> Result<Receipt, Rejection> {
+        let _place = self.place(room(&checked), &self.share(&checked, outcome))?;
         let echostr = self.inbox.verify_url(checked).await?;
         Ok(Receipt { body: echostr.into_bytes(), content_type: "text/plain", appid: None })
     }
@@ -83,25 +94,34 @@ impl Callbacks {
         body: Incoming,
         outcome: &mut Outcome,
     ) -> Result<Receipt, Rejection> {
-        let Parts { clock, limits, .. } = &self.parts;
-        let place = self.place(&checked)?;
+        let limits = &self.parts.limits;
         let limit = if checked.is_signed() { limits.body } else { limits.unsigned_body };
-        let began = outcome.began();
-        let body = read(body, limit, began + limits.callback_body_time, clock, limits).await;
-        let body = body.map_err(|unread| match unread {
+        let (began, share) = (outcome.began(), self.share(&checked, outcome));
+        let reader = Reader::new(&self.parts, &share, body).until(began + limits.callback_body_time);
+        let body = reader.whole(limit).await.map_err(|unread| match unread {
             Unread::TooLarge => Rejection::TooLarge(limit),
             Unread::Cut(why) => Rejection::Rejected(Rejected::Refused(format!("the body was cut: {why}"))),
+            Unread::NoRoom => Rejection::Overloaded,
         })?;
-        let receipt = self.inbox.receive(checked, body, began, place).await?;
+        let place = self.place(room(&checked), &share)?;
+        let receipt = self.inbox.receive(checked, body.bytes, began, place).await?;
         outcome.appid.clone_from(&receipt.appid);
         Ok(receipt)
     }
 
-    /// Whoever can't even sign the query has little room, so that WeChat has all of its own.
-    fn place(&self, checked: &Checked) -> Result<Place, Rejection> {
-        let room = if checked.is_signed() { Room::Callbacks } else { Room::Unsigned };
-        self.rooms.take(room, None).map_err(|_| Rejection::Overloaded)
+    fn place(&self, room: Room, share: &Arc<Share>) -> Result<Place, Rejection> {
+        self.parts.shares.take(room, 1, For::from(share)).map_err(|_| Rejection::Overloaded)
     }
+
+    /// A signed callback counts for its app: WeChat pushes from few addresses.
+    fn share(&self, checked: &Checked, outcome: &Outcome) -> Arc<Share> {
+        checked.signed_by().map_or_else(|| self.parts.shares.of(outcome.peer), |app| app.share.clone())
+    }
+}
+
+/// Whoever can't even sign the query has little room, so that WeChat has all of its own.
+fn room(checked: &Checked) -> Room {
+    if checked.is_signed() { Room::Callbacks } else { Room::Unsigned }
 }
 
 /// Why a callback isn't answered with 200.

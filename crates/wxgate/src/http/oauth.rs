@@ -25,7 +25,7 @@ use crate::config::Config;
 use crate::outcome::Outcome;
 use crate::parts::Parts;
 use crate::problem::{Code, Problem};
-use crate::rooms::{Room, Rooms};
+use crate::shares::{For, Place, Room};
 use crate::store::{Binding, Bound, StoreError};
 use crate::text;
 
@@ -57,13 +57,12 @@ pub struct OAuth(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     parts: Parts,
-    rooms: Rooms,
     /// `https://open.weixin.qq.com`
     open_base: String,
     /// Where WeChat sends browsers back; needs `server.public_url`.
     callback: Option<Url>,
     /// When the states that this process remembers are forgotten, in order.
-    remembered: Mutex<VecDeque<i64>>,
+    remembered: Mutex<VecDeque<(i64, Place)>>,
 }
 
 /// What a browser that begins a login asked for, checked.
@@ -82,7 +81,7 @@ struct Redirect {
 
 impl OAuth {
     /// Composed from its parts.
-    pub fn new(parts: Parts, config: &Config, rooms: Rooms) -> Self {
+    pub fn new(parts: Parts, config: &Config) -> Self {
         let callback = config.server.public_url.as_ref().map(|public| {
             let mut url = public.clone();
             url.set_path(&format!("{}{PREFIX}{CALLBACK}", public.path().trim_end_matches('/')));
@@ -92,7 +91,6 @@ impl OAuth {
         });
         Self(Arc::new(Inner {
             parts,
-            rooms,
             open_base: config.wechat.open_base.as_str().trim_end_matches('/').to_owned(),
             callback,
             remembered: Mutex::default(),
@@ -227,8 +225,8 @@ impl OAuth {
             // The user said no.
             self.in_time(&login)?;
         } else {
-            let _place = self.0.rooms.take(Room::Logins, None).map_err(|_| overloaded())?;
-            self.spend(state, code, &login).await?;
+            let _place = self.place(Room::Logins, outcome)?;
+            self.spend(state, code, &login, outcome).await?;
         }
         Ok(Redirect { to: with_answer(back, code, &login.state), cookies: jar.surplus(state, &cookies) })
     }
@@ -245,7 +243,7 @@ impl OAuth {
 
     /// Binds a state to the first code that comes with it: that code again is good for a while,
     /// another one never.
-    async fn spend(&self, state: &str, code: &str, login: &Login) -> Result<(), Problem> {
+    async fn spend(&self, state: &str, code: &str, login: &Login, outcome: &Outcome) -> Result<(), Problem> {
         let keys = &self.0.parts.keys;
         let key = keys.mac(&[b"oauth state", state.as_bytes()]);
         let digest = keys.mac(&[b"oauth code", state.as_bytes(), code.as_bytes()]);
@@ -257,7 +255,7 @@ impl OAuth {
         self.in_time(login)?;
         // The login is over by then: the state can't come to life again.
         let forget = now + LOGIN_MS;
-        self.make_room(now, forget)?;
+        self.make_room(now, forget, outcome)?;
         let binding = Binding { key, digest, again_until: now + AGAIN_MS, expires_at: forget };
         let bound = store.bind(binding, now).await.map_err(|error| not_stored(&error))?;
         if bound != Bound::First {
@@ -267,22 +265,25 @@ impl OAuth {
     }
 
     /// Counts one more state that is remembered until `forget`.
-    fn make_room(&self, now: i64, forget: i64) -> Result<(), Problem> {
+    fn make_room(&self, now: i64, forget: i64, outcome: &Outcome) -> Result<(), Problem> {
         let mut remembered = self.0.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        while remembered.front().is_some_and(|end| *end <= now) {
+        while remembered.front().is_some_and(|(end, _)| *end <= now) {
             remembered.pop_front();
         }
-        if remembered.len() >= self.0.parts.limits.states {
-            return Err(overloaded());
-        }
-        remembered.push_back(forget);
+        remembered.push_back((forget, self.place(Room::States, outcome)?));
         Ok(())
+    }
+
+    /// A browser's login counts for its address.
+    fn place(&self, room: Room, outcome: &Outcome) -> Result<Place, Problem> {
+        let shares = &self.0.parts.shares;
+        shares.take(room, 1, For::from(&shares.of(outcome.peer))).map_err(|_| overloaded())
     }
 
     /// Another answer to the same state was quicker, and is counted.
     fn leave_room(&self, forget: i64) {
         let mut remembered = self.0.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(index) = remembered.iter().rposition(|end| *end == forget) {
+        if let Some(index) = remembered.iter().rposition(|(end, _)| *end == forget) {
             remembered.remove(index);
         }
     }

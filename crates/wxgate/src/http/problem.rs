@@ -1,7 +1,7 @@
 //! How surfaces say no: the service API's envelope, plain text, problem+json; and which code a [`Denied`] has.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use serde_json::{Value, json};
@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 use crate::admit::Denied;
 use crate::outcome::{End, Outcome, RequestId};
 use crate::problem::{Code, Problem, Words};
+
+/// When whoever was over a rate, or found no place, may come again: rates are averaged over a second.
+pub const RETRY_SOON: HeaderValue = HeaderValue::from_static("1");
 
 /// A request that reached no handler, or whose handler broke.
 #[derive(Debug)]
@@ -35,6 +38,8 @@ impl From<Denied> for Problem {
             | Denied::Forwarded
             | Denied::DeadToken => Code::Unauthenticated,
             Denied::WebPage(_)
+            | Denied::OldHttp
+            | Denied::Prefix
             | Denied::Disagree
             | Denied::Network { .. }
             | Denied::Api { .. }
@@ -98,6 +103,9 @@ pub fn envelope(problem: &Problem, id: RequestId, english: bool) -> Response<Ful
         }
         StatusCode::METHOD_NOT_ALLOWED => {
             headers.insert(ALLOW, HeaderValue::from_static(problem.allow));
+        }
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            headers.insert(RETRY_AFTER, RETRY_SOON);
         }
         _ => {}
     }

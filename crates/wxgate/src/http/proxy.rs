@@ -21,15 +21,16 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use wechat::catalog::{self, Auth, Endpoint, Host, Treat};
 
+use super::body::Passable;
 use super::once::Once;
 use super::problem::{Unhandled, json_response};
-use super::{Body, Held, streamed, wants_english, whole};
-use crate::admit::{Denied, Door, Proof, Wish};
-use crate::net::{Upload, collect};
+use super::{Body, Held, Reader, Unread, streamed, wants_english, whole};
+use crate::admit::{Denied, Door, Entered, Proof, Wish};
+use crate::limits::Limits;
+use crate::net::Spool;
 use crate::outcome::{OTHER, Outcome};
 use crate::parts::Parts;
-use crate::rooms::{Place, Room};
-use crate::transport::Payload;
+use crate::shares::{Room, Share};
 use crate::upstream::{Part, PassAnswer, PassRequest, Upstream};
 
 use refusal::Refusal;
@@ -45,6 +46,7 @@ struct Inner {
     door: Door,
     upstream: Upstream,
     once: Once<login::CodeError>,
+    spool: Spool,
 }
 
 /// A request that was understood, and who made the connection.
@@ -56,9 +58,9 @@ struct Asked<'a> {
 
 impl Proxy {
     /// Composed from its parts.
-    pub fn new(parts: Parts, door: Door, upstream: Upstream) -> Self {
+    pub fn new(parts: Parts, door: Door, upstream: Upstream, spool: Spool) -> Self {
         let once = Once::new(&parts);
-        Self(Arc::new(Inner { parts, door, upstream, once }))
+        Self(Arc::new(Inner { parts, door, upstream, once, spool }))
     }
 
     /// Answers one request; `peer` is who connected.
@@ -127,6 +129,7 @@ impl Proxy {
         if known.is_none() && is_plain_path(target.path) {
             outcome.api = target.path.to_owned().into();
         }
+        asked.check_prefix(&entered)?;
         if wants_other_credential(target) {
             return Err(Refusal::other_credential());
         }
@@ -134,28 +137,28 @@ impl Proxy {
         self.refuse_credentials(target, "")?;
         let app = door.app(&entered.caller, &appid, outcome)?;
         if let Some(kind) = token::managed_ticket(target, known)? {
-            let _place = door.place(Room::Passed, Some(&entered.caller))?;
+            let _place = door.place(Room::Passed, &entered.caller, &app)?;
             return self.ticket(&app, kind).await;
         }
         let parts = match shown {
             Some(span) => target.parts(vec![(span, Part::AccessToken)], Vec::new()),
             None => target.parts(Vec::new(), vec![("access_token", Part::AccessToken)]),
         };
-        let body = self.payload(body).await?;
-        let place = door.place(Room::Passed, Some(&entered.caller))?;
+        let body = self.passable(&entered.caller.share, body).await?;
+        let place = door.place(Room::Passed, &entered.caller, &app)?;
         let request = PassRequest {
             host: Host::Api,
             method: head.method.clone(),
             path: target.path.to_owned(),
             target: parts,
             headers: headers::to_wechat(&head.headers),
-            body,
+            body: body.payload,
             proves_token: known.is_some_and(|known| known.auth == Auth::AccessToken),
         };
         let answer = upstream.pass(&app, &request).await?;
         outcome.wx_errcode = Some(answer.errcode).filter(|code| *code != 0);
         outcome.errcode = answer.errcode;
-        Ok(passed(answer, place))
+        Ok(passed(answer, (place, body.place)))
     }
 
     /// No caller key stands in path or query but in the parameter `place`, and no gateway token but as `access_token`.
@@ -173,16 +176,22 @@ impl Proxy {
         }
     }
 
-    /// The body, kept if it is short.
-    async fn payload(&self, mut body: Incoming) -> Result<Payload, Refusal> {
-        let Parts { clock, limits, .. } = &self.0.parts;
-        let deadline = clock.instant() + limits.kept_time;
-        let read = clock.by(deadline, collect(&mut body, limits.kept, limits.silence, |_| false)).await;
-        let read = read.ok_or_else(Refusal::body)?.map_err(|_| Refusal::body())?;
-        Ok(match read.whole {
-            true => Payload::Kept(read.bytes),
-            false => Payload::Stream(Upload::new(read.bytes, body, limits.silence)),
-        })
+    /// The body as it goes on, with the length that WeChat wants.
+    async fn passable(&self, by: &Arc<Share>, body: Incoming) -> Result<Passable, Refusal> {
+        let Inner { parts, spool, .. } = &*self.0;
+        Reader::new(parts, by, body)
+            .passable(spool)
+            .await
+            .map_err(|unread| unread_body(&unread, &parts.limits))
+    }
+}
+
+/// A body that couldn't be read.
+fn unread_body(unread: &Unread, limits: &Limits) -> Refusal {
+    match unread {
+        Unread::TooLarge => Refusal::too_large(limits.collected),
+        Unread::Cut(_) => Refusal::body(),
+        Unread::NoRoom => Denied::Overloaded.into(),
     }
 }
 
@@ -191,6 +200,14 @@ impl Asked<'_> {
     fn app(&self, given: String) -> Result<String, Refusal> {
         let given = Some(given).filter(|given| !given.is_empty());
         agreed(given, self.named_app()?)?.ok_or_else(Refusal::no_appid)
+    }
+
+    /// Without a key a prefix names no app: any web page could ask so. Nobody but us gives a gateway token.
+    fn check_prefix(&self, entered: &Entered) -> Result<(), Denied> {
+        match entered.keyless && entered.appid.is_none() && self.target.appid.is_some() {
+            true => Err(Denied::Prefix),
+            false => Ok(()),
+        }
     }
 
     /// The app that prefix or header name.
@@ -233,13 +250,13 @@ fn wants_other_credential(target: &Target<'_>) -> bool {
     catalog::wants_other_credential(target.path) || target.values().any(is_other)
 }
 
-/// WeChat's answer as the caller gets it; its place is kept until the last byte is through.
-fn passed(answer: PassAnswer, place: Place) -> Response<Body> {
+/// WeChat's answer as the caller gets it; `kept`, its place, is given back when the last byte is through.
+fn passed<P: Send + Unpin + 'static>(answer: PassAnswer, kept: P) -> Response<Body> {
     let PassAnswer { mut head, body, .. } = answer;
     headers::to_caller(&mut head.headers);
     head.extensions.clear();
     head.version = http::Version::HTTP_11;
-    streamed(Response::from_parts(head, axum::body::Body::new(Held { body, _kept: place })))
+    streamed(Response::from_parts(head, axum::body::Body::new(Held::new(body, kept))))
 }
 
 fn answered(body: &serde_json::Value) -> Response<Body> {

@@ -42,7 +42,7 @@ impl Public {
     pub fn arrives<B>(&self, request: &mut Request<B>, outcome: &mut Outcome) -> IpAddr {
         fold_slashes(request);
         let peer = outcome.peer;
-        outcome.peer = self.door.address(request.headers(), peer).unwrap_or(peer);
+        outcome.comes_from(self.door.address(request.headers(), peer).unwrap_or(peer));
         peer
     }
 

@@ -17,24 +17,26 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use ipnet::IpNet;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::ambiguous::ambiguous;
-use super::bare::{Answers, Bare, Known, Tracked, write_response};
+use super::bare::{Answers, Bare, Known, write_response};
 use super::problem::{Unhandled, closing};
-use super::{Body, X_REQUEST_ID, wants_english, whole};
+use super::{Body, Held, X_REQUEST_ID, wants_english, whole};
 use crate::clock::Clock;
 use crate::limits::Limits;
-use crate::net::Stalling;
+use crate::net::{Lingering, Stalling};
 use crate::outcome::{End, Outcome, Recorder, RequestId};
 use crate::problem::Words;
 use crate::random::Random;
+use crate::registry::callers::contains;
+use crate::shares::seats::{Seat, Seats};
 
 /// TLS settings that a reload may swap; empty: plain HTTP.
 pub type Tls = Arc<ArcSwapOption<ServerConfig>>;
@@ -73,6 +75,10 @@ pub struct Carrier {
     pub random: Random,
     /// Where outcomes go.
     pub recorder: Recorder,
+    /// Connections, which listeners may share.
+    pub seats: Seats,
+    /// Whose connections are nobody's until they say whose request they bring.
+    pub trusted_proxies: Arc<[IpNet]>,
     /// While it is cancelled, every answer asks the client to close.
     pub draining: CancellationToken,
 }
@@ -128,11 +134,7 @@ struct Connections<S> {
 
 impl<S: Surface> Connections<S> {
     async fn accept(self: Arc<Self>, listener: TcpListener) {
-        let room = Arc::new(Semaphore::new(self.carrier.limits.connections));
         loop {
-            let Ok(place) = room.clone().acquire_owned().await else {
-                return;
-            };
             let accepted = tokio::select! {
                 biased;
                 accepted = listener.accept() => accepted,
@@ -140,10 +142,19 @@ impl<S: Surface> Connections<S> {
             };
             match accepted {
                 Ok((stream, peer)) => {
+                    let peer = peer.ip();
+                    let address = (!contains(&self.carrier.trusted_proxies, peer)).then_some(peer);
+                    let sitting = tokio::select! {
+                        sitting = self.carrier.seats.take(address) => sitting,
+                        () = self.closing.cancelled() => return,
+                    };
                     let this = self.clone();
                     self.tracker.spawn(async move {
-                        this.connection(stream, peer.ip()).await;
-                        drop(place);
+                        let seat = sitting.seat().clone();
+                        tokio::select! {
+                            () = this.connection(stream, peer, &seat) => {}
+                            () = seat.must_leave() => tracing::debug!(%peer, "its place was needed"),
+                        }
                     });
                 }
                 Err(error) => {
@@ -154,17 +165,18 @@ impl<S: Surface> Connections<S> {
         }
     }
 
-    async fn connection(self: Arc<Self>, stream: TcpStream, peer: IpAddr) {
+    async fn connection(self: Arc<Self>, stream: TcpStream, peer: IpAddr, seat: &Arc<Seat>) {
         // Small answers must not wait for the client's acknowledgement of the last one.
         let _ = stream.set_nodelay(true);
         let limits = self.carrier.limits.clone();
         let stream = Stalling::new(stream, limits.silence);
+        let stream = Lingering::new(stream, &limits, self.carrier.draining.clone());
         match self.tls.load_full() {
-            None => self.serve(stream, peer).await,
+            None => self.serve(stream, peer, seat).await,
             Some(config) => {
                 let handshake = TlsAcceptor::from(config).accept(stream);
                 match tokio::time::timeout(limits.handshake_time, handshake).await {
-                    Ok(Ok(stream)) => self.serve(stream, peer).await,
+                    Ok(Ok(stream)) => self.serve(stream, peer, seat).await,
                     Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
                     Err(_) => tracing::debug!(%peer, "TLS handshake timed out"),
                 }
@@ -176,6 +188,7 @@ impl<S: Surface> Connections<S> {
         self: Arc<Self>,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         peer: IpAddr,
+        seat: &Arc<Seat>,
     ) {
         let answers = Answers::default();
         let (this, refusing) = (self.clone(), self.clone());
@@ -183,10 +196,11 @@ impl<S: Surface> Connections<S> {
             refusing.bare(status, known, peer)
         });
         let service = service_fn(move |request| {
-            let (this, open) = (this.clone(), answers.began());
+            let (this, open, seat) = (this.clone(), answers.began(), seat.clone());
             async move {
-                let answer = this.answer(request, peer).await;
-                Ok::<_, std::convert::Infallible>(answer.map(|body| Tracked::new(body, open)))
+                let kept = (open, seat.begins());
+                let answer = this.answer(request, peer, seat).await;
+                Ok::<_, std::convert::Infallible>(answer.map(|body| Held::new(body, kept)))
             }
         });
         let connection = http1::Builder::new()
@@ -216,14 +230,14 @@ impl<S: Surface> Connections<S> {
         }
     }
 
-    fn begin(&self, peer: IpAddr) -> Recording<'_> {
+    fn begin(&self, peer: IpAddr, seat: Option<Arc<Seat>>) -> Recording<'_> {
         let Carrier { clock, random, recorder, .. } = &self.carrier;
-        let outcome = Outcome::new(RequestId::new(random), peer, S::NAME, clock);
+        let outcome = Outcome::new(RequestId::new(random), peer, S::NAME, clock, seat);
         Recording { outcome, recorder, status: HUNG_UP }
     }
 
-    async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
-        let mut recording = self.begin(peer);
+    async fn answer(&self, request: Request<Incoming>, peer: IpAddr, seat: Arc<Seat>) -> Response<Body> {
+        let mut recording = self.begin(peer, Some(seat));
         let (path, english) = (request.uri().path().to_owned(), wants_english(request.headers()));
         let no = |status, words| Unhandled { status, path: Some(&path), is_odd_url: false, words, english };
         let mut response = match ambiguous(&request) {
@@ -251,7 +265,7 @@ impl<S: Surface> Connections<S> {
 
     /// What hyper refuses by itself.
     fn bare(&self, status: StatusCode, known: Known<'_>, peer: IpAddr) -> Bytes {
-        let mut recording = self.begin(peer);
+        let mut recording = self.begin(peer, None);
         let words = match status {
             StatusCode::URI_TOO_LONG => Words::new("请求地址太长", "the request's URL is too long"),
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {

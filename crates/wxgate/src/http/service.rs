@@ -24,16 +24,17 @@ use hyper::body::Incoming;
 use serde_json::{Value, json};
 use wechat::catalog::Endpoint;
 
+use super::body::Kept;
 use super::once::{Once, Unfinished};
 use super::problem::{Unhandled, envelope, json_response, note, unhandled};
-use super::{PREFIX, Unread, wants_english};
-use crate::admit::{Door, Proof, Wish};
+use super::{PREFIX, Reader, Unread, wants_english};
+use crate::admit::{Denied, Door, Proof, Wish};
 use crate::outcome::Outcome;
 use crate::parts::Parts;
 use crate::problem::{Code, Problem};
 use crate::registry::App;
 use crate::registry::callers::Caller;
-use crate::rooms::{Place, Room};
+use crate::shares::{Place, Room};
 use crate::transport::Lost;
 use crate::upstream::{CallError, Upstream};
 
@@ -63,6 +64,8 @@ struct Call {
     wants_picture: bool,
     /// Taken until the work is done.
     _place: Place,
+    /// What its parameters take up.
+    _kept: Option<Place>,
 }
 
 impl From<Unfinished> for Problem {
@@ -128,16 +131,20 @@ impl Service {
         let door = &self.0.door;
         let wish = Wish { path: Some(path), exports_token: operation.exports_token, ..Wish::default() };
         let caller = door.enter(head, peer, Proof::Headers, wish, outcome)?.caller;
-        let fields = match head.method {
-            Method::GET => Fields::from_query(head.uri.query().unwrap_or_default()),
-            _ => Fields::from_body(&self.read(body).await?)?,
+        let (fields, kept) = match head.method {
+            Method::GET => (Fields::from_query(head.uri.query().unwrap_or_default()), None),
+            _ => {
+                let Kept { bytes, place } = self.read(&caller, body).await?;
+                (Fields::from_body(&bytes)?, place)
+            }
         };
         let fields = fields.check(operation.params)?;
         (operation.check)(&fields)?;
         let app = door.app(&caller, fields.appid(), outcome)?;
-        let place = door.place(Room::Calls, Some(&caller))?;
+        let place = door.place(Room::Calls, &caller, &app)?;
         let wants_picture = wants_picture(head);
-        run(self.clone(), Call { operation, caller, app, fields, wants_picture, _place: place }).await
+        run(self.clone(), Call { operation, caller, app, fields, wants_picture, _place: place, _kept: kept })
+            .await
     }
 
     /// A JSON call to WeChat, with the caller's problem if it fails.
@@ -152,17 +159,31 @@ impl Service {
         answer.map_err(|failure| failure::problem(call, endpoint, failure))
     }
 
-    async fn read(&self, body: Incoming) -> Result<Bytes, Problem> {
+    async fn read(&self, caller: &Caller, body: Incoming) -> Result<Kept, Problem> {
         let Parts { clock, limits, .. } = &self.0.parts;
-        let deadline = clock.instant() + limits.body_time;
-        super::read(body, limits.body, deadline, clock, limits).await.map_err(|unread| match unread {
+        let read = Reader::new(&self.0.parts, &caller.share, body).whole(limits.body).await;
+        let mut kept = read.map_err(|unread| match unread {
             Unread::TooLarge => too_large(limits.body),
             Unread::Cut(cause) => {
                 Problem::new(Code::Json, "请求体没有收全", "the request body was cut or came too slowly")
                     .cause(&cause)
             }
-        })
+            Unread::NoRoom => Denied::Overloaded.into(),
+        })?;
+        if let Some(place) = &mut kept.place {
+            let deadline = clock.instant() + limits.budget_time;
+            if !place.grow(made_of(&kept.bytes), clock, deadline).await {
+                return Err(Denied::Overloaded.into());
+            }
+        }
+        Ok(kept)
     }
+}
+
+/// Bytes of what is made of a body, beside its texts: a value takes up many more than the two that it may be written in.
+fn made_of(body: &[u8]) -> usize {
+    const VALUE: usize = 64;
+    body.iter().filter(|byte| matches!(byte, b',' | b'[' | b'{' | b':')).count() * VALUE
 }
 
 /// WeChat answered without an errcode, and without what it documents.

@@ -24,7 +24,8 @@ pub struct Checked {
     pub(super) live: Arc<Live>,
     query: Query,
     appid: Option<String>,
-    signed: bool,
+    /// The first app one of whose tokens fits.
+    signed_by: Option<Arc<App>>,
 }
 
 /// A verified message, and what its way needs.
@@ -69,8 +70,8 @@ pub(super) fn check(
     if live.callback.max_age.is_some_and(|most| age > most.as_secs()) {
         return Err(Rejected::Refused(format!("its timestamp is {age} s from now, over callback.max_age")));
     }
-    let signed = candidates(&live, appid, "").iter().any(|app| is_signed(&query, app));
-    Ok(Checked { live, query, appid: appid.map(str::to_owned), signed })
+    let signed_by = candidates(&live, appid, "").into_iter().find(|app| is_signed(&query, app));
+    Ok(Checked { live, query, appid: appid.map(str::to_owned), signed_by })
 }
 
 /// Whether the plain signature is right; encrypted messages have a better one inside.
@@ -84,7 +85,12 @@ fn is_signed(query: &Query, app: &App) -> bool {
 impl Checked {
     /// Whether somebody who knows a token, or saw WeChat use it, sent this.
     pub fn is_signed(&self) -> bool {
-        self.signed
+        self.signed_by.is_some()
+    }
+
+    /// Whose token the query is signed with; where several apps share one, any of them.
+    pub fn signed_by(&self) -> Option<&Arc<App>> {
+        self.signed_by.as_ref()
     }
 
     pub(super) fn verify_url(&self) -> Result<&Query, Rejected> {

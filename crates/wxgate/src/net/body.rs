@@ -12,27 +12,66 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 
+use crate::limits::Limits;
+
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What comes, with a limit on silence.
+/// How slowly a body may come: at a rate, but for some time of grace. Only waiting for its sender counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    grace: Duration,
+    /// Bytes a second.
+    rate: usize,
+    came: usize,
+    waited: Duration,
+}
+
+impl Pace {
+    /// As `limits` say.
+    pub fn new(limits: &Limits) -> Self {
+        let Limits { body_grace: grace, body_rate: rate, .. } = *limits;
+        Self { grace, rate, came: 0, waited: Duration::ZERO }
+    }
+
+    /// How long the next byte may be waited for.
+    pub fn left(&self) -> Duration {
+        let earned = Duration::from_millis((self.came as u64).saturating_mul(1000) / self.rate.max(1) as u64);
+        (self.grace + earned).saturating_sub(self.waited)
+    }
+
+    /// So many bytes came after so long a wait.
+    pub fn came(&mut self, bytes: usize, waited: Duration) {
+        self.came += bytes;
+        self.waited += waited;
+    }
+}
+
+/// What comes, with a limit on silence, and a request's with one on its slowness.
 struct Watched {
     body: Incoming,
     silence: Duration,
-    timer: Pin<Box<Sleep>>,
+    pace: Option<Pace>,
+    /// Runs while a byte is waited for, since then.
+    timer: Option<(Pin<Box<Sleep>>, Instant)>,
 }
 
 impl Watched {
-    fn new(body: Incoming, silence: Duration) -> Self {
-        Self { body, silence, timer: Box::pin(tokio::time::sleep(silence)) }
+    fn new(body: Incoming, silence: Duration, pace: Option<Pace>) -> Self {
+        Self { body, silence, pace, timer: None }
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
-            let next = Instant::now() + self.silence;
-            self.timer.as_mut().reset(next);
+            let waited = self.timer.take().map_or(Duration::ZERO, |(_, since)| since.elapsed());
+            if let (Some(pace), Some(Ok(frame))) = (&mut self.pace, &frame) {
+                pace.came(frame.data_ref().map_or(0, Bytes::len), waited);
+            }
             return Poll::Ready(frame.map(|frame| frame.map_err(BoxError::from)));
         }
-        ready!(self.timer.as_mut().poll(cx));
+        let patience = self.pace.map_or(self.silence, |pace| pace.left().min(self.silence));
+        let fresh = || (Box::pin(tokio::time::sleep(patience)), Instant::now());
+        let (timer, _) = self.timer.get_or_insert_with(fresh);
+        ready!(timer.as_mut().poll(cx));
         Poll::Ready(Some(Err(Error::new(ErrorKind::TimedOut, "no byte for too long").into())))
     }
 }
@@ -52,9 +91,10 @@ struct Source {
 }
 
 impl Upload {
-    /// `head` was read already; the rest ends when no byte of it comes for `silence`.
-    pub fn new(head: Bytes, rest: Incoming, silence: Duration) -> Self {
-        let source = Source { head: Some(head), rest: Watched::new(rest, silence), ended: false };
+    /// `head` was read already; the rest ends when no byte of it comes for `silence`, or when it falls behind `pace`.
+    pub fn new(head: Bytes, rest: Incoming, silence: Duration, pace: Pace) -> Self {
+        let rest = Watched::new(rest, silence, Some(pace));
+        let source = Source { head: Some(head), rest, ended: false };
         Self { source: Arc::new(Mutex::new(source)), sent: CancellationToken::new() }
     }
 
@@ -114,7 +154,7 @@ pub struct Download {
 impl Download {
     /// `head` was read already; without a `rest` it is all there is. It ends when no byte comes for `silence`.
     pub fn new(head: Bytes, rest: Option<Incoming>, silence: Duration) -> Self {
-        Self { head: Some(head), rest: rest.map(|rest| Watched::new(rest, silence)) }
+        Self { head: Some(head), rest: rest.map(|rest| Watched::new(rest, silence, None)) }
     }
 }
 
@@ -159,4 +199,23 @@ fn with_head(rest: SizeHint, head: usize) -> SizeHint {
         hint.set_upper(upper + head as u64);
     }
     hint
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_keeps_up_with_its_rate_and_only_its_own_time_counts() {
+        let seconds = Duration::from_secs;
+        let limits = Limits { body_grace: seconds(5), body_rate: 1024, ..Limits::default() };
+        let mut pace = Pace::new(&limits);
+        assert_eq!(pace.left(), seconds(5));
+        pace.came(1, seconds(4));
+        assert!(pace.left() < seconds(2));
+        pace.came(10 << 10, seconds(1));
+        assert!(pace.left() > seconds(9));
+        pace.came(0, seconds(100));
+        assert_eq!(pace.left(), Duration::ZERO);
+    }
 }

@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use crate::entries::{CallerEntry, Origin};
 use crate::keys::Holder;
 use crate::rules::rights::{ApiPatterns, AppPatterns};
+use crate::shares::Share;
 
 use super::usage::{Usage, UsageBook};
 
@@ -31,6 +32,8 @@ pub struct Caller {
     pub origin: Origin,
     /// What it called, and when it last did.
     pub usage: Arc<Usage>,
+    /// What it holds of everything that is shared.
+    pub share: Arc<Share>,
     /// One permit a request at work; absent: no limit of its own.
     pub places: Option<Arc<Semaphore>>,
     concurrency: u32,
@@ -62,6 +65,7 @@ impl Caller {
             export_token: entry.export_token,
             origin: entry.origin.clone(),
             usage: usages.of(&entry.name),
+            share: before.map(|caller| caller.share.clone()).unwrap_or_default(),
             places,
             concurrency: entry.concurrency,
             networks: entry.networks.clone(),
@@ -79,6 +83,7 @@ impl Caller {
             export_token: false,
             origin: Origin::Open,
             usage: usages.of("anonymous"),
+            share: Arc::default(),
             places: None,
             concurrency: 0,
             networks: Vec::new(),

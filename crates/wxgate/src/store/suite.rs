@@ -37,7 +37,11 @@ impl Fixture {
     }
 
     fn backend(&self) -> Arc<dyn Backend> {
-        let settings = crate::config::Store { path: self.place.path().join("wxgate.db"), master_key: None };
+        let settings = crate::config::Store {
+            path: self.place.path().join("wxgate.db"),
+            master_key: None,
+            run_dir: None,
+        };
         open_backend(&settings, self.limits).unwrap()
     }
 

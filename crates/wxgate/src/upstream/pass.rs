@@ -109,7 +109,7 @@ impl TokenCall for Exchange<'_> {
     }
 
     fn is_repeatable(&self) -> bool {
-        matches!(self.request.body, Payload::Kept(_))
+        !matches!(self.request.body, Payload::Stream(_))
     }
 
     async fn send(&self, token: &Token, deadline: Instant) -> Result<(PassAnswer, Said), Lost> {

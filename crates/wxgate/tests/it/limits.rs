@@ -1,7 +1,7 @@
 //! Every bound of [`Limits`] has a test, and stands in ARCHITECTURE.md as it is.
 
 mod heads;
-mod held;
+pub(crate) mod held;
 mod places;
 mod sizes;
 mod times;
@@ -13,7 +13,8 @@ use wxgate::limits::Limits;
 
 /// Which test proves which bound: its file, from the crate's folder, and its function.
 const PROOFS: &[(&str, &str, &str)] = &[
-    ("connections", "tests/it/limits/ways.rs", "connections_of_a_listener"),
+    ("connections", "tests/it/shares.rs", "a_crowd_of_silent_connections_gives_way_to_whoever_comes"),
+    ("admin_connections", "tests/it/limits/ways.rs", "connections_of_operators"),
     ("head_time", "tests/it/limits/ways.rs", "the_time_of_a_head"),
     ("head", "tests/it/limits/heads.rs", "on_a_service_path"),
     ("handshake_time", "tests/it/limits/ways.rs", "the_time_of_a_handshake"),
@@ -26,10 +27,24 @@ const PROOFS: &[(&str, &str, &str)] = &[
     ("body", "tests/it/limits/sizes.rs", "the_body_of_a_service_call_or_a_callback"),
     ("unsigned_body", "tests/it/limits/sizes.rs", "the_body_of_a_stranger"),
     ("token_body", "tests/it/limits/sizes.rs", "the_body_of_a_token_call"),
-    ("token_body_time", "tests/it/limits/times.rs", "a_token_calls_body"),
-    ("body_time", "tests/it/limits/times.rs", "a_service_calls_body"),
+    ("body_grace", "tests/it/limits/times.rs", "a_service_calls_body"),
+    ("body_rate", "src/net/body.rs", "a_body_keeps_up_with_its_rate_and_only_its_own_time_counts"),
+    (
+        "body_budget",
+        "tests/it/shares.rs",
+        "a_body_waits_for_its_part_of_the_budget_and_is_told_when_there_is_none",
+    ),
+    (
+        "budget_time",
+        "tests/it/shares.rs",
+        "a_body_waits_for_its_part_of_the_budget_and_is_told_when_there_is_none",
+    ),
     ("kept", "tests/it/limits/sizes.rs", "a_passed_on_body_that_can_be_sent_again"),
-    ("kept_time", "tests/it/limits/times.rs", "a_body_that_is_kept"),
+    ("collected", "tests/it/lengths.rs", "a_body_without_its_length_is_told_when_it_is_too_long"),
+    ("spooled", "tests/it/lengths.rs", "a_body_without_its_length_is_told_when_there_is_no_room"),
+    ("drained", "src/net/linger.rs", "no_more_is_read_away_than_a_bound_and_nobody_silent_is_waited_for"),
+    ("drain_time", "src/net/linger.rs", "no_more_is_read_away_than_a_bound_and_nobody_silent_is_waited_for"),
+    ("drain_rate", "src/net/linger.rs", "no_more_is_read_away_than_a_bound_and_nobody_silent_is_waited_for"),
     ("look", "tests/it/limits/sizes.rs", "what_is_held_back_of_an_answer"),
     ("answer", "tests/it/limits/sizes.rs", "wechats_answer_to_a_typed_call"),
     ("silence", "tests/it/limits/times.rs", "silence_in_an_answer"),
@@ -51,6 +66,7 @@ const PROOFS: &[(&str, &str, &str)] = &[
     ("lists", "src/store/sqlite/tests.rs", "few_wait_for_a_list"),
     ("list_time", "src/store/sqlite/tests.rs", "a_list_that_takes_too_long_is_cut_and_the_next_is_not"),
     ("log_lines", "src/telemetry.rs", "a_reader_that_stops_loses_lines_and_each_is_counted"),
+    ("log_sources", "src/shares/lines.rs", "a_source_has_a_line_a_second_and_every_request_is_counted"),
     ("open_rate", "tests/it/proxy.rs", "what_needs_no_credential_is_open_to_known_networks_at_a_rate"),
     ("open_addresses", "src/admit/open.rs", "an_address_has_its_rate_and_their_number_is_bounded"),
     ("states", "tests/it/limits/places.rs", "states_that_are_remembered"),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use crate::app::Reply;
@@ -20,6 +20,13 @@ impl Raw {
     pub(crate) async fn to(url: &str) -> Self {
         let address = url.rsplit('/').next().unwrap();
         Self(TcpStream::connect(address).await.unwrap())
+    }
+
+    /// The same from another address of this machine.
+    pub(crate) async fn between(from: &str, url: &str) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
+        Self(socket.connect(url.rsplit('/').next().unwrap().parse().unwrap()).await.unwrap())
     }
 
     /// The other end may have closed by then: what it said is still to be read.

@@ -30,7 +30,6 @@ const LAYERS: Layers<'_> = &[
     &["upstream"],
     &["tokens", "bookkeeping"],
     &["parts"],
-    &["rooms"],
     // What there is, and where it is kept.
     &["registry"],
     &["slots"],
@@ -43,7 +42,7 @@ const LAYERS: Layers<'_> = &[
     &["entries"],
     &["rules", "keys"],
     // What every part may use.
-    &["tls", "problem"],
+    &["tls", "problem", "shares"],
     &["limits", "clock", "random", "tasks", "text", "wake"],
 ];
 

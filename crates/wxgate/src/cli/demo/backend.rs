@@ -17,8 +17,10 @@ use crate::config::Access;
 use crate::http::problem::{Unhandled, bare_text};
 use crate::http::server::{Carrier, Server, Surface, Tls};
 use crate::http::{Body, whole};
+use crate::limits::Limits;
 use crate::outcome::{Outcome, Recorder};
 use crate::random::Random;
+use crate::shares::seats::Seats;
 use crate::text;
 
 /// Serves on `listener` until it is closed.
@@ -27,7 +29,9 @@ pub(super) fn start(listener: TcpListener) -> std::io::Result<Server> {
         limits: Arc::default(),
         clock: Clock::System,
         random: Random::System,
-        recorder: Recorder::new(Access::Off, Clock::System),
+        recorder: Recorder::new(Access::Off, Clock::System, 0),
+        seats: Seats::new(Limits::default().connections),
+        trusted_proxies: Arc::default(),
         draining: CancellationToken::new(),
     };
     Server::start(listener, Tls::default(), carrier, Backend)

@@ -28,7 +28,7 @@ use crate::net::collect;
 use crate::outcome::Outcome;
 use crate::registry::App;
 use crate::registry::callers::Caller;
-use crate::rooms::{Place, Room};
+use crate::shares::{Place, Room};
 use crate::transport::Payload;
 use crate::upstream::{Part, PassAnswer, PassRequest};
 
@@ -95,6 +95,7 @@ struct LoginCall {
     app: Arc<App>,
     request: PassRequest,
     place: Place,
+    kept: Option<Place>,
 }
 
 impl Proxy {
@@ -127,27 +128,30 @@ impl Proxy {
             Denied::NoKey => Refusal::no_secret(),
             denied => denied.into(),
         })?;
+        asked.check_prefix(&caller)?;
         let caller = caller.caller;
         self.refuse_credentials(target, "secret")?;
         let given = appid.as_ref().map(|span| span.value.clone()).unwrap_or_default();
         let app = door.app(&caller, &asked.app(given)?, outcome)?;
+        let body = self.passable(&caller.share, body).await?;
+        let kept = body.place;
         let request = PassRequest {
             host: Host::Api,
             method: head.method.clone(),
             path: target.path.to_owned(),
             target: credentials(asked, &app, appid, secret, parameter)?,
             headers: to_wechat(&head.headers),
-            body: self.payload(body).await?,
+            body: body.payload,
             proves_token: false,
         };
-        let place = door.place(Room::Passed, Some(&caller))?;
+        let place = door.place(Room::Passed, &caller, &app)?;
         let code = match parameter {
             Some(parameter) => target.parameter(parameter)?.map(|span| span.value),
             None => None,
         };
         match code.filter(|code| !code.is_empty()) {
-            Some(code) => self.spend(LoginCall { caller, app, request, place }, code, outcome).await,
-            None => Ok(passed(self.0.upstream.pass_untouched(Some(&app), &request).await?, place)),
+            Some(code) => self.spend(LoginCall { caller, app, request, place, kept }, code, outcome).await,
+            None => Ok(passed(self.0.upstream.pass_untouched(Some(&app), &request).await?, (place, kept))),
         }
     }
 
@@ -161,10 +165,10 @@ impl Proxy {
         let this = self.clone();
         // In a task of its own: the code is spent, whoever hangs up. The place goes with it.
         let work = self.0.parts.tasks.spawn(async move {
-            let LoginCall { caller, app, request, place } = call;
+            let LoginCall { caller, app, request, place, kept } = call;
             let owner = ["pass", &*caller.name, &*app.appid, &request.path, &code];
             let answer = this.0.once.run(&owner, this.exchange(&app, &request)).await;
-            drop(place);
+            drop((place, kept));
             answer
         });
         let answer = work.await.ok().flatten().unwrap_or_else(|| Err(Unfinished.into()));
@@ -206,10 +210,9 @@ impl Proxy {
             return Err(Refusal::only_get());
         }
         let door = &self.0.door;
-        door.enter_open(head, peer, target.path, outcome)?;
+        door.enter_open(head, peer, target.path, host == Host::Mp, outcome)?;
         self.refuse_credentials(target, "")?;
-        let room = if outcome.caller.is_some() { Room::Passed } else { Room::Strangers };
-        let place = door.place(room, outcome.caller.as_ref())?;
+        let place = door.place_of_stranger(outcome.peer)?;
         let request = PassRequest {
             host,
             method: head.method.clone(),

@@ -1,6 +1,7 @@
 //! wxgate's own refusals on the pass-through, in WeChat's manner: HTTP 200 with `errcode` and `errmsg`.
 
 use bytes::Bytes;
+use http::header::RETRY_AFTER;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use serde_json::json;
@@ -8,7 +9,7 @@ use serde_json::json;
 use super::target::Wrong;
 use crate::admit::Denied;
 use crate::http::once::Unfinished;
-use crate::http::problem::{Unhandled, json_response};
+use crate::http::problem::{RETRY_SOON, Unhandled, json_response};
 use crate::outcome::{End, Outcome, RequestId};
 use crate::problem::Words;
 use crate::slots::TokenError;
@@ -20,6 +21,7 @@ const X_WXGATE_ERROR: HeaderName = HeaderName::from_static("x-wxgate-error");
 /// WeChat's codes and words for what goes wrong here.
 const UNAUTHORIZED: (i64, &str) = (48001, "api unauthorized");
 const SYSTEM_ERROR: (i64, &str) = (-1, "system error");
+const TOO_LARGE: (i64, &str) = (45001, "media size out of limit");
 const INVALID_PARAMETER: (i64, &str) = (40035, "invalid parameter");
 const INVALID_URL: (i64, &str) = (40066, "invalid url");
 const EXPIRED: (i64, &str) = (42001, "access_token expired");
@@ -33,11 +35,14 @@ pub(super) struct Refusal {
     words: &'static str,
     hint: Words,
     end: End,
+    status: StatusCode,
+    /// It may come again soon.
+    comes_again: bool,
 }
 
 impl Refusal {
     fn new((errcode, words): (i64, &'static str), hint: Words) -> Self {
-        Self { errcode, words, hint, end: End::Refused }
+        Self { errcode, words, hint, end: End::Refused, status: StatusCode::OK, comes_again: false }
     }
 
     fn failed(code: (i64, &'static str), hint: Words) -> Self {
@@ -125,6 +130,18 @@ impl Refusal {
         Self::new(SYSTEM_ERROR, Words::new("请求体没有收全", "the request's body did not come whole"))
     }
 
+    /// A body without its length that is over `most` bytes; with it, WeChat would have the last word.
+    pub(super) fn too_large(most: usize) -> Self {
+        let most = most >> 20;
+        let hint = Words::new(
+            format!("没有 Content-Length 的请求体超过 {most} MiB：让 SDK 带上长度（不用 chunked）"),
+            format!(
+                "the request's body has no Content-Length and is over {most} MiB: have the SDK send its length (not chunked)"
+            ),
+        );
+        Self { status: StatusCode::PAYLOAD_TOO_LARGE, ..Self::new(TOO_LARGE, hint) }
+    }
+
     pub(super) fn answer() -> Self {
         Self::failed(SYSTEM_ERROR, Words::new("微信的应答没有收全", "WeChat's answer did not come whole"))
     }
@@ -173,8 +190,11 @@ impl Refusal {
     pub(super) fn response(&self, id: RequestId, english: bool) -> Response<Full<Bytes>> {
         let errmsg = format!("{} hint: [wxgate {}] {}", self.words, id.as_str(), self.hint.of(english));
         let body = json!({"errcode": self.errcode, "errmsg": errmsg});
-        let mut response = json_response(StatusCode::OK, &body);
+        let mut response = json_response(self.status, &body);
         response.headers_mut().insert(X_WXGATE_ERROR, HeaderValue::from_static("1"));
+        if self.comes_again {
+            response.headers_mut().insert(RETRY_AFTER, RETRY_SOON);
+        }
         response
     }
 
@@ -206,6 +226,7 @@ impl From<Denied> for Refusal {
     fn from(denied: Denied) -> Self {
         let code = match &denied {
             Denied::NoKey => return Self::no_credential(),
+            Denied::Prefix => (41001, "access_token missing"),
             Denied::WrongSecret => (40125, "invalid appsecret"),
             Denied::DeadToken => EXPIRED,
             Denied::UnknownApp { .. } => (40013, "invalid appid"),
@@ -215,6 +236,7 @@ impl From<Denied> for Refusal {
             | Denied::UnknownKey
             | Denied::Forwarded
             | Denied::WebPage(_)
+            | Denied::OldHttp
             | Denied::Disagree
             | Denied::Network { .. }
             | Denied::Api { .. }
@@ -223,7 +245,11 @@ impl From<Denied> for Refusal {
             | Denied::App { .. }
             | Denied::Address => UNAUTHORIZED,
         };
-        Self::new(code, denied.words())
+        let comes_again = matches!(
+            denied,
+            Denied::Rate { .. } | Denied::OpenRate | Denied::Busy { .. } | Denied::Overloaded
+        );
+        Self { comes_again, ..Self::new(code, denied.words()) }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The calls that show a secret for something else than a login: the token calls, which give a gateway token, and what
 //! resets quotas. And the managed tickets.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,14 +12,14 @@ use wechat::catalog::{self, Endpoint, Host, Treat};
 
 use super::refusal::Refusal;
 use super::target::Target;
-use super::{Asked, Proxy, agreed, answered, passed};
+use super::{Asked, Proxy, agreed, answered, passed, unread_body};
 use crate::admit::{Proof, Wish};
-use crate::http::{Body, read};
+use crate::http::{Body, Reader, Unread};
 use crate::keys::{EXPIRES_IN, Grant};
 use crate::outcome::Outcome;
 use crate::parts::Parts;
 use crate::registry::App;
-use crate::rooms::Room;
+use crate::shares::Room;
 use crate::slots::{CredentialKind, TokenError};
 use crate::text;
 use crate::transport::Payload;
@@ -33,13 +34,14 @@ impl Proxy {
         outcome: &mut Outcome,
     ) -> Result<Response<Body>, Refusal> {
         let names = ["appid", "secret", "grant_type"];
-        let [appid, secret, grant_type] = self.given(asked, body, names).await?;
+        let [appid, secret, grant_type] = self.given(asked, body, names, outcome.peer).await?;
         if !matches!(grant_type.as_str(), "" | "client_credential") {
             return Err(Refusal::grant_type());
         }
         let door = &self.0.door;
         door.notice(&appid, outcome);
         let entered = door.enter(asked.head, asked.peer, Proof::Secret(&secret), Wish::default(), outcome)?;
+        asked.check_prefix(&entered)?;
         let appid = asked.app(appid)?;
         let app = door.app(&entered.caller, &appid, outcome)?;
         if !app.entry.kind.has_token() {
@@ -69,7 +71,7 @@ impl Proxy {
         outcome: &mut Outcome,
     ) -> Result<Response<Body>, Refusal> {
         let path = asked.target.path;
-        let [appid, secret] = self.given(asked, body, ["appid", "appsecret"]).await?;
+        let [appid, secret] = self.given(asked, body, ["appid", "appsecret"], outcome.peer).await?;
         let door = &self.0.door;
         door.notice(&appid, outcome);
         let wish = Wish { path: Some(path), by_name: catalog::by_name_only(path), ..Wish::default() };
@@ -79,10 +81,11 @@ impl Proxy {
             false => Proof::Secret(&secret),
         };
         let entered = door.enter(asked.head, asked.peer, proof, wish, outcome)?;
+        asked.check_prefix(&entered)?;
         let given = Some(appid).filter(|appid| !appid.is_empty());
         let appid = agreed(entered.appid, given)?.unwrap_or_default();
         let app = door.app(&entered.caller, &asked.app(appid)?, outcome)?;
-        let place = door.place(Room::Passed, Some(&entered.caller))?;
+        let place = door.place(Room::Passed, &entered.caller, &app)?;
         let request = PassRequest {
             host: Host::Api,
             method: asked.head.method.clone(),
@@ -102,6 +105,7 @@ impl Proxy {
         asked: &Asked<'_>,
         body: Incoming,
         names: [&'static str; N],
+        peer: IpAddr,
     ) -> Result<[String; N], Refusal> {
         let mut values = [const { String::new() }; N];
         for (value, name) in values.iter_mut().zip(names) {
@@ -109,7 +113,7 @@ impl Proxy {
         }
         let is_whole = values.iter().take(2).all(|value| !value.is_empty());
         if asked.head.method == Method::POST && !is_whole {
-            let fields = self.fields(body).await?;
+            let fields = self.fields(body, peer).await?;
             for (value, name) in values.iter_mut().zip(names).filter(|(value, _)| value.is_empty()) {
                 if let Some((_, given)) = fields.iter().find(|(key, _)| key == name) {
                     value.clone_from(given);
@@ -120,14 +124,16 @@ impl Proxy {
     }
 
     /// The members of a JSON object, or of a form.
-    async fn fields(&self, body: Incoming) -> Result<Vec<(String, String)>, Refusal> {
-        let Parts { clock, limits, .. } = &self.0.parts;
-        // Nobody has shown anything yet: little room, and little time.
-        let _place = self.0.door.place(Room::Strangers, None)?;
-        let deadline = clock.instant() + limits.token_body_time;
-        let body = read(body, limits.token_body, deadline, clock, limits).await;
-        let body = body.map_err(|_| Refusal::body())?;
-        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&body);
+    async fn fields(&self, body: Incoming, peer: IpAddr) -> Result<Vec<(String, String)>, Refusal> {
+        let parts = &self.0.parts;
+        // Nobody has shown anything yet: it counts for the address.
+        let share = parts.shares.of(peer);
+        let read = Reader::new(parts, &share, body).whole(parts.limits.token_body).await;
+        let body = read.map_err(|unread| match unread {
+            Unread::TooLarge => Refusal::body(),
+            unread => unread_body(&unread, &parts.limits),
+        })?;
+        let body = body.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&body.bytes);
         if let Ok(Value::Object(members)) = serde_json::from_slice(body) {
             let text = |value: Value| match value {
                 Value::String(text) => Some(text),

@@ -21,15 +21,15 @@ use wxgate::limits::Limits;
 use crate::app::{MINI, OFFICIAL, Reply, TestApp};
 
 /// Anybody may call.
-pub(super) const OPEN: &str = "[auth]\nmode = \"off\"";
+pub(crate) const OPEN: &str = "[auth]\nmode = \"off\"";
 
 /// A bound that a test made as short as this.
-pub(super) const SHORT: Duration = Duration::from_millis(200);
+pub(crate) const SHORT: Duration = Duration::from_millis(200);
 /// Less than any bound at its default.
 const SOON: Duration = Duration::from_millis(2500);
 
 /// What `work` gives, which is not kept waiting by a bound at its default.
-pub(super) async fn soon<T>(work: impl Future<Output = T>) -> T {
+pub(crate) async fn soon<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(SOON, work).await.expect("it is over soon")
 }
 
@@ -37,8 +37,8 @@ type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// See the module.
 #[derive(Clone)]
-pub(super) struct Held {
-    pub(super) url: String,
+pub(crate) struct Held {
+    pub(crate) url: String,
     arrived: Arc<AtomicUsize>,
     gate: Arc<Semaphore>,
     /// What comes at once of an answer, and what is held back; if nothing comes at once, neither does the head.
@@ -47,7 +47,7 @@ pub(super) struct Held {
 
 impl Held {
     /// It holds back all it says, which is a session.
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let session = Bytes::from_static(br#"{"openid":"o","session_key":"k"}"#);
         let this = Self {
@@ -68,24 +68,24 @@ impl Held {
     }
 
     /// A gateway within `limits` whose WeChat this is.
-    pub(super) async fn as_wechat(&self, more: &str, limits: Limits) -> TestApp {
+    pub(crate) async fn as_wechat(&self, more: &str, limits: Limits) -> TestApp {
         let mut app = TestApp::limited(more, limits).await;
         let text = app.text().replace(&app.sandbox.url(), &self.url);
         app.restart_with(&text).await;
         app
     }
 
-    pub(super) fn says(&self, first: impl Into<Bytes>, rest: impl Into<Bytes>) {
+    pub(crate) fn says(&self, first: impl Into<Bytes>, rest: impl Into<Bytes>) {
         *self.says.lock().unwrap() = (first.into(), rest.into());
     }
 
     /// Lets so many answers go, the next ones too.
-    pub(super) fn release(&self, count: usize) {
+    pub(crate) fn release(&self, count: usize) {
         self.gate.add_permits(count);
     }
 
     /// Waits until `call` is here, one of so many in all.
-    pub(super) async fn gets(&self, count: usize, call: impl Future<Output = Reply>) {
+    pub(crate) async fn gets(&self, count: usize, call: impl Future<Output = Reply>) {
         let arrived = async {
             while self.arrived.load(Ordering::SeqCst) < count {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -97,7 +97,7 @@ impl Held {
         }
     }
 
-    pub(super) fn arrived(&self) -> usize {
+    pub(crate) fn arrived(&self) -> usize {
         self.arrived.load(Ordering::SeqCst)
     }
 
@@ -125,11 +125,11 @@ impl Held {
 }
 
 /// A service call; one code is asked for once.
-pub(super) async fn session(app: &TestApp, headers: &[(&str, &str)], code: &str) -> Reply {
+pub(crate) async fn session(app: &TestApp, headers: &[(&str, &str)], code: &str) -> Reply {
     app.call_with("code2session", headers, serde_json::json!({"appid": MINI, "code": code})).await
 }
 
 /// A call to be passed on.
-pub(super) async fn users(app: &TestApp, headers: &[(&str, &str)]) -> Reply {
+pub(crate) async fn users(app: &TestApp, headers: &[(&str, &str)]) -> Reply {
     app.get("/cgi-bin/user/get", &[headers, &[("x-wx-appid", OFFICIAL)]].concat()).await
 }

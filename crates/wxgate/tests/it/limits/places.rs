@@ -6,11 +6,10 @@ use http::StatusCode;
 use wxgate::limits::Limits;
 
 use super::held::{Held, OPEN, session, users};
-use crate::app::{EXAMPLE, OFFICIAL, Reply, TestApp};
+use crate::app::{EXAMPLE, Reply, TestApp};
 use crate::oauth::{answer_path, begin_any, come_back, location, page, started};
 use crate::proxy::refuses;
-use crate::raw::Raw;
-use crate::signed::{Callback, Maker, text};
+use crate::signed::{Maker, text};
 
 const SHOP: [(&str, &str); 1] = [("x-api-key", "key_shop_0123456789abcdefghij")];
 const OTHER: [(&str, &str); 1] = [("x-api-key", "key_other_0123456789abcdefghi")];
@@ -55,70 +54,56 @@ async fn requests_passed_on() {
 
 #[tokio::test]
 async fn requests_of_strangers() {
-    let app = TestApp::limited(OPEN, Limits { strangers: 1, ..Limits::default() }).await;
-    let form = format!("grant_type=client_credential&appid={OFFICIAL}&secret=any");
-    let head = format!(
-        "POST /cgi-bin/token HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n\
-         Content-Length: {}\r\n\r\n",
-        form.len()
-    );
-    let mut first = Raw::to(&app.url()).await;
-    first.send(head).await;
+    let held = Held::start().await;
+    let app = held.as_wechat(OPEN, Limits { strangers: 1, ..Limits::default() }).await;
     let open = async || app.get("/sns/userinfo?access_token=x&openid=o", &[]).await;
-    let is_refused = |reply: &Reply| reply.headers.contains_key("x-wxgate-error");
-    app.until("the first is at work", async || is_refused(&open().await)).await;
+    let mut first = pin!(open());
+    held.gets(1, &mut first).await;
     refuses(&open().await, -1, "system error");
-    assert!(!is_refused(&users(&app, &[]).await), "those who show something have room of their own");
-    first.send(form).await;
-    assert!(first.answer().await.json()["access_token"].is_string());
-    app.advance(std::time::Duration::from_secs(1)).await;
-    assert!(!is_refused(&open().await));
-}
-
-/// Begins to send a callback.
-async fn begin(app: &TestApp, callback: &Callback) -> Raw {
-    let mut raw = Raw::to(&app.url()).await;
-    let Callback { query, body } = callback;
-    let head = format!(
-        "POST /v1/service/wx/wxmsg?{query} HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
-    raw.send(head).await;
-    raw
+    let mut caller = pin!(users(&app, &[]));
+    held.gets(2, &mut caller).await;
+    held.release(3);
+    assert_eq!(first.await.json()["openid"], "o");
+    assert_eq!(caller.await.json()["openid"], "o", "those who show something have room of their own");
+    assert_eq!(open().await.json()["openid"], "o");
 }
 
 #[tokio::test]
 async fn callbacks() {
-    let app = TestApp::limited(OPEN, Limits { callbacks: 1, ..Limits::default() }).await;
+    let held = Held::start().await;
+    let route = format!("{OPEN}\n[[routes]]\nname = \"r\"\ntarget = \"{}\"\nreply = true", held.url);
+    let app = TestApp::limited(&route, Limits { callbacks: 1, ..Limits::default() }).await;
     let signed = |content| Maker::new(EXAMPLE, app.now()).plain(&text("gh_0000000000c3", content));
     let (one, two) = (signed("one"), signed("two"));
-    let mut first = begin(&app, &one).await;
-    let is_full = async || app.callback(None, &two).await.status == StatusCode::SERVICE_UNAVAILABLE;
-    app.until("the first is at work", is_full).await;
-    assert_eq!(app.callback(None, &two).await.body, "overloaded: try again");
+    let mut first = pin!(app.callback(None, &one));
+    held.gets(1, &mut first).await;
+    let refused = app.callback(None, &two).await;
+    assert_eq!((refused.status.as_u16(), &refused.body[..]), (503, &b"overloaded: try again"[..]));
     // Checking a URL is work as well.
     let check = Maker::new(EXAMPLE, app.now()).check("echo");
     let check = format!("/v1/service/wx/wxmsg?{check}");
     assert_eq!(app.get(&check, &[]).await.status, StatusCode::SERVICE_UNAVAILABLE);
-    first.send(&one.body).await;
-    assert_eq!(first.answer().await.body, "success");
+    held.release(2);
+    assert_eq!(first.await.body, "success");
     assert_eq!(app.callback(None, &two).await.body, "success");
     assert_eq!(app.get(&check, &[]).await.body, "echo");
 }
 
 #[tokio::test]
 async fn callbacks_that_nobody_signed() {
+    let maker = |app: &TestApp| Maker::new(EXAMPLE, app.now());
+    let forged = async |app: &TestApp| {
+        let forged = Maker { token: "other", ..maker(app) }.plain(&text("gh_0000000000c3", "forged"));
+        app.callback(None, &forged).await.status
+    };
+    let app = TestApp::limited(OPEN, Limits { unsigned: 0, ..Limits::default() }).await;
+    assert_eq!(forged(&app).await, StatusCode::SERVICE_UNAVAILABLE);
+    let signed = maker(&app).plain(&text("gh_0000000000c3", "signed"));
+    assert_eq!(app.callback(None, &signed).await.body, "success", "WeChat has all of its own");
     let app = TestApp::limited(OPEN, Limits { unsigned: 1, ..Limits::default() }).await;
-    let maker = Maker::new(EXAMPLE, app.now());
-    let forged = Maker { token: "other", ..maker }.plain(&text("gh_0000000000c3", "forged"));
-    let mut first = begin(&app, &forged).await;
-    let status = async || app.callback(None, &forged).await.status;
-    app.until("the first is at work", async || status().await == StatusCode::SERVICE_UNAVAILABLE).await;
-    let signed = maker.plain(&text("gh_0000000000c3", "signed"));
-    assert_eq!(app.callback(None, &signed).await.body, "success");
-    first.send(&forged.body).await;
-    assert_eq!(first.answer().await.status, StatusCode::FORBIDDEN);
-    assert_eq!(status().await, StatusCode::FORBIDDEN);
+    for _ in 0..3 {
+        assert_eq!(forged(&app).await, StatusCode::FORBIDDEN, "it is given back");
+    }
 }
 
 #[tokio::test]

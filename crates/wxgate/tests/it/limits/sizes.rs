@@ -69,11 +69,12 @@ async fn the_body_of_a_token_call() {
 #[tokio::test]
 async fn a_passed_on_body_that_can_be_sent_again() {
     let app = TestApp::limited(OPEN, Limits { kept: SOME, ..Limits::default() }).await;
-    let path = format!("/wx/{OFFICIAL}/cgi-bin/menu/create");
+    let url = format!("{}/cgi-bin/menu/create", app.url());
     let call = async |length: usize| {
         app.control("token/rotate", json!({"appid": OFFICIAL, "hard": true})).await;
         let body = json!({"button": []}).to_string();
-        post(&app, &path, format!("{body:length$}")).await
+        let named = [("x-wx-appid", OFFICIAL)];
+        app.http.send(Method::POST, &url, &named, format!("{body:length$}")).await.unwrap()
     };
     let healed = call(SOME).await;
     assert!(!healed.headers.contains_key("x-wxgate-error"), "{:?}", healed.body);

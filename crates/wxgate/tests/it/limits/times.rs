@@ -13,13 +13,9 @@ use crate::signed::{Maker, text};
 /// A request of `head` whose body begins and doesn't go on.
 async fn stuck(app: &TestApp, head: &str) -> Raw {
     let mut raw = Raw::to(&app.url()).await;
-    raw.send(format!("{head} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\n{{")).await;
+    let named = format!("Host: 127.0.0.1\r\nX-Wx-Appid: {OFFICIAL}");
+    raw.send(format!("{head} HTTP/1.1\r\n{named}\r\nContent-Length: 1000\r\n\r\n{{")).await;
     raw
-}
-
-/// Passed on as an account's.
-fn passed_on(path: &str) -> String {
-    format!("POST /wx/{OFFICIAL}{path}")
 }
 
 /// A backend that takes messages, and never answers.
@@ -30,7 +26,7 @@ async fn with_reply(held: &Held, limits: Limits) -> TestApp {
 
 #[tokio::test]
 async fn a_service_calls_body() {
-    let app = TestApp::limited(OPEN, Limits { body_time: SHORT, ..Limits::default() }).await;
+    let app = TestApp::limited(OPEN, Limits { body_grace: SHORT, ..Limits::default() }).await;
     let refused = stuck(&app, "POST /v1/service/wx/code2session").await.answer().await;
     assert_eq!(refused.status, StatusCode::BAD_REQUEST);
     refused.fails(3_584_003, false, 0);
@@ -38,14 +34,14 @@ async fn a_service_calls_body() {
 
 #[tokio::test]
 async fn a_body_that_is_kept() {
-    let app = TestApp::limited(OPEN, Limits { kept_time: SHORT, ..Limits::default() }).await;
-    refuses(&stuck(&app, &passed_on("/cgi-bin/menu/create")).await.answer().await, -1, "system error");
+    let app = TestApp::limited(OPEN, Limits { body_grace: SHORT, ..Limits::default() }).await;
+    refuses(&stuck(&app, "POST /cgi-bin/menu/create").await.answer().await, -1, "system error");
     assert_eq!(app.calls("/cgi-bin/menu/create", None).await, 0);
 }
 
 #[tokio::test]
 async fn a_token_calls_body() {
-    let app = TestApp::limited(OPEN, Limits { token_body_time: SHORT, ..Limits::default() }).await;
+    let app = TestApp::limited(OPEN, Limits { body_grace: SHORT, ..Limits::default() }).await;
     let mut stuck = stuck(&app, "POST /cgi-bin/token").await;
     refuses(&soon(stuck.answer()).await, -1, "system error");
 }
@@ -86,13 +82,13 @@ async fn silence_in_a_body_that_comes() {
     let refused = stuck(&app, "POST /v1/service/wx/code2session").await.answer().await;
     assert_eq!(refused.status, StatusCode::BAD_REQUEST);
     refused.fails(3_584_003, false, 0);
-    refuses(&stuck(&app, &passed_on("/cgi-bin/menu/create")).await.answer().await, -1, "system error");
+    refuses(&stuck(&app, "POST /cgi-bin/menu/create").await.answer().await, -1, "system error");
 }
 
 #[tokio::test]
 async fn silence_in_an_upload_that_goes_through() {
     let app = TestApp::limited(OPEN, Limits { silence: SHORT, kept: 0, ..Limits::default() }).await;
-    refuses(&stuck(&app, &passed_on("/cgi-bin/menu/create")).await.answer().await, -1, "system error");
+    refuses(&stuck(&app, "POST /cgi-bin/menu/create").await.answer().await, -1, "system error");
 }
 
 #[tokio::test]
