@@ -114,10 +114,7 @@ impl Denied {
             ),
             Self::WebPage(header) => web_page(header),
             Self::OldHttp => old_http(),
-            Self::Prefix => Words::new(
-                "没有密钥时不能用路径前缀 /wx/{appid} 指定账号：改用请求头 X-Wx-Appid，或带上 wxgate 的调用方密钥",
-                "without a key the path prefix /wx/{appid} may not name the app: send the header X-Wx-Appid, or a caller key of wxgate",
-            ),
+            Self::Prefix => prefix(),
             Self::DeadToken => Words::new(
                 "这个 access_token 不是 wxgate 发的、已过期，或它的调用方密钥已撤销：重新获取",
                 "this access_token was not issued by wxgate, has expired, or its caller key was revoked: get a new one",
@@ -161,6 +158,13 @@ fn old_http() -> Words {
     Words::new(
         "没有密钥的调用不接受 HTTP/1.0（代理默认用它转发）：在 nginx 的 location 里加 proxy_http_version 1.1，并给调用方一个密钥",
         "a call without a key is not accepted over HTTP/1.0 (what a proxy speaks by default): add proxy_http_version 1.1 to nginx's location, and give the caller a key",
+    )
+}
+
+fn prefix() -> Words {
+    Words::new(
+        "没有密钥时不能用路径前缀 /wx/{appid} 指定账号：改用请求头 X-Wx-Appid，或带上 wxgate 的调用方密钥",
+        "without a key the path prefix /wx/{appid} may not name the app: send the header X-Wx-Appid, or a caller key of wxgate",
     )
 }
 
