@@ -76,11 +76,6 @@ pub fn lookup_at(path: &str, code: i64) -> Option<&'static Entry> {
     own.map(|(_, row)| row).or_else(|| lookup(code))
 }
 
-/// WeChat's own words for `code`; `system error` for one that is not in the table.
-pub fn text(code: i64) -> &'static str {
-    lookup(code).map_or("system error", |e| e.text)
-}
-
 /// Whether WeChat refuses the app's access_token with `code`, and did nothing else: after another token
 /// was fetched the call may be repeated.
 ///

@@ -14,8 +14,8 @@ fn table_ascends_and_every_row_is_whole() {
     assert_eq!(lookup(40001).map(|e| e.class), Some(Class::Token));
     assert_eq!(lookup(-1).map(|e| e.class), Some(Class::Busy));
     assert!(lookup(40000).is_none());
-    assert_eq!(text(40125), "invalid appsecret");
-    assert_eq!(text(12345), "system error");
+    assert_eq!(lookup(40125).map(|e| (e.text, e.official)), Some(("invalid appsecret", true)));
+    assert_eq!(lookup(43107).map(|e| e.official), Some(false));
 }
 
 #[test]
