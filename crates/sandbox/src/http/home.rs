@@ -41,7 +41,11 @@ const CALLS: &[[&str; 3]] = &[
     ["POST /sandbox/quirks {name: value}", "切换无法证实的行为", "facts nobody could confirm"],
     ["POST /sandbox/reset", "恢复初始状态", "back to the start"],
     ["GET /sandbox/state", "查看全部状态", "everything that happened"],
-    ["GET /sandbox/calls ?path&appid&since&limit · DELETE calls", "每次调用的完整请求与应答", "every call, whole"],
+    [
+        "GET /sandbox/calls ?path&appid&since&limit · DELETE calls",
+        "每次调用的完整请求与应答",
+        "every call, whole",
+    ],
 ];
 
 /// Lines to paste: Chinese, English, line.
