@@ -1,5 +1,5 @@
 # The commands of this project; .ci/run calls the same ones.
-.PHONY: demo test test-faults test-sdk test-browser check fmt gen release
+.PHONY: demo test test-faults figures test-sdk test-browser check fmt gen release
 
 CARGO ?= cargo
 
@@ -17,6 +17,10 @@ test-faults:
 
 # Real SDKs against gateway and sandbox; needs their registries once.
 # A real browser logs in (browser-tests/).
+# Figures that ARCHITECTURE.md speaks of; judges nothing.
+figures:
+	$(CARGO) test --profile demo --locked -p wxgate --lib -- --ignored --nocapture figures
+
 test-browser:
 	CARGO="$(CARGO)" browser-tests/run
 

@@ -24,7 +24,12 @@ impl Refusal {
     /// The answer's body. `/sns` puts a comma before the `rid`, everything else a space; `rid` begins
     /// with the time.
     pub(crate) fn body(&self, path: &str, now_seconds: i64) -> Value {
-        let text = self.text.as_deref().unwrap_or_else(|| wechat::errcode::text(self.code));
+        let known = wechat::errcode::lookup(self.code).map_or("unknown error", |row| row.text);
+        let text = self.text.as_deref().unwrap_or(known);
+        // A scripted text may be a whole one.
+        if wechat::errcode::rid(text).is_some() {
+            return json!({"errcode": self.code, "errmsg": text});
+        }
         let comma = if path.starts_with("/sns/") { "," } else { "" };
         json!({"errcode": self.code, "errmsg": format!("{text}{comma} rid: {}", rid(now_seconds))})
     }

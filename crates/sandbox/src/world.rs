@@ -5,6 +5,7 @@
 mod app;
 mod code;
 mod grant;
+mod journal;
 mod log;
 mod media;
 mod message;
@@ -18,6 +19,7 @@ mod values;
 
 pub(crate) use app::{App, AppSettings, Callback, Format, Kind, Mode};
 pub(crate) use code::{CodeKind, DEMO_CODES};
+pub(crate) use journal::{Entry, Filter};
 pub(crate) use log::{Attempt, PushRecord};
 pub(crate) use message::{Message, TEMPLATE};
 pub(crate) use qr::{MAX_SECONDS, Scene};
@@ -97,6 +99,11 @@ impl World {
     pub(crate) fn user_of(&self, appid: &str, openid: &str) -> Result<&User, String> {
         self.app(appid)?;
         self.users.of(appid, openid).ok_or_else(|| format!("openid: no user has {openid:?} in {appid}"))
+    }
+
+    /// What an account learns of who a user is elsewhere: only if it is bound to an open platform.
+    pub(crate) fn unionid<'a>(&self, appid: &str, user: &'a User) -> Option<&'a str> {
+        self.apps.get(appid).is_some_and(|app| app.bound).then_some(user.unionid.as_str())
     }
 }
 

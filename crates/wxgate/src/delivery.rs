@@ -26,7 +26,7 @@ use crate::parts::Parts;
 use crate::random::Random;
 use crate::registry::routes::Route;
 use crate::rules::egress::Forbidden;
-use crate::store::{Attempt, Claimed, Fate, Purge, StoreError};
+use crate::store::{Attempt, Claimed, Fate, Purge, Seen, StoreError};
 
 pub use send::Sent;
 
@@ -36,8 +36,14 @@ const BATCH: usize = 32;
 const LEASE_MARGIN: Duration = Duration::from_secs(60);
 /// How often what is old is forgotten.
 const HOUSEKEEPING_MS: i64 = 60_000;
-/// Rows forgotten in one commit.
+/// Old messages that are still needed are looked at again after this.
+const ROUND_MS: i64 = 3_600_000;
+/// Rows of each kind that one step of forgetting looks at; its time ends it earlier.
 const PURGE: u32 = 1000;
+/// Between two steps others commit.
+const PURGE_PAUSE: Duration = Duration::from_millis(10);
+/// Deliveries given up in one commit.
+const BURY: u32 = 100;
 /// A worker whose store fails tries again after this.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 /// Waits before the outcome of an attempt is written down again. Then its lease runs out, and the
@@ -55,6 +61,14 @@ struct Inner {
     client: Client,
     /// Routes that have a worker.
     working: Mutex<HashSet<String>>,
+}
+
+/// How far forgetting got among old messages, and when it begins with the oldest again: what was still needed may not be
+/// any more.
+#[derive(Debug, Default)]
+struct Round {
+    seen: Seen,
+    until: i64,
 }
 
 /// What one request to a backend takes.
@@ -103,9 +117,10 @@ impl Deliveries {
     /// Forgets what is old, and gives up what has no route any more, until the stop begins.
     pub async fn keep_house(self) {
         let mut changes = self.0.parts.registry.changes.sleeper();
+        let mut round = Round::default();
         loop {
             changes.mark_seen();
-            if let Err(error) = self.tidy_up().await {
+            if let Err(error) = self.tidy_up(&mut round).await {
                 tracing::warn!(%error, "清理过期消息失败，稍后再试");
             }
             tokio::select! {
@@ -141,7 +156,7 @@ impl Deliveries {
         self.0.working.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn tidy_up(&self) -> Result<(), StoreError> {
+    async fn tidy_up(&self, round: &mut Round) -> Result<(), StoreError> {
         let (routes, retention) = {
             let live = self.0.parts.registry.live();
             (live.routes.iter().map(|route| route.entry.name.clone()).collect::<Vec<_>>(), live.retention)
@@ -153,9 +168,9 @@ impl Deliveries {
             }
             let mut buried = 0;
             loop {
-                let some = self.0.parts.store.bury(&route, now, PURGE).await?;
+                let some = self.0.parts.store.bury(&route, now, BURY).await?;
                 buried += some;
-                if some < PURGE as usize || self.0.parts.tasks.draining.is_cancelled() {
+                if some < BURY as usize || self.0.parts.tasks.draining.is_cancelled() {
                     break;
                 }
             }
@@ -163,9 +178,17 @@ impl Deliveries {
         }
         let before = |age: Duration| now - i64::try_from(age.as_millis()).unwrap_or(i64::MAX / 2);
         let (events, dead) = (before(retention.events), before(retention.dead_letters));
-        let mut next = Some(Purge::new(now, events, dead, PURGE));
+        // Also if the clock was set back.
+        if !(1..=ROUND_MS).contains(&(round.until - now)) {
+            *round = Round { until: now + ROUND_MS, ..Round::default() };
+        }
+        let mut next = Some(Purge::new(now, events, dead, PURGE).after(round.seen));
         while let Some(step) = next.take_if(|_| !self.0.parts.tasks.draining.is_cancelled()) {
-            next = self.0.parts.store.purge(step).await?.next;
+            let purged = self.0.parts.store.purge(step).await?;
+            (round.seen, next) = (purged.seen, purged.next);
+            if next.is_some() {
+                self.0.parts.clock.pause(PURGE_PAUSE).await;
+            }
         }
         Ok(())
     }

@@ -82,6 +82,8 @@ pub struct Limits {
     pub commit_time: Duration,
     /// To the proof that the store takes writes: whoever asks for health has little time.
     pub ping_time: Duration,
+    /// A step of forgetting what is old: whoever commits may wait for one.
+    pub purge_time: Duration,
     /// Lists for people that are asked for at once.
     pub lists: usize,
     /// To the end of a list.
@@ -141,6 +143,7 @@ impl Default for Limits {
             group: 256,
             commit_time: Duration::from_secs(8),
             ping_time: Duration::from_secs(2),
+            purge_time: Duration::from_millis(5),
             lists: 8,
             list_time: Duration::from_secs(2),
             log_lines: 8192,
@@ -175,6 +178,7 @@ impl Limits {
     pub fn table(&self) -> Vec<(&'static str, String)> {
         let count = |n: usize| n.to_string();
         let time = |time: Duration| match time.as_millis() {
+            millis if millis < 100 => format!("{millis} ms"),
             millis if millis % 1000 == 0 => format!("{} s", millis / 1000),
             millis => format!("{:.1} s", millis as f64 / 1000.0),
         };
@@ -222,6 +226,7 @@ impl Limits {
             ("group", count(self.group)),
             ("commit_time", time(self.commit_time)),
             ("ping_time", time(self.ping_time)),
+            ("purge_time", time(self.purge_time)),
             ("lists", count(self.lists)),
             ("list_time", time(self.list_time)),
             ("log_lines", count(self.log_lines)),

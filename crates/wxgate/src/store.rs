@@ -28,7 +28,7 @@ use crate::random::Random;
 
 pub(crate) use backend::Backend;
 pub use credentials::{Credential, SealedCredential};
-pub use deliveries::{Attempt, Claimed, Fate, Purge, Purged};
+pub use deliveries::{Attempt, Claimed, Fate, Purge, Purged, Seen};
 pub use inspection::{Inspection, inspect};
 pub use lease::Lease;
 pub use lists::{Delivery, DeliveryQuery, Event, EventQuery, Status};

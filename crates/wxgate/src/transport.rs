@@ -36,7 +36,7 @@ pub struct Answer {
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{why}")]
 pub struct Lost {
-    /// Whether WeChat may have received the request.
+    /// Whether WeChat may have received the request, and not refused it unread.
     pub sent: bool,
     /// For the log and the English `msg`; holds no URL and no secret.
     pub why: Arc<str>,
@@ -50,7 +50,7 @@ impl Lost {
         Self { sent: true, why: why.into(), zh: zh.into() }
     }
 
-    /// Nothing was sent.
+    /// Nothing was sent, or nothing was accepted.
     pub fn before(why: impl Into<Arc<str>>, zh: impl Into<Arc<str>>) -> Self {
         Self { sent: false, why: why.into(), zh: zh.into() }
     }
@@ -261,11 +261,17 @@ pub enum Payload {
     Spooled(Spooled),
 }
 
-/// The answer as a JSON object; anything else was not said by WeChat's API.
+/// The answer as a JSON object; anything else was not said by WeChat's API. 412 is its edge's answer to a body without a
+/// length, which no API gets to see.
 pub fn json_answer(answer: &Answer) -> Result<Value, Lost> {
     let status = answer.status.as_u16();
     if answer.status.is_server_error() {
         return Err(Lost::after(format!("HTTP {status}"), format!("应答是 HTTP {status}")));
+    }
+    if answer.status == StatusCode::PRECONDITION_FAILED {
+        let why = "HTTP 412: the request's body came without a length, so it was not accepted; wxgate always sends one: look for a proxy on the way to WeChat";
+        let zh = "HTTP 412：请求体到达时没有长度，微信没有受理；wxgate 总会带长度，请检查通往微信的代理";
+        return Err(Lost::before(why, zh));
     }
     match wechat::answer::json(&answer.body) {
         Some(value @ Value::Object(_)) => Ok(value),

@@ -81,6 +81,29 @@ impl Answer {
         found.unwrap_or(without)
     }
 
+    /// What the edge in front of WeChat says by itself: a page, and nothing at all to a body without a length.
+    pub(crate) fn edge(status: u16) -> Self {
+        let mut answer = match status {
+            412 => Self::new("", Content::Bytes(Bytes::new())),
+            _ => Self::page(EDGE_PAGE.to_owned()),
+        };
+        answer.status = status;
+        answer
+    }
+
+    /// Makes the body, which takes time if it is a picture, and says what of it goes out.
+    pub(super) async fn make(&mut self, cut: Option<Cut>) -> Bytes {
+        if !matches!(self.content, Content::Redirect(_)) {
+            let content = std::mem::replace(&mut self.content, Content::Bytes(Bytes::new()));
+            self.content = Content::Bytes(content.into_bytes().await);
+        }
+        match (&self.content, cut) {
+            (Content::Bytes(bytes), None) => bytes.clone(),
+            (Content::Bytes(bytes), Some(Cut::Half)) => first_half(bytes),
+            _ => Bytes::new(),
+        }
+    }
+
     /// As an HTTP response, cut as asked.
     pub(super) async fn send(self, cut: Option<Cut>) -> Response {
         let mut response = Response::new(Body::empty());
@@ -95,7 +118,9 @@ impl Answer {
                 headers.append(name, value);
             }
         };
-        set(header::CONTENT_TYPE, &self.content_type);
+        if !self.content_type.is_empty() {
+            set(header::CONTENT_TYPE, &self.content_type);
+        }
         for (name, value) in &self.headers {
             set(name.clone(), value);
         }
@@ -130,6 +155,8 @@ impl Content {
     }
 }
 
+const EDGE_PAGE: &str = "<html><head><title>Error</title></head><body><center><h1>Error</h1></center><hr><center>nginx</center></body></html>";
+
 /// Instead of an answer: close the connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Closed;
@@ -142,9 +169,13 @@ impl std::fmt::Display for Closed {
 
 impl std::error::Error for Closed {}
 
+fn first_half(bytes: &Bytes) -> Bytes {
+    bytes.slice(..bytes.len() / 2)
+}
+
 /// The first half of a body, then a broken connection. The pause lets the half reach the client.
 fn half(bytes: &Bytes) -> Body {
-    let first = bytes.slice(..bytes.len() / 2);
+    let first = first_half(bytes);
     let broken = stream::once(async {
         tokio::time::sleep(Duration::from_millis(20)).await;
         Err(io::Error::other(Closed))

@@ -4,7 +4,7 @@ use crate::refusal::{Refusal, refuse};
 use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, header};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, Collected, Limited};
 use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use url::form_urlencoded;
@@ -18,25 +18,47 @@ pub(crate) struct Call {
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) query: Vec<(String, String)>,
+    /// The query as it came.
+    pub(crate) raw_query: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
     pub(crate) peer: IpAddr,
+    /// WeChat's edge lets it not through, with this status: a body that is too long (413).
+    pub(crate) stopped: Option<StatusCode>,
 }
 
 impl Call {
-    pub(super) async fn read(request: Request<Body>) -> Result<Self, StatusCode> {
+    pub(super) async fn read(request: Request<Body>) -> Self {
         let (head, body) = request.into_parts();
         let peer = head.extensions.get::<SocketAddr>().map(SocketAddr::ip);
-        let body = Limited::new(body, MAX_BODY).collect().await.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?;
+        // Read even if it is refused: else the client may not see the answer.
+        let body = Limited::new(body, MAX_BODY).collect().await.map(Collected::to_bytes).ok();
         let query = head.uri.query().unwrap_or_default();
-        Ok(Self {
+        Self {
             method: head.method,
             path: head.uri.path().to_owned(),
             query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+            raw_query: query.to_owned(),
             headers: head.headers,
-            body: body.to_bytes(),
             peer: peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-        })
+            stopped: body.is_none().then_some(StatusCode::PAYLOAD_TOO_LARGE),
+            body: body.unwrap_or_default(),
+        }
+    }
+
+    /// Whether the call is about a user: in its query, or in its body as receiver.
+    pub(crate) fn concerns(&self, openid: &str) -> bool {
+        let in_body = || {
+            let body: Option<Value> = serde_json::from_slice(&self.body).ok();
+            body.is_some_and(|body| {
+                let is_meant = |value: &Value| match value {
+                    Value::Array(list) => list.iter().any(|one| one == openid),
+                    one => one == openid,
+                };
+                ["touser", "openid", "openid_list"].iter().any(|name| body.get(name).is_some_and(is_meant))
+            })
+        };
+        self.param("openid") == openid || in_body()
     }
 
     /// A parameter of the query; empty if absent.

@@ -5,11 +5,13 @@ mod set;
 
 use super::call::MAX_BODY;
 use crate::Shared;
+use crate::world::Filter;
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use http::{StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -43,6 +45,9 @@ pub(super) fn router() -> Router<Arc<Shared>> {
         .route("/token/expire", post(set::expire))
         .route("/token/rotate", post(set::rotate))
         .route("/fault", post(set::fault))
+        .route("/faults", get(set::faults))
+        .route("/faults/{id}", delete(set::remove_fault))
+        .route("/calls", get(calls).delete(forget_calls))
         .route("/clock", post(set::clock))
         .route("/quirks", post(set::quirks))
         .route("/reset", post(set::reset))
@@ -59,6 +64,19 @@ pub(super) fn router() -> Router<Arc<Shared>> {
 async fn state(State(shared): State<Arc<Shared>>) -> Response {
     let body = shared.world().state();
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+async fn calls(
+    State(shared): State<Arc<Shared>>,
+    filter: Result<Query<Filter>, QueryRejection>,
+) -> Result<Done, Wrong> {
+    let Query(filter) = filter.map_err(|wrong| Wrong(wrong.body_text()))?;
+    Ok(Done(json!({"calls": shared.world().calls.list(&filter)})))
+}
+
+async fn forget_calls(State(shared): State<Arc<Shared>>) -> Done {
+    shared.world().calls.clear();
+    Done(json!({"ok": true}))
 }
 
 async fn nothing() -> Response {

@@ -36,11 +36,16 @@ const CALLS: &[[&str; 3]] = &[
         "让 access_token 失效、被他人刷新",
         "end or replace a token",
     ],
-    ["POST /sandbox/fault {path, …, times}", "注入故障", "script a fault"],
+    ["POST /sandbox/fault {path, …, times} · GET faults · DELETE faults/{id}", "注入故障", "script a fault"],
     ["POST /sandbox/clock {advance_seconds}", "拨快时钟", "move the clock"],
     ["POST /sandbox/quirks {name: value}", "切换无法证实的行为", "facts nobody could confirm"],
     ["POST /sandbox/reset", "恢复初始状态", "back to the start"],
     ["GET /sandbox/state", "查看全部状态", "everything that happened"],
+    [
+        "GET /sandbox/calls ?path&appid&since&limit · DELETE calls",
+        "每次调用的完整请求与应答",
+        "every call, whole",
+    ],
 ];
 
 /// Lines to paste: Chinese, English, line.

@@ -58,11 +58,16 @@ pub(crate) struct App {
     pub(crate) token_ttl: i64,
     /// Hosts OAuth may send a browser back to; loopback always is one.
     pub(crate) oauth_domains: Vec<String>,
+    /// Bound to an open platform: it learns unionids.
+    pub(crate) bound: bool,
+    /// Mini programs that its messages may open.
+    pub(crate) linked: Vec<String>,
     pub(crate) callback: Option<Callback>,
 }
 
 /// What `POST /sandbox/apps` takes.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct AppSettings {
     appid: String,
     secret: String,
@@ -75,6 +80,9 @@ pub(crate) struct AppSettings {
     token_ttl: Option<i64>,
     #[serde(default)]
     oauth_domains: Vec<String>,
+    bound: Option<bool>,
+    #[serde(default)]
+    linked: Vec<String>,
 }
 
 /// The callback settings an account has unless it is given others.
@@ -105,6 +113,8 @@ impl AppSettings {
             ip_allow: ip_allow.collect::<Result<_, _>>()?,
             token_ttl,
             oauth_domains: self.oauth_domains,
+            bound: self.bound.unwrap_or(true),
+            linked: self.linked,
             callback: None,
         })
     }
@@ -136,11 +146,14 @@ fn original_id(appid: &str) -> String {
     }
 }
 
+/// The mini program of the start.
+const MINI: &str = "wx00000000000000b2";
+
 /// The three accounts that exist from the start.
 pub(super) fn standing() -> Vec<App> {
     [
         ("wx00000000000000a1", Kind::Official, "a1"),
-        ("wx00000000000000b2", Kind::Mini, "b2"),
+        (MINI, Kind::Mini, "b2"),
         ("wx3cc8fd6963e31a32", Kind::Official, "c3"),
     ]
     .into_iter()
@@ -155,6 +168,8 @@ pub(super) fn standing() -> Vec<App> {
             ip_allow: Vec::new(),
             token_ttl: None,
             oauth_domains: Vec::new(),
+            bound: None,
+            linked: if kind == Kind::Official { vec![MINI.to_owned()] } else { Vec::new() },
         };
         settings.into_app().ok()
     })

@@ -1,6 +1,9 @@
 //! What happened: calls in, pushes out.
 
+use super::journal::{Entry, Filter, Journal};
+use bytes::Bytes;
 use serde::Serialize;
+use serde_json::Value;
 use std::collections::VecDeque;
 
 /// Calls kept.
@@ -21,22 +24,49 @@ pub(crate) struct CallRecord {
     pub(crate) errcode: i64,
 }
 
-/// The newest calls.
+/// The newest calls, in short, and the newest of them whole.
 #[derive(Debug, Default, Serialize)]
 #[serde(transparent)]
 pub(crate) struct Calls {
     kept: VecDeque<CallRecord>,
     #[serde(skip)]
+    journal: Journal,
+    #[serde(skip)]
     last: u64,
 }
 
 impl Calls {
-    pub(crate) fn add(&mut self, appid: String, path: String, status: u16, errcode: i64) {
+    /// Numbers a call; what it is answered follows by [`Self::answered`].
+    pub(crate) fn add(&mut self, errcode: i64, call: Entry) -> u64 {
         self.last += 1;
         if self.kept.len() == MAX_CALLS {
             self.kept.pop_front();
         }
+        let (appid, path, status) = (call.appid.clone(), call.path.clone(), call.status);
         self.kept.push_back(CallRecord { seq: self.last, appid, path, status, errcode });
+        self.journal.add(Entry { seq: self.last, ..call });
+        self.last
+    }
+
+    /// What went out of an answer's body.
+    pub(crate) fn answered(&mut self, seq: u64, answer: Bytes) {
+        self.journal.answered(seq, answer);
+    }
+
+    /// A callback that a call caused is over.
+    pub(crate) fn pushed(&mut self, seq: u64, push: PushRecord) {
+        self.journal.pushed(seq, push);
+    }
+
+    /// Calls as they came.
+    pub(crate) fn list(&self, filter: &Filter) -> Vec<Value> {
+        self.journal.list(filter)
+    }
+
+    /// Forgets them; numbers go on.
+    pub(crate) fn clear(&mut self) {
+        self.kept.clear();
+        self.journal.clear();
     }
 }
 

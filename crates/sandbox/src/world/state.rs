@@ -57,6 +57,8 @@ impl App {
             "ip_allow": self.ip_allow.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "token_ttl": self.token_ttl,
             "oauth_domains": self.oauth_domains,
+            "bound": self.bound,
+            "linked": self.linked,
         })
     }
 }

@@ -22,6 +22,9 @@ async fn what_is_wrong_is_named() {
         ("fault", json!({"path": "/x"}), "errcode"),
         ("fault", json!({"path": "/x", "cut": "twice"}), "twice"),
         ("token/rotate", json!({"appid": "wx1"}), "wx1"),
+        ("fault", json!({"path": "/x", "errcode": 1, "probability": 2}), "probability"),
+        ("fault", json!({"path": "/x", "body_base64": "%"}), "body_base64"),
+        ("fault", json!({"path": "/x", "errcode": 1, "headers": {}}), "headers"),
         ("clock", json!({}), "advance_seconds"),
     ] {
         let reply = rig.post(&format!("/sandbox/{name}"), body.clone()).await;
@@ -31,6 +34,45 @@ async fn what_is_wrong_is_named() {
     }
     assert_eq!(rig.post("/sandbox/nothing", json!({})).await.status, 404);
     assert_eq!(rig.state().await["calls"], json!([]), "control calls are not WeChat's");
+}
+
+#[tokio::test]
+async fn members_that_no_call_has_are_named() {
+    let rig = Rig::start().await;
+    let calls = [
+        "apps",
+        "users",
+        "callback",
+        "oauth/code",
+        "phone/code",
+        "login/code",
+        "subscribe",
+        "token/expire",
+        "token/rotate",
+        "fault",
+        "clock",
+        "quirks",
+        "reset",
+        "scan",
+        "message",
+        "event",
+        "unfollow",
+    ];
+    // What the calls before the last need, so that nothing else is wrong.
+    let all = json!({
+        "appid": OFFICIAL, "openid": "o", "secret": "x", "kind": "official", "path": "/x", "url": "", "mode": "plain",
+        "template_id": "t", "count": 1, "errcode": 1, "advance_seconds": 1, "ticket": "t", "text": "t", "event": "e",
+    });
+    for name in calls {
+        let reply = rig.post(&format!("/sandbox/{name}"), json!({"colour": "blue"})).await;
+        assert_eq!(reply.status, 400, "{name}: {reply:?}");
+        let error = reply.json()["error"].as_str().unwrap().to_owned();
+        assert!(error.contains("colour") || error.contains("missing field"), "{name}: {error}");
+        let reply = rig.post(&format!("/sandbox/{name}"), all.clone()).await;
+        assert_eq!(reply.status, 400, "{name} takes no member of every other call: {reply:?}");
+    }
+    assert_eq!(rig.get("/sandbox/calls?colour=blue").await.status, 400);
+    assert_eq!(rig.get("/sandbox/calls?limit=many").await.status, 400);
 }
 
 #[tokio::test]
@@ -75,7 +117,7 @@ async fn the_state_holds_no_secret_and_reset_forgets() {
         state["apps"][1],
         json!({
             "appid": MINI, "kind": "mini", "original_id": "gh_0000000000b2", "callback": Value::Null,
-            "ip_allow": [], "token_ttl": 7200, "oauth_domains": [],
+            "ip_allow": [], "token_ttl": 7200, "oauth_domains": [], "bound": true, "linked": [],
         })
     );
     assert_eq!(state["apps"][2]["original_id"], "gh_0000000000c3");

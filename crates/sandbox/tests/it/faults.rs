@@ -117,6 +117,99 @@ async fn members_combine_and_zero_lasts_until_reset() {
 }
 
 #[tokio::test]
+async fn accounts_and_users_choose_what_is_hit() {
+    let rig = Rig::start().await;
+    let (first, second) = (rig.follower(OFFICIAL).await, rig.follower(OFFICIAL).await);
+    rig.control(
+        "fault",
+        json!({"path": "/cgi-bin/get_api_domain_ip", "appid": MINI, "errcode": 48001, "times": 0}),
+    )
+    .await;
+    rig.control(
+        "fault",
+        json!({"path": SEND, "openid": second, "errcode": 43101, "errmsg": "no thanks", "times": 0}),
+    )
+    .await;
+    for (appid, code) in [(OFFICIAL, 0), (MINI, 48001), (OFFICIAL, 0)] {
+        let (token, _) = rig.stable(appid, false).await;
+        assert_eq!(rig.verdict(&token).await, code);
+    }
+    let send = async |openid: &str| {
+        let message = json!({"touser": openid, "template_id": TEMPLATE, "data": {"first": {"value": "x"}}});
+        rig.call(OFFICIAL, SEND, message).await
+    };
+    assert_eq!(errcode(&send(&first).await), 0);
+    let reply = send(&second).await;
+    assert_eq!(refused(&reply), 43101);
+    assert!(reply.json()["errmsg"].as_str().unwrap().starts_with("no thanks rid: "));
+    let (token, _) = rig.stable(OFFICIAL, false).await;
+    let info = format!("/cgi-bin/user/info?access_token={token}&openid=");
+    rig.control(
+        "fault",
+        json!({"path": "/cgi-bin/user/info", "openid": second, "errcode": 40003, "times": 0}),
+    )
+    .await;
+    assert_eq!(errcode(&rig.get(&format!("{info}{first}")).await), 0);
+    assert_eq!(refused(&rig.get(&format!("{info}{second}")).await), 40003);
+}
+
+#[tokio::test]
+async fn words_are_the_scripts_or_the_catalogues_never_another_codes() {
+    let rig = Rig::start().await;
+    for (fault, words) in [
+        (json!({"errcode": 99998}), "unknown error rid: "),
+        (json!({"errcode": 99998, "errmsg": "blue moon"}), "blue moon rid: "),
+        (json!({"errcode": 45011, "errmsg": "slower"}), "slower rid: "),
+        (
+            json!({"errcode": 47003, "errmsg": "argument invalid! rid: 61b9947b-4eeffea7-4f08b7a6"}),
+            "argument invalid! rid: 61b9947b-4eeffea7-4f08b7a6",
+        ),
+        (json!({"errcode": 43101}), "user refuse to accept the msg rid: "),
+    ] {
+        let mut posted = fault.clone();
+        posted["path"] = "/x".into();
+        rig.control("fault", posted).await;
+        let text = rig.get("/x").await.json()["errmsg"].as_str().unwrap().to_owned();
+        assert!(text.starts_with(words) && text.matches("rid:").count() == 1, "{fault}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn chance_hits_some_calls() {
+    let rig = Rig::start().await;
+    rig.control("fault", json!({"path": "/x", "probability": 0.5, "errcode": -1, "times": 0})).await;
+    let mut hit = 0;
+    for _ in 0..200 {
+        hit += usize::from(errcode(&rig.get("/x").await) == -1);
+    }
+    assert!((50..150).contains(&hit), "{hit} of 200");
+}
+
+#[tokio::test]
+async fn faults_are_listed_and_taken_back() {
+    let rig = Rig::start().await;
+    let first = rig.control("fault", json!({"path": "/x", "errcode": 40001, "times": 3})).await["id"].clone();
+    let second = rig.control("fault", json!({"path": "/x", "status": 500, "cut": "half", "times": 0})).await
+        ["id"]
+        .clone();
+    assert_ne!(first, second);
+    rig.get("/x").await;
+    assert_eq!(
+        rig.get("/sandbox/faults").await.json(),
+        json!({"faults": [
+            {"id": first, "path": "/x", "errcode": 40001, "times": 2},
+            {"id": second, "path": "/x", "status": 500, "cut": "half", "times": 0},
+        ]})
+    );
+    let remove = async |id: &Value| {
+        rig.send(Method::DELETE, &format!("/sandbox/faults/{id}"), &[], "").await.unwrap().status
+    };
+    assert_eq!([remove(&first).await, remove(&first).await, remove(&second).await], [200, 400, 200]);
+    assert_eq!(refused(&rig.get("/x").await), 40066, "nothing is left");
+    assert_eq!(rig.get("/sandbox/faults").await.json(), json!({"faults": []}));
+}
+
+#[tokio::test]
 async fn calls_are_counted_in_order() {
     let rig = Rig::start().await;
     rig.classic(OFFICIAL).await;

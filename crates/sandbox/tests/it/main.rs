@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
+mod bound;
 mod codes;
 mod control;
 mod faults;
+mod journal;
 mod messages;
 mod pushes;
 mod qr;

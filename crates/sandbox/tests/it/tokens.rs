@@ -210,6 +210,13 @@ async fn addresses_that_are_not_listed() {
     assert_eq!(refused(&reply), 40164);
     assert_eq!(wechat::errcode::refused_ip(reply.json()["errmsg"].as_str().unwrap()), Some("127.0.0.1"));
     assert_eq!(rig.verdict(&token).await, 40164);
+    let reply = rig.get(&format!("/cgi-bin/user/get?access_token={token}")).await;
+    let words = "invalid ip 127.0.0.1 ipv6 ::ffff:127.0.0.1, not in whitelist rid: ";
+    assert!(reply.json()["errmsg"].as_str().unwrap().starts_with(words), "{reply:?}");
+    rig.control("quirks", json!({"ip_scope": "secret"})).await;
+    assert_eq!(rig.verdict(&token).await, 0, "only calls with the secret are bound");
+    assert_eq!(refused(&rig.get(&classic_path(EXAMPLE)).await), 40164);
+    rig.control("quirks", json!({"ip_scope": "all"})).await;
     rig.control("apps", app("127.0.0.1")).await;
     assert_eq!(rig.verdict(&token).await, 0);
 }

@@ -52,7 +52,7 @@ pub enum Fate {
     Dead,
 }
 
-/// One step of forgetting, and what it goes by. Times are Unix milliseconds.
+/// One step of forgetting, and what it goes by. Times are Unix milliseconds. It ends early if it takes long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Purge {
     /// Forgets what need not be remembered any more at this time.
@@ -74,12 +74,30 @@ pub struct Purged {
     pub rows: usize,
     /// The next step, if there is more to look at.
     pub next: Option<Purge>,
+    /// How far it got.
+    pub seen: Seen,
+}
+
+/// The old message that forgetting looked at last: when it came, and its id. What stays is not looked at again until
+/// somebody begins anew, by [`Seen::default`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen(pub(super) (i64, i64));
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self((i64::MIN, 0))
+    }
 }
 
 impl Purge {
     /// The first step.
     pub fn new(now: i64, events_before: i64, dead_before: i64, limit: u32) -> Self {
-        Self { now, events_before, dead_before, limit, after: (i64::MIN, 0) }
+        Self { now, events_before, dead_before, limit, after: Seen::default().0 }
+    }
+
+    /// The same, from where an earlier one got.
+    pub fn after(self, seen: Seen) -> Self {
+        Self { after: seen.0, ..self }
     }
 }
 

@@ -6,6 +6,8 @@
 //! This file is the list of what is asked of it; each file below has the SQL about one thing.
 
 mod credentials;
+#[cfg(test)]
+mod figures;
 mod file;
 mod inspect;
 mod lists;
@@ -25,6 +27,7 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use futures_util::future::BoxFuture;
@@ -53,6 +56,8 @@ impl From<rusqlite::Error> for StoreError {
 /// A database that this process alone has open.
 pub(super) struct Sqlite {
     path: PathBuf,
+    /// Of one step of forgetting.
+    purge_time: Duration,
     writer: Arc<Writer>,
     rows: Rows,
     lists: Lists,
@@ -80,6 +85,7 @@ impl Sqlite {
         let (rows, lists) = (file::connect(path, read_only)?, file::connect(path, read_only)?);
         Ok(Self {
             path: path.to_owned(),
+            purge_time: limits.purge_time,
             writer: Arc::new(Writer::start(connection, file::Placed::new(path)?, lock, limits)?),
             rows: Rows::new(rows, limits),
             lists: Lists::new(lists, limits),
@@ -181,7 +187,11 @@ impl Backend for Sqlite {
     }
 
     fn purge(&self, step: Purge) -> Pending<'_, Purged> {
-        Box::pin(self.writer.write(move |tx| purge::step(tx, &step)))
+        let time = self.purge_time;
+        Box::pin(self.writer.write(move |tx| {
+            let begin = Instant::now();
+            purge::step(tx, &step, &|| begin.elapsed() >= time)
+        }))
     }
 
     fn events(&self, query: EventQuery) -> Pending<'_, Vec<Event>> {

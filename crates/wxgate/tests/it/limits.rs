@@ -63,6 +63,11 @@ const PROOFS: &[(&str, &str, &str)] = &[
         "nobody_waits_longer_than_the_bound_and_a_late_commit_holds",
     ),
     ("ping_time", "src/store/sqlite/tests.rs", "nobody_waits_longer_than_the_bound_and_a_late_commit_holds"),
+    (
+        "purge_time",
+        "src/store/sqlite/tests.rs",
+        "a_step_of_forgetting_ends_when_its_time_is_over_and_gets_on_in_any_case",
+    ),
     ("lists", "src/store/sqlite/tests.rs", "few_wait_for_a_list"),
     ("list_time", "src/store/sqlite/tests.rs", "a_list_that_takes_too_long_is_cut_and_the_next_is_not"),
     ("log_lines", "src/telemetry.rs", "a_reader_that_stops_loses_lines_and_each_is_counted"),

@@ -13,6 +13,7 @@ mod cli;
 mod days;
 mod deliveries;
 mod egress;
+mod errors;
 mod healing;
 mod import;
 mod keyless;

@@ -286,7 +286,8 @@ async fn every_row_says_what_is_wrong_when_wechat_fails() {
         let html = json!({"body": "<html>bad gateway</html>", "content_type": "text/html"});
         let cases: Vec<(Value, u64, bool, i64)> = vec![
             (json!({"errcode": -1}), 3_584_013, reads, -1),
-            (json!({"errcode": 45009}), 3_584_012, true, 45009),
+            (json!({"errcode": 45009}), 3_584_012, *name == "getunlimitedqrcode", 45009),
+            (json!({"errcode": 45011}), 3_584_012, true, 45011),
             (json!({"errcode": 48001}), own_code(name), false, 48001),
             (json!({"errcode": 99998}), own_code(name), false, 99998),
             (json!({"errcode": 40164}), 3_584_005, false, 40164),

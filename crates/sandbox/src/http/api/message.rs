@@ -5,7 +5,7 @@ use super::super::call::{Call, text};
 use crate::push::{Field, Push};
 use crate::refusal::{Refusal, refuse, refuse_with};
 use crate::world::quota::{CUSTOM_DAY, TEMPLATE_DAY};
-use crate::world::{Kind, Message, TEMPLATE, World, check_values};
+use crate::world::{App, Kind, Message, TEMPLATE, World, check_values};
 use serde_json::{Map, Value, json};
 use wechat::catalog;
 
@@ -37,6 +37,16 @@ fn sent(call: &Call, msgid: u64) -> Answer {
     Answer::json(&call.path, json!({"errcode": 0, "errmsg": "ok", "msgid": msgid}))
 }
 
+/// The mini program that a message opens must be one of the account's.
+fn check_linked(world: &World, appid: &str, body: &Value) -> Result<(), Refusal> {
+    let opened = body.pointer("/miniprogram/appid").and_then(Value::as_str).unwrap_or_default();
+    let is_linked = |app: &App| app.linked.iter().any(|linked| linked == opened);
+    match world.apps.get(appid) {
+        Some(app) if opened.is_empty() || is_linked(app) => Ok(()),
+        _ => Err(refuse(40013)),
+    }
+}
+
 pub(super) fn template(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
     check_kind(world, appid, Kind::Official)?;
     let body = call.json()?;
@@ -54,6 +64,7 @@ pub(super) fn template(world: &mut World, call: &Call, appid: &str) -> Result<An
     if !world.users.of(appid, openid).is_some_and(|user| user.follows(appid)) {
         return Err(refuse(43004));
     }
+    check_linked(world, appid, &body)?;
     let client_id = text(&body, "client_msg_id");
     let key = (appid.to_owned(), openid.to_owned(), client_id.to_owned());
     if !client_id.is_empty()

@@ -22,8 +22,9 @@ pub(super) fn access_token(world: &mut World, call: &Call, _: &str) -> Result<An
     });
     if grant.scope != "snsapi_base"
         && let Some(user) = world.users.of(appid, &grant.openid)
+        && let Some(unionid) = world.unionid(appid, user)
     {
-        body["unionid"] = Value::from(user.unionid.as_str());
+        body["unionid"] = Value::from(unionid);
     }
     Ok(Answer::json(&call.path, body))
 }
@@ -73,7 +74,7 @@ pub(super) fn userinfo(world: &mut World, call: &Call, _: &str) -> Result<Answer
         return Err(refuse(48001));
     }
     let user = world.users.of(&grant.appid, openid).ok_or(refuse(40003))?;
-    let body = json!({
+    let mut body = json!({
         "openid": openid,
         "nickname": user.nickname,
         "sex": 0,
@@ -83,8 +84,10 @@ pub(super) fn userinfo(world: &mut World, call: &Call, _: &str) -> Result<Answer
         "country": "",
         "headimgurl": format!("https://thirdwx.qlogo.cn/mmopen/vi_32/{}/132", user.unionid),
         "privilege": [],
-        "unionid": user.unionid,
     });
+    if let Some(unionid) = world.unionid(&grant.appid, user) {
+        body["unionid"] = Value::from(unionid);
+    }
     Ok(Answer::json(&call.path, body))
 }
 
@@ -99,10 +102,12 @@ pub(super) fn session(world: &mut World, call: &Call, _: &str) -> Result<Answer,
     let spent = world.spend_code(CodeKind::Login, appid, code)?;
     let user = world.users.of(appid, &spent.openid).ok_or(refuse(40029))?;
     let key: [u8; 16] = rand::random();
-    let body = json!({
+    let mut body = json!({
         "session_key": base64::prelude::BASE64_STANDARD.encode(key),
         "openid": spent.openid,
-        "unionid": user.unionid,
     });
+    if let Some(unionid) = world.unionid(appid, user) {
+        body["unionid"] = Value::from(unionid);
+    }
     Ok(Answer::json(&call.path, body))
 }

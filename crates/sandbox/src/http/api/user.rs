@@ -39,14 +39,14 @@ fn view(world: &World, appid: &str, openid: &str, lang: &str) -> Result<Value, R
     }
     let user = world.users.of(appid, openid).ok_or(refuse(40003))?;
     let Some(following) = user.following.get(appid) else {
-        return Ok(json!({"subscribe": 0, "openid": openid, "unionid": user.unionid, "tagid_list": []}));
+        return Ok(json!({"subscribe": 0, "openid": openid, "tagid_list": []}));
     };
     let (number, string, how) = match &following.scene {
         Some(Scene::Number(number)) => (*number, "", "ADD_SCENE_QR_CODE"),
         Some(Scene::Text(text)) => (0, text.as_str(), "ADD_SCENE_QR_CODE"),
         None => (0, "", "ADD_SCENE_SEARCH"),
     };
-    Ok(json!({
+    let mut body = json!({
         "subscribe": 1,
         "openid": openid,
         "nickname": "",
@@ -57,14 +57,17 @@ fn view(world: &World, appid: &str, openid: &str, lang: &str) -> Result<Value, R
         "country": "",
         "headimgurl": "",
         "subscribe_time": following.since,
-        "unionid": user.unionid,
         "remark": "",
         "groupid": 0,
         "tagid_list": [],
         "subscribe_scene": how,
         "qr_scene": number,
         "qr_scene_str": string,
-    }))
+    });
+    if let Some(unionid) = world.unionid(appid, user) {
+        body["unionid"] = Value::from(unionid);
+    }
+    Ok(body)
 }
 
 /// Ten thousand a page.

@@ -26,6 +26,7 @@ async fn push(shared: &Arc<Shared>, push: Push) -> Reply {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Scan {
     ticket: String,
     openid: String,
@@ -52,6 +53,7 @@ pub(super) async fn scan(State(shared): State<Arc<Shared>>, body: Bytes) -> Repl
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Said {
     appid: String,
     openid: String,
@@ -71,6 +73,7 @@ pub(super) async fn message(State(shared): State<Arc<Shared>>, body: Bytes) -> R
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Happened {
     appid: String,
     openid: String,
@@ -107,6 +110,7 @@ pub(super) async fn event(State(shared): State<Arc<Shared>>, body: Bytes) -> Rep
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Left {
     appid: String,
     openid: String,

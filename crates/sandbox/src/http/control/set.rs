@@ -6,7 +6,7 @@ use crate::faults::Fault;
 use crate::push;
 use crate::world::{AppSettings, Callback, CodeKind, Format, Kept, Kind, Mode, TEMPLATE, World};
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -25,12 +25,19 @@ pub(super) async fn apps(State(shared): Held, body: Bytes) -> Reply {
     Ok(Done(view))
 }
 
-pub(super) async fn reset(State(shared): Held) -> Reply {
+/// A call that takes nothing.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+pub(super) async fn reset(State(shared): Held, body: Bytes) -> Reply {
+    let Nothing {} = members(&body)?;
     *shared.world() = World::new();
     fine()
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct NewUser {
     nickname: Option<String>,
 }
@@ -46,6 +53,7 @@ pub(super) async fn users(State(shared): Held, body: Bytes) -> Reply {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct NewCallback {
     appid: String,
     url: String,
@@ -76,9 +84,11 @@ pub(super) async fn callback(State(shared): Held, body: Bytes) -> Reply {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct NewCode {
     appid: String,
     openid: String,
+    /// Of an OAuth code.
     #[serde(default)]
     scope: String,
 }
@@ -113,6 +123,7 @@ pub(super) async fn login_code(State(shared): Held, body: Bytes) -> Reply {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Consent {
     appid: String,
     openid: String,
@@ -132,6 +143,7 @@ pub(super) async fn subscribe(State(shared): Held, body: Bytes) -> Reply {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Rotation {
     appid: String,
     #[serde(default)]
@@ -148,8 +160,14 @@ fn check_tokens(world: &World, appid: &str) -> Result<(), Wrong> {
     }
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Named {
+    appid: String,
+}
+
 pub(super) async fn expire(State(shared): Held, body: Bytes) -> Reply {
-    let asked: Rotation = members(&body)?;
+    let asked: Named = members(&body)?;
     let mut world = shared.world();
     check_tokens(&world, &asked.appid)?;
     world.expire_tokens(&asked.appid);
@@ -166,11 +184,24 @@ pub(super) async fn rotate(State(shared): Held, body: Bytes) -> Reply {
 
 pub(super) async fn fault(State(shared): Held, body: Bytes) -> Reply {
     let fault: Fault = members(&body)?;
-    shared.world().faults.add(fault)?;
+    let id = shared.world().faults.add(fault)?;
+    Ok(Done(json!({"id": id})))
+}
+
+pub(super) async fn faults(State(shared): Held) -> Done {
+    Done(json!({"faults": shared.world().faults.list()}))
+}
+
+pub(super) async fn remove_fault(State(shared): Held, Path(id): Path<String>) -> Reply {
+    let is_removed = id.parse().is_ok_and(|id| shared.world().faults.remove(id));
+    if !is_removed {
+        return Err(Wrong(format!("id: there is no fault {id:?}")));
+    }
     fine()
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Advance {
     advance_seconds: i64,
 }

@@ -1,8 +1,8 @@
 //! From what WeChat did to what the caller is told: the rules of the contract, first that fits.
 
 use wechat::answer::ApiError;
-use wechat::catalog::{Effect, Endpoint as WechatEndpoint, GET_TICKET};
-use wechat::errcode::{self, Class, is_account_error, is_busy, is_limit};
+use wechat::catalog::{Effect, Endpoint as WechatEndpoint, GET_TICKET, STABLE_TOKEN};
+use wechat::errcode::{self, Class, is_account_error, is_busy, is_limit, is_passing};
 
 use super::Call;
 use crate::problem::{Code, Problem};
@@ -55,10 +55,11 @@ pub(super) fn problem(call: &Call, endpoint: &WechatEndpoint, error: CallError) 
 /// The token call itself was refused.
 fn no_token(appid: &str, error: ApiError) -> Problem {
     if is_account_error(error.errcode) || error.errcode == 40001 {
-        return account(appid, error);
+        return account(appid, &STABLE_TOKEN, error);
     }
-    let (zh, en) = advice(&error);
-    let retryable = is_busy(error.errcode) || (45000..45100).contains(&error.errcode);
+    let (zh, en) = advice(&STABLE_TOKEN, &error);
+    let code = error.errcode;
+    let retryable = is_busy(code) || (45000..45100).contains(&code) || is_passing(STABLE_TOKEN.path, code);
     let problem = Problem::new(
         Code::Token,
         format!("拿不到 {appid} 的 access_token（微信 {}）：{zh}", error.errcode),
@@ -67,7 +68,7 @@ fn no_token(appid: &str, error: ApiError) -> Problem {
     Problem { retryable, wechat: Some(error.into()), ..problem }
 }
 
-fn account(appid: &str, error: ApiError) -> Problem {
+fn account(appid: &str, endpoint: &WechatEndpoint, error: ApiError) -> Problem {
     let (zh, en) = match error.errcode {
         40164 => {
             let named = errcode::refused_ip(&error.errmsg);
@@ -93,7 +94,7 @@ fn account(appid: &str, error: ApiError) -> Problem {
             ),
         ),
         code => {
-            let (zh, en) = advice(&error);
+            let (zh, en) = advice(endpoint, &error);
             (
                 format!("{appid} 的账号配置有问题（微信 {code}）：{zh}"),
                 format!("the account {appid} is not set up (WeChat {code}): {en}"),
@@ -123,10 +124,13 @@ fn unreachable(endpoint: &WechatEndpoint, lost: &Lost) -> Problem {
 fn refused(call: &Call, endpoint: &WechatEndpoint, error: ApiError) -> Problem {
     let code = error.errcode;
     let appid = call.app.entry.appid.as_str();
-    if is_account_error(code) {
-        return account(appid, error);
+    // In a message the mini program is named as well: it is that one that isn't linked.
+    let is_message = call.operation.refused_as == Code::Message;
+    if is_account_error(code) && !(is_message && code == 40013) {
+        return account(appid, endpoint, error);
     }
-    let (zh, en) = advice(&error);
+    let (zh, en) = advice(endpoint, &error);
+    let passes = is_passing(endpoint.path, code);
     let said = |ours: Code, retryable: bool| {
         let problem = Problem::new(ours, format!("微信 {code}：{zh}"), format!("WeChat {code}: {en}"));
         Problem { retryable, ..problem }
@@ -134,7 +138,7 @@ fn refused(call: &Call, endpoint: &WechatEndpoint, error: ApiError) -> Problem {
     let problem = if is_busy(code) {
         said(Code::Unreachable, endpoint.effect == Effect::Reads)
     } else if is_limit(code) {
-        said(Code::Limited, true)
+        said(Code::Limited, passes)
     } else if error.is_dead_token() && endpoint.auth == wechat::catalog::Auth::AccessToken {
         Problem::new(
             Code::Token,
@@ -148,15 +152,15 @@ fn refused(call: &Call, endpoint: &WechatEndpoint, error: ApiError) -> Problem {
     } else if error.class() == Class::Code && endpoint.name == wechat::catalog::OAUTH_ACCESS_TOKEN.name {
         said(Code::Token, false)
     } else {
-        said(call.operation.refused_as, false)
+        said(call.operation.refused_as, passes)
     };
     Problem { wechat: Some(error.into()), ..problem }
 }
 
-/// What a code means and what to do about it. WeChat's own words stay in `wx_errmsg`: they may hold
+/// What a code of `endpoint` means and what to do about it. WeChat's own words stay in `wx_errmsg`: they may hold
 /// anything, and this text goes to the log as well.
-fn advice(error: &ApiError) -> (String, String) {
-    match errcode::lookup(error.errcode) {
+fn advice(endpoint: &WechatEndpoint, error: &ApiError) -> (String, String) {
+    match errcode::lookup_at(endpoint.path, error.errcode) {
         Some(entry) => {
             let field =
                 errcode::invalid_field(&error.errmsg).map(|field| format!(" [{field}]")).unwrap_or_default();

@@ -31,6 +31,7 @@ fn nothing_that_serves_walks_a_table() {
         queue::OF_ROUTE,
         purge::DIED,
         purge::OLD,
+        purge::IS_OLD,
         purge::NEEDED,
     ];
     statements.extend(purge::EXPIRED);

@@ -1,9 +1,9 @@
-//! Forgetting what is old, a step at a time, each through an index.
+//! Forgetting what is old, a step at a time, each through an index, and short: whoever commits waits for it.
 
 use rusqlite::{Transaction, params};
 
 use super::deliveries_of;
-use crate::store::{Purge, Purged};
+use crate::store::{Purge, Purged, Seen};
 
 /// What need not be remembered at `?1` any more, at most `?2` rows.
 pub(super) const EXPIRED: [&str; 4] = [
@@ -18,42 +18,101 @@ pub(super) const DIED: &str =
 pub(super) const OLD: &str = "
     select received_at, id from events indexed by events_received
     where received_at < ?1 and (received_at, id) > (?2, ?3) order by received_at, id limit ?4";
+pub(super) const IS_OLD: &str = "select exists (select 1 from events where id = ?1 and received_at < ?2)";
 /// Whether something of a message, whose deliveries are `?1` to `?2`, waits or is a dead letter.
 pub(super) const NEEDED: &str = "
     select exists (select 1 from due where id between ?1 and ?2)
         or exists (select 1 from deliveries where id between ?1 and ?2 and status = 2)";
 
-pub(super) fn step(tx: &Transaction<'_>, step: &Purge) -> rusqlite::Result<Purged> {
-    let most = step.limit as usize;
-    let (mut rows, mut more) = (0, false);
-    let mut went = |count: usize| {
-        rows += count;
-        more |= count >= most;
-    };
-    for sql in EXPIRED {
-        went(tx.prepare_cached(sql)?.execute(params![step.now, step.limit])?);
-    }
-    let died: Vec<i64> = tx
-        .prepare_cached(DIED)?
-        .query_map(params![step.dead_before, step.limit], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
-    for id in &died {
-        forget_deliveries(tx, *id, *id)?;
-    }
-    went(died.len());
+/// Rows of what need not be remembered that go before the time is looked at.
+const CHUNK: u32 = 50;
 
-    let old: Vec<(i64, i64)> = tx
-        .prepare_cached(OLD)?
-        .query_map(params![step.events_before, step.after.0, step.after.1, step.limit], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?
-        .collect::<rusqlite::Result<_>>()?;
-    more |= old.len() >= most;
-    for (_, id) in &old {
-        rows += usize::from(forget_event(tx, *id)?);
+/// One step, which ends when it has looked at enough, or `over` says that it took long enough; it gets on in any case.
+pub(super) fn step(tx: &Transaction<'_>, step: &Purge, over: &dyn Fn() -> bool) -> rusqlite::Result<Purged> {
+    let mut work = Work { tx, step, over, rows: 0, more: false, after: step.after };
+    let is_whole = work.expired()? && work.died()? && work.old()?;
+    let Work { rows, more, after, .. } = work;
+    let next = (more || !is_whole).then_some(Purge { after, ..*step });
+    Ok(Purged { rows, next, seen: Seen(after) })
+}
+
+/// A step at work. Each part says whether there was time for all of it.
+struct Work<'a> {
+    tx: &'a Transaction<'a>,
+    step: &'a Purge,
+    over: &'a dyn Fn() -> bool,
+    rows: usize,
+    /// As much was found as a step looks at: there may be more.
+    more: bool,
+    after: (i64, i64),
+}
+
+impl Work<'_> {
+    fn expired(&mut self) -> rusqlite::Result<bool> {
+        for sql in EXPIRED {
+            let mut left = self.step.limit;
+            while left > 0 {
+                let some = left.min(CHUNK);
+                let went = self.tx.prepare_cached(sql)?.execute(params![self.step.now, some])?;
+                self.rows += went;
+                left -= some;
+                if went < some as usize {
+                    break;
+                }
+                self.more |= left == 0;
+                if (self.over)() {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
     }
-    let next = Purge { after: old.last().copied().unwrap_or(step.after), ..*step };
-    Ok(Purged { rows, next: more.then_some(next) })
+
+    /// Dead letters, each with its message if that is old and nothing else of it is needed.
+    fn died(&mut self) -> rusqlite::Result<bool> {
+        let died: Vec<i64> = self
+            .tx
+            .prepare_cached(DIED)?
+            .query_map(params![self.step.dead_before, self.step.limit], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        self.more |= died.len() >= self.step.limit as usize;
+        for id in died {
+            self.rows += 1;
+            forget_deliveries(self.tx, id, id)?;
+            let event = id >> 16;
+            let is_old = self
+                .tx
+                .prepare_cached(IS_OLD)?
+                .query_row([event, self.step.events_before], |row| row.get(0))?;
+            if is_old {
+                self.rows += usize::from(forget_event(self.tx, event)?);
+            }
+            if (self.over)() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn old(&mut self) -> rusqlite::Result<bool> {
+        let Purge { events_before, limit, .. } = *self.step;
+        let old: Vec<(i64, i64)> = self
+            .tx
+            .prepare_cached(OLD)?
+            .query_map(params![events_before, self.after.0, self.after.1, limit], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?
+            .collect::<rusqlite::Result<_>>()?;
+        self.more |= old.len() >= limit as usize;
+        for place in old {
+            self.after = place;
+            self.rows += usize::from(forget_event(self.tx, place.1)?);
+            if (self.over)() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
 }
 
 /// Forgets a message and its deliveries, unless one of them is still needed.

@@ -191,3 +191,40 @@ async fn a_list_that_takes_too_long_is_cut_and_the_next_is_not() {
     assert!(cut.unwrap_err().to_string().contains("takes too long"));
     assert!(db.deliveries(DeliveryQuery { limit: 1, ..DeliveryQuery::default() }).await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn a_step_of_forgetting_ends_when_its_time_is_over_and_gets_on_in_any_case() {
+    use crate::store::Purge;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("wxgate.db");
+    let db = open(&path, Limits { purge_time: Duration::ZERO, ..Limits::default() }).unwrap();
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    for id in 1..=6i64 {
+        let event = "insert into events (id, appid, openid, msg_type, event, kind, received_at, digest, body)
+            values (?1, 'a', 'o', 't', 'e', 'k', 0, x'', x'')";
+        connection.execute(event, [id]).unwrap();
+        // Of the first three a delivery died at 1, of the next one waits, the last two are done.
+        let delivery = match id {
+            1..=3 => "insert into deliveries values (?1 * 65536, 0, 'r', 2, 1, 1)",
+            4 => "insert into due (id, route, due_at) values (?1 * 65536, 'r', 0)",
+            _ => "insert into deliveries values (?1 * 65536, 0, 'r', 1, 1, 1)",
+        };
+        connection.execute(delivery, [id]).unwrap();
+    }
+    let walk = async |first: Purge| {
+        let (mut next, mut rows) = (Some(first), Vec::new());
+        while let Some(step) = next {
+            let purged = db.purge(step).await.unwrap();
+            rows.push(purged.rows);
+            next = purged.next;
+        }
+        rows
+    };
+    // One message a step: those that are needed are passed over.
+    assert_eq!(walk(Purge::new(0, 1, 0, 100)).await, [0, 0, 0, 0, 1, 1, 0]);
+    // One dead letter a step, and its message with it.
+    assert_eq!(walk(Purge::new(0, 1, 2, 100)).await, [2, 2, 2, 0, 0]);
+    let left: i64 = connection.query_row("select min(id) from events", [], |row| row.get(0)).unwrap();
+    assert_eq!(left, 4);
+    db.close().await;
+}

@@ -1,7 +1,7 @@
 //! What is old goes, and what is still needed stays.
 
 use super::*;
-use crate::store::{Binding, EventQuery, Purge};
+use crate::store::{Binding, EventQuery, Purge, Seen};
 
 const DAY: i64 = 86_400_000;
 
@@ -99,6 +99,40 @@ async fn a_step_is_small_and_what_stays_stands_in_nobodys_way() {
     assert_eq!((rows, steps), (10, 4));
     assert_eq!(ids(&store).await, stays);
     assert_eq!(purge(&store, Purge::new(NOW - 9 * DAY, NOW, NOW, 5)).await, (0, 3), "and from the start");
+}
+
+#[tokio::test]
+async fn what_stays_is_not_looked_at_again_until_a_new_round() {
+    let fixture = Fixture::new();
+    let store = fixture.open().await;
+    let waits = old(&store, "waits", 9, &["r"]).await;
+    let all = Purge::new(NOW - 9 * DAY, NOW, NOW + 1, 100);
+    let seen = store.purge(all).await.unwrap().seen;
+    let later = old(&store, "later", 8, &[]).await;
+    for claimed in claim(&store, "r", NOW).await {
+        record(&store, &claimed, 200, Fate::Delivered).await;
+    }
+    let purged = store.purge(all.after(seen)).await.unwrap();
+    assert_eq!((purged.rows, ids(&store).await), (1, vec![waits]), "{later} came after it");
+    assert_eq!(store.purge(all.after(purged.seen)).await.unwrap().rows, 0);
+    assert_eq!(store.purge(all.after(Seen::default())).await.unwrap().rows, 1);
+    assert_eq!(ids(&store).await, Vec::<i64>::new());
+}
+
+#[tokio::test]
+async fn a_dead_letters_message_goes_with_it_though_it_was_passed_over() {
+    let fixture = Fixture::new();
+    let store = fixture.open().await;
+    let (one, two) = (old(&store, "one", 9, &["bad"]).await, old(&store, "two", 9, &["bad", "slow"]).await);
+    for claimed in claim(&store, "bad", NOW).await {
+        record(&store, &claimed, 410, Fate::Dead).await;
+    }
+    let kept = Purge::new(NOW - 9 * DAY, NOW - 7 * DAY, NOW, 100);
+    let seen = store.purge(kept).await.unwrap().seen;
+    assert_eq!(ids(&store).await, [one, two]);
+    let forgotten = Purge::new(NOW - 9 * DAY, NOW - 7 * DAY, NOW + 1, 100);
+    assert_eq!(store.purge(forgotten.after(seen)).await.unwrap().rows, 3);
+    assert_eq!(ids(&store).await, [two], "something of it waits");
 }
 
 #[tokio::test]
