@@ -9,6 +9,7 @@
 //! Every fetch runs in its own task, so that a caller that goes away spoils it for nobody.
 
 mod fetch;
+mod granted;
 mod heal;
 mod question;
 mod refresh;

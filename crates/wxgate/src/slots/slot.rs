@@ -311,13 +311,13 @@ impl Slot {
     pub(crate) fn publish(
         &self,
         _gate: &Gate,
-        value: String,
+        value: SecretString,
         expires_in: i64,
         ageing: Ageing,
         now: i64,
     ) -> Arc<Token> {
         let before = self.newest();
-        let same = before.as_ref().filter(|token| token.expose() == value);
+        let same = before.as_ref().filter(|token| token.expose() == value.expose_secret());
         let expires_at = now + expires_in.max(1) * 1000;
         let token = Arc::new(Token {
             version: match (same, &before) {
@@ -329,7 +329,7 @@ impl Slot {
             expires_at,
             refresh_at: policy::refresh_at(ageing, now, expires_at, &self.random),
             reported: same.map_or_else(Arc::default, |token| token.reported.clone()),
-            value: value.into(),
+            value,
         });
         self.current.store(Some(token.clone()));
         self.notes().trouble = None;

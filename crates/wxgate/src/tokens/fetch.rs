@@ -5,28 +5,18 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use secrecy::ExposeSecret as _;
-use serde::Deserialize;
-use wechat::answer::{ApiError, errcode};
+use wechat::answer::ApiError;
 use wechat::catalog::{GET_TICKET, STABLE_TOKEN, TOKEN};
 
 use super::Tokens;
+use super::granted::{Granted, NotGranted, granted};
 use super::heal::{Said, TokenCall, Unhealed};
 use crate::clock::Instant;
 use crate::entries::TokenMode;
 use crate::registry::App;
 use crate::slots::policy::Rest;
 use crate::slots::{CredentialKind, Gate, Slot, Token, TokenError, ageing};
-use crate::transport::{Answer, Lost, Transport, json_answer};
-
-/// No token lives longer than this, whatever an answer says.
-const LONGEST: i64 = 86_400;
-
-#[derive(Deserialize)]
-struct Granted {
-    #[serde(alias = "ticket")]
-    access_token: String,
-    expires_in: i64,
-}
+use crate::transport::{Answer, Lost, Transport};
 
 impl Tokens {
     /// Fetches, publishes and stores a value; a failure is noted on the slot and logged.
@@ -46,7 +36,13 @@ impl Tokens {
         match answer {
             Ok(granted) => {
                 let ageing = ageing(&app.entry, kind);
-                let (value, lives) = (granted.access_token, granted.expires_in);
+                let Granted { value, expires_in: lives, is_odd } = granted;
+                if is_odd {
+                    tracing::warn!(
+                        appid = %slot.appid, kind = kind.as_str(), expires_in = lives,
+                        "应答里的有效期缺失或不到 60 秒：按 60 秒处理；检查 wechat.api_base 指向的是不是微信"
+                    );
+                }
                 let token = slot.publish(&gate, value, lives, ageing, asked_at);
                 tracing::info!(
                     appid = %slot.appid, kind = kind.as_str(), version = token.version, expires_in = lives, forced = force, "已取得"
@@ -163,31 +159,5 @@ impl TokenCall for TicketCall<'_> {
             Err(_) => Said::Nothing,
         };
         Ok((answer, said))
-    }
-}
-
-/// Why an answer grants nothing.
-enum NotGranted {
-    Said(ApiError),
-    Lost(Lost),
-}
-
-/// What a token or ticket call was answered with.
-fn granted(answer: &Answer) -> Result<Granted, NotGranted> {
-    let body = json_answer(answer).map_err(NotGranted::Lost)?;
-    if let Some(error) = errcode(&answer.body) {
-        return Err(NotGranted::Said(error));
-    }
-    let granted: Option<Granted> = serde_json::from_value(body).ok();
-    let sane = |granted: &Granted| {
-        let value = &granted.access_token;
-        (1..=4096).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_graphic())
-    };
-    match granted.filter(sane) {
-        Some(granted) => Ok(Granted { expires_in: granted.expires_in.clamp(1, LONGEST), ..granted }),
-        None => Err(NotGranted::Lost(Lost::after(
-            "the answer holds neither a usable token nor an errcode",
-            "应答里没有可用的令牌，也没有错误码",
-        ))),
     }
 }

@@ -15,6 +15,7 @@ mod deliveries;
 mod egress;
 mod healing;
 mod import;
+mod lies;
 mod lifecycle;
 mod limits;
 mod logs;
