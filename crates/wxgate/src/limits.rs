@@ -42,6 +42,8 @@ pub struct Limits {
     pub kept_time: Duration,
     /// Bytes of an answer that are held back for a look.
     pub look: usize,
+    /// Bytes of an error or a page that is searched for credentials before it is passed on.
+    pub page: usize,
     /// Bytes of WeChat's answer to a typed call.
     pub answer: usize,
     /// Without a byte in either direction of a transfer.
@@ -105,6 +107,7 @@ impl Default for Limits {
             kept: 1 << 20,
             kept_time: Duration::from_secs(300),
             look: 4096,
+            page: 64 << 10,
             answer: 20 << 20,
             silence: Duration::from_secs(30),
             connect_time: Duration::from_secs(5),
@@ -160,6 +163,7 @@ impl Limits {
             ("kept", size(self.kept)),
             ("kept_time", time(self.kept_time)),
             ("look", size(self.look)),
+            ("page", size(self.page)),
             ("answer", size(self.answer)),
             ("silence", time(self.silence)),
             ("connect_time", time(self.connect_time)),

@@ -108,6 +108,11 @@ impl Transport {
         &self.0.limits
     }
 
+    /// Time.
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
     /// Calls `endpoint` once. A connection that can't be made is tried at the next host; nothing
     /// that may have been received is sent again.
     pub async fn send(

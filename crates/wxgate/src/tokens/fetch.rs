@@ -14,9 +14,10 @@ use super::heal::{Said, TokenCall, Unhealed};
 use crate::clock::Instant;
 use crate::entries::TokenMode;
 use crate::registry::App;
+use crate::rules::leaks::Leaks;
 use crate::slots::policy::Rest;
 use crate::slots::{CredentialKind, Gate, Slot, Token, TokenError, ageing};
-use crate::transport::{Answer, Lost, Transport};
+use crate::transport::{Lost, Transport};
 
 impl Tokens {
     /// Fetches, publishes and stores a value; a failure is noted on the slot and logged.
@@ -98,7 +99,7 @@ impl Tokens {
             }
         };
         granted(&answer?).map_err(|no| match no {
-            NotGranted::Said(error) => TokenError::Refused(error),
+            NotGranted::Said(error) => TokenError::Refused(Leaks::new(secret, "").hidden(error)),
             NotGranted::Lost(lost) => TokenError::Lost(lost),
         })
     }
@@ -117,8 +118,8 @@ impl Tokens {
         app: &Arc<App>,
         kind: CredentialKind,
     ) -> Result<Granted, TokenError> {
-        let attempt = TicketCall { transport: &self.0.transport, kind };
-        let answer = self.healed(app, &attempt).await.map_err(|unhealed| match unhealed {
+        let attempt = TicketCall { transport: &self.0.transport, app, kind };
+        let granted = self.healed(app, &attempt).await.map_err(|unhealed| match unhealed {
             Unhealed::Token(error) => error,
             Unhealed::Lost(lost) => TokenError::TicketLost(lost),
             Unhealed::Refused(error) => TokenError::TicketRefused(error),
@@ -131,7 +132,7 @@ impl Tokens {
                 "access_token 刚换新",
             )),
         })?;
-        granted(&answer).map_err(|no| match no {
+        granted.map_err(|no| match no {
             NotGranted::Said(error) => TokenError::TicketRefused(error),
             NotGranted::Lost(lost) => TokenError::TicketLost(lost),
         })
@@ -140,24 +141,29 @@ impl Tokens {
 
 struct TicketCall<'a> {
     transport: &'a Transport,
+    app: &'a App,
     kind: CredentialKind,
 }
 
 impl TokenCall for TicketCall<'_> {
-    type Answer = Answer;
+    type Answer = Result<Granted, NotGranted>;
 
     fn path(&self) -> &str {
         GET_TICKET.path
     }
 
-    async fn send(&self, token: &Token, deadline: Instant) -> Result<(Answer, Said), Lost> {
+    async fn send(&self, token: &Token, deadline: Instant) -> Result<(Self::Answer, Said), Lost> {
         let query = [("access_token", token.expose()), ("type", self.kind.as_str())];
         let answer = self.transport.send(&GET_TICKET, &query, None, deadline).await?;
-        let said = match granted(&answer) {
-            Ok(_) => Said::Accepted,
-            Err(NotGranted::Said(error)) if error.is_dead_token() => Said::Refused(error),
-            Err(_) => Said::Nothing,
-        };
-        Ok((answer, said))
+        let leaks = Leaks::new(self.app.entry.secret.expose_secret(), token.expose());
+        Ok(match granted(&answer) {
+            Ok(granted) => (Ok(granted), Said::Accepted),
+            Err(NotGranted::Said(error)) => {
+                let error = leaks.hidden(error);
+                let said = if error.is_dead_token() { Said::Refused(error.clone()) } else { Said::Nothing };
+                (Err(NotGranted::Said(error)), said)
+            }
+            Err(lost) => (Err(lost), Said::Nothing),
+        })
     }
 }

@@ -31,6 +31,7 @@ const PROOFS: &[(&str, &str, &str)] = &[
     ("kept", "tests/it/limits/sizes.rs", "a_passed_on_body_that_can_be_sent_again"),
     ("kept_time", "tests/it/limits/times.rs", "a_body_that_is_kept"),
     ("look", "tests/it/limits/sizes.rs", "what_is_held_back_of_an_answer"),
+    ("page", "tests/it/edges.rs", "what_cannot_be_searched_is_kept_back"),
     ("answer", "tests/it/limits/sizes.rs", "wechats_answer_to_a_typed_call"),
     ("silence", "tests/it/limits/times.rs", "silence_in_an_answer"),
     ("connect_time", "tests/it/limits/ways.rs", "the_time_to_make_a_connection"),

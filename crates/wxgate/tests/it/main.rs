@@ -12,6 +12,8 @@ mod callers;
 mod cli;
 mod days;
 mod deliveries;
+mod edge;
+mod edges;
 mod egress;
 mod healing;
 mod import;
