@@ -16,7 +16,7 @@ use crate::entries::TokenMode;
 use crate::registry::App;
 use crate::rules::leaks::Leaks;
 use crate::slots::policy::Rest;
-use crate::slots::{CredentialKind, Gate, Slot, Token, TokenError, ageing};
+use crate::slots::{CredentialKind, Gate, Slot, Token, TokenError, Way, ageing};
 use crate::transport::{Lost, Transport};
 
 impl Tokens {
@@ -34,6 +34,14 @@ impl Tokens {
             CredentialKind::AccessToken => self.ask_for_token(app, force).await,
             CredentialKind::Jsapi | CredentialKind::WxCard => self.ask_for_ticket(app, kind).await,
         };
+        if kind == CredentialKind::AccessToken {
+            let path = token_path(app);
+            match &answer {
+                Ok(_) => self.heard_success(app, Way::TokenCall, path),
+                Err(TokenError::Refused(error)) => self.heard_refusal(app, Way::TokenCall, path, error),
+                Err(_) => {}
+            }
+        }
         match answer {
             Ok(granted) => {
                 let ageing = ageing(&app.entry, kind);
@@ -139,6 +147,14 @@ impl Tokens {
     }
 }
 
+/// Where an app's token comes from.
+fn token_path(app: &App) -> &'static str {
+    match app.entry.token_mode {
+        TokenMode::Stable => STABLE_TOKEN.path,
+        TokenMode::Classic => TOKEN.path,
+    }
+}
+
 struct TicketCall<'a> {
     transport: &'a Transport,
     app: &'a App,
@@ -160,7 +176,7 @@ impl TokenCall for TicketCall<'_> {
             Ok(granted) => (Ok(granted), Said::Accepted),
             Err(NotGranted::Said(error)) => {
                 let error = leaks.hidden(error);
-                let said = if error.is_dead_token() { Said::Refused(error.clone()) } else { Said::Nothing };
+                let said = Said::of(&error);
                 (Err(NotGranted::Said(error)), said)
             }
             Err(lost) => (Err(lost), Said::Nothing),

@@ -13,7 +13,7 @@ use super::{CallError, Upstream, picture_type};
 use crate::clock::Instant;
 use crate::registry::App;
 use crate::rules::leaks::Leaks;
-use crate::slots::Token;
+use crate::slots::{Token, Way};
 use crate::tokens::{Said, TokenCall};
 use crate::transport::{Answer, Lost, Transport, json_answer};
 
@@ -65,10 +65,19 @@ impl Upstream {
         let credential: &[(&str, &str)] = if endpoint.auth == Auth::Secret { &ours } else { &[] };
         let query = [credential, query].concat();
         let answer = self.transport.send(endpoint, &query, body, self.transport.deadline()).await?;
-        match refused(&answer) {
-            Some(error) => Err(CallError::Refused(Leaks::new(secret, "").hidden(error))),
+        let outcome = match refused(&answer) {
+            Some(error) => Err(Leaks::new(secret, "").hidden(error)),
             None => Ok(answer),
+        };
+        if endpoint.auth == Auth::Secret {
+            let said = match &outcome {
+                Err(error) => Said::Failed(error.clone()),
+                Ok(answer) if is_success(answer) => Said::Done,
+                Ok(_) => Said::Nothing,
+            };
+            self.tokens.heard(app, Way::Secret, endpoint.path, &said);
         }
+        outcome.map_err(CallError::Refused)
     }
 }
 
@@ -93,7 +102,7 @@ impl TokenCall for TypedCall<'_> {
         let answer = self.transport.send(self.endpoint, &query, self.body.clone(), deadline).await?;
         if let Some(error) = refused(&answer) {
             let error = Leaks::new(self.app.entry.secret.expose_secret(), token.expose()).hidden(error);
-            let said = if error.is_dead_token() { Said::Refused(error.clone()) } else { Said::Nothing };
+            let said = Said::of(&error);
             return Ok((Err(error), said));
         }
         // Not a broken edge, nor WeChat being busy.

@@ -17,7 +17,7 @@ use crate::clock::Instant;
 use crate::net::{Download, collect};
 use crate::registry::App;
 use crate::rules::leaks::Leaks;
-use crate::slots::Token;
+use crate::slots::{Token, Way};
 use crate::tokens::{Said, TokenCall};
 use crate::transport::{Lost, Payload, Transport};
 
@@ -86,7 +86,10 @@ impl Upstream {
         request: &PassRequest,
     ) -> Result<PassAnswer, CallError> {
         let exchange = Exchange { transport: &self.transport, app, request };
-        let (answer, _) = exchange.once(None, self.transport.deadline()).await?;
+        let (answer, said) = exchange.once(None, self.transport.deadline()).await?;
+        if let Some(app) = app.filter(|_| exchange.shows_secret()) {
+            self.tokens.heard(app, Way::Secret, &request.path, &said);
+        }
         Ok(answer)
     }
 
@@ -144,11 +147,15 @@ impl Exchange<'_> {
             let body = Download::new(self.searched(&head.headers, body, leaks).await?, None, self.silence());
             return Ok((PassAnswer { head, body, errcode: 0 }, Said::Nothing));
         }
-        if token.is_none() || head.status != StatusCode::OK {
+        if !(token.is_some() || self.shows_secret()) || head.status != StatusCode::OK {
             let body = Download::new(Bytes::new(), Some(body), self.silence());
             return Ok((PassAnswer { head, body, errcode: 0 }, Said::Nothing));
         }
         self.look(head, body, leaks).await
+    }
+
+    fn shows_secret(&self) -> bool {
+        self.request.target.contains(&Part::Secret)
     }
 
     fn silence(&self) -> Duration {
@@ -209,11 +216,10 @@ impl Exchange<'_> {
         let error = (seen.whole && is_object).then(|| errcode(&seen.bytes)).flatten();
         let code = error.as_ref().map_or(0, |error| error.errcode);
         let said = match error {
-            Some(error) if error.is_dead_token() => Said::Refused(leaks.hidden(error)),
-            None if self.request.proves_token && (is_object || is_media(&head.headers, &seen.bytes)) => {
-                Said::Accepted
-            }
-            _ => Said::Nothing,
+            Some(error) => Said::of(&leaks.hidden(error)),
+            None if !(is_object || is_media(&head.headers, &seen.bytes)) => Said::Nothing,
+            None if self.request.proves_token => Said::Accepted,
+            None => Said::Done,
         };
         let body = Download::new(seen.bytes, rest, limits.silence);
         Ok((PassAnswer { head, body, errcode: code }, said))

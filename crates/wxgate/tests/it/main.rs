@@ -5,11 +5,13 @@
 
 mod access;
 mod admin_api;
+mod ailing;
 mod app;
 mod backend;
 mod callbacks;
 mod callers;
 mod cli;
+mod clocks;
 mod days;
 mod deliveries;
 mod edge;
