@@ -70,6 +70,11 @@ pub fn lookup(code: i64) -> Option<&'static Entry> {
     find(code).or_else(|| INTERNAL.contains(&code).then(|| find(*INTERNAL.start())).flatten())
 }
 
+/// WeChat's own words for `code`; those of -1 where they aren't known.
+pub fn text(code: i64) -> &'static str {
+    lookup(code).map_or("system error", |entry| entry.text)
+}
+
 /// The row of `code` as an answer of `path`, where some codes mean something of their own.
 pub fn lookup_at(path: &str, code: i64) -> Option<&'static Entry> {
     let own = table::AT.iter().find(|(at, row)| *at == path && row.code == code);

@@ -1,4 +1,5 @@
-//! Time is passed in: the system's clock in service, a hand-moved one in tests.
+//! Time is passed in: the system's clocks in service, hand-moved ones in tests. There are two: the wall's, which anybody may
+//! set and which says what is written down and shown; and ticks, which nobody sets and which waits, lives and rests run on.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -8,6 +9,9 @@ use tokio::sync::watch;
 
 /// A moment for deadlines, which no change of the machine's clock moves.
 pub use tokio::time::Instant;
+
+/// So many ticks before the machine started: 0 is long ago, also right after a start.
+const LONG_AGO: i64 = 20 * 365 * 86_400_000;
 
 /// Where "now" comes from. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -28,6 +32,27 @@ impl Clock {
                 .map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX)),
             Self::Manual(clock) => clock.now.load(Ordering::Acquire),
         }
+    }
+
+    /// Milliseconds that run on while the machine sleeps, whatever is done to its clock. Only differences mean something.
+    pub fn ticks(&self) -> i64 {
+        match self {
+            Self::System => {
+                let since_start = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+                LONG_AGO + since_start.tv_sec * 1000 + since_start.tv_nsec / 1_000_000
+            }
+            Self::Manual(clock) => clock.ticks.load(Ordering::Acquire),
+        }
+    }
+
+    /// What the wall's clock, as it is set now, shows at `ticks`; Unix milliseconds.
+    pub fn wall_at(&self, ticks: i64) -> i64 {
+        self.now() + (ticks - self.ticks())
+    }
+
+    /// The ticks at which the wall's clock, as it is set now, shows `wall` (Unix milliseconds).
+    pub fn ticks_at(&self, wall: i64) -> i64 {
+        self.ticks() + (wall - self.now())
     }
 
     /// Unix seconds.
@@ -57,14 +82,23 @@ impl Clock {
 
     /// Returns once [`Clock::now`] is at or past `at` (Unix milliseconds).
     pub async fn sleep_until(&self, at: i64) {
+        self.sleep(at, Self::now).await;
+    }
+
+    /// Returns once [`Clock::ticks`] is at or past `at`.
+    pub async fn rest_until(&self, at: i64) {
+        self.sleep(at, Self::ticks).await;
+    }
+
+    async fn sleep(&self, at: i64, shown: fn(&Self) -> i64) {
         match self {
             Self::System => {
-                let left = u64::try_from(at - self.now()).unwrap_or(0);
+                let left = u64::try_from(at - shown(self)).unwrap_or(0);
                 tokio::time::sleep(Duration::from_millis(left)).await;
             }
             Self::Manual(clock) => {
                 let mut moved = clock.moved.subscribe();
-                while clock.now.load(Ordering::Acquire) < at {
+                while shown(self) < at {
                     if moved.changed().await.is_err() {
                         return;
                     }
@@ -78,13 +112,14 @@ impl Clock {
 #[derive(Debug)]
 pub struct ManualClock {
     now: AtomicI64,
+    ticks: AtomicI64,
     moved: watch::Sender<()>,
 }
 
 impl ManualClock {
     /// A clock that shows `now` (Unix milliseconds).
     pub fn at(now: i64) -> Arc<Self> {
-        Arc::new(Self { now: AtomicI64::new(now), moved: watch::channel(()).0 })
+        Arc::new(Self { now: AtomicI64::new(now), ticks: AtomicI64::new(now), moved: watch::channel(()).0 })
     }
 
     /// What it shows, Unix milliseconds.
@@ -92,9 +127,21 @@ impl ManualClock {
         self.now.load(Ordering::Acquire)
     }
 
-    /// Moves it forward and wakes whoever waits for it.
+    /// What it counts, in milliseconds that nothing but time moves.
+    pub fn ticks(&self) -> i64 {
+        self.ticks.load(Ordering::Acquire)
+    }
+
+    /// Lets time pass, and wakes whoever waits for it.
     pub fn advance(&self, by: Duration) {
-        self.now.fetch_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX / 2), Ordering::AcqRel);
+        let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX / 2);
+        self.ticks.fetch_add(by, Ordering::AcqRel);
+        self.set(by);
+    }
+
+    /// Sets the wall's clock forward or back by so many milliseconds, though no time passes.
+    pub fn set(&self, by: i64) {
+        self.now.fetch_add(by, Ordering::AcqRel);
         self.moved.send_replace(());
     }
 }

@@ -148,7 +148,7 @@ pub async fn start(config: Config, world: impl Into<World>, listeners: Listeners
         None => store::open_backend(&config.store, *limits)?,
     };
     let (store, keys) = open_store(&config, backend, &random).await?;
-    let slots = SlotBook::new(store.clone(), random.clone()).await?;
+    let slots = SlotBook::new(store.clone(), clock.clone(), random.clone()).await?;
     let registry = Registry::new(&config, slots.clone(), UsageBook::new(limits.counted_paths));
     let tasks = Tasks::default();
     let shares = Shares::new(&limits);

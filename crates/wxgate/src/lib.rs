@@ -18,6 +18,7 @@ pub mod limits;
 pub mod net;
 pub mod outcome;
 pub mod parts;
+pub mod places;
 pub mod problem;
 pub mod random;
 pub mod registry;

@@ -56,6 +56,8 @@ pub struct Limits {
     pub drain_rate: usize,
     /// Bytes of an answer that are held back for a look.
     pub look: usize,
+    /// Bytes of an error or a page that is searched for credentials before it is passed on.
+    pub page: usize,
     /// Bytes of WeChat's answer to a typed call.
     pub answer: usize,
     /// Without a byte in either direction of a transfer.
@@ -130,6 +132,7 @@ impl Default for Limits {
             drain_time: Duration::from_secs(30),
             drain_rate: 64 << 10,
             look: 4096,
+            page: 64 << 10,
             answer: 20 << 20,
             silence: Duration::from_secs(30),
             connect_time: Duration::from_secs(5),
@@ -213,6 +216,7 @@ impl Limits {
             ("drain_time", time(self.drain_time)),
             ("drain_rate", size(self.drain_rate)),
             ("look", size(self.look)),
+            ("page", size(self.page)),
             ("answer", size(self.answer)),
             ("silence", time(self.silence)),
             ("connect_time", time(self.connect_time)),

@@ -2,6 +2,7 @@
 
 pub mod egress;
 pub mod filter;
+pub mod leaks;
 pub mod pattern;
 pub mod redirects;
 pub mod rights;

@@ -2,6 +2,7 @@
 //! due, and why there is none; who fetches them is [`crate::tokens`].
 
 mod findings;
+mod health;
 pub mod policy;
 mod slot;
 
@@ -12,9 +13,11 @@ use wechat::answer::ApiError;
 use wechat::errcode::is_busy;
 
 pub(crate) use findings::Belief;
+pub use health::{Ailment, Health, Way};
 pub(crate) use slot::Gate;
 pub use slot::{CredentialKind, Found, Slot, Token, Trouble};
 
+use crate::clock::Clock;
 use crate::random::Random;
 use crate::store::{SealedCredential, Store};
 use crate::transport::Lost;
@@ -61,17 +64,25 @@ impl TokenError {
 
 /// The slots of one app, which outlive reloads of its settings.
 #[derive(Clone, Debug)]
-pub struct Slots([Arc<Slot>; 3]);
+pub struct Slots {
+    slots: [Arc<Slot>; 3],
+    health: Arc<Health>,
+}
 
 impl Slots {
     /// The slot of `kind`.
     pub fn of(&self, kind: CredentialKind) -> &Arc<Slot> {
-        &self.0[kind as usize]
+        &self.slots[kind as usize]
     }
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Slot>> {
-        self.0.iter()
+        self.slots.iter()
+    }
+
+    /// What the account suffers from.
+    pub fn health(&self) -> &Health {
+        &self.health
     }
 }
 
@@ -87,16 +98,17 @@ struct Book {
     kept: Mutex<HashMap<(String, String), SealedCredential>>,
     store: Store,
     wake: Wake,
+    clock: Clock,
     random: Random,
 }
 
 impl SlotBook {
     /// Takes up what the store kept, so that a restart fetches nothing.
-    pub async fn new(store: Store, random: Random) -> anyhow::Result<Self> {
+    pub async fn new(store: Store, clock: Clock, random: Random) -> anyhow::Result<Self> {
         let kept = store.credentials().await?;
         let kept = kept.into_iter().map(|row| ((row.appid.clone(), row.kind.clone()), row)).collect();
         let (kept, slots) = (Mutex::new(kept), Mutex::default());
-        Ok(Self(Arc::new(Book { slots, kept, store, wake: Wake::default(), random })))
+        Ok(Self(Arc::new(Book { slots, kept, store, wake: Wake::default(), clock, random })))
     }
 
     /// The slots of an app.
@@ -106,11 +118,12 @@ impl SlotBook {
             return found.clone();
         }
         let appid: Arc<str> = entry.appid.as_str().into();
-        let made = Slots(CredentialKind::ALL.map(|kind| {
-            let slot = Slot::new(appid.clone(), kind, self.0.random.clone());
+        let slots_of_app = CredentialKind::ALL.map(|kind| {
+            let slot = Slot::new(appid.clone(), kind, self.0.clock.clone(), self.0.random.clone());
             self.restore(&slot, ageing(entry, kind));
             Arc::new(slot)
-        }));
+        });
+        let made = Slots { slots: slots_of_app, health: Arc::default() };
         slots.insert(appid, made.clone());
         made
     }

@@ -9,7 +9,9 @@
 //! Every fetch runs in its own task, so that a caller that goes away spoils it for nobody.
 
 mod fetch;
+mod granted;
 mod heal;
+mod health;
 mod question;
 mod refresh;
 
@@ -46,8 +48,9 @@ impl Tokens {
         Self(Arc::new(Inner { parts, transport, slots, background }))
     }
 
+    /// In ticks: no life and no rest depends on how the machine's clock is set.
     fn now(&self) -> i64 {
-        self.0.parts.clock.now()
+        self.0.parts.clock.ticks()
     }
 
     /// A value that lives. Without one in memory, one task fetches and all wait for it.

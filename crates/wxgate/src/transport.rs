@@ -75,6 +75,7 @@ struct Inner {
 struct Base {
     /// `https://host`, without a slash at the end.
     prefix: String,
+    /// In ticks.
     skip_until: AtomicI64,
 }
 
@@ -106,6 +107,11 @@ impl Transport {
     /// The bounds on what is read.
     pub fn limits(&self) -> &Limits {
         &self.0.limits
+    }
+
+    /// Time.
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
     }
 
     /// Calls `endpoint` once. A connection that can't be made is tried at the next host; nothing
@@ -188,7 +194,7 @@ impl Transport {
             Host::Mp => &self.0.mp,
             Host::Open => &self.0.open,
         };
-        let now = self.0.clock.now();
+        let now = self.0.clock.ticks();
         let rested = |base: &&Base| base.skip_until.load(Ordering::Relaxed) <= now;
         let mut candidates: Vec<&Base> = bases.iter().filter(rested).collect();
         if candidates.is_empty() {
@@ -200,7 +206,7 @@ impl Transport {
                 write(&base.prefix).map_err(|error| Lost::before(error.to_string(), "请求无法构成"))?;
             match self.exchange(base, request, &wait).await {
                 Err(error) if !error.sent => {
-                    base.skip_until.store(self.0.clock.now() + SKIP_MS, Ordering::Relaxed);
+                    base.skip_until.store(self.0.clock.ticks() + SKIP_MS, Ordering::Relaxed);
                     lost = error;
                 }
                 outcome => return outcome,

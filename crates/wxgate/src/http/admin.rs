@@ -6,21 +6,25 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{Request, StatusCode};
+use http::{HeaderMap, Request, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
+use wechat::{catalog, errcode};
 
 use super::api::{self, Api};
 use super::problem::{Unhandled, problem_json};
 use super::server::Surface;
-use super::{Body, streamed};
+use super::{Body, streamed, wants_english};
+use crate::clock::Clock;
 use crate::http::service::openapi;
 use crate::outcome::{End, OTHER, Outcome};
 use crate::parts::Parts;
+use crate::places;
+use crate::problem::Words;
 use crate::registry::App;
-use crate::slots::{CredentialKind, Trouble};
+use crate::slots::{Ailment, CredentialKind, Slot, Trouble};
 use crate::store::StoreError;
 use crate::text;
 
@@ -76,22 +80,24 @@ impl Surface for Admin {
 
 /// 503 only while draining (or, asked for callbacks, without a store): no single app's token, nor
 /// WeChat being down, makes a node unready.
-async fn ready(State(parts): State<Parts>, RawQuery(query): RawQuery) -> Response {
+async fn ready(State(parts): State<Parts>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
     let draining = parts.tasks.draining.is_cancelled();
     let store = parts.store.ping().await;
-    let now = parts.clock.now();
-    let mut tokens = Vec::new();
+    let english = wants_english(&headers);
+    let (mut tokens, mut apps) = (Vec::new(), Vec::new());
     let (mut total, mut down) = (0, 0);
     for app in parts.registry.live().apps() {
         total += 1;
-        down += u32::from(look_at(app, now, &mut tokens));
+        let ailments = app.slots.health().ailments();
+        down += u32::from(look_at(app, &parts.clock, &mut tokens) || !ailments.is_empty());
+        apps.extend(ailments.iter().map(|ailment| ailing(app, ailment, &parts.clock, english)));
     }
     let status = match (draining, &store) {
         (true, _) => "draining",
         (false, Err(_)) => "degraded",
         (false, Ok(())) => "ok",
     };
-    let checks = json!({"store": store_check(&store), "tokens": tokens});
+    let checks = json!({"store": store_check(&store), "tokens": tokens, "apps": apps});
     let for_callbacks = text::pairs(query.unwrap_or_default().as_bytes())
         .any(|(name, value)| name == "for" && value == "callbacks");
     let unready = draining || (for_callbacks && store.is_err());
@@ -107,18 +113,49 @@ fn store_check(store: &Result<(), StoreError>) -> Value {
     }
 }
 
+/// What an account suffers from, and what to do about it.
+fn ailing(app: &App, ailment: &Ailment, clock: &Clock, english: bool) -> Value {
+    let Ailment { errcode, ip, since, path, .. } = ailment;
+    let kind = app.entry.kind;
+    let fix = match errcode {
+        40164 | 61004 => places::list_address(kind, ip.as_deref()),
+        48001 => {
+            let place = places::permissions(kind);
+            // A caller's path may hold anything.
+            let api = catalog::by_path(path).map_or("", |known| known.path);
+            Words::new(
+                format!("接口 {api} 一天内还能用，现在微信说没有权限：到 {} 看它是否被收回或封禁", place.zh),
+                format!(
+                    "{api} worked within a day and is refused now: see at {} whether it was taken away",
+                    place.en
+                ),
+            )
+        }
+        code => {
+            let (zh, en) = errcode::lookup(*code).map_or(("", ""), |entry| (entry.zh, entry.en));
+            Words::new(zh, en)
+        }
+    };
+    json!({
+        "appid": &*app.appid, "errcode": errcode, "ip": ip, "since": clock.wall_at(*since) / 1000,
+        "fix": fix.of(english),
+    })
+}
+
 /// Adds what is amiss with an app's values to `tokens`; whether it has no token at all.
-fn look_at(app: &App, now: i64, tokens: &mut Vec<Value>) -> bool {
+fn look_at(app: &App, clock: &Clock, tokens: &mut Vec<Value>) -> bool {
+    let now = clock.ticks();
+    let shown = |ticks: i64| clock.wall_at(ticks) / 1000;
     let mut is_down = false;
     for slot in app.slots.iter() {
         if let Some(at) = slot.superseded_at().filter(|at| now - at < SUPERSEDED_SHOWN_MS) {
-            tokens.push(json!({"appid": &*slot.appid, "event": "superseded", "at": at / 1000}));
+            tokens.push(json!({"appid": &*slot.appid, "event": "superseded", "at": shown(at)}));
         }
         if let Some((since, until)) = slot.spent() {
             is_down = true;
             tokens.push(json!({
                 "appid": &*slot.appid, "event": "failing", "kind": slot.kind.as_str(),
-                "at": since / 1000, "retry_at": until / 1000, "wx_errcode": 40001,
+                "at": shown(since), "retry_at": shown(until), "wx_errcode": 40001,
                 "error": "the access_token is dead, and was replaced too often to be replaced just now",
                 "advice": "有别的程序在刷新这个账号的 access_token：找到它，改为经由 wxgate 调用",
             }));
@@ -126,16 +163,16 @@ fn look_at(app: &App, now: i64, tokens: &mut Vec<Value>) -> bool {
         let is_fresh = |trouble: &Trouble| now - trouble.retry_at < TROUBLE_SHOWN_MS;
         if let Some(trouble) = slot.trouble().filter(is_fresh) {
             is_down |= slot.kind == CredentialKind::AccessToken && slot.live(now).is_none();
-            tokens.push(failing(&slot.appid, slot.kind, &trouble));
+            tokens.push(failing(slot, &trouble, clock));
         }
     }
     is_down
 }
 
-fn failing(appid: &str, kind: CredentialKind, trouble: &Trouble) -> Value {
+fn failing(slot: &Slot, trouble: &Trouble, clock: &Clock) -> Value {
     let mut entry = json!({
-        "appid": appid, "event": "failing", "kind": kind.as_str(),
-        "at": trouble.since / 1000, "retry_at": trouble.retry_at / 1000,
+        "appid": &*slot.appid, "event": "failing", "kind": slot.kind.as_str(),
+        "at": clock.wall_at(trouble.since) / 1000, "retry_at": clock.wall_at(trouble.retry_at) / 1000,
         "error": trouble.error.to_string(),
     });
     if let Some(error) = trouble.error.refusal() {

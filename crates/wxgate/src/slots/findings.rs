@@ -26,7 +26,7 @@ pub(crate) enum Belief {
     Unknown,
 }
 
-/// A [`Belief`] with its time, Unix milliseconds.
+/// A [`Belief`] with its time, in ticks.
 #[derive(Clone, Copy, Debug)]
 struct Held {
     belief: Belief,
@@ -52,7 +52,7 @@ struct Path {
     blamed_until: i64,
     /// How long it was blamed last; 0: never.
     blame: i64,
-    /// When it last worked, where that is noted; Unix milliseconds.
+    /// When it last worked, where that is noted; in ticks.
     worked_at: i64,
 }
 

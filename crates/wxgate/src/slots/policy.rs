@@ -40,7 +40,7 @@ impl From<TokenMode> for Ageing {
     }
 }
 
-/// When to fetch a value's successor, Unix milliseconds. Both times are Unix milliseconds.
+/// When to fetch a value's successor. All three are ticks.
 pub fn refresh_at(ageing: Ageing, fetched_at: i64, expires_at: i64, random: &Random) -> i64 {
     let life = (expires_at - fetched_at).max(0);
     let left = match ageing {
@@ -93,6 +93,19 @@ pub struct History {
 }
 
 impl History {
+    /// The same on another clock, which shows `by` milliseconds more. What would lie after `now` there counts as just
+    /// done: a clock that was wrong must block nothing for longer than the limits say.
+    #[must_use]
+    pub fn moved(&self, by: i64, now: i64) -> Self {
+        let moved = |times: &[i64]| times.iter().map(|at| (at + by).min(now)).collect();
+        Self {
+            forced: moved(&self.forced),
+            replaced: moved(&self.replaced),
+            probes_since: (self.probes_since + by).min(now),
+            probes: self.probes,
+        }
+    }
+
     /// Takes one use of `force_refresh`; false: none is left for now.
     pub fn take_forced(&mut self, now: i64) -> bool {
         self.forced.retain(|at| now - *at < DAY);
@@ -207,6 +220,9 @@ mod tests {
             (history.forced_again(), history.replaced_again()),
             (DAY + 2 * FORCED_GAP, DAY + REPLACED_WINDOW)
         );
+        let late = history.moved(8 * 3_600_000, DAY);
+        assert!(late.forced.iter().chain(&late.replaced).all(|at| *at == DAY), "{late:?}");
+        assert_eq!(history.moved(-DAY, DAY).moved(DAY, DAY + REPLACED_WINDOW), history);
         for _ in 0..600 {
             history.take_probe(DAY);
         }

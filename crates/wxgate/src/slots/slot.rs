@@ -11,8 +11,12 @@ use tokio::sync::OwnedMutexGuard;
 use super::TokenError;
 use super::findings::{Belief, Findings};
 use super::policy::{self, Ageing, History, Rest};
+use crate::clock::Clock;
 use crate::random::Random;
 use crate::store::Credential;
+
+/// What was fetched later than so many milliseconds from now was fetched by another clock.
+const TOLERANCE: i64 = 60_000;
 
 /// What a slot holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,7 +43,7 @@ impl CredentialKind {
     }
 }
 
-/// A token or ticket as WeChat gave it. Times are Unix milliseconds.
+/// A token or ticket as WeChat gave it. Times are ticks of [`Clock`].
 #[derive(Debug)]
 pub struct Token {
     value: SecretString,
@@ -50,6 +54,8 @@ pub struct Token {
     /// When WeChat ends it.
     pub expires_at: i64,
     refresh_at: i64,
+    /// The store says that it was fetched in the future: nobody knows how long it lives.
+    pub(crate) is_unsure: bool,
     /// Whether its early death was reported; shared by every edition of one value.
     reported: Arc<AtomicBool>,
 }
@@ -58,6 +64,11 @@ impl Token {
     /// The value, for the wire.
     pub fn expose(&self) -> &str {
         self.value.expose_secret()
+    }
+
+    /// How long it lives in all, seconds.
+    pub(crate) fn life(&self) -> i64 {
+        (self.expires_at - self.fetched_at) / 1000
     }
 
     /// True for the first who reports its early death.
@@ -71,9 +82,9 @@ impl Token {
 pub struct Trouble {
     /// What WeChat said last.
     pub error: TokenError,
-    /// When it began, Unix milliseconds.
+    /// When it began, in ticks.
     pub since: i64,
-    /// When it may be tried again, Unix milliseconds.
+    /// When it may be tried again, in ticks.
     pub retry_at: i64,
     failures: u32,
 }
@@ -121,6 +132,7 @@ pub struct Slot {
     /// It is noted which paths take the token.
     watches_paths: AtomicBool,
     notes: Mutex<Notes>,
+    clock: Clock,
     random: Random,
 }
 
@@ -128,7 +140,7 @@ pub struct Slot {
 pub(crate) type Gate = OwnedMutexGuard<()>;
 
 impl Slot {
-    pub(crate) fn new(appid: Arc<str>, kind: CredentialKind, random: Random) -> Self {
+    pub(crate) fn new(appid: Arc<str>, kind: CredentialKind, clock: Clock, random: Random) -> Self {
         Self {
             appid,
             kind,
@@ -138,6 +150,7 @@ impl Slot {
             questions: AtomicU64::new(0),
             watches_paths: AtomicBool::new(false),
             notes: Mutex::default(),
+            clock,
             random,
         }
     }
@@ -146,15 +159,26 @@ impl Slot {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes up what the store kept.
+    /// Takes up what the store kept, whose times are the wall's.
     pub(crate) fn restore(&self, row: Credential, ageing: Ageing) {
-        self.notes().history = serde_json::from_str(&row.history).unwrap_or_default();
+        let now = self.clock.ticks();
+        let history: History = serde_json::from_str(&row.history).unwrap_or_default();
+        self.notes().history = history.moved(self.clock.ticks_at(0), now);
+        let fetched_at = self.clock.ticks_at(row.fetched_at);
+        // The clock was set back since: it may be as old as anything, and is looked at first.
+        let is_unsure = fetched_at > now + TOLERANCE;
+        let fetched_at = fetched_at.min(now);
+        let expires_at = fetched_at + (row.expires_at - row.fetched_at);
         self.current.store(Some(Arc::new(Token {
             value: row.value,
             version: row.version,
-            fetched_at: row.fetched_at,
-            expires_at: row.expires_at,
-            refresh_at: policy::refresh_at(ageing, row.fetched_at, row.expires_at, &self.random),
+            fetched_at,
+            expires_at,
+            refresh_at: match is_unsure {
+                true => now,
+                false => policy::refresh_at(ageing, fetched_at, expires_at, &self.random),
+            },
+            is_unsure,
             reported: Arc::default(),
         })));
     }
@@ -212,7 +236,7 @@ impl Slot {
         self.notes().trouble.clone()
     }
 
-    /// When a value was last found dead before its time, Unix milliseconds.
+    /// When a value was last found dead before its time, in ticks.
     pub fn superseded_at(&self) -> Option<i64> {
         self.notes().superseded_at
     }
@@ -311,13 +335,13 @@ impl Slot {
     pub(crate) fn publish(
         &self,
         _gate: &Gate,
-        value: String,
+        value: SecretString,
         expires_in: i64,
         ageing: Ageing,
         now: i64,
     ) -> Arc<Token> {
         let before = self.newest();
-        let same = before.as_ref().filter(|token| token.expose() == value);
+        let same = before.as_ref().filter(|token| token.expose() == value.expose_secret());
         let expires_at = now + expires_in.max(1) * 1000;
         let token = Arc::new(Token {
             version: match (same, &before) {
@@ -325,27 +349,29 @@ impl Slot {
                 (None, Some(token)) => token.version + 1,
                 (None, None) => self.notes().lost_version + 1,
             },
-            fetched_at: same.map_or(now, |token| token.fetched_at),
+            fetched_at: same.filter(|token| !token.is_unsure).map_or(now, |token| token.fetched_at),
             expires_at,
             refresh_at: policy::refresh_at(ageing, now, expires_at, &self.random),
+            is_unsure: false,
             reported: same.map_or_else(Arc::default, |token| token.reported.clone()),
-            value: value.into(),
+            value,
         });
         self.current.store(Some(token.clone()));
         self.notes().trouble = None;
         token
     }
 
-    /// The row that keeps the present value with its history.
+    /// The row that keeps the present value with its history, in the wall's time.
     pub(crate) fn row(&self, token: &Token) -> Credential {
+        let history = self.notes().history.moved(self.clock.wall_at(0), i64::MAX);
         Credential {
             appid: self.appid.to_string(),
             kind: self.kind.as_str().to_owned(),
             version: token.version,
             value: token.value.clone(),
-            fetched_at: token.fetched_at,
-            expires_at: token.expires_at,
-            history: serde_json::to_string(&self.notes().history).unwrap_or_default(),
+            fetched_at: self.clock.wall_at(token.fetched_at),
+            expires_at: self.clock.wall_at(token.expires_at),
+            history: serde_json::to_string(&history).unwrap_or_default(),
         }
     }
 }

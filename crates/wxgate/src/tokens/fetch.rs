@@ -5,28 +5,19 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use secrecy::ExposeSecret as _;
-use serde::Deserialize;
-use wechat::answer::{ApiError, errcode};
+use wechat::answer::ApiError;
 use wechat::catalog::{GET_TICKET, STABLE_TOKEN, TOKEN};
 
 use super::Tokens;
+use super::granted::{Granted, NotGranted, granted};
 use super::heal::{Said, TokenCall, Unhealed};
 use crate::clock::Instant;
 use crate::entries::TokenMode;
 use crate::registry::App;
+use crate::rules::leaks::Leaks;
 use crate::slots::policy::Rest;
-use crate::slots::{CredentialKind, Gate, Slot, Token, TokenError, ageing};
-use crate::transport::{Answer, Lost, Transport, json_answer};
-
-/// No token lives longer than this, whatever an answer says.
-const LONGEST: i64 = 86_400;
-
-#[derive(Deserialize)]
-struct Granted {
-    #[serde(alias = "ticket")]
-    access_token: String,
-    expires_in: i64,
-}
+use crate::slots::{CredentialKind, Gate, Slot, Token, TokenError, Way, ageing};
+use crate::transport::{Lost, Transport};
 
 impl Tokens {
     /// Fetches, publishes and stores a value; a failure is noted on the slot and logged.
@@ -43,10 +34,24 @@ impl Tokens {
             CredentialKind::AccessToken => self.ask_for_token(app, force).await,
             CredentialKind::Jsapi | CredentialKind::WxCard => self.ask_for_ticket(app, kind).await,
         };
+        if kind == CredentialKind::AccessToken {
+            let path = token_path(app);
+            match &answer {
+                Ok(_) => self.heard_success(app, Way::TokenCall, path),
+                Err(TokenError::Refused(error)) => self.heard_refusal(app, Way::TokenCall, path, error),
+                Err(_) => {}
+            }
+        }
         match answer {
             Ok(granted) => {
                 let ageing = ageing(&app.entry, kind);
-                let (value, lives) = (granted.access_token, granted.expires_in);
+                let Granted { value, expires_in: lives, is_odd } = granted;
+                if is_odd {
+                    tracing::warn!(
+                        appid = %slot.appid, kind = kind.as_str(), expires_in = lives,
+                        "应答里的有效期缺失或不到 60 秒：按 60 秒处理；检查 wechat.api_base 指向的是不是微信"
+                    );
+                }
                 let token = slot.publish(&gate, value, lives, ageing, asked_at);
                 tracing::info!(
                     appid = %slot.appid, kind = kind.as_str(), version = token.version, expires_in = lives, forced = force, "已取得"
@@ -102,7 +107,7 @@ impl Tokens {
             }
         };
         granted(&answer?).map_err(|no| match no {
-            NotGranted::Said(error) => TokenError::Refused(error),
+            NotGranted::Said(error) => TokenError::Refused(Leaks::new(secret, "").hidden(error)),
             NotGranted::Lost(lost) => TokenError::Lost(lost),
         })
     }
@@ -121,8 +126,8 @@ impl Tokens {
         app: &Arc<App>,
         kind: CredentialKind,
     ) -> Result<Granted, TokenError> {
-        let attempt = TicketCall { transport: &self.0.transport, kind };
-        let answer = self.healed(app, &attempt).await.map_err(|unhealed| match unhealed {
+        let attempt = TicketCall { transport: &self.0.transport, app, kind };
+        let granted = self.healed(app, &attempt).await.map_err(|unhealed| match unhealed {
             Unhealed::Token(error) => error,
             Unhealed::Lost(lost) => TokenError::TicketLost(lost),
             Unhealed::Refused(error) => TokenError::TicketRefused(error),
@@ -135,59 +140,46 @@ impl Tokens {
                 "access_token 刚换新",
             )),
         })?;
-        granted(&answer).map_err(|no| match no {
+        granted.map_err(|no| match no {
             NotGranted::Said(error) => TokenError::TicketRefused(error),
             NotGranted::Lost(lost) => TokenError::TicketLost(lost),
         })
     }
 }
 
+/// Where an app's token comes from.
+fn token_path(app: &App) -> &'static str {
+    match app.entry.token_mode {
+        TokenMode::Stable => STABLE_TOKEN.path,
+        TokenMode::Classic => TOKEN.path,
+    }
+}
+
 struct TicketCall<'a> {
     transport: &'a Transport,
+    app: &'a App,
     kind: CredentialKind,
 }
 
 impl TokenCall for TicketCall<'_> {
-    type Answer = Answer;
+    type Answer = Result<Granted, NotGranted>;
 
     fn path(&self) -> &str {
         GET_TICKET.path
     }
 
-    async fn send(&self, token: &Token, deadline: Instant) -> Result<(Answer, Said), Lost> {
+    async fn send(&self, token: &Token, deadline: Instant) -> Result<(Self::Answer, Said), Lost> {
         let query = [("access_token", token.expose()), ("type", self.kind.as_str())];
         let answer = self.transport.send(&GET_TICKET, &query, None, deadline).await?;
-        let said = match granted(&answer) {
-            Ok(_) => Said::Accepted,
-            Err(NotGranted::Said(error)) if error.is_dead_token() => Said::Refused(error),
-            Err(_) => Said::Nothing,
-        };
-        Ok((answer, said))
-    }
-}
-
-/// Why an answer grants nothing.
-enum NotGranted {
-    Said(ApiError),
-    Lost(Lost),
-}
-
-/// What a token or ticket call was answered with.
-fn granted(answer: &Answer) -> Result<Granted, NotGranted> {
-    let body = json_answer(answer).map_err(NotGranted::Lost)?;
-    if let Some(error) = errcode(&answer.body) {
-        return Err(NotGranted::Said(error));
-    }
-    let granted: Option<Granted> = serde_json::from_value(body).ok();
-    let sane = |granted: &Granted| {
-        let value = &granted.access_token;
-        (1..=4096).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_graphic())
-    };
-    match granted.filter(sane) {
-        Some(granted) => Ok(Granted { expires_in: granted.expires_in.clamp(1, LONGEST), ..granted }),
-        None => Err(NotGranted::Lost(Lost::after(
-            "the answer holds neither a usable token nor an errcode",
-            "应答里没有可用的令牌，也没有错误码",
-        ))),
+        let leaks = Leaks::new(self.app.entry.secret.expose_secret(), token.expose());
+        Ok(match granted(&answer) {
+            Ok(granted) => (Ok(granted), Said::Accepted),
+            Err(NotGranted::Said(error)) => {
+                let error = leaks.hidden(error);
+                let said = Said::of(&error);
+                (Err(NotGranted::Said(error)), said)
+            }
+            Err(lost) => (Err(lost), Said::Nothing),
+        })
     }
 }

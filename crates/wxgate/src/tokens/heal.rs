@@ -9,7 +9,7 @@ use wechat::answer::ApiError;
 use super::Tokens;
 use crate::clock::Instant;
 use crate::registry::App;
-use crate::slots::{CredentialKind, Found, Token, TokenError};
+use crate::slots::{CredentialKind, Found, Token, TokenError, Way};
 use crate::transport::Lost;
 
 /// With less time left a call isn't repeated: nobody would know what came of it.
@@ -36,15 +36,27 @@ pub trait TokenCall: Sync {
     ) -> impl Future<Output = Result<(Self::Answer, Said), Lost>> + Send;
 }
 
-/// What an answer says about the token.
+/// What an answer says about the token, and the account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Said {
     /// WeChat looked at it and did what it was asked.
     Accepted,
+    /// WeChat did what it was asked, on a path that may not look.
+    Done,
     /// WeChat refused it.
     Refused(ApiError),
-    /// Nothing: another error, a broken edge, or a path that doesn't look.
+    /// WeChat refused the call for another reason.
+    Failed(ApiError),
+    /// Nothing: a broken edge.
     Nothing,
+}
+
+impl Said {
+    /// WeChat's refusal of a call with the token.
+    pub fn of(error: &ApiError) -> Self {
+        let error = error.clone();
+        if error.is_dead_token() { Self::Refused(error) } else { Self::Failed(error) }
+    }
 }
 
 /// Why a call gave nothing.
@@ -102,12 +114,13 @@ impl Tokens {
             Said::Refused(error) => return Err(Unhealed::Refused(error)),
             // Where WeChat itself had held it for current, nobody else had a hand in it.
             Said::Accepted if matches!(found, Found::Fresh(_)) => self.died_early(app, &token),
-            Said::Accepted | Said::Nothing => {}
+            Said::Accepted | Said::Done | Said::Failed(_) | Said::Nothing => {}
         }
         Ok(answer)
     }
 
     fn note(&self, app: &App, token: &Token, path: &str, said: &Said) {
+        self.heard(app, Way::Token, path, said);
         if *said == Said::Accepted {
             app.slots.of(CredentialKind::AccessToken).worked(token, path, self.now());
         }
@@ -123,7 +136,7 @@ impl Tokens {
         tracing::warn!(
             appid = %app.appid,
             event = "superseded",
-            at = now / 1000,
+            at = self.0.parts.clock.now_secs(),
             left_secs = (dead.expires_at - now) / 1000,
             "access_token 提前失效：有别的程序用同一个 AppSecret 刷新了它。已换新；请找到那个程序，改为经由 wxgate 调用"
         );

@@ -9,12 +9,12 @@ use std::sync::Arc;
 use wechat::answer::errcode;
 use wechat::catalog::{self, API_DOMAIN_IP};
 
-use super::Tokens;
+use super::{Said, Tokens};
 use crate::registry::App;
 use crate::registry::usage::OTHER;
-use crate::slots::policy::Ageing;
-use crate::slots::{Belief, CredentialKind, Found, Gate, Slot, Token, TokenError, ageing};
-use crate::transport::json_answer;
+use crate::slots::policy::{Ageing, Rest};
+use crate::slots::{Belief, CredentialKind, Found, Gate, Slot, Token, TokenError, Way, ageing};
+use crate::transport::{Lost, json_answer};
 
 const KIND: CredentialKind = CredentialKind::AccessToken;
 
@@ -129,6 +129,34 @@ impl Tokens {
         Ok((Found::Fresh(token), gate))
     }
 
+    /// Fetches the next value. One of which nobody knows how long it lives is asked about first, where a fetch would end it.
+    pub(super) async fn renew(
+        &self,
+        app: &Arc<App>,
+        kind: CredentialKind,
+        gate: Gate,
+    ) -> Result<(), TokenError> {
+        let slot = app.slots.of(kind);
+        let ageing = ageing(&app.entry, kind);
+        let unsure =
+            slot.newest().filter(|token| token.is_unsure && kind == KIND && ageing == Ageing::Classic);
+        let Some(token) = unsure else { return self.fetch(app, kind, gate, false).await.map(drop) };
+        match self.probe(app, &token, API_DOMAIN_IP.path).await {
+            Probed::Alive => {
+                // It counts as fetched now: should it end sooner, it is healed.
+                let token = slot.publish(&gate, token.expose().into(), token.life(), ageing, self.now());
+                self.keep(slot, &token).await;
+                Ok(())
+            }
+            Probed::Dead => self.fetch(app, kind, gate, false).await.map(drop),
+            Probed::Unknown => {
+                let lost = Lost::after("the probe found nothing out", "查不出 access_token 是否有效");
+                slot.failed(lost.clone().into(), Rest::Short, self.now());
+                Err(lost.into())
+            }
+        }
+    }
+
     /// Notes that `dead` can't be replaced for now.
     fn spent(&self, slot: &Slot, dead: &Token, mode: Ageing) {
         let now = self.now();
@@ -159,9 +187,16 @@ impl Tokens {
         let answer = transport.send(&API_DOMAIN_IP, &query, None, transport.deadline()).await;
         let Ok(answer) = answer else { return Probed::Unknown };
         let Ok(body) = json_answer(&answer) else { return Probed::Unknown };
-        match errcode(&answer.body) {
+        let error = errcode(&answer.body);
+        if let Some(error) = &error {
+            self.heard(app, Way::Token, API_DOMAIN_IP.path, &Said::of(error));
+        }
+        match error {
             Some(error) if error.is_dead_token() => Probed::Dead,
-            None if body["ip_list"].is_array() => Probed::Alive,
+            None if body["ip_list"].is_array() => {
+                self.heard(app, Way::Token, API_DOMAIN_IP.path, &Said::Accepted);
+                Probed::Alive
+            }
             _ => Probed::Unknown,
         }
     }

@@ -15,9 +15,9 @@ impl Tokens {
         let clock = self.0.parts.clock.clone();
         let draining = self.0.parts.tasks.draining.clone();
         let mut wake = self.0.slots.wake().sleeper();
-        let mut next = clock.now();
+        let mut next = clock.ticks();
         loop {
-            let sleep = clock.sleep_until(next);
+            let sleep = clock.rest_until(next);
             tokio::select! {
                 () = draining.cancelled() => return,
                 () = sleep => {}
@@ -28,7 +28,7 @@ impl Tokens {
         }
     }
 
-    /// Starts a refresh of whatever is due; returns when to look again (Unix milliseconds).
+    /// Starts a refresh of whatever is due; returns when to look again, in ticks.
     fn refresh_due(&self) -> i64 {
         let now = self.now();
         let mut next = now + LOOK;
@@ -55,11 +55,11 @@ impl Tokens {
             let is_due = slot.due_at().is_some_and(|due| due <= this.now());
             if let (Ok(_turn), true, Some(gate)) = (turn, is_due, slot.try_lock()) {
                 // The failure, if any, is noted on the slot and logged there.
-                let _ = this.fetch(&app, slot.kind, gate, false).await;
+                let _ = this.renew(&app, slot.kind, gate).await;
                 this.0.slots.wake().all();
             } else if is_due {
                 // Not every holder of the gate fetches: look again shortly.
-                this.0.parts.clock.sleep_until(this.now() + 1_000).await;
+                this.0.parts.clock.rest_until(this.now() + 1_000).await;
                 this.0.slots.wake().all();
             }
         });

@@ -12,7 +12,8 @@ use wechat::catalog::{Auth, Endpoint};
 use super::{CallError, Upstream, picture_type};
 use crate::clock::Instant;
 use crate::registry::App;
-use crate::slots::Token;
+use crate::rules::leaks::Leaks;
+use crate::slots::{Token, Way};
 use crate::tokens::{Said, TokenCall};
 use crate::transport::{Answer, Lost, Transport, json_answer};
 
@@ -55,43 +56,58 @@ impl Upstream {
         body: Option<&Value>,
     ) -> Result<Answer, CallError> {
         let body = body.map(|body| Bytes::from(body.to_string()));
-        let answer = if endpoint.auth == Auth::AccessToken {
-            let attempt = TypedCall { transport: &self.transport, endpoint, query, body };
-            self.tokens.healed(app, &attempt).await?
-        } else {
-            let secret = [("appid", app.entry.appid.as_str()), ("secret", app.entry.secret.expose_secret())];
-            let credential: &[(&str, &str)] = if endpoint.auth == Auth::Secret { &secret } else { &[] };
-            let query = [credential, query].concat();
-            self.transport.send(endpoint, &query, body, self.transport.deadline()).await?
+        if endpoint.auth == Auth::AccessToken {
+            let attempt = TypedCall { transport: &self.transport, app, endpoint, query, body };
+            return self.tokens.healed(app, &attempt).await?.map_err(CallError::Refused);
+        }
+        let secret = app.entry.secret.expose_secret();
+        let ours = [("appid", app.entry.appid.as_str()), ("secret", secret)];
+        let credential: &[(&str, &str)] = if endpoint.auth == Auth::Secret { &ours } else { &[] };
+        let query = [credential, query].concat();
+        let answer = self.transport.send(endpoint, &query, body, self.transport.deadline()).await?;
+        let outcome = match refused(&answer) {
+            Some(error) => Err(Leaks::new(secret, "").hidden(error)),
+            None => Ok(answer),
         };
-        refused(&answer).map_or(Ok(answer), |error| Err(CallError::Refused(error)))
+        if endpoint.auth == Auth::Secret {
+            let said = match &outcome {
+                Err(error) => Said::Failed(error.clone()),
+                Ok(answer) if is_success(answer) => Said::Done,
+                Ok(_) => Said::Nothing,
+            };
+            self.tokens.heard(app, Way::Secret, endpoint.path, &said);
+        }
+        outcome.map_err(CallError::Refused)
     }
 }
 
 struct TypedCall<'a> {
     transport: &'a Transport,
+    app: &'a App,
     endpoint: &'a Endpoint,
     query: &'a [(&'a str, &'a str)],
     body: Option<Bytes>,
 }
 
 impl TokenCall for TypedCall<'_> {
-    type Answer = Answer;
+    /// Or WeChat's refusal of it.
+    type Answer = Result<Answer, ApiError>;
 
     fn path(&self) -> &str {
         self.endpoint.path
     }
 
-    async fn send(&self, token: &Token, deadline: Instant) -> Result<(Answer, Said), Lost> {
+    async fn send(&self, token: &Token, deadline: Instant) -> Result<(Self::Answer, Said), Lost> {
         let query = [&[("access_token", token.expose())], self.query].concat();
         let answer = self.transport.send(self.endpoint, &query, self.body.clone(), deadline).await?;
-        let said = match refused(&answer) {
-            Some(error) if error.is_dead_token() => Said::Refused(error),
-            // Not a broken edge, nor WeChat being busy.
-            None if is_success(&answer) => Said::Accepted,
-            _ => Said::Nothing,
-        };
-        Ok((answer, said))
+        if let Some(error) = refused(&answer) {
+            let error = Leaks::new(self.app.entry.secret.expose_secret(), token.expose()).hidden(error);
+            let said = Said::of(&error);
+            return Ok((Err(error), said));
+        }
+        // Not a broken edge, nor WeChat being busy.
+        let said = if is_success(&answer) { Said::Accepted } else { Said::Nothing };
+        Ok((Ok(answer), said))
     }
 }
 

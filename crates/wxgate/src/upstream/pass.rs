@@ -2,20 +2,22 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LOCATION, CONTENT_TYPE, LOCATION, REFRESH};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, response};
 use hyper::body::Incoming;
 use secrecy::ExposeSecret as _;
 use wechat::answer::errcode;
-use wechat::catalog::Host;
+use wechat::catalog::{self, Host};
 
 use super::{CallError, Upstream, picture_type};
 use crate::clock::Instant;
 use crate::net::{Download, collect};
 use crate::registry::App;
-use crate::slots::Token;
+use crate::rules::leaks::Leaks;
+use crate::slots::{Token, Way};
 use crate::tokens::{Said, TokenCall};
 use crate::transport::{Lost, Payload, Transport};
 
@@ -84,7 +86,10 @@ impl Upstream {
         request: &PassRequest,
     ) -> Result<PassAnswer, CallError> {
         let exchange = Exchange { transport: &self.transport, app, request };
-        let (answer, _) = exchange.once(None, self.transport.deadline()).await?;
+        let (answer, said) = exchange.once(None, self.transport.deadline()).await?;
+        if let Some(app) = app.filter(|_| exchange.shows_secret()) {
+            self.tokens.heard(app, Way::Secret, &request.path, &said);
+        }
         Ok(answer)
     }
 
@@ -130,21 +135,78 @@ impl Exchange<'_> {
             });
         }
         let answer = self.transport.pass(*host, method, &path, headers, body, deadline).await?;
-        let (mut head, body) = answer.into_parts();
+        let (head, body) = answer.into_parts();
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             return Err(Lost::after("HTTP 101", "应答是 HTTP 101"));
         }
-        hide(&mut head.headers, &[token.map(Token::expose), secret]);
-        if token.is_none() || head.status != StatusCode::OK {
-            let body = Download::new(Bytes::new(), Some(body), self.transport.limits().silence);
+        let leaks = Leaks::new(secret.unwrap_or_default(), token.map_or("", Token::expose));
+        if head.headers.values().any(|value| leaks.are_in(value.as_bytes())) {
+            return Err(self.leaked());
+        }
+        if self.app.is_some() && may_quote(&head) {
+            let body = Download::new(self.searched(&head.headers, body, leaks).await?, None, self.silence());
             return Ok((PassAnswer { head, body, errcode: 0 }, Said::Nothing));
         }
-        self.look(head, body).await
+        if !(token.is_some() || self.shows_secret()) || head.status != StatusCode::OK {
+            let body = Download::new(Bytes::new(), Some(body), self.silence());
+            return Ok((PassAnswer { head, body, errcode: 0 }, Said::Nothing));
+        }
+        self.look(head, body, leaks).await
+    }
+
+    fn shows_secret(&self) -> bool {
+        self.request.target.contains(&Part::Secret)
+    }
+
+    fn silence(&self) -> Duration {
+        self.transport.limits().silence
+    }
+
+    /// The whole of a page, which shows no credential.
+    async fn searched(
+        &self,
+        headers: &HeaderMap,
+        mut body: Incoming,
+        leaks: Leaks<'_>,
+    ) -> Result<Bytes, Lost> {
+        let limits = self.transport.limits();
+        let (deadline, clock) = (self.transport.deadline(), self.transport.clock());
+        let read = clock.by(deadline, collect(&mut body, limits.page, limits.silence, |_| false)).await;
+        let read = read.ok_or_else(|| Lost::after("the answer did not end in time", "应答没有收全"))?;
+        let read = read.map_err(|cut| Lost::after(cut.to_string(), "应答没有收全"))?;
+        if !read.whole {
+            let why = format!("the answer is a page of over {} bytes", limits.page);
+            return Err(Lost::after(why, "应答是一张太长的页面，不像来自微信"));
+        }
+        // What can't be read can't be searched.
+        let is_encoded = headers.get_all(CONTENT_ENCODING).iter().any(|coding| coding != "identity");
+        if !read.bytes.is_empty() && (is_encoded || leaks.are_in(&read.bytes)) {
+            return Err(self.leaked());
+        }
+        Ok(read.bytes)
+    }
+
+    /// Something between us and WeChat quoted the request.
+    fn leaked(&self) -> Lost {
+        tracing::warn!(
+            appid = self.app.map(|app| &*app.appid),
+            path = catalog::by_path(&self.request.path).map(|known| known.path),
+            "应答里出现了 AppSecret 或 access_token，没有交给调用方：多半是中间的代理回显了请求，检查 wechat.proxy 和 wechat.api_base"
+        );
+        Lost::after(
+            "the answer quoted the AppSecret or the access_token, as a proxy may do, and is kept back",
+            "应答里出现了 AppSecret 或 access_token，多半是中间的代理回显的，wxgate 没有交出",
+        )
     }
 
     /// Reads the beginning of an answer: until it shows that it is no JSON object, or is longer than is held back, or
     /// ends.
-    async fn look(&self, head: response::Parts, mut body: Incoming) -> Result<(PassAnswer, Said), Lost> {
+    async fn look(
+        &self,
+        head: response::Parts,
+        mut body: Incoming,
+        leaks: Leaks<'_>,
+    ) -> Result<(PassAnswer, Said), Lost> {
         let limits = self.transport.limits();
         let is_other = |seen: &[u8]| seen.first().is_some_and(|first| *first != b'{');
         let seen = collect(&mut body, limits.look, limits.silence, is_other).await;
@@ -154,11 +216,10 @@ impl Exchange<'_> {
         let error = (seen.whole && is_object).then(|| errcode(&seen.bytes)).flatten();
         let code = error.as_ref().map_or(0, |error| error.errcode);
         let said = match error {
-            Some(error) if error.is_dead_token() => Said::Refused(error),
-            None if self.request.proves_token && (is_object || is_media(&head.headers, &seen.bytes)) => {
-                Said::Accepted
-            }
-            _ => Said::Nothing,
+            Some(error) => Said::of(&leaks.hidden(error)),
+            None if !(is_object || is_media(&head.headers, &seen.bytes)) => Said::Nothing,
+            None if self.request.proves_token => Said::Accepted,
+            None => Said::Done,
         };
         let body = Download::new(seen.bytes, rest, limits.silence);
         Ok((PassAnswer { head, body, errcode: code }, said))
@@ -172,15 +233,12 @@ fn is_media(headers: &HeaderMap, seen: &[u8]) -> bool {
     picture_type(seen).is_some() || is_typed
 }
 
-/// A redirect repeats what it was asked, credentials included: then it says nothing.
-fn hide(headers: &mut HeaderMap, secrets: &[Option<&str>]) {
-    for name in [LOCATION, CONTENT_LOCATION, REFRESH] {
-        let shows = |value: &HeaderValue| {
-            let text = String::from_utf8_lossy(value.as_bytes()).into_owned();
-            secrets.iter().flatten().any(|secret| text.contains(secret))
-        };
-        if headers.get_all(&name).iter().any(shows) {
-            headers.remove(&name);
-        }
-    }
+/// A page for people, or an error: that may come from anything on the way, and quote the request.
+fn may_quote(head: &response::Parts) -> bool {
+    let is_page = |value: &HeaderValue| {
+        let media_type = value.as_bytes().trim_ascii_start();
+        media_type.get(..9).is_some_and(|begin| begin.eq_ignore_ascii_case(b"text/html"))
+    };
+    !matches!(head.status, StatusCode::OK | StatusCode::PARTIAL_CONTENT)
+        || head.headers.get_all(CONTENT_TYPE).iter().any(is_page)
 }

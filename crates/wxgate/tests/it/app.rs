@@ -186,7 +186,8 @@ impl TestApp {
         let clock = ManualClock::at(Clock::System.now());
         let now = clock.clone();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let sandbox = Sandbox::start(listener, Arc::new(move || now.now()));
+        // WeChat's clock is right, however the gateway's is set.
+        let sandbox = Sandbox::start(listener, Arc::new(move || now.ticks()));
         let url = sandbox.url();
         let text = format!(
             "{}\n{more}\n[wechat]\napi_base = \"{url}\"\nmp_base = \"{url}\"\nopen_base = \"{url}\"\n{wechat}\n",

@@ -46,6 +46,7 @@ const PROOFS: &[(&str, &str, &str)] = &[
     ("drain_time", "src/net/linger.rs", "no_more_is_read_away_than_a_bound_and_nobody_silent_is_waited_for"),
     ("drain_rate", "src/net/linger.rs", "no_more_is_read_away_than_a_bound_and_nobody_silent_is_waited_for"),
     ("look", "tests/it/limits/sizes.rs", "what_is_held_back_of_an_answer"),
+    ("page", "tests/it/edges.rs", "what_cannot_be_searched_is_kept_back"),
     ("answer", "tests/it/limits/sizes.rs", "wechats_answer_to_a_typed_call"),
     ("silence", "tests/it/limits/times.rs", "silence_in_an_answer"),
     ("connect_time", "tests/it/limits/ways.rs", "the_time_to_make_a_connection"),

@@ -5,19 +5,24 @@
 
 mod access;
 mod admin_api;
+mod ailing;
 mod app;
 mod backend;
 mod callbacks;
 mod callers;
 mod cli;
+mod clocks;
 mod days;
 mod deliveries;
+mod edge;
+mod edges;
 mod egress;
 mod errors;
 mod healing;
 mod import;
 mod keyless;
 mod lengths;
+mod lies;
 mod lifecycle;
 mod limits;
 mod logs;

@@ -39,6 +39,7 @@ const LAYERS: Layers<'_> = &[
     &["flights", "telemetry"],
     // What an operator said.
     &["config"],
+    &["places"],
     &["entries"],
     &["rules", "keys"],
     // What every part may use.

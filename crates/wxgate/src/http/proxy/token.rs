@@ -59,7 +59,7 @@ impl Proxy {
         kind: CredentialKind,
     ) -> Result<Response<Body>, Refusal> {
         let ticket = self.0.upstream.tokens().get(app, kind).await.map_err(CallError::Token)?;
-        let left = (ticket.expires_at - self.0.parts.clock.now()).max(1000) / 1000;
+        let left = (ticket.expires_at - self.0.parts.clock.ticks()).max(1000) / 1000;
         Ok(answered(&json!({"errcode": 0, "errmsg": "ok", "ticket": ticket.expose(), "expires_in": left})))
     }
 

@@ -5,6 +5,8 @@ use wechat::catalog::{Effect, Endpoint as WechatEndpoint, GET_TICKET, STABLE_TOK
 use wechat::errcode::{self, Class, is_account_error, is_busy, is_limit, is_passing};
 
 use super::Call;
+use crate::entries::AppEntry;
+use crate::places;
 use crate::problem::{Code, Problem};
 use crate::slots::TokenError;
 use crate::transport::Lost;
@@ -19,7 +21,7 @@ pub(super) fn problem(call: &Call, endpoint: &WechatEndpoint, error: CallError) 
             &format!("{appid} 是网站/移动应用（kind = \"open\"），没有 access_token，不能用于此接口"),
             &format!("{appid} is of kind \"open\": it has no access_token and can't be used here"),
         ),
-        CallError::Token(TokenError::Refused(error)) => no_token(appid, error),
+        CallError::Token(TokenError::Refused(error)) => no_token(&call.app.entry, error),
         CallError::Token(TokenError::TicketRefused(error)) => refused(call, &GET_TICKET, error),
         CallError::Token(TokenError::TicketLost(lost)) => unreachable(&GET_TICKET, &lost),
         CallError::Token(TokenError::Lost(lost)) => {
@@ -53,9 +55,10 @@ pub(super) fn problem(call: &Call, endpoint: &WechatEndpoint, error: CallError) 
 }
 
 /// The token call itself was refused.
-fn no_token(appid: &str, error: ApiError) -> Problem {
+fn no_token(app: &AppEntry, error: ApiError) -> Problem {
+    let appid = &app.appid;
     if is_account_error(error.errcode) || error.errcode == 40001 {
-        return account(appid, &STABLE_TOKEN, error);
+        return account(app, &STABLE_TOKEN, error);
     }
     let (zh, en) = advice(&STABLE_TOKEN, &error);
     let code = error.errcode;
@@ -68,31 +71,31 @@ fn no_token(appid: &str, error: ApiError) -> Problem {
     Problem { retryable, wechat: Some(error.into()), ..problem }
 }
 
-fn account(appid: &str, endpoint: &WechatEndpoint, error: ApiError) -> Problem {
+fn account(app: &AppEntry, endpoint: &WechatEndpoint, error: ApiError) -> Problem {
+    let appid = &app.appid;
     let (zh, en) = match error.errcode {
-        40164 => {
-            let named = errcode::refused_ip(&error.errmsg);
-            let (ip, where_zh, where_en) = match named {
-                Some(ip) => (format!(" {ip}"), "", ""),
-                None => (String::new(), "（IP 见 wx_errmsg）", " (the IP is in wx_errmsg)"),
-            };
+        40164 | 45035 | 61004 => {
+            let ip = errcode::refused_ip(&error.errmsg);
+            let named = ip.map(|ip| format!(" {ip}")).unwrap_or_default();
+            let cure = places::list_address(app.kind, ip);
+            (
+                format!("出口 IP{named} 不在 {appid} 的 IP白名单：{}", cure.zh),
+                format!("egress IP{named} is not on the IP allow-list of {appid}: {}", cure.en),
+            )
+        }
+        40001 | 40125 => {
+            let place = places::secret(app.kind);
             (
                 format!(
-                    "出口 IP{ip} 不在 {appid} 的白名单{where_zh}：公众平台 → 基本配置 → IP白名单，添加后重试"
+                    "{appid} 的 AppSecret 不正确：到 {} 核对或重置，更新 wxgate 配置里的 secret 后发 SIGHUP",
+                    place.zh
                 ),
                 format!(
-                    "egress IP{ip} is not on the allow-list of {appid}{where_en}: 公众平台 → 基本配置 → IP白名单, add it and retry"
+                    "the AppSecret of {appid} is wrong: check or reset it at {}, update `secret` in wxgate's configuration and send SIGHUP",
+                    place.en
                 ),
             )
         }
-        40001 | 40125 => (
-            format!(
-                "{appid} 的 AppSecret 不正确：到公众平台 → 基本配置核对或重置，更新 wxgate 配置里的 secret 后发 SIGHUP"
-            ),
-            format!(
-                "the AppSecret of {appid} is wrong: check or reset it at 公众平台 → 基本配置, update `secret` in wxgate's configuration and send SIGHUP"
-            ),
-        ),
         code => {
             let (zh, en) = advice(endpoint, &error);
             (
@@ -127,7 +130,7 @@ fn refused(call: &Call, endpoint: &WechatEndpoint, error: ApiError) -> Problem {
     // In a message the mini program is named as well: it is that one that isn't linked.
     let is_message = call.operation.refused_as == Code::Message;
     if is_account_error(code) && !(is_message && code == 40013) {
-        return account(appid, endpoint, error);
+        return account(&call.app.entry, endpoint, error);
     }
     let (zh, en) = advice(endpoint, &error);
     let passes = is_passing(endpoint.path, code);

@@ -37,7 +37,7 @@ impl Service {
         let token = self.current(call).await?;
         let said = call.fields.text("current").as_bytes();
         let is_current = bool::from(token.expose().as_bytes().ct_eq(said));
-        if !is_current || self.0.parts.clock.now() - token.fetched_at < YOUNG_MS {
+        if !is_current || self.0.parts.clock.ticks() - token.fetched_at < YOUNG_MS {
             return Ok(self.token_body(call, &token));
         }
         // A caller's word for it: what is dead is found out, as after any refusal.
@@ -58,7 +58,7 @@ impl Service {
         Success::Body(json!({
             "appid": call.app.entry.appid,
             "access_token": token.expose(),
-            "expires_in": (token.expires_at - self.0.parts.clock.now()).max(0) / 1000,
+            "expires_in": (token.expires_at - self.0.parts.clock.ticks()).max(0) / 1000,
             "version": token.version,
         }))
     }

@@ -1,0 +1,128 @@
+//! Where an operator clicks at WeChat, by kind of account. WeChat moves these pages now and then: every text that names one
+//! takes it from this table.
+
+use crate::entries::AccountKind;
+use crate::problem::Words;
+
+/// The pages of one kind of account: Chinese, then English with the words that stand on the page.
+struct Pages {
+    secret: [&'static str; 2],
+    addresses: [&'static str; 2],
+    push: [&'static str; 2],
+    permissions: [&'static str; 2],
+}
+
+const OFFICIAL: Pages = Pages {
+    secret: [
+        "微信开发者平台 → 我的业务 → 公众号/服务号 → 基础信息 → 开发密钥",
+        "微信开发者平台 (developers.weixin.qq.com/platform) → 我的业务 (my business) → 公众号/服务号 (official account) → 基础信息 (basic information) → 开发密钥 (developer keys)",
+    ],
+    addresses: [
+        "微信开发者平台 → 我的业务 → 公众号/服务号 → 基础信息 → 开发信息（或开发密钥）→ API IP白名单",
+        "微信开发者平台 (developers.weixin.qq.com/platform) → 我的业务 (my business) → 公众号/服务号 (official account) → 基础信息 (basic information) → 开发信息 or 开发密钥 (development) → API IP白名单 (IP allow-list)",
+    ],
+    push: [
+        "微信开发者平台 → 我的业务 → 公众号/服务号 → 基础信息 → 域名与消息推送配置",
+        "微信开发者平台 (developers.weixin.qq.com/platform) → 我的业务 (my business) → 公众号/服务号 (official account) → 基础信息 (basic information) → 域名与消息推送配置 (domains and message push)",
+    ],
+    permissions: [
+        "微信开发者平台 → 我的业务 → 公众号/服务号 → 接口管理 → 接口权限与额度",
+        "微信开发者平台 (developers.weixin.qq.com/platform) → 我的业务 (my business) → 公众号/服务号 (official account) → 接口管理 (APIs) → 接口权限与额度 (permissions and quotas)",
+    ],
+};
+
+const MINI: Pages = Pages {
+    secret: [
+        "公众平台 → 开发管理 → 开发设置 → 开发者ID",
+        "公众平台 (mp.weixin.qq.com) → 开发管理 (development) → 开发设置 (settings) → 开发者ID (developer id)",
+    ],
+    addresses: [
+        "公众平台 → 开发管理 → 开发设置 → 开发者ID → IP白名单",
+        "公众平台 (mp.weixin.qq.com) → 开发管理 (development) → 开发设置 (settings) → 开发者ID (developer id) → IP白名单 (IP allow-list)",
+    ],
+    push: [
+        "公众平台 → 开发管理 → 开发设置 → 消息推送",
+        "公众平台 (mp.weixin.qq.com) → 开发管理 (development) → 开发设置 (settings) → 消息推送 (message push)",
+    ],
+    permissions: [
+        "公众平台 → 开发管理 → 接口设置",
+        "公众平台 (mp.weixin.qq.com) → 开发管理 (development) → 接口设置 (API permissions)",
+    ],
+};
+
+const OPEN_APP: [&str; 2] = [
+    "微信开放平台 → 管理中心 → 网站应用/移动应用 → 查看",
+    "微信开放平台 (open.weixin.qq.com) → 管理中心 (management) → 网站应用/移动应用 (web or mobile app) → 查看 (details)",
+];
+
+const OPEN: Pages = Pages { secret: OPEN_APP, addresses: OPEN_APP, push: OPEN_APP, permissions: OPEN_APP };
+
+fn pages(kind: AccountKind) -> &'static Pages {
+    match kind {
+        AccountKind::Official => &OFFICIAL,
+        AccountKind::Mini => &MINI,
+        AccountKind::Open => &OPEN,
+    }
+}
+
+fn words([zh, en]: [&'static str; 2]) -> Words {
+    Words::new(zh, en)
+}
+
+/// AppID and AppSecret.
+pub fn secret(kind: AccountKind) -> Words {
+    words(pages(kind).secret)
+}
+
+/// The list of addresses that may call.
+pub fn addresses(kind: AccountKind) -> Words {
+    words(pages(kind).addresses)
+}
+
+/// Where messages are pushed to, and how they are signed.
+pub fn push(kind: AccountKind) -> Words {
+    words(pages(kind).push)
+}
+
+/// What the account may call.
+pub fn permissions(kind: AccountKind) -> Words {
+    words(pages(kind).permissions)
+}
+
+/// What to do about an address that isn't listed: completes "the address is not listed: …".
+pub fn list_address(kind: AccountKind, ip: Option<&str>) -> Words {
+    let place = addresses(kind);
+    let (ip_zh, ip_en) = match ip {
+        Some(ip) => (ip.to_owned(), ip.to_owned()),
+        None => ("微信报出的 IP".to_owned(), "the IP that WeChat names".to_owned()),
+    };
+    Words::new(
+        format!("到 {} 添加 {ip_zh}（也可写 CIDR 网段），几分钟后生效，再重试", place.zh),
+        format!(
+            "add {ip_en} at {} (a CIDR range will do); it takes a few minutes to work, then retry",
+            place.en
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_page_is_named_in_both_languages() {
+        for kind in [AccountKind::Official, AccountKind::Mini, AccountKind::Open] {
+            for place in [secret(kind), addresses(kind), push(kind), permissions(kind)] {
+                assert!(place.zh.contains(" → ") && !place.zh.contains('('), "{}", place.zh);
+                // The words on the page, and what they mean.
+                assert_eq!(
+                    place.en.matches(" → ").count(),
+                    place.zh.matches(" → ").count() + place.zh.matches("）→").count()
+                );
+                assert!(place.en.matches('(').count() > place.en.matches(" → ").count(), "{}", place.en);
+            }
+        }
+        let told = list_address(AccountKind::Official, Some("1.2.3.4"));
+        assert!(told.zh.contains("1.2.3.4") && told.en.contains("1.2.3.4") && told.zh.contains("CIDR"));
+    }
+}
