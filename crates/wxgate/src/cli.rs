@@ -4,6 +4,7 @@ mod check;
 mod demo;
 mod import;
 mod init;
+mod language;
 mod route;
 mod run;
 mod serve;
@@ -16,79 +17,114 @@ use clap::{Parser, Subcommand};
 
 use crate::config;
 use crate::http::service;
+use crate::lang::say;
 use crate::random::Random;
 
-/// 微信凭据网关：公众号、小程序的 AppSecret 和 access_token 由它统一管理，各语言的后端经由它调用微信。
+/// The exit code of a command line that can't be understood.
+const WRONG_USAGE: u8 = 2;
+
 #[derive(Debug, Parser)]
-#[command(name = "wxgate", version, arg_required_else_help = true)]
+#[command(
+    name = "wxgate", version, arg_required_else_help = true,
+    about = say(
+        "微信凭据网关：公众号、小程序的 AppSecret 和 access_token 由它统一管理，各语言的后端经由它调用微信。",
+        "Owns the AppSecrets and access_tokens of a company's official accounts and mini programs; backends in any language call WeChat through it."
+    )
+)]
 struct Cli {
+    #[arg(
+        long, global = true, value_parser = ["zh", "en"], value_name = "zh|en", hide_possible_values = true,
+        help = say("命令行和日志的语言；也可以用环境变量 WXGATE_LANG [默认：zh]", "The language of command line and log; WXGATE_LANG in the environment says it as well [default: zh]")
+    )]
+    lang: Option<String>,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// 一条命令试用：微信模拟器、网关、健康检查都在一个进程里，无需任何配置
+    #[command(about = say(
+        "一条命令试用：微信模拟器、网关、健康检查都在一个进程里，无需任何配置",
+        "Try it with one command: a simulated WeChat, the gateway and health in one process, nothing to configure"
+    ))]
     Demo(demo::Args),
-    /// 问几个问题，试一试凭据，写出 wxgate.toml
+    #[command(about = say(
+        "问几个问题，试一试凭据，写出 wxgate.toml",
+        "Ask a few questions, try the credentials, write wxgate.toml"
+    ))]
     Init(init::Args),
-    /// 运行网关
+    #[command(about = say("运行网关", "Run the gateway"))]
     Serve(ConfigFile),
-    /// 只运行微信模拟器
+    #[command(about = say("只运行微信模拟器", "Run the simulated WeChat alone"))]
     Sandbox {
-        /// 监听地址
-        #[arg(long, default_value = "127.0.0.1:36080")]
+        #[arg(
+            long, default_value = "127.0.0.1:36080", value_parser = language::address,
+            help = say("监听地址", "The address to listen on")
+        )]
         listen: std::net::SocketAddr,
     },
-    /// 检查配置和数据库，一次列出所有问题
+    #[command(about = say(
+        "检查配置和数据库，一次列出所有问题",
+        "Check configuration and database, and list every problem at once"
+    ))]
     Check(check::Args),
-    /// 把 wx-proxy-service 的 YAML 配置转成 wxgate 的配置，写到标准输出；要手工补的写到标准错误
+    #[command(about = say(
+        "把 wx-proxy-service 的 YAML 配置转成 wxgate 的配置，写到标准输出；要手工补的写到标准错误",
+        "Turn the YAML of a wx-proxy-service into a wxgate configuration on standard output; what is left to do goes to standard error"
+    ))]
     Import {
-        /// wx-proxy-service 的配置文件
+        #[arg(help = say("wx-proxy-service 的配置文件", "The configuration of the wx-proxy-service"))]
         file: PathBuf,
     },
-    /// 配置相关
-    #[command(subcommand)]
+    #[command(subcommand, about = say("配置相关", "About the configuration"))]
     Config(ConfigCommand),
-    /// 调用方密钥相关
-    #[command(subcommand)]
+    #[command(subcommand, about = say("调用方密钥相关", "About callers' keys"))]
     Key(KeyCommand),
-    /// 消息路由相关
-    #[command(subcommand)]
+    #[command(subcommand, about = say("消息路由相关", "About the routes of messages"))]
     Route(RouteCommand),
-    /// 打印服务接口的 OpenAPI 3.1 文档
+    #[command(about = say("打印服务接口的 OpenAPI 3.1 文档", "Print the OpenAPI 3.1 document of the service API"))]
     Openapi,
 }
 
 #[derive(Debug, clap::Args)]
 struct ConfigFile {
-    /// 配置文件
-    #[arg(long, default_value = "wxgate.toml")]
+    #[arg(long, default_value = "wxgate.toml", help = say("配置文件", "The configuration file"))]
     config: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
-    /// 打印全部配置项、默认值和说明
+    #[command(about = say("打印全部配置项、默认值和说明", "Print every key, its default and what it means"))]
     Default,
 }
 
 #[derive(Debug, Subcommand)]
 enum RouteCommand {
-    /// 一条消息会走哪些路由、为什么；加 --send 真的发一次
+    #[command(about = say(
+        "一条消息会走哪些路由、为什么；加 --send 真的发一次",
+        "Which routes a message takes, and why; with --send it is sent once"
+    ))]
     Test(route::Args),
 }
 
 #[derive(Debug, Subcommand)]
 enum KeyCommand {
-    /// 生成一个调用方密钥
+    #[command(about = say("生成一个调用方密钥", "Make a key for a caller"))]
     New,
 }
 
 /// Parses the command line and runs it.
 pub fn main() -> ExitCode {
     no_core_dumps();
-    let outcome = match Cli::parse().command {
+    if let Err(wrong) = language::choose(std::env::args_os().skip(1), &config::environment()) {
+        run::complain(&anyhow::anyhow!(wrong));
+        return ExitCode::from(WRONG_USAGE);
+    }
+    let command = match Cli::try_parse() {
+        Ok(cli) => cli.command,
+        Err(error) => return run::tell(&language::told(&error), error.use_stderr()),
+    };
+    let outcome = match command {
         Command::Demo(args) => run::blocking(demo::run(args)),
         Command::Init(args) => run::blocking(init::run(args)),
         Command::Serve(args) => run::blocking(serve::run(args.config)),

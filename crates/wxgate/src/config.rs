@@ -17,9 +17,16 @@ pub use sections::{Access, Auth, Callback, Egress, Log, LogFormat, Retention, Se
 use crate::entries::{
     Entries, EntryKind, Environment, Lookup, Mistake, Mistakes, Origin, Secret, Table, UNKNOWN,
 };
+use crate::lang::Words;
 
 /// The full configuration with every default and a comment for each key.
 pub const DEFAULT_TOML: &str = include_str!("../../../config.default.toml");
+
+/// What is said of other keys in an included file.
+const NOT_INCLUDED: Words = Words::fixed(
+    "被 include 的文件里只能有 [[apps]]、[[callers]]、[[routes]]",
+    "an included file may hold [[apps]], [[callers]] and [[routes]] only",
+);
 
 /// Everything a gateway is told.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,8 +58,13 @@ pub struct Config {
 /// Reads the configuration file at `path` and what it includes.
 pub fn load(path: &Path, environment: &Environment) -> Result<Config, Mistakes> {
     let text = std::fs::read_to_string(path).map_err(|error| {
-        let text = format!("读不到配置文件（{error}）；用 `wxgate init` 生成一份，或用 --config 指定");
-        Mistakes(vec![Mistake { key: path.display().to_string(), text }])
+        Mistakes(vec![Mistake::new(
+            path.display().to_string(),
+            format!("读不到配置文件（{error}）；用 `wxgate init` 生成一份，或用 --config 指定"),
+            format!(
+                "the configuration file can't be read ({error}); `wxgate init` makes one, --config names one"
+            ),
+        )])
     })?;
     let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
     parse(&text, &path.display().to_string(), &folder, environment)
@@ -83,14 +95,14 @@ pub fn parse(text: &str, name: &str, folder: &Path, environment: &Environment) -
     };
     let mut lists = Lists::default();
     lists.read(&mut root, name, "", lookup, &mut mistakes);
-    root.finish(UNKNOWN, &mut mistakes);
+    root.finish(&UNKNOWN, &mut mistakes);
     for file in included {
         let label = file.display().to_string();
         match files::read(&file) {
             Ok(members) => {
                 let mut table = Table::new(members, format!("{label}: "), Some(lookup));
                 lists.read(&mut table, &label, &format!("{label}: "), lookup, &mut mistakes);
-                table.finish("被 include 的文件里只能有 [[apps]]、[[callers]]、[[routes]]", &mut mistakes);
+                table.finish(&NOT_INCLUDED, &mut mistakes);
             }
             Err(mistake) => mistakes.push(mistake),
         }

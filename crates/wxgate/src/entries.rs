@@ -74,7 +74,7 @@ impl Entries {
             EntryKind::Caller => self.callers.push(caller::caller(&mut table, origin)),
             EntryKind::Route => self.routes.push(route::route(&mut table, origin)),
         }
-        table.finish(UNKNOWN, mistakes);
+        table.finish(&UNKNOWN, mistakes);
     }
 
     /// What only all of them together show: values that must differ. `place` names the entry with this number in its list.
@@ -85,8 +85,10 @@ impl Entries {
             for (index, value) in values.into_iter().enumerate().filter(|(_, value)| !value.is_empty()) {
                 let first = *seen.entry(value).or_insert(index);
                 if first != index {
-                    let text = format!("{value} 与 {} 重复", place(kind, first));
-                    mistakes.push(Mistake { key: format!("{}.{key}", place(kind, index)), text });
+                    let (key, first) = (format!("{}.{key}", place(kind, index)), place(kind, first));
+                    let (zh, en) =
+                        (format!("{value} 与 {first} 重复"), format!("{value} stands in {first} already"));
+                    mistakes.push(Mistake::new(key, zh, en));
                 }
             }
         };
@@ -99,11 +101,12 @@ impl Entries {
             for key in [&caller.key, &caller.previous_key].into_iter().flatten() {
                 let first = *keys.entry(key.expose_secret()).or_insert(index);
                 if first != index {
-                    let text = format!(
-                        "与 {} 的密钥相同：每个调用方用自己的密钥（wxgate key new）",
-                        place(Caller, first)
-                    );
-                    mistakes.push(Mistake { key: format!("{}.key", place(Caller, index)), text });
+                    let first = place(Caller, first);
+                    mistakes.push(Mistake::new(
+                        format!("{}.key", place(Caller, index)),
+                        format!("与 {first} 的密钥相同：每个调用方用自己的密钥（wxgate key new）"),
+                        format!("the same key as {first}: each caller has its own (wxgate key new)"),
+                    ));
                 }
             }
         }

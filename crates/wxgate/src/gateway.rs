@@ -25,6 +25,7 @@ use crate::http::server::{Carrier, Server, Tls};
 use crate::http::service::Service;
 use crate::inbox::Inbox;
 use crate::keys::Keys;
+use crate::lang::Words;
 use crate::limits::Limits;
 use crate::net::{Client, Spool};
 use crate::outcome::Recorder;
@@ -219,13 +220,13 @@ async fn open_store(
 ) -> anyhow::Result<(Store, Keys)> {
     let key_file = config::Store::key_file(&config.store.real_path());
     let keys = |may_make| match &config.store.master_key {
-        Some(key) => Keys::from_base64(key, random.clone()),
+        Some(key) => Keys::from_base64(key, random.clone()).map_err(Into::into),
         None => Keys::from_file(&key_file, may_make, random.clone()),
     };
     Store::open(backend, random, keys).await
 }
 
-fn load_tls(config: &Config) -> anyhow::Result<Option<Arc<rustls::ServerConfig>>> {
+fn load_tls(config: &Config) -> Result<Option<Arc<rustls::ServerConfig>>, Words> {
     config.server.tls.as_ref().map(|(cert, key)| crate::tls::server_config(cert, key)).transpose()
 }
 
@@ -249,7 +250,7 @@ impl Running {
     /// wait for a restart.
     pub fn reload(&mut self, config: Config) -> anyhow::Result<Vec<&'static str>> {
         // The sockets stay as they are until a restart: judge by them, not by what the file says.
-        config.auth.fits(self.config.server.listen).map_err(anyhow::Error::msg)?;
+        config.auth.fits(self.config.server.listen)?;
         let tls = load_tls(&config)?;
         let plain_now = self.config.server.tls.is_none();
         let mut later = Vec::new();

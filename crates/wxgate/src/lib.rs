@@ -14,6 +14,7 @@ pub mod gateway;
 pub mod http;
 pub mod inbox;
 pub mod keys;
+pub mod lang;
 pub mod limits;
 pub mod net;
 pub mod outcome;

@@ -9,6 +9,7 @@ use http::HeaderValue;
 
 use crate::clock::{Clock, Instant};
 use crate::config::Access;
+use crate::lang::say;
 use crate::random::Random;
 use crate::registry::callers::Caller;
 pub use crate::registry::usage::OTHER;
@@ -172,7 +173,9 @@ impl Recorder {
         for (peer, Gathered { count, named }) in self.strangers.due(now) {
             let (peer, requests) = (peer.map(|peer| peer.to_string()), named.join("; "));
             let peer = peer.as_deref().unwrap_or("*");
-            tracing::info!(peer, count, requests, "同一来源的更多请求，合并为一行");
+            let words =
+                say("同一来源的更多请求，合并为一行", "more requests of one source, gathered in a line");
+            tracing::info!(peer, count, requests, "{words}");
         }
     }
 

@@ -9,26 +9,7 @@ use std::borrow::Cow;
 use http::StatusCode;
 use wechat::answer::ApiError;
 
-/// What is wrong and what to do, in both languages.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Words {
-    /// Chinese.
-    pub zh: Cow<'static, str>,
-    /// English.
-    pub en: Cow<'static, str>,
-}
-
-impl Words {
-    /// The same said twice.
-    pub fn new(zh: impl Into<Cow<'static, str>>, en: impl Into<Cow<'static, str>>) -> Self {
-        Self { zh: zh.into(), en: en.into() }
-    }
-
-    /// In one of them.
-    pub fn of(&self, english: bool) -> &str {
-        if english { &self.en } else { &self.zh }
-    }
-}
+pub use crate::lang::Words;
 
 /// The service API's codes (contract section 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,17 +17,19 @@ use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::entries::AppEntry;
 use crate::keys::Keys;
+use crate::lang::say;
 use crate::random::Random;
 use crate::store;
 use crate::transport::{Transport, json_answer};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// 配置文件
-    #[arg(long, default_value = "wxgate.toml")]
+    #[arg(long, default_value = "wxgate.toml", help = say("配置文件", "The configuration file"))]
     config: PathBuf,
-    /// 还用稳定版接口（普通模式，不影响任何人）向微信验证每个账号
-    #[arg(long)]
+    #[arg(long, help = say(
+        "还用稳定版接口（普通模式，不影响任何人）向微信验证每个账号",
+        "Also try every account at WeChat by stable_token in normal mode, which disturbs nobody"
+    ))]
     online: bool,
 }
 
@@ -131,7 +133,7 @@ fn check_store(config: &Config) -> Result<String, String> {
         return Ok(format!("数据库 {path}：是空的，启动时建表（若应有数据：恢复备份时请连同 *-wal 文件）"));
     }
     let keys = match &config.store.master_key {
-        Some(key) => Keys::from_base64(key, Random::System),
+        Some(key) => Keys::from_base64(key, Random::System).map_err(Into::into),
         None => Keys::from_file(&config::Store::key_file(&config.store.real_path()), false, Random::System),
     };
     let keys = keys.map_err(|error| format!("{error:#}"))?;

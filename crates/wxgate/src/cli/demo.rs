@@ -15,11 +15,12 @@ use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::new_key;
 use super::run::print;
 use super::signals::{Ask, Signals};
+use super::{language, new_key};
 use crate::clock::Clock;
 use crate::gateway::{self, Listeners};
+use crate::lang::say;
 use crate::limits::Limits;
 use crate::net::Client;
 use crate::random::Random;
@@ -34,20 +35,33 @@ const PORTS_TRIED: u16 = 100;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// 网关的监听主机（健康检查和模拟器仍只监听 127.0.0.1）；不是回环地址时需要密钥，启动时打印一个
-    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    #[arg(
+        long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), value_parser = language::host,
+        help = say(
+            "网关的监听主机（健康检查和模拟器仍只监听 127.0.0.1）；不是回环地址时需要密钥，启动时打印一个",
+            "Where the gateway listens (health and the simulated WeChat stay on 127.0.0.1); not a loopback address: callers need a key, and one is printed"
+        )
+    )]
     host: IpAddr,
-    /// 网关的监听地址 [默认：HOST:36012]
-    #[arg(long)]
+    #[arg(long, value_parser = language::address, help = say(
+        "网关的监听地址 [默认：HOST:36012]",
+        "The gateway's address [default: HOST:36012]"
+    ))]
     listen: Option<SocketAddr>,
-    /// 健康检查的监听地址 [默认：127.0.0.1:36013]
-    #[arg(long)]
+    #[arg(long, value_parser = language::address, help = say(
+        "健康检查的监听地址 [默认：127.0.0.1:36013]",
+        "The address of health and the admin API [default: 127.0.0.1:36013]"
+    ))]
     admin_listen: Option<SocketAddr>,
-    /// 微信模拟器的监听地址 [默认：127.0.0.1:36080]
-    #[arg(long)]
+    #[arg(long, value_parser = language::address, help = say(
+        "微信模拟器的监听地址 [默认：127.0.0.1:36080]",
+        "The simulated WeChat's address [default: 127.0.0.1:36080]"
+    ))]
     sandbox_listen: Option<SocketAddr>,
-    /// 数据目录 [默认：临时目录，结束时删除]
-    #[arg(long)]
+    #[arg(long, help = say(
+        "数据目录 [默认：临时目录，结束时删除]",
+        "The folder of the data [default: a temporary one, removed at the end]"
+    ))]
     data: Option<PathBuf>,
 }
 

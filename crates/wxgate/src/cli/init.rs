@@ -12,16 +12,21 @@ use super::{check, new_key};
 use crate::clock::Clock;
 use crate::config;
 use crate::entries::{AccountKind, AppEntry};
+use crate::lang::say;
 use crate::random::Random;
 use crate::transport::Transport;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// 要写的配置文件；已存在时不覆盖
-    #[arg(long, default_value = "wxgate.toml")]
+    #[arg(long, default_value = "wxgate.toml", help = say(
+        "要写的配置文件；已存在时不覆盖",
+        "The configuration file to write; one that exists is not overwritten"
+    ))]
     config: PathBuf,
-    /// 微信接口的地址（试用模拟器时改它）
-    #[arg(long)]
+    #[arg(long, help = say(
+        "微信接口的地址（试用模拟器时改它）",
+        "Where WeChat's API is (another one to try the simulated WeChat)"
+    ))]
     api_base: Option<String>,
 }
 

@@ -15,6 +15,7 @@ use crate::config::{self, Config};
 use crate::delivery::Courier;
 use crate::entries::{AppEntry, RouteEntry};
 use crate::keys::Keys;
+use crate::lang::say;
 use crate::limits::Limits;
 use crate::net::Client;
 use crate::random::Random;
@@ -23,26 +24,34 @@ use crate::store::Claimed;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// 配置文件
-    #[arg(long, default_value = "wxgate.toml")]
+    #[arg(long, default_value = "wxgate.toml", help = say("配置文件", "The configuration file"))]
     config: PathBuf,
-    /// 哪个账号的消息 [默认：第一个账号]
-    #[arg(long)]
+    #[arg(long, help = say(
+        "哪个账号的消息 [默认：第一个账号]",
+        "Which account's message [default: the first account's]"
+    ))]
     appid: Option<String>,
-    /// 事件名，如 SCAN、subscribe、CLICK
-    #[arg(long, conflicts_with = "text")]
+    #[arg(long, conflicts_with = "text", help = say(
+        "事件名，如 SCAN、subscribe、CLICK",
+        "The event's name, like SCAN, subscribe, CLICK"
+    ))]
     event: Option<String>,
-    /// 文本消息的内容 [没有 --event 时默认 "test"]
-    #[arg(long)]
+    #[arg(long, help = say(
+        "文本消息的内容 [没有 --event 时默认 \"test\"]",
+        "What a text message says [without --event \"test\"]"
+    ))]
     text: Option<String>,
-    /// 用户的 openid
-    #[arg(long, default_value = "o-wxgate-route-test")]
+    #[arg(long, default_value = "o-wxgate-route-test", help = say("用户的 openid", "The user's openid"))]
     openid: String,
-    /// 扫码场景值，用于 SCAN 和 subscribe
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true, help = say(
+        "扫码场景值，用于 SCAN 和 subscribe",
+        "The scene that was scanned, for SCAN and subscribe"
+    ))]
     scene: String,
-    /// 真的发给匹配的路由，每条一次；不经过运行中的网关，也不留记录
-    #[arg(long)]
+    #[arg(long, help = say(
+        "真的发给匹配的路由，每条一次；不经过运行中的网关，也不留记录",
+        "Send it to the routes that take it, once each; not through the running gateway, and nothing is recorded"
+    ))]
     send: bool,
 }
 

@@ -1,12 +1,14 @@
 //! Running a command and speaking to the terminal.
 
 use std::io::Write as _;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::clock::Clock;
 use crate::gateway::World;
+use crate::lang::say;
 use crate::limits::Limits;
 
 /// A complaint that isn't read after this time isn't read at all.
@@ -42,9 +44,24 @@ pub(super) fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
+/// Shows a page that was asked for, or says on standard error what is wrong with the command line.
+pub(super) fn tell(text: &str, is_complaint: bool) -> ExitCode {
+    if is_complaint {
+        write_error(text.to_owned());
+        return ExitCode::from(super::WRONG_USAGE);
+    }
+    match print(text) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
 /// Says on standard error what went wrong.
 pub(super) fn complain(error: &anyhow::Error) {
-    let text = format!("错误：{error:#}\n");
+    write_error(say(format!("错误：{error:#}\n"), format!("error: {error:#}\n")));
+}
+
+fn write_error(text: String) {
     let (done, written) = std::sync::mpsc::channel();
     // Nobody is left to tell if this fails. On a thread of its own: a pipe that nobody reads must not keep
     // the process from ending.
@@ -58,5 +75,6 @@ pub(super) fn complain(error: &anyhow::Error) {
 /// Says on standard error what is left to do, in one line.
 pub(super) fn remark(text: &str) {
     // Nobody is left to tell if this fails.
-    let _ = writeln!(std::io::stderr(), "提醒：{}", text.replace(char::is_control, " "));
+    let label = say("提醒：", "note: ");
+    let _ = writeln!(std::io::stderr(), "{label}{}", text.replace(char::is_control, " "));
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::entries::{Environment, Mistake, Secret, UNKNOWN};
+use crate::lang::Words;
 
 /// By section and key, in lower case.
 pub(super) type Overrides = BTreeMap<(String, String), String>;
@@ -25,8 +26,11 @@ pub(super) fn overrides(environment: &Environment, mistakes: &mut Vec<Mistake>) 
             continue;
         };
         if key.contains("__") {
-            let text = "环境变量只能覆盖标量：写成 WXGATE_SECTION__KEY".to_owned();
-            mistakes.push(Mistake { key: name.clone(), text });
+            mistakes.push(Mistake::new(
+                name.as_str(),
+                "环境变量只能覆盖标量：写成 WXGATE_SECTION__KEY",
+                "a variable overrides single values only: WXGATE_SECTION__KEY",
+            ));
             continue;
         }
         found.insert((section.to_lowercase(), key.to_lowercase()), value.clone());
@@ -53,8 +57,14 @@ pub(super) fn name_overrides(overrides: &Overrides, sections: &[&str], mistakes:
         for mistake in mistakes.iter_mut().filter(|mistake| mistake.key == wrong && mistake.text == UNKNOWN) {
             mistake.key = format!("WXGATE_{}__{}", section.to_uppercase(), key.to_uppercase());
             mistake.text = match is_known {
-                true => format!("没有配置项 {section}.{key}"),
-                false => format!("环境变量指向不存在的配置节 [{section}]"),
+                true => Words::new(
+                    format!("没有配置项 {section}.{key}"),
+                    format!("there is no key {section}.{key}"),
+                ),
+                false => Words::new(
+                    format!("环境变量指向不存在的配置节 [{section}]"),
+                    format!("the variable means a section that doesn't exist: [{section}]"),
+                ),
             };
         }
     }
@@ -70,8 +80,11 @@ pub(super) fn secret(name: &str, environment: &Environment, mistakes: &mut Vec<M
     };
     let mistake = match text {
         Ok(text) if !text.trim().is_empty() => return Some(text.trim().to_owned().into()),
-        Ok(_) => "是空的：给出值，或去掉这个环境变量".to_owned(),
-        Err(error) => format!("读不到文件：{error}"),
+        Ok(_) => Words::fixed(
+            "是空的：给出值，或去掉这个环境变量",
+            "is empty: give it a value, or remove the variable",
+        ),
+        Err(error) => Words::new(format!("读不到文件：{error}"), format!("the file can't be read: {error}")),
     };
     mistakes.push(Mistake { key, text: mistake });
     None

@@ -14,8 +14,12 @@ pub(super) fn toml(name: &str, text: &str) -> Result<Map<String, Value>, Mistake
             // The parser's own rendering quotes the line, which may hold a secret: say only where and what.
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             let line = before.matches('\n').count() + 1;
-            let text = format!("第 {line} 行 TOML 语法错误：{}", error.message());
-            Err(Mistake { key: name.to_owned(), text })
+            let what = error.message();
+            Err(Mistake::new(
+                name,
+                format!("第 {line} 行 TOML 语法错误：{what}"),
+                format!("line {line} is no TOML: {what}"),
+            ))
         }
     }
 }
@@ -25,7 +29,7 @@ pub(super) fn read(path: &Path) -> Result<Map<String, Value>, Mistake> {
     let label = path.display().to_string();
     match std::fs::read_to_string(path) {
         Ok(text) => toml(&label, &text),
-        Err(error) => Err(Mistake { key: label, text: format!("读不到：{error}") }),
+        Err(error) => Err(Mistake::new(label, format!("读不到：{error}"), format!("can't be read: {error}"))),
     }
 }
 
@@ -55,23 +59,31 @@ pub(super) fn included(patterns: &[String], folder: &Path, mistakes: &mut Vec<Mi
 }
 
 fn include(pattern: &str, folder: &Path, files: &mut Vec<PathBuf>, mistakes: &mut Vec<Mistake>) {
-    let mut mistake = |text: String| mistakes.push(Mistake { key: "include".to_owned(), text });
+    let mut mistake = |zh: String, en: String| mistakes.push(Mistake::new("include", zh, en));
     // The folder's own name is no pattern, whatever characters it has.
     let folder = PathBuf::from(glob::Pattern::escape(&folder.to_string_lossy()));
     let full = folder.join(pattern);
     let paths = match glob::glob(&full.to_string_lossy()) {
         Ok(paths) => paths,
-        Err(error) => return mistake(format!("\"{pattern}\" 不是有效的文件模式：{error}")),
+        Err(error) => {
+            return mistake(
+                format!("\"{pattern}\" 不是有效的文件模式：{error}"),
+                format!("\"{pattern}\" is no pattern of files: {error}"),
+            );
+        }
     };
     let mut found = Vec::new();
     for path in paths {
         match path {
             Ok(path) => found.push(path),
-            Err(error) => mistake(format!("读不到 {}：{}", error.path().display(), error.error())),
+            Err(error) => {
+                let (path, why) = (error.path().display(), error.error());
+                mistake(format!("读不到 {path}：{why}"), format!("{path} can't be read: {why}"));
+            }
         }
     }
     if found.is_empty() && !pattern.contains(['*', '?', '[']) {
-        mistake(format!("找不到 {pattern}"));
+        mistake(format!("找不到 {pattern}"), format!("{pattern} isn't there"));
     }
     found.sort();
     files.extend(found);

@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::entries::{Mistake, Secret, Table, UNKNOWN};
 use crate::keys::Keys;
+use crate::lang::Words;
 use crate::limits::Limits;
 use crate::random::Random;
 
@@ -26,7 +27,7 @@ pub(super) fn read<'a, T>(
 ) -> T {
     let mut table = root.section(name);
     let read = settings(&mut table);
-    table.finish(UNKNOWN, mistakes);
+    table.finish(&UNKNOWN, mistakes);
     read
 }
 
@@ -112,13 +113,19 @@ pub struct Auth {
 
 impl Auth {
     /// Whether it may hold on `listen`; the error says why not and what to do.
-    pub fn fits(self, listen: SocketAddr) -> Result<(), String> {
+    pub fn fits(self, listen: SocketAddr) -> Result<(), Words> {
         if !self.off || self.allow_open || is_loopback(listen.ip()) {
             return Ok(());
         }
-        Err(format!(
-            "server.listen = {listen} 不是本机回环地址，auth.mode = \"off\" 会让任何能连上的人使用你的账号：\
-             改用 \"keys\"，或监听 127.0.0.1，或确认网络可信后设 auth.allow_open = true"
+        Err(Words::new(
+            format!(
+                "server.listen = {listen} 不是本机回环地址，auth.mode = \"off\" 会让任何能连上的人使用你的账号：\
+                 改用 \"keys\"，或监听 127.0.0.1，或确认网络可信后设 auth.allow_open = true"
+            ),
+            format!(
+                "server.listen = {listen} is no loopback address, and auth.mode = \"off\" lets whoever reaches it use your accounts: \
+                 use \"keys\", or listen on 127.0.0.1, or set auth.allow_open = true if the network is to be trusted"
+            ),
         ))
     }
 }
@@ -181,21 +188,36 @@ pub(super) fn server(s: &mut Table<'_>) -> Server {
     let listen = address(s, "listen", "0.0.0.0:36012");
     let admin_listen = address(s, "admin_listen", "127.0.0.1:36013");
     if listen == admin_listen && listen.port() != 0 {
-        s.mistake("admin_listen", "不能与 server.listen 相同");
+        s.mistake("admin_listen", "不能与 server.listen 相同", "must not be server.listen");
     }
-    let public_url = optional(s, "public_url", "应是 http(s) 地址，如 \"https://wx.example.com\"", web_url);
+    let what = Words::fixed(
+        "应是 http(s) 地址，如 \"https://wx.example.com\"",
+        "must be an http(s) URL, like \"https://wx.example.com\"",
+    );
+    let public_url = optional(s, "public_url", what, web_url);
     let hosts = s.strings("hosts", &[]);
     let trusted_proxies = s.networks("trusted_proxies");
     let tls = tls(s);
     let shutdown_grace = s.duration("shutdown_grace", "25s");
-    let what = "应是 \"IP:端口\"，如 \"0.0.0.0:36080\"；不用则为空";
+    let what = Words::fixed(
+        "应是 \"IP:端口\"，如 \"0.0.0.0:36080\"；不用则为空",
+        "must be \"IP:port\", like \"0.0.0.0:36080\", or empty for none",
+    );
     let public_listen = optional(s, "public_listen", what, |text| text.parse::<SocketAddr>().ok());
     if public_listen.is_some_and(|own| own.port() != 0 && (own == listen || own == admin_listen)) {
-        s.mistake("public_listen", "不能与 server.listen 或 server.admin_listen 相同");
+        s.mistake(
+            "public_listen",
+            "不能与 server.listen 或 server.admin_listen 相同",
+            "must be neither server.listen nor server.admin_listen",
+        );
     }
     let verify_files = s.texts("verify_files");
     for name in verify_files.keys().filter(|name| !is_file_name(name)) {
-        s.mistake("verify_files", format!("\"{name}\" 应是文件名，如 \"MP_verify_8rTLYcFQ2vRmVUOt.txt\""));
+        s.mistake(
+            "verify_files",
+            format!("\"{name}\" 应是文件名，如 \"MP_verify_8rTLYcFQ2vRmVUOt.txt\""),
+            format!("\"{name}\" must be a file's name, like \"MP_verify_8rTLYcFQ2vRmVUOt.txt\""),
+        );
     }
     Server {
         listen,
@@ -214,13 +236,13 @@ pub(super) fn server(s: &mut Table<'_>) -> Server {
 fn optional<T>(
     s: &mut Table<'_>,
     key: &'static str,
-    what: &str,
+    what: Words,
     parse: impl Fn(&str) -> Option<T>,
 ) -> Option<T> {
     let text = s.string(key, "");
     let value = parse(&text).filter(|_| !text.is_empty());
     if value.is_none() && !text.is_empty() {
-        s.mistake(key, what);
+        s.mistake(key, what.zh, what.en);
     }
     value
 }
@@ -230,13 +252,17 @@ fn tls(s: &mut Table<'_>) -> Option<(PathBuf, PathBuf)> {
     match (s.path("tls_cert"), s.path("tls_key")) {
         (Some(cert), Some(key)) => {
             if let Err(error) = crate::tls::server_config(&cert, &key) {
-                s.mistake("tls_cert", format!("{error:#}"));
+                s.mistake("tls_cert", error.zh, error.en);
             }
             Some((cert, key))
         }
         (None, None) => None,
         _ => {
-            s.mistake("tls_cert", "tls_cert 与 tls_key 须同时给出");
+            s.mistake(
+                "tls_cert",
+                "tls_cert 与 tls_key 须同时给出",
+                "tls_cert and tls_key belong together: give both",
+            );
             None
         }
     }
@@ -254,11 +280,19 @@ pub(super) fn store(s: &mut Table<'_>) -> Store {
     let path = match url.strip_prefix("sqlite:") {
         Some(path) if !path.is_empty() && !path.starts_with(':') => s.resolve(path),
         _ if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
-            s.mistake("url", "此版本尚不支持 PostgreSQL（not in this version）：请用 sqlite:路径");
+            s.mistake(
+                "url",
+                "此版本尚不支持 PostgreSQL（not in this version）：请用 sqlite:路径",
+                "PostgreSQL is not in this version: use sqlite:PATH",
+            );
             PathBuf::new()
         }
         _ => {
-            s.mistake("url", "应是 \"sqlite:路径\"，如 \"sqlite:data/wxgate.db\"");
+            s.mistake(
+                "url",
+                "应是 \"sqlite:路径\"，如 \"sqlite:data/wxgate.db\"",
+                "must be \"sqlite:PATH\", like \"sqlite:data/wxgate.db\"",
+            );
             PathBuf::new()
         }
     };
@@ -266,7 +300,7 @@ pub(super) fn store(s: &mut Table<'_>) -> Store {
     if let Some(key) = &master_key
         && let Err(error) = Keys::from_base64(key, Random::System)
     {
-        s.mistake("master_key", error.to_string());
+        s.mistake("master_key", error.zh, error.en);
     }
     let run_dir = s.path("run_dir");
     Store { path, master_key, run_dir }
@@ -284,7 +318,11 @@ pub(super) fn wechat(s: &mut Table<'_>) -> Wechat {
     for text in s.strings("fallback_bases", default) {
         match base_url(&text) {
             Some(url) => fallback_bases.push(url),
-            None => s.mistake("fallback_bases", format!("\"{text}\" 应是不带路径的 http(s) 地址")),
+            None => s.mistake(
+                "fallback_bases",
+                format!("\"{text}\" 应是不带路径的 http(s) 地址"),
+                format!("\"{text}\" must be an http(s) URL without a path"),
+            ),
         }
     }
     let proxy = match s.secret("proxy") {
@@ -293,14 +331,18 @@ pub(super) fn wechat(s: &mut Table<'_>) -> Wechat {
             let url =
                 web_url(secrecy::ExposeSecret::expose_secret(&*text)).filter(|url| url.scheme() == "http");
             if url.is_none() {
-                s.mistake("proxy", "应是 http://[用户:密码@]主机:端口");
+                s.mistake(
+                    "proxy",
+                    "应是 http://[用户:密码@]主机:端口",
+                    "must be http://[user:password@]host:port",
+                );
             }
             url
         }
     };
     let timeout = s.duration("timeout", "10s");
     if timeout.is_zero() || timeout > Duration::from_secs(120) {
-        s.mistake("timeout", "应在 1ms 到 120s 之间");
+        s.mistake("timeout", "应在 1ms 到 120s 之间", "must be between 1ms and 120s");
     }
     Wechat { api_base, mp_base, open_base, fallback_bases, proxy, timeout }
 }
@@ -310,7 +352,7 @@ pub(super) fn auth(s: &mut Table<'_>, server: &Server) -> Auth {
     let allow_open = s.bool("allow_open", false);
     let auth = Auth { off, allow_open };
     if let Err(problem) = auth.fits(server.listen) {
-        s.mistake("mode", problem);
+        s.mistake("mode", problem.zh, problem.en);
     }
     auth
 }
@@ -336,7 +378,7 @@ pub(super) fn log(s: &mut Table<'_>) -> Log {
 pub(super) fn callback(s: &mut Table<'_>) -> Callback {
     let max_age = s.duration("max_age", "24h");
     if max_age > Duration::from_secs(30 * 86400) {
-        s.mistake("max_age", "最多 30d；\"0\" 表示不检查");
+        s.mistake("max_age", "最多 30d；\"0\" 表示不检查", "at most 30d; \"0\" checks nothing");
     }
     Callback { max_age: (!max_age.is_zero()).then_some(max_age) }
 }
@@ -346,7 +388,7 @@ pub(super) fn retention(s: &mut Table<'_>) -> Retention {
         Retention { events: s.duration("events", "7d"), dead_letters: s.duration("dead_letters", "30d") };
     for (key, length) in [("events", retention.events), ("dead_letters", retention.dead_letters)] {
         if length.is_zero() || length > Duration::from_secs(3650 * 86400) {
-            s.mistake(key, "应大于 0，最多 3650d");
+            s.mistake(key, "应大于 0，最多 3650d", "must be over 0 and at most 3650d");
         }
     }
     retention
@@ -359,7 +401,10 @@ pub(super) fn egress(s: &mut Table<'_>) -> Egress {
 
 /// `[limits] body_budget`, bytes.
 pub(super) fn body_budget(s: &mut Table<'_>) -> Option<usize> {
-    let what = "应是 \"256MiB\" 这样的大小，4MiB 到 1TiB";
+    let what = Words::fixed(
+        "应是 \"256MiB\" 这样的大小，4MiB 到 1TiB",
+        "must be a size like \"256MiB\", from 4MiB to 1TiB",
+    );
     optional(s, "body_budget", what, bytes).filter(|bytes| *bytes != Limits::default().body_budget)
 }
 
@@ -374,13 +419,17 @@ fn bytes(text: &str) -> Option<usize> {
 }
 
 fn address(s: &mut Table<'_>, key: &'static str, default: &str) -> SocketAddr {
-    let what = "\"IP:端口\"，如 \"127.0.0.1:36012\"";
-    s.parsed(key, default, what, |text| text.parse().ok())
+    let what = Words::fixed("\"IP:端口\"，如 \"127.0.0.1:36012\"", "\"IP:port\", like \"127.0.0.1:36012\"");
+    s.parsed(key, default, &what, |text| text.parse().ok())
         .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)))
 }
 
 fn base(s: &mut Table<'_>, key: &'static str, default: &'static str) -> Url {
-    s.parsed(key, default, "不带路径的 http(s) 地址，如 \"https://api.weixin.qq.com\"", base_url)
+    let what = Words::fixed(
+        "不带路径的 http(s) 地址，如 \"https://api.weixin.qq.com\"",
+        "an http(s) URL without a path, like \"https://api.weixin.qq.com\"",
+    );
+    s.parsed(key, default, &what, base_url)
         .unwrap_or_else(|| base_url(default).expect("the defaults are URLs"))
 }
 

@@ -10,9 +10,13 @@ fn read(text: &str) -> Result<Config, Mistakes> {
     parse(text, "wxgate.toml", Path::new("/etc/wxgate"), &Environment::new())
 }
 
-/// The keys complained about, sorted.
+/// The keys complained about, sorted; every complaint is said in both languages.
 fn wrong_keys(text: &str, environment: &Environment) -> Vec<String> {
     let problems = parse(text, "wxgate.toml", Path::new("/etc/wxgate"), environment).unwrap_err();
+    for Mistake { key, text } in &problems.0 {
+        let is_chinese = |text: &str| text.chars().any(|c| ('\u{3400}'..='\u{9fff}').contains(&c));
+        assert!(is_chinese(&text.zh) && !is_chinese(&text.en), "{key}: {text:?}");
+    }
     let mut keys: Vec<String> = problems.0.into_iter().map(|mistake| mistake.key).collect();
     keys.sort();
     keys
@@ -294,8 +298,7 @@ fn every_wrong_oauth_redirect_is_named_with_its_mend() {
     let config = read(&app("[\"https://*.example.com/\", \"http://127.0.0.1:8080/app/\"]")).unwrap();
     assert!(config.entries.apps[0].oauth_redirects.allows("https://a.example.com/x").is_some());
     let problems = read(&app("[\"https://a.example.com/\", \"https://*.com/\"]")).unwrap_err();
-    assert_eq!(problems.0[0].key, "apps[0].oauth_redirects");
-    assert!(
-        problems.0[0].text.contains("\"https://*.com/\"") && problems.0[0].text.contains("*.example.com")
-    );
+    let Mistake { key, text } = &problems.0[0];
+    assert_eq!(key, "apps[0].oauth_redirects");
+    assert!(text.zh.contains("\"https://*.com/\"") && text.en.contains("*.example.com"), "{text:?}");
 }

@@ -108,10 +108,18 @@ pub(super) fn app(s: &mut Table<'_>, origin: Origin) -> AppEntry {
     let appid = s.string("appid", "");
     if appid.is_empty() || appid.len() > 64 || !appid.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
     {
-        s.mistake("appid", "应是公众平台上的 AppID，如 \"wx3cc8fd6963e31a32\"");
+        s.mistake(
+            "appid",
+            "应是公众平台上的 AppID，如 \"wx3cc8fd6963e31a32\"",
+            "must be the AppID from mp.weixin.qq.com, like \"wx3cc8fd6963e31a32\"",
+        );
     }
     if !s.has("kind") {
-        s.mistake("kind", "缺少：公众号写 \"official\"，小程序写 \"mini\"，网站/移动应用写 \"open\"");
+        s.mistake(
+            "kind",
+            "缺少：公众号写 \"official\"，小程序写 \"mini\"，网站/移动应用写 \"open\"",
+            "missing: \"official\" for an official account, \"mini\" for a mini program, \"open\" for a website or mobile app",
+        );
     }
     let kind = s.choice(
         "kind",
@@ -123,7 +131,11 @@ pub(super) fn app(s: &mut Table<'_>, origin: Origin) -> AppEntry {
     let before = s.mistakes();
     let secret = s.secret("secret");
     if secret.is_none() && (!had_secret || s.mistakes() == before) {
-        s.mistake("secret", "缺少 AppSecret：写值本身，或 \"env:变量名\"、\"file:路径\"");
+        s.mistake(
+            "secret",
+            "缺少 AppSecret：写值本身，或 \"env:变量名\"、\"file:路径\"",
+            "the AppSecret is missing: write it itself, or \"env:NAME\", or \"file:PATH\"",
+        );
     }
     let token_mode =
         s.choice("token_mode", &[("stable", TokenMode::Stable), ("classic", TokenMode::Classic)]);
@@ -133,7 +145,7 @@ pub(super) fn app(s: &mut Table<'_>, origin: Origin) -> AppEntry {
     let allow_plain = s.bool("allow_plain", false);
     let texts = s.strings("oauth_redirects", &[]);
     let oauth_redirects = Redirects::parse(&texts).unwrap_or_else(|wrong| {
-        s.mistake("oauth_redirects", wrong);
+        s.mistake("oauth_redirects", wrong.zh, wrong.en);
         Redirects::default()
     });
     AppEntry {
@@ -162,13 +174,21 @@ fn pair<T>(
     let before = s.mistakes();
     let secrets = [(key, s.secret(key)), (previous, s.secret(previous))];
     if secrets[0].1.is_none() && secrets[1].1.is_some() && s.mistakes() == before {
-        s.mistake(previous, format!("只有 {previous} 而没有 {key}：轮换期间两者都要写"));
+        s.mistake(
+            previous,
+            format!("只有 {previous} 而没有 {key}：轮换期间两者都要写"),
+            format!("{previous} without {key}: while they change over, write both"),
+        );
     }
     let mut found = Vec::new();
     for (name, secret) in secrets {
         match secret.as_ref().map(&parse) {
             Some(Some(value)) => found.push(value),
-            Some(None) => s.mistake(name, "应是公众平台上的 EncodingAESKey：43 个字母和数字"),
+            Some(None) => s.mistake(
+                name,
+                "应是公众平台上的 EncodingAESKey：43 个字母和数字",
+                "must be the EncodingAESKey from mp.weixin.qq.com: 43 letters and digits",
+            ),
             None => {}
         }
     }

@@ -38,22 +38,31 @@ pub struct CallerEntry {
 pub(super) fn caller(s: &mut Table<'_>, origin: Origin) -> CallerEntry {
     let name = s.string("name", "");
     if name.is_empty() {
-        s.mistake("name", "缺少：给调用方起个名字，日志里用它");
+        s.mistake(
+            "name",
+            "缺少：给调用方起个名字，日志里用它",
+            "missing: give the caller a name, which the log uses",
+        );
     }
     if name == "anonymous" {
-        s.mistake("name", "anonymous 是 auth.mode = \"off\" 时无密钥调用方的名字，请换一个");
+        s.mistake(
+            "name",
+            "anonymous 是 auth.mode = \"off\" 时无密钥调用方的名字，请换一个",
+            "anonymous is whoever calls without a key when auth.mode is \"off\": choose another name",
+        );
     }
     let before = s.mistakes();
     let key = key(s, "key");
     let keyless = key.is_none() && s.mistakes() == before;
     let previous_key = self::key(s, "previous_key");
-    let apps = patterns(s, "apps", "[\"*\"]、[\"tag:prod\"] 或 [\"wx…\"]", AppPatterns::parse);
-    let apis = patterns(s, "apis", "[\"*\"] 或 [\"/v1/service/wx/*\"]", ApiPatterns::parse);
+    let apps = patterns(s, "apps", &["[\"*\"]", "[\"tag:prod\"]", "[\"wx…\"]"], AppPatterns::parse);
+    let apis = patterns(s, "apis", &["[\"*\"]", "[\"/v1/service/wx/*\"]"], ApiPatterns::parse);
     let networks = s.networks("networks");
     if keyless && networks.is_empty() {
         s.mistake(
             "networks",
             "没有密钥（key = \"\"）的调用方必须写明来源网段，如 [\"127.0.0.0/8\", \"10.0.0.0/8\"]",
+            "a caller without a key (key = \"\") needs the networks it comes from, like [\"127.0.0.0/8\", \"10.0.0.0/8\"]",
         );
     }
     let rate = s.integer("rate", 0);
@@ -68,7 +77,11 @@ fn key(s: &mut Table<'_>, name: &'static str) -> Option<Secret> {
     if is_key(key.expose_secret()) {
         return Some(key);
     }
-    s.mistake(name, "应是 24 到 128 个 [A-Za-z0-9_-] 字符：用 `wxgate key new` 生成");
+    s.mistake(
+        name,
+        "应是 24 到 128 个 [A-Za-z0-9_-] 字符：用 `wxgate key new` 生成",
+        "must be 24 to 128 characters of [A-Za-z0-9_-]: `wxgate key new` makes one",
+    );
     None
 }
 
@@ -81,18 +94,23 @@ pub fn is_key(text: &str) -> bool {
 fn patterns<T: Default>(
     s: &mut Table<'_>,
     key: &'static str,
-    example: &str,
+    examples: &[&str],
     parse: impl Fn(&[String]) -> Result<T, String>,
 ) -> T {
+    let (zh, en) = (examples.join("、"), examples.join(", "));
     if !s.has(key) {
-        s.mistake(key, format!("缺少：如 {example}"));
+        s.mistake(key, format!("缺少：如 {zh}"), format!("missing: for example {en}"));
         return T::default();
     }
     let texts = s.strings(key, &[]);
     match parse(&texts) {
         Ok(patterns) => patterns,
         Err(wrong) => {
-            s.mistake(key, format!("\"{wrong}\" 不是有效的模式：如 {example}"));
+            s.mistake(
+                key,
+                format!("\"{wrong}\" 不是有效的模式：如 {zh}"),
+                format!("\"{wrong}\" is no pattern; such are {en}"),
+            );
             T::default()
         }
     }

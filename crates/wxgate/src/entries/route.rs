@@ -10,6 +10,7 @@ use wechat::crypt::AesKey;
 use super::origin::Origin;
 use super::secret::{Secret, WebhookSecret};
 use super::table::Table;
+use crate::lang::Words;
 use crate::rules::egress;
 use crate::rules::filter::Filter;
 
@@ -74,10 +75,11 @@ pub enum Seal {
 }
 
 impl Target {
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &str) -> Result<Self, Words> {
         let target = Self(text.to_owned());
-        let url = target.url("wx0000000000000000").map_err(|error| error.to_string())?;
-        egress::check_url(&url).map_err(|error| error.zh())?;
+        let url = target.url("wx0000000000000000");
+        let url = url.map_err(|error| Words::new(error.to_string(), error.to_string()))?;
+        egress::check_url(&url).map_err(|error| Words::new(error.zh(), error.to_string()))?;
         Ok(target)
     }
 
@@ -91,41 +93,54 @@ impl Target {
 pub(super) fn route(s: &mut Table<'_>, origin: Origin) -> RouteEntry {
     let name = s.string("name", "");
     if name.is_empty() {
-        s.mistake("name", "缺少：给路由起个名字，日志和投递记录里用它");
+        s.mistake(
+            "name",
+            "缺少：给路由起个名字，日志和投递记录里用它",
+            "missing: give the route a name, which log and deliveries use",
+        );
     }
     let lists = ["apps", "events", "openids", "scenes"].map(|key| s.strings(key, &[]));
     let filter = Filter::parse(&lists).unwrap_or_else(|(key, wrong)| {
-        s.mistake(key, format!("\"{wrong}\" 不是有效的模式：见 `wxgate config default` 里的例子"));
+        s.mistake(
+            key,
+            format!("\"{wrong}\" 不是有效的模式：见 `wxgate config default` 里的例子"),
+            format!("\"{wrong}\" is no pattern: `wxgate config default` has examples"),
+        );
         Filter::default()
     });
     let text = s.string("target", "");
     let target = Target::parse(&text).unwrap_or_else(|error| {
-        let what = "应是 http(s) 地址，如 \"http://10.0.0.5:8080/wx\"";
-        s.mistake(
-            "target",
-            if text.is_empty() { format!("缺少：{what}") } else { format!("{what}：{error}") },
-        );
+        let zh = "应是 http(s) 地址，如 \"http://10.0.0.5:8080/wx\"";
+        let en = "must be an http(s) URL, like \"http://10.0.0.5:8080/wx\"";
+        match text.is_empty() {
+            true => s.mistake("target", format!("缺少：{zh}"), format!("missing: {en}")),
+            false => s.mistake("target", format!("{zh}：{}", error.zh), format!("{en}: {}", error.en)),
+        }
         Target(String::new())
     });
     let form = if s.choice("format", &[("wechat", false), ("json", true)]) { json(s) } else { wechat(s) };
     let reply = s.bool("reply", false);
     let reply_wait = s.duration("reply_wait", "4.5s");
     if reply_wait.is_zero() || reply_wait > LONGEST_REPLY_WAIT {
-        s.mistake("reply_wait", "应大于 0，最多 \"4.5s\"：微信只等 5 秒");
+        s.mistake(
+            "reply_wait",
+            "应大于 0，最多 \"4.5s\"：微信只等 5 秒",
+            "must be over 0 and at most \"4.5s\": WeChat waits five seconds",
+        );
     }
     s.later("late_reply", &Value::String(String::new()));
     let stop = s.bool("stop", false);
     let concurrency = s.integer("concurrency", 8);
     if !(1..=1024).contains(&concurrency) {
-        s.mistake("concurrency", "应在 1 到 1024 之间");
+        s.mistake("concurrency", "应在 1 到 1024 之间", "must be between 1 and 1024");
     }
     let timeout = s.duration("timeout", "15s");
     if timeout.is_zero() || timeout > LONGEST_TIMEOUT {
-        s.mistake("timeout", "应在 1ms 到 120s 之间");
+        s.mistake("timeout", "应在 1ms 到 120s 之间", "must be between 1ms and 120s");
     }
     let retry = s.durations("retry", &["5s", "30s", "2m", "10m", "1h", "3h", "6h", "12h", "24h"]);
     if retry.len() > MOST_RETRIES || retry.iter().any(|wait| *wait > LONGEST_RETRY) {
-        s.mistake("retry", "最多 100 次，每次最多等 30d");
+        s.mistake("retry", "最多 100 次，每次最多等 30d", "at most 100 times, each after 30d at most");
     }
     RouteEntry {
         name,
@@ -144,7 +159,11 @@ pub(super) fn route(s: &mut Table<'_>, origin: Origin) -> RouteEntry {
 fn wechat(s: &mut Table<'_>) -> Form {
     for key in ["secret", "previous_secret"] {
         if s.secret(key).is_some() {
-            s.mistake(key, "只用于 format = \"json\"；format = \"wechat\" 用 token 签名");
+            s.mistake(
+                key,
+                "只用于 format = \"json\"；format = \"wechat\" 用 token 签名",
+                "is for format = \"json\" only; format = \"wechat\" signs with token",
+            );
         }
     }
     let token = s.secret("token");
@@ -156,6 +175,7 @@ fn wechat(s: &mut Table<'_>) -> Form {
                 s.mistake(
                     "aes_key",
                     "应是 43 个字母和数字的 EncodingAESKey，或 \"app\"（用公众号自己的），或空（不加密）",
+                    "must be an EncodingAESKey of 43 letters and digits, or \"app\" (the account's own), or empty (not encrypted)",
                 );
                 Seal::Plain
             },
@@ -168,19 +188,26 @@ fn wechat(s: &mut Table<'_>) -> Form {
 fn json(s: &mut Table<'_>) -> Form {
     for key in ["token", "aes_key"] {
         if s.secret(key).is_some() {
-            s.mistake(key, "只用于 format = \"wechat\"；format = \"json\" 用 secret 签名");
+            s.mistake(
+                key,
+                "只用于 format = \"wechat\"；format = \"json\" 用 secret 签名",
+                "is for format = \"wechat\" only; format = \"json\" signs with secret",
+            );
         }
     }
-    let what = "应是 Standard Webhooks 密钥：\"whsec_\" 加 24 到 64 字节的 base64，如 echo whsec_$(openssl rand -base64 32)";
+    let zh = "应是 Standard Webhooks 密钥：\"whsec_\" 加 24 到 64 字节的 base64，如 echo whsec_$(openssl rand -base64 32)";
+    let en = "must be a Standard Webhooks secret: \"whsec_\" and 24 to 64 bytes in base64, as from echo whsec_$(openssl rand -base64 32)";
     let mut secrets = Vec::new();
     for key in ["secret", "previous_secret"] {
         let before = s.mistakes();
         match s.secret(key) {
             Some(text) => match WebhookSecret::parse(text.expose_secret()) {
                 Some(secret) => secrets.push(secret),
-                None => s.mistake(key, what),
+                None => s.mistake(key, zh, en),
             },
-            None if key == "secret" && s.mistakes() == before => s.mistake(key, format!("缺少：{what}")),
+            None if key == "secret" && s.mistakes() == before => {
+                s.mistake(key, format!("缺少：{zh}"), format!("missing: {en}"));
+            }
             None => {}
         }
     }

@@ -1,6 +1,7 @@
 //! Takes typed keys out of a table, which may come from TOML or JSON. A mistake is written down and the key's default
 //! used, so that one run shows all of them; what nobody took is an unknown key.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
@@ -11,6 +12,7 @@ use ipnet::IpNet;
 use serde_json::{Map, Value};
 
 use super::secret::Secret;
+use crate::lang::{Words, say};
 
 /// Variables of the environment.
 pub type Environment = BTreeMap<String, String>;
@@ -21,7 +23,18 @@ pub struct Mistake {
     /// The key it is about, as `server.listen` or `apps[0].secret`; a file's name for its syntax.
     pub key: String,
     /// What is wrong and how to mend it.
-    pub text: String,
+    pub text: Words,
+}
+
+impl Mistake {
+    /// About `key`.
+    pub fn new(
+        key: impl Into<String>,
+        zh: impl Into<Cow<'static, str>>,
+        en: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self { key: key.into(), text: Words::new(zh, en) }
+    }
 }
 
 /// Every mistake found.
@@ -30,9 +43,17 @@ pub struct Mistakes(pub Vec<Mistake>);
 
 impl fmt::Display for Mistakes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "配置有 {} 处问题：", self.0.len())?;
+        let (count, colon) = (self.0.len(), say("：", ": "));
+        write!(
+            f,
+            "{}",
+            say(
+                format_args!("配置有 {count} 处问题："),
+                format_args!("problems of the configuration: {count}")
+            )
+        )?;
         for mistake in &self.0 {
-            write!(f, "\n  {}：{}", mistake.key, mistake.text)?;
+            write!(f, "\n  {}{colon}{}", mistake.key, mistake.text)?;
         }
         Ok(())
     }
@@ -50,7 +71,10 @@ pub struct Lookup<'a> {
 }
 
 /// What is said of a key that nobody knows.
-pub const UNKNOWN: &str = "没有这个配置项：检查拼写，全部配置项见 `wxgate config default`";
+pub const UNKNOWN: Words = Words::fixed(
+    "没有这个配置项：检查拼写，全部配置项见 `wxgate config default`",
+    "there is no such key: check its spelling; `wxgate config default` shows them all",
+);
 
 /// A table on its way to become settings.
 pub struct Table<'a> {
@@ -80,7 +104,7 @@ impl<'a> Table<'a> {
             None => Map::new(),
             Some(Value::Object(members)) => members,
             Some(_) => {
-                self.mistake(name, format!("应是一节：[{name}]"));
+                self.mistake(name, format!("应是一节：[{name}]"), format!("must be a section: [{name}]"));
                 Map::new()
             }
         };
@@ -93,7 +117,11 @@ impl<'a> Table<'a> {
             None => Vec::new(),
             Some(Value::Array(items)) => items,
             Some(_) => {
-                self.mistake(name, format!("应是若干个 [[{name}]]"));
+                self.mistake(
+                    name,
+                    format!("应是若干个 [[{name}]]"),
+                    format!("must be written as [[{name}]], one for each"),
+                );
                 Vec::new()
             }
         };
@@ -101,15 +129,22 @@ impl<'a> Table<'a> {
         for (index, item) in items.into_iter().enumerate() {
             match item {
                 Value::Object(members) => tables.push(members),
-                _ => self.mistake(name, format!("第 {} 项应是 [[{name}]]", index + 1)),
+                _ => {
+                    let number = index + 1;
+                    self.mistake(
+                        name,
+                        format!("第 {number} 项应是 [[{name}]]"),
+                        format!("item {number} must be a [[{name}]]"),
+                    );
+                }
             }
         }
         tables
     }
 
     /// Writes a mistake down.
-    pub fn mistake(&mut self, key: &str, text: impl Into<String>) {
-        self.mistakes.push(Mistake { key: format!("{}{key}", self.prefix), text: text.into() });
+    pub fn mistake(&mut self, key: &str, zh: impl Into<Cow<'static, str>>, en: impl Into<Cow<'static, str>>) {
+        self.mistakes.push(Mistake::new(format!("{}{key}", self.prefix), zh, en));
     }
 
     /// How many mistakes there are so far.
@@ -138,7 +173,7 @@ impl<'a> Table<'a> {
             None => default.to_owned(),
             Some(Value::String(text)) => text,
             Some(_) => {
-                self.mistake(key, "应是字符串");
+                self.mistake(key, "应是字符串", "must be a string");
                 default.to_owned()
             }
         }
@@ -152,7 +187,7 @@ impl<'a> Table<'a> {
             Some(Value::String(text)) if text == "true" => true,
             Some(Value::String(text)) if text == "false" => false,
             Some(_) => {
-                self.mistake(key, "应是 true 或 false");
+                self.mistake(key, "应是 true 或 false", "must be true or false");
                 default
             }
         }
@@ -167,7 +202,7 @@ impl<'a> Table<'a> {
             Some(_) => None,
         };
         value.unwrap_or_else(|| {
-            self.mistake(key, "应是不小于 0 的整数");
+            self.mistake(key, "应是不小于 0 的整数", "must be a whole number, 0 or more");
             default
         })
     }
@@ -181,12 +216,20 @@ impl<'a> Table<'a> {
                 let texts: Option<Vec<String>> =
                     items.iter().map(|item| item.as_str().map(str::to_owned)).collect();
                 texts.unwrap_or_else(|| {
-                    self.mistake(key, "应是字符串数组，如 [\"a\", \"b\"]");
+                    self.mistake(
+                        key,
+                        "应是字符串数组，如 [\"a\", \"b\"]",
+                        "must be a list of strings, like [\"a\", \"b\"]",
+                    );
                     default()
                 })
             }
             Some(_) => {
-                self.mistake(key, "应是字符串数组，如 [\"a\", \"b\"]；环境变量不能覆盖数组");
+                self.mistake(
+                    key,
+                    "应是字符串数组，如 [\"a\", \"b\"]；环境变量不能覆盖数组",
+                    "must be a list of strings, like [\"a\", \"b\"]; a variable of the environment can't override a list",
+                );
                 default()
             }
         }
@@ -199,7 +242,11 @@ impl<'a> Table<'a> {
             Some((_, value)) => *value,
             None => {
                 let names: Vec<String> = allowed.iter().map(|(name, _)| format!("\"{name}\"")).collect();
-                self.mistake(key, format!("只能是 {}", names.join("、")));
+                self.mistake(
+                    key,
+                    format!("只能是 {}", names.join("、")),
+                    format!("must be one of {}", names.join(", ")),
+                );
                 allowed[0].1
             }
         }
@@ -209,7 +256,11 @@ impl<'a> Table<'a> {
     pub fn duration(&mut self, key: &'static str, default: &str) -> Duration {
         let text = self.string(key, default);
         parse_duration(&text).unwrap_or_else(|| {
-            self.mistake(key, "应是时长，如 \"500ms\"、\"10s\"、\"2m\"、\"24h\"、\"7d\"");
+            self.mistake(
+                key,
+                "应是时长，如 \"500ms\"、\"10s\"、\"2m\"、\"24h\"、\"7d\"",
+                "must be a length of time, like \"500ms\", \"10s\", \"2m\", \"24h\", \"7d\"",
+            );
             parse_duration(default).unwrap_or_default()
         })
     }
@@ -220,7 +271,11 @@ impl<'a> Table<'a> {
             |texts: &[String]| texts.iter().map(|text| parse_duration(text)).collect::<Option<Vec<_>>>();
         let texts = self.strings(key, default);
         read(&texts).unwrap_or_else(|| {
-            self.mistake(key, "应是时长数组，如 [\"5s\", \"2m\"]");
+            self.mistake(
+                key,
+                "应是时长数组，如 [\"5s\", \"2m\"]",
+                "must be a list of lengths of time, like [\"5s\", \"2m\"]",
+            );
             Vec::new()
         })
     }
@@ -240,23 +295,27 @@ impl<'a> Table<'a> {
             Some(_) => None,
         }
         .unwrap_or_else(|| {
-            self.mistake(key, "应是字符串表，如 { \"a.txt\" = \"内容\" }");
+            self.mistake(
+                key,
+                "应是字符串表，如 { \"a.txt\" = \"内容\" }",
+                "must be a table of strings, like { \"a.txt\" = \"text\" }",
+            );
             BTreeMap::new()
         })
     }
 
-    /// A value that `parse` understands; `what` completes "应是…".
+    /// A value that `parse` understands; `what` completes "应是…" and "must be …".
     pub fn parsed<T>(
         &mut self,
         key: &'static str,
         default: &str,
-        what: &str,
+        what: &Words,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Option<T> {
         let text = self.string(key, default);
         let value = parse(&text);
         if value.is_none() {
-            self.mistake(key, format!("应是{what}"));
+            self.mistake(key, format!("应是{}", what.zh), format!("must be {}", what.en));
         }
         value
     }
@@ -279,27 +338,41 @@ impl<'a> Table<'a> {
             return None;
         }
         let (value, missing) = match (self.lookup, text.split_once(':')) {
-            (None, Some(("env" | "file", _))) => {
-                (None, "这里写密钥本身：env: 和 file: 只能写在配置文件里".to_owned())
-            }
+            (None, Some(("env" | "file", _))) => (
+                None,
+                Words::fixed(
+                    "这里写密钥本身：env: 和 file: 只能写在配置文件里",
+                    "write the secret itself: env: and file: are for the configuration file",
+                ),
+            ),
             (Some(lookup), Some(("env", name))) => (
                 lookup.environment.get(name).cloned(),
-                format!(
-                    "环境变量 {name} 不存在或为空（运行中的进程看不到后来设的变量：要重启，或改用 \"file:路径\"）"
+                Words::new(
+                    format!(
+                        "环境变量 {name} 不存在或为空（运行中的进程看不到后来设的变量：要重启，或改用 \"file:路径\"）"
+                    ),
+                    format!(
+                        "the variable {name} is missing or empty (a running process doesn't see variables that are set later: restart it, or use \"file:PATH\")"
+                    ),
                 ),
             ),
             (Some(_), Some(("file", path))) => {
                 let path = self.resolve(path);
-                (std::fs::read_to_string(&path).ok(), format!("文件 {} 读不到或为空", path.display()))
+                let file = path.display();
+                let missing = Words::new(
+                    format!("文件 {file} 读不到或为空"),
+                    format!("the file {file} can't be read, or is empty"),
+                );
+                (std::fs::read_to_string(&path).ok(), missing)
             }
-            _ => (Some(text), "只有空白".to_owned()),
+            _ => (Some(text), Words::fixed("只有空白", "is nothing but blanks")),
         };
         // Files and variables often end in a newline that nobody meant, or begin with a BOM.
         let value = value.map(|value| value.trim_start_matches('\u{feff}').trim().to_owned());
         match value.filter(|value| !value.is_empty()) {
             Some(value) => Some(value.into()),
             None => {
-                self.mistake(key, missing);
+                self.mistake(key, missing.zh, missing.en);
                 None
             }
         }
@@ -310,7 +383,11 @@ impl<'a> Table<'a> {
         let Some(value) = self.take(key) else { return };
         let bare = default.as_str().map_or_else(|| default.to_string(), str::to_owned);
         if value != *default && value.as_str() != Some(&bare) {
-            self.mistake(key, "此版本尚不支持（not in this version）：请删去，或写回默认值");
+            self.mistake(
+                key,
+                "此版本尚不支持（not in this version）：请删去，或写回默认值",
+                "not in this version: remove it, or write its default",
+            );
         }
     }
 
@@ -320,17 +397,21 @@ impl<'a> Table<'a> {
         for text in self.strings(key, &[]) {
             match text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from)) {
                 Some(network) => found.push(network),
-                None => self.mistake(key, format!("\"{text}\" 应是 CIDR，如 \"10.0.0.0/8\"")),
+                None => self.mistake(
+                    key,
+                    format!("\"{text}\" 应是 CIDR，如 \"10.0.0.0/8\""),
+                    format!("\"{text}\" must be in CIDR notation, like \"10.0.0.0/8\""),
+                ),
             }
         }
         found
     }
 
     /// Gives the mistakes to `mistakes`; what is left in the table is unknown: `text` says so.
-    pub fn finish(mut self, text: &str, mistakes: &mut Vec<Mistake>) {
+    pub fn finish(mut self, text: &Words, mistakes: &mut Vec<Mistake>) {
         let unknown: Vec<String> = self.members.keys().cloned().collect();
         for key in unknown {
-            self.mistake(&key, text);
+            self.mistake(&key, text.zh.clone(), text.en.clone());
         }
         mistakes.append(&mut self.mistakes);
     }

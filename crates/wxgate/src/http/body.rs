@@ -7,6 +7,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 
 use crate::clock::Instant;
+use crate::lang::say;
 use crate::net::{Pace, Spool, Spooled, Upload, causes};
 use crate::parts::Parts;
 use crate::shares::{For, Place, Room, Share};
@@ -184,6 +185,10 @@ impl<'a> Reader<'a> {
 
 /// A disk that is full is like a budget that is.
 fn disk(error: &std::io::Error) -> Unread {
-    tracing::warn!(%error, "请求体存不进临时文件（检查 store.run_dir 的磁盘空间和权限）");
+    let words = say(
+        "请求体存不进临时文件（检查 store.run_dir 的磁盘空间和权限）",
+        "a request's body can't be put into a file (look at the disk and the rights of store.run_dir)",
+    );
+    tracing::warn!(%error, "{words}");
     Unread::NoRoom
 }

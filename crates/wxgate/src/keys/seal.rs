@@ -17,6 +17,7 @@ use hmac::Mac as _;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{Inner, Keys};
+use crate::lang::{Words, say};
 use crate::random::Random;
 
 const NONCE: usize = 24;
@@ -46,7 +47,13 @@ impl Cell<'_> {
 
 /// The sealed bytes are not ours: another key, another cell, or damage.
 #[derive(Debug, thiserror::Error)]
-#[error("a sealed value does not open: wrong master key, or the database was tampered with")]
+#[error(
+    "{}",
+    say(
+        "加密的值打不开：主密钥不对，或数据库被改动过",
+        "a sealed value does not open: wrong master key, or the database was tampered with",
+    )
+)]
 pub struct Unsealable;
 
 impl Keys {
@@ -57,14 +64,15 @@ impl Keys {
     }
 
     /// From the configured base64 text.
-    pub fn from_base64(text: &SecretString, random: Random) -> anyhow::Result<Self> {
+    pub fn from_base64(text: &SecretString, random: Random) -> Result<Self, Words> {
         let bytes = BASE64_STANDARD.decode(text.expose_secret().trim()).ok();
         let key: Option<[u8; 32]> = bytes.and_then(|b| b.try_into().ok());
         match key {
             Some(key) => Ok(Self::new(&key, random)),
-            None => bail!(
-                "store.master_key 须为 32 字节的 base64（44 个字符），可用 `openssl rand -base64 32` 生成"
-            ),
+            None => Err(Words::fixed(
+                "store.master_key 须为 32 字节的 base64（44 个字符），可用 `openssl rand -base64 32` 生成",
+                "store.master_key must be 32 bytes in base64 (44 characters): `openssl rand -base64 32` makes one",
+            )),
         }
     }
 
@@ -72,11 +80,17 @@ impl Keys {
     pub fn from_file(path: &Path, may_make: bool, random: Random) -> anyhow::Result<Self> {
         if !path.exists() {
             if !may_make {
-                bail!(
-                    "主密钥文件 {} 不见了，而数据库里有用它加密的数据：请从备份恢复它（或用 store.master_key 给出原来的密钥）；\
-                     确实要放弃旧数据时，删除数据库文件再启动",
-                    path.display()
-                );
+                let file = path.display();
+                bail!(Words::new(
+                    format!(
+                        "主密钥文件 {file} 不见了，而数据库里有用它加密的数据：请从备份恢复它（或用 store.master_key 给出原来的密钥）；\
+                         确实要放弃旧数据时，删除数据库文件再启动"
+                    ),
+                    format!(
+                        "the master key's file {file} is gone, and the database holds what was sealed with it: restore it from a backup \
+                         (or give the key as store.master_key); to give the old data up, delete the database and start again"
+                    ),
+                ));
             }
             let key: [u8; 32] = random.bytes();
             let mut file = std::fs::OpenOptions::new()
@@ -84,15 +98,30 @@ impl Keys {
                 .create_new(true)
                 .mode(0o600)
                 .open(path)
-                .with_context(|| format!("无法创建主密钥文件 {}", path.display()))?;
+                .with_context(|| {
+                    let file = path.display();
+                    say(
+                        format!("无法创建主密钥文件 {file}"),
+                        format!("can't make the master key's file {file}"),
+                    )
+                })?;
             file.write_all(BASE64_STANDARD.encode(key).as_bytes())?;
             file.sync_all()?;
-            tracing::info!(path = %path.display(), "主密钥已生成，请备份：没有它，数据库里的令牌和密钥打不开");
+            tracing::info!(
+                path = %path.display(), "{}",
+                say(
+                    "主密钥已生成，请备份：没有它，数据库里的令牌和密钥打不开",
+                    "made a master key: back it up, for without it the tokens and secrets in the database don't open",
+                )
+            );
             return Ok(Self::new(&key, random));
         }
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("无法读取主密钥文件 {}", path.display()))?;
-        Self::from_base64(&text.into(), random).with_context(|| format!("主密钥文件 {}", path.display()))
+        let file = path.display();
+        let text = std::fs::read_to_string(path).with_context(|| {
+            say(format!("无法读取主密钥文件 {file}"), format!("can't read the master key's file {file}"))
+        })?;
+        Self::from_base64(&text.into(), random)
+            .with_context(|| say(format!("主密钥文件 {file}"), format!("the master key's file {file}")))
     }
 
     /// Seals `plain` for `cell`.

@@ -4,8 +4,12 @@
 //! where the two don't say the same, it is refused. What is allowed is given back as parsed, so that
 //! the browser gets the very text that was judged.
 
+mod written;
+
 use percent_encoding::percent_decode_str;
 use url::Url;
+
+use crate::lang::Words;
 
 /// `["https://*.example.com/", "https://shop.example.com:8443/app/"]`; empty: nowhere.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,10 +47,14 @@ impl Redirects {
     }
 
     /// Reads the configured texts; the error says which one can't be read and how to mend it.
-    pub fn parse(texts: &[String]) -> Result<Self, String> {
+    pub fn parse(texts: &[String]) -> Result<Self, Words> {
         let parse = |text: &String| {
-            pattern(text).map_err(|mend| {
-                format!("\"{text}\" {mend}；例：\"https://*.example.com/\"、\"https://shop.example.com:8443/app/\"")
+            written::pattern(text).map_err(|Words { zh, en }| {
+                let (one, other) = ("\"https://*.example.com/\"", "\"https://shop.example.com:8443/app/\"");
+                Words::new(
+                    format!("\"{text}\" {zh}；例：{one}、{other}"),
+                    format!("\"{text}\" {en}; for example {one}, {other}"),
+                )
             })
         };
         texts.iter().map(parse).collect::<Result<_, _>>().map(Self)
@@ -149,63 +157,11 @@ fn hides_something(path: &str) -> bool {
     !escapes.into_iter().all(is_plain) || path.split('/').any(is_dots)
 }
 
-/// The error completes "… is wrong: …", in the configuration's language.
-fn pattern(text: &str) -> Result<Pattern, &'static str> {
-    if !text.is_ascii() {
-        return Err("只能用 ASCII 字符：国际化域名写成 xn-- 的形式，路径只写 ASCII 的那一段");
-    }
-    if text.contains(['?', '#', '@', '\\', '%']) || text.contains(|c: char| c.is_control() || c == ' ') {
-        return Err("不能含 ?、#、@、\\、%、空格和控制字符：只写协议、主机、端口和路径前缀");
-    }
-    let (scheme, rest) = match text.split_once("://") {
-        Some(("https", rest)) => (Scheme::Https, rest),
-        Some(("http", rest)) => (Scheme::Http, rest),
-        _ => return Err("应以 https:// 开头（确需明文时 http://），小写"),
-    };
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let path = if path.is_empty() { "/" } else { path };
-    // The first label that isn't literal must be so far to the left that nobody can register there.
-    let labels: Vec<&str> = authority.split(':').next().unwrap_or_default().split('.').collect();
-    let literal = labels.iter().rev().take_while(|label| **label != "*").count();
-    if labels.contains(&"*") && literal < 2 && labels.last() != Some(&"localhost") {
-        return Err("的 * 太宽：它右边至少要有两级域名，如 *.example.com");
-    }
-    // With a label for every star it has to be a URL like those it allows.
-    if authority.split(['.', ':', '[', ']']).any(|label| label != "*" && label.contains('*')) {
-        return Err("的 * 只能是完整的一级域名，如 *.example.com");
-    }
-    let example =
-        format!("{}{path}", text[..text.len() - rest.len()].to_owned() + &authority.replace('*', "w"));
-    let Some(split) = split(&example) else {
-        return Err("的主机或端口不对：主机写小写域名或 IP，末尾没有点；端口是没有前导零的数字");
-    };
-    if split.port == 0 || authority.ends_with(&format!(":{}", scheme.default_port())) {
-        return Err("的端口不用写或不对：http 的 80、https 的 443 不写，0 无效");
-    }
-    if !path.ends_with('/') {
-        return Err("的路径是前缀，须以 / 结尾");
-    }
-    if path.contains('*') || path.contains("//") {
-        return Err("的路径里不能有 * 和 //：它是逐字比较的前缀");
-    }
-    let means_itself = Url::parse(&example)
-        .is_ok_and(|url| means_the_same(&split, &url) && url.path() == path && !hides_something(url.path()));
-    if !means_itself {
-        return Err("在浏览器里不是这个样子：照浏览器地址栏里的写法，不含 . 和 .. 的路径段");
-    }
-    let host = if authority.starts_with('[') {
-        split.host.iter().map(ToString::to_string).collect()
-    } else {
-        labels.iter().map(ToString::to_string).collect()
-    };
-    Ok(Pattern { scheme, host, port: split.port, path: path.to_owned() })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn redirects(texts: &[&str]) -> Result<Redirects, String> {
+    fn redirects(texts: &[&str]) -> Result<Redirects, Words> {
         Redirects::parse(&texts.iter().map(ToString::to_string).collect::<Vec<_>>())
     }
 
@@ -429,7 +385,9 @@ mod tests {
             ("https://例子.example.com/", "xn--"),
         ] {
             let error = redirects(&["https://fine.example.com/", text]).unwrap_err();
-            assert!(error.contains(&format!("\"{text}\"")) && error.contains(mend), "{text}: {error}");
+            let quoted = format!("\"{text}\"");
+            assert!(error.zh.contains(&quoted) && error.zh.contains(mend), "{text}: {error}");
+            assert!(error.en.contains(&quoted), "{text}: {}", error.en);
         }
         assert!(redirects(&["http://*.localhost:3000/", "http://localhost/"]).is_ok());
     }

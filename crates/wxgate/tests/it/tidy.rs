@@ -44,7 +44,7 @@ const LAYERS: Layers<'_> = &[
     &["rules", "keys"],
     // What every part may use.
     &["tls", "problem", "shares"],
-    &["limits", "clock", "random", "tasks", "text", "wake"],
+    &["lang", "limits", "clock", "random", "tasks", "text", "wake"],
 ];
 
 /// A function that is longer is two.
