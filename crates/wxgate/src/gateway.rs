@@ -27,13 +27,13 @@ use crate::inbox::Inbox;
 use crate::keys::Keys;
 use crate::lang::Words;
 use crate::limits::Limits;
-use crate::net::{Client, Spool};
+use crate::net::{Client, Resolver, Spool};
 use crate::outcome::Recorder;
 use crate::parts::Parts;
 use crate::random::Random;
 use crate::registry::Registry;
 use crate::registry::usage::UsageBook;
-use crate::rules::egress::{Egress, Resolver};
+use crate::rules::egress::Egress;
 use crate::shares::Shares;
 use crate::shares::seats::Seats;
 use crate::slots::SlotBook;
@@ -65,7 +65,7 @@ impl From<Clock> for World {
         Self {
             clock,
             random: Random::System,
-            resolver: Resolver::System,
+            resolver: Resolver::machine(),
             limits: Limits::default(),
             backend: None,
         }

@@ -180,16 +180,6 @@ impl Limits {
     /// Name and number of each, as the page has them.
     pub fn table(&self) -> Vec<(&'static str, String)> {
         let count = |n: usize| n.to_string();
-        let time = |time: Duration| match time.as_millis() {
-            millis if millis < 100 => format!("{millis} ms"),
-            millis if millis % 1000 == 0 => format!("{} s", millis / 1000),
-            millis => format!("{:.1} s", millis as f64 / 1000.0),
-        };
-        let size = |bytes: usize| match bytes {
-            bytes if bytes % (1 << 30) == 0 => format!("{} GiB", bytes >> 30),
-            bytes if bytes % (1 << 20) == 0 => format!("{} MiB", bytes >> 20),
-            bytes => format!("{} KiB", bytes >> 10),
-        };
         vec![
             ("connections", count(self.connections)),
             ("admin_connections", count(self.admin_connections)),
@@ -240,6 +230,22 @@ impl Limits {
             ("states", count(self.states)),
             ("counted_paths", count(self.counted_paths)),
         ]
+    }
+}
+
+fn time(time: Duration) -> String {
+    match time.as_millis() {
+        millis if millis < 100 => format!("{millis} ms"),
+        millis if millis % 1000 == 0 => format!("{} s", millis / 1000),
+        millis => format!("{:.1} s", millis as f64 / 1000.0),
+    }
+}
+
+fn size(bytes: usize) -> String {
+    match bytes {
+        bytes if bytes % (1 << 30) == 0 => format!("{} GiB", bytes >> 30),
+        bytes if bytes % (1 << 20) == 0 => format!("{} MiB", bytes >> 20),
+        bytes => format!("{} KiB", bytes >> 10),
     }
 }
 

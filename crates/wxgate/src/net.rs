@@ -4,6 +4,7 @@
 mod body;
 mod collect;
 mod linger;
+mod resolver;
 mod spool;
 mod stall;
 
@@ -29,11 +30,12 @@ use url::Url;
 pub use body::{Download, Pace, Upload};
 pub use collect::{Collected, Cut, causes, collect};
 pub use linger::Lingering;
+pub use resolver::{Lookup, Resolver};
 pub use spool::{Spool, Spooled, SpooledBody};
 pub use stall::Stalling;
 
 use crate::limits::Limits;
-use crate::rules::egress::{Egress, Forbidden, Resolver};
+use crate::rules::egress::{Egress, Forbidden};
 
 /// WeChat's edge closes idle connections after about a minute; be first.
 const IDLE: Duration = Duration::from_secs(45);
@@ -49,7 +51,7 @@ pub type RequestBody = Either<Full<Bytes>, Either<Upload, SpooledBody>>;
 impl Client {
     /// `proxy`: `http://[user:password@]host:port`, spoken to by CONNECT.
     pub fn new(proxy: Option<&Url>, limits: &Arc<Limits>) -> anyhow::Result<Self> {
-        let mut tcp = HttpConnector::new();
+        let mut tcp = HttpConnector::new_with_resolver(Resolver::machine());
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(limits.dial_time));
@@ -116,7 +118,7 @@ pub fn forbidden(error: &Error) -> Option<&Forbidden> {
     None
 }
 
-fn tunnel(proxy: &Url, tcp: HttpConnector) -> anyhow::Result<Tunnel<HttpConnector>> {
+fn tunnel(proxy: &Url, tcp: HttpConnector<Resolver>) -> anyhow::Result<Tunnel<HttpConnector<Resolver>>> {
     use base64::Engine as _;
     let port = proxy.port_or_known_default().unwrap_or(80);
     let uri: Uri = format!("http://{}:{port}", proxy.host_str().unwrap_or_default()).parse()?;
@@ -163,9 +165,9 @@ where
 #[derive(Clone, Debug)]
 pub enum Dialer {
     /// By connecting to it.
-    Direct(HttpConnector),
+    Direct(HttpConnector<Resolver>),
     /// Through the configured proxy.
-    Proxied(Tunnel<HttpConnector>),
+    Proxied(Tunnel<HttpConnector<Resolver>>),
     /// By connecting to it where the rules allow.
     Guarded(Guard),
 }

@@ -17,9 +17,9 @@ use crate::entries::{AppEntry, RouteEntry};
 use crate::keys::Keys;
 use crate::lang::say;
 use crate::limits::Limits;
-use crate::net::Client;
+use crate::net::{Client, Resolver};
 use crate::random::Random;
-use crate::rules::egress::{Egress, Resolver};
+use crate::rules::egress::Egress;
 use crate::store::Claimed;
 
 #[derive(Debug, clap::Args)]
@@ -139,8 +139,12 @@ fn explain<'a>(config: &'a Config, app: &AppEntry, message: &Message) -> anyhow:
 async fn send(config: &Config, app: &AppEntry, routes: &[&RouteEntry], xml: String) -> anyhow::Result<()> {
     let limits = Arc::new(Limits::default());
     let own = [Some(config.server.listen), Some(config.server.admin_listen), config.server.public_listen];
-    let client =
-        Client::guarded(Egress::new(own.into_iter().flatten().collect()), Resolver::System, true, &limits)?;
+    let client = Client::guarded(
+        Egress::new(own.into_iter().flatten().collect()),
+        Resolver::machine(),
+        true,
+        &limits,
+    )?;
     // The gateway's key, so that it knows the delivery again if somebody sends it there.
     let keys = match &config.store.master_key {
         Some(key) => Keys::from_base64(key, Random::System)?,

@@ -4,8 +4,7 @@
 //! Every address a name resolves to is judged, and the address judged is the address connected to: that is
 //! the part of [`Client::guarded`](crate::net::Client::guarded). Here stand the rules.
 
-use std::fmt;
-use std::io::{Error, ErrorKind};
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
@@ -239,49 +238,6 @@ fn is_this_machine(ip: IpAddr) -> bool {
             error.kind() != ErrorKind::AddrNotAvailable
                 && error.raw_os_error() != Some(Errno::AFNOSUPPORT.raw_os_error())
         }
-    }
-}
-
-/// What answers which addresses a name has.
-pub type Lookup = dyn Fn(&str) -> std::io::Result<Vec<IpAddr>> + Send + Sync;
-
-/// Who turns names into addresses. Cheap to clone.
-#[derive(Clone)]
-pub enum Resolver {
-    /// The operating system.
-    System,
-    /// A function, for tests.
-    Injected(Arc<Lookup>),
-    /// A name server that never answers, for tests.
-    Silent,
-}
-
-impl Resolver {
-    /// Every address of `host`, which is a name or an IP address (IPv6 with or without brackets); never none.
-    pub async fn resolve(&self, host: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
-        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        if let Ok(ip) = bare.parse::<IpAddr>() {
-            return Ok(vec![SocketAddr::new(ip, port)]);
-        }
-        let found: Vec<SocketAddr> = match self {
-            Self::System => tokio::net::lookup_host((bare, port)).await?.collect(),
-            Self::Injected(lookup) => lookup(bare)?.into_iter().map(|ip| SocketAddr::new(ip, port)).collect(),
-            Self::Silent => std::future::pending().await,
-        };
-        match found.is_empty() {
-            true => Err(Error::new(ErrorKind::NotFound, "the name has no address")),
-            false => Ok(found),
-        }
-    }
-}
-
-impl fmt::Debug for Resolver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::System => "System",
-            Self::Injected(_) => "Injected",
-            Self::Silent => "Silent",
-        })
     }
 }
 

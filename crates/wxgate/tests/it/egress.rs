@@ -11,8 +11,9 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Error;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use wxgate::net::Resolver;
 use wxgate::net::{Client, forbidden};
-use wxgate::rules::egress::{Egress, Forbidden, Resolver};
+use wxgate::rules::egress::{Egress, Forbidden};
 
 const METADATA: &str = "169.254.169.254";
 
@@ -222,7 +223,7 @@ async fn loopback_is_refused_where_it_is_not_allowed() {
     }
     // And where the operating system is asked.
     let client =
-        Client::guarded(Egress::new(Vec::new()), Resolver::System, false, &Default::default()).unwrap();
+        Client::guarded(Egress::new(Vec::new()), Resolver::machine(), false, &Default::default()).unwrap();
     refused(&client, &backend.url("localhost")).await;
     assert_eq!(backend.connections(), 0);
 }

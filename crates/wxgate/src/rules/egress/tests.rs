@@ -371,29 +371,3 @@ fn refusals_name_the_address_in_both_languages() {
         "169.254.169.254:80 is a link-local address, where metadata services live"
     );
 }
-
-#[tokio::test]
-async fn addresses_need_no_resolver() {
-    let resolver = Resolver::Injected(Arc::new(|host| match host {
-        "backend.example" => Ok(vec!["10.0.0.8".parse().unwrap(), "fd00::8".parse().unwrap()]),
-        "empty.example" => Ok(Vec::new()),
-        _ => Err(Error::other(format!("asked for {host}"))),
-    }));
-    for (host, expected) in [
-        ("10.0.0.1", &["10.0.0.1:81"][..]),
-        ("[fd00::1]", &["[fd00::1]:81"]),
-        ("fd00::1", &["[fd00::1]:81"]),
-        ("backend.example", &["10.0.0.8:81", "[fd00::8]:81"]),
-    ] {
-        let found = resolver.resolve(host, 81).await.unwrap();
-        assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), expected, "{host}");
-    }
-    assert_eq!(resolver.resolve("empty.example", 81).await.unwrap_err().kind(), ErrorKind::NotFound);
-    assert!(resolver.resolve("other.example", 81).await.is_err());
-    // What the system knows by itself, and the number that is an address in disguise.
-    for host in ["localhost", "2130706433"] {
-        for address in Resolver::System.resolve(host, 81).await.unwrap_or_default() {
-            assert!(address.ip().to_canonical().is_loopback() && address.port() == 81, "{host}: {address}");
-        }
-    }
-}

@@ -134,7 +134,7 @@ async fn silence_of_a_client_that_reads_no_more() {
 async fn a_target_whose_name_server_is_silent() {
     let route = format!("{OPEN}\n[[routes]]\nname = \"r\"\ntarget = \"http://backend.example\"\nretry = []");
     let mut app = TestApp::limited(&route, Limits { resolve_time: SHORT, ..Limits::default() }).await;
-    app.world.resolver = wxgate::rules::egress::Resolver::Silent;
+    app.world.resolver = wxgate::net::Resolver::Silent;
     app.restart().await;
     let callback = Maker::new(EXAMPLE, app.now()).plain(&text("gh_0000000000c3", "a"));
     assert_eq!(app.callback(None, &callback).await.body, "success");
@@ -150,7 +150,7 @@ async fn a_target_whose_first_address_is_silent() {
     let _full = super::ways::full(("127.0.0.2", port)).await;
     let route = format!("{OPEN}\n[[routes]]\nname = \"r\"\ntarget = \"http://backend.example:{port}\"");
     let mut app = TestApp::limited(&route, Limits { dial_time: SHORT, ..Limits::default() }).await;
-    app.world.resolver = wxgate::rules::egress::Resolver::Injected(std::sync::Arc::new(|_| {
+    app.world.resolver = wxgate::net::Resolver::Injected(std::sync::Arc::new(|_| {
         Ok(vec!["127.0.0.2".parse().unwrap(), "127.0.0.1".parse().unwrap()])
     }));
     app.restart().await;
