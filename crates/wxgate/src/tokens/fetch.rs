@@ -17,7 +17,7 @@ use crate::registry::App;
 use crate::rules::leaks::Leaks;
 use crate::slots::policy::Rest;
 use crate::slots::{CredentialKind, Gate, Slot, Token, TokenError, Way, ageing};
-use crate::transport::{Lost, Transport};
+use crate::transport::Lost;
 
 impl Tokens {
     /// Fetches, publishes and stores a value; a failure is noted on the slot and logged.
@@ -91,7 +91,7 @@ impl Tokens {
 
     async fn ask_for_token(&self, app: &App, force: bool) -> Result<Granted, TokenError> {
         let (appid, secret) = (app.entry.appid.as_str(), app.entry.secret.expose_secret());
-        let transport = &self.0.transport;
+        let transport = &app.transport;
         let deadline = transport.deadline();
         let answer = match app.entry.token_mode {
             TokenMode::Stable => {
@@ -126,7 +126,7 @@ impl Tokens {
         app: &Arc<App>,
         kind: CredentialKind,
     ) -> Result<Granted, TokenError> {
-        let attempt = TicketCall { transport: &self.0.transport, app, kind };
+        let attempt = TicketCall { app, kind };
         let granted = self.healed(app, &attempt).await.map_err(|unhealed| match unhealed {
             Unhealed::Token(error) => error,
             Unhealed::Lost(lost) => TokenError::TicketLost(lost),
@@ -156,7 +156,6 @@ fn token_path(app: &App) -> &'static str {
 }
 
 struct TicketCall<'a> {
-    transport: &'a Transport,
     app: &'a App,
     kind: CredentialKind,
 }
@@ -170,7 +169,7 @@ impl TokenCall for TicketCall<'_> {
 
     async fn send(&self, token: &Token, deadline: Instant) -> Result<(Self::Answer, Said), Lost> {
         let query = [("access_token", token.expose()), ("type", self.kind.as_str())];
-        let answer = self.transport.send(&GET_TICKET, &query, None, deadline).await?;
+        let answer = self.app.transport.send(&GET_TICKET, &query, None, deadline).await?;
         let leaks = Leaks::new(self.app.entry.secret.expose_secret(), token.expose());
         Ok(match granted(&answer) {
             Ok(granted) => (Ok(granted), Said::Accepted),

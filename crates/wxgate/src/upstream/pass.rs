@@ -85,8 +85,9 @@ impl Upstream {
         app: Option<&App>,
         request: &PassRequest,
     ) -> Result<PassAnswer, CallError> {
-        let exchange = Exchange { transport: &self.transport, app, request };
-        let (answer, said) = exchange.once(None, self.transport.deadline()).await?;
+        let transport = app.map_or(&self.transport, |app| &app.transport);
+        let exchange = Exchange { transport, app, request };
+        let (answer, said) = exchange.once(None, transport.deadline()).await?;
         if let Some(app) = app.filter(|_| exchange.shows_secret()) {
             self.tokens.heard(app, Way::Secret, &request.path, &said);
         }
@@ -95,7 +96,7 @@ impl Upstream {
 
     /// Passes `request` on as `app`. A dead access_token is replaced, and the request sent again if it can be.
     pub async fn pass(&self, app: &Arc<App>, request: &PassRequest) -> Result<PassAnswer, CallError> {
-        let exchange = Exchange { transport: &self.transport, app: Some(app), request };
+        let exchange = Exchange { transport: &app.transport, app: Some(app), request };
         Ok(self.tokens.healed(app, &exchange).await?)
     }
 }
