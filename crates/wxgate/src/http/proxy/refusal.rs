@@ -104,13 +104,22 @@ impl Refusal {
         )
     }
 
-    /// The caller is known, but not which account is meant.
-    pub(super) fn no_app_named() -> Self {
+    /// The caller is known, but not which account is meant; `appid` is one that it may use.
+    pub(super) fn no_app_named(appid: Option<&str>, has_key: bool) -> Self {
+        let appid = appid.unwrap_or("<appid>");
+        let (zh, en) = match has_key {
+            true => ("密钥没有问题，还要说明用哪个账号", "the key is right, say which account"),
+            false => ("没有说明用哪个账号", "say which account"),
+        };
         Self::new(
             NO_TOKEN,
             Words::new(
-                "调用方已识别，但没有说明用哪个账号：请求头加 X-Wx-Appid: <appid>，或用 /wx/{appid}/ 前缀，或先用 /cgi-bin/token 取 access_token",
-                "the caller is known, but not the account: send X-Wx-Appid: <appid>, or use the prefix /wx/{appid}/, or get an access_token from /cgi-bin/token",
+                format!(
+                    "{zh}：请求头加 X-Wx-Appid: {appid}，或用 /wx/{appid}/ 前缀，或先用 /cgi-bin/token 取 access_token"
+                ),
+                format!(
+                    "{en}: send X-Wx-Appid: {appid}, or use the prefix /wx/{appid}/, or get an access_token from /cgi-bin/token"
+                ),
             ),
         )
     }

@@ -132,7 +132,7 @@ fn refused(call: &Call, endpoint: &WechatEndpoint, error: ApiError) -> Problem {
     if is_account_error(code) && !(is_message && code == 40013) {
         return account(&call.app.entry, endpoint, error);
     }
-    let (zh, en) = advice(endpoint, &error);
+    let (zh, en) = scene_advice(call, &error).unwrap_or_else(|| advice(endpoint, &error));
     let passes = is_passing(endpoint.path, code);
     let said = |ours: Code, retryable: bool| {
         let problem = Problem::new(ours, format!("微信 {code}：{zh}"), format!("WeChat {code}: {en}"));
@@ -174,4 +174,22 @@ fn advice(endpoint: &WechatEndpoint, error: &ApiError) -> (String, String) {
             "an error code we don't know: see wx_errmsg, and look wx_rid up at WeChat".to_owned(),
         ),
     }
+}
+
+/// Which character of a mini-program code's scene WeChat doesn't take.
+fn scene_advice(call: &Call, error: &ApiError) -> Option<(String, String)> {
+    const TAKEN: &str = "!#$&'()*+,/:;=?@-._~";
+    let scene = call.fields.text("scene");
+    if error.errcode != 40129 || call.operation.name != "getunlimitedqrcode" {
+        return None;
+    }
+    let bad = scene.chars().find(|c| !(c.is_ascii_alphanumeric() || TAKEN.contains(*c)))?;
+    Some((
+        format!(
+            "scene 里的 {bad:?} 微信不收：只能用字母、数字和 {TAKEN}，中文、空格和 % 先换成它们（如存一个短 ID）"
+        ),
+        format!(
+            "WeChat takes no {bad:?} in scene: letters, digits and {TAKEN} only; store other text under a short id"
+        ),
+    ))
 }
