@@ -166,11 +166,8 @@ pub(super) async fn check_app(transport: &Transport, app: &AppEntry) -> Result<S
         return Ok(format!("{who}：微信接受了凭据"));
     };
     let mut text = format!("{who}：微信 {}", error.errcode);
-    if let Some(ip) = errcode::refused_ip(&error.errmsg) {
-        let cure = places::list_address(app.kind, Some(ip)).zh;
-        let _ = write!(text, "：出口 IP {ip} 不在 IP白名单：{cure}");
-    } else if matches!(error.errcode, 40001 | 40125) {
-        let _ = write!(text, "：AppSecret 不正确：到 {} 核对或重置", places::secret(app.kind).zh);
+    if let Some(cure) = places::mend(app, &error) {
+        let _ = write!(text, "：{}", cure.zh);
     } else {
         let advice = errcode::lookup(error.errcode).map_or(error.errmsg.as_str(), |entry| entry.zh);
         let _ = write!(text, "：{advice}");

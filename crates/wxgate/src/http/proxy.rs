@@ -161,7 +161,8 @@ impl Proxy {
             body: body.payload,
             proves_token: known.is_some_and(|known| known.auth == Auth::AccessToken),
         };
-        let answer = upstream.pass(&app, &request).await?;
+        let answer = upstream.pass(&app, &request).await;
+        let answer = answer.map_err(|error| Refusal::call(error, &app.entry))?;
         outcome.wx_errcode = Some(answer.errcode).filter(|code| *code != 0);
         outcome.errcode = answer.errcode;
         Ok(passed(answer, (place, body.place)))

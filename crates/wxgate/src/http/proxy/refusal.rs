@@ -8,9 +8,11 @@ use serde_json::json;
 
 use super::target::Wrong;
 use crate::admit::Denied;
+use crate::entries::AppEntry;
 use crate::http::once::Unfinished;
 use crate::http::problem::{RETRY_SOON, Unhandled, json_response};
 use crate::outcome::{End, Outcome, RequestId};
+use crate::places;
 use crate::problem::Words;
 use crate::slots::TokenError;
 use crate::transport::Lost;
@@ -193,6 +195,21 @@ impl Refusal {
         let hint =
             Words::new(format!("{zh}，微信说 {code} {text}"), format!("{en}; WeChat says {code} {text}"));
         Self::failed(UNAUTHORIZED, hint)
+    }
+
+    /// No call as `app` could be made. What its operator has to do is told with it.
+    pub(super) fn call(error: CallError, app: &AppEntry) -> Self {
+        let cure = match &error {
+            CallError::Token(error) => error.refusal().and_then(|refused| places::mend(app, refused)),
+            _ => None,
+        };
+        let refusal = Self::from(error);
+        let Some(cure) = cure else { return refusal };
+        let hint = Words::new(
+            format!("{}；{}", refusal.hint.zh, cure.zh),
+            format!("{}; {}", refusal.hint.en, cure.en),
+        );
+        Self { hint, ..refusal }
     }
 
     /// As the caller gets it.

@@ -108,7 +108,7 @@ fn text_at<'a>(text: &'a str, error: &serde_json::Error) -> &'a str {
     let line = text.lines().nth(error.line().saturating_sub(1)).unwrap_or_default();
     let mut at = error.column().saturating_sub(1).min(line.len());
     // A word is refused at its second letter, or behind it.
-    while at > 0 && !(line.is_char_boundary(at) && !line[..at].ends_with(|c: char| c.is_alphabetic())) {
+    while at > 0 && (!line.is_char_boundary(at) || line[..at].ends_with(char::is_alphabetic)) {
         at -= 1;
     }
     &line[at..]

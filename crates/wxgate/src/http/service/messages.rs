@@ -55,9 +55,9 @@ pub(super) fn check_template(fields: &Fields) -> Result<(), Problem> {
 
 /// Every keyword is an object with its value in it: that alone is what everybody forgets.
 fn check_keywords(data: Option<&Value>, place: &str) -> Result<(), Problem> {
-    let bare = |value: &&Value| !(value.is_object() || value.is_null());
-    let keywords = data.and_then(Value::as_object).into_iter().flatten();
-    let Some((name, _)) = keywords.filter(|(_, value)| bare(&value)).find(|_| true) else { return Ok(()) };
+    let mut keywords = data.and_then(Value::as_object).into_iter().flatten();
+    let bare = keywords.find(|(_, value)| !(value.is_object() || value.is_null()));
+    let Some((name, _)) = bare else { return Ok(()) };
     // A name is a template's: letters and digits, and short.
     let is_name = name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     let name = if is_name { format!("{place}.{name}") } else { format!("{place} (?)") };
