@@ -4,7 +4,7 @@
 use wechat::answer::ApiError;
 
 use crate::entries::{AccountKind, AppEntry};
-use crate::problem::Words;
+use crate::lang::Words;
 
 /// The pages of one kind of account: Chinese, then English with the words that stand on the page.
 struct Pages {
@@ -130,6 +130,19 @@ pub fn mend(app: &AppEntry, error: &ApiError) -> Option<Words> {
                 ),
                 format!(
                     "the AppSecret of {appid} is wrong: check or reset it at {}, update `secret` in wxgate's configuration and send SIGHUP",
+                    place.en
+                ),
+            ))
+        }
+        40243 => {
+            let place = secret(app.kind);
+            Some(Words::new(
+                format!(
+                    "{appid} 的 AppSecret 已被冻结：到 {} 解冻或重置，更新 wxgate 配置里的 secret 后发 SIGHUP",
+                    place.zh
+                ),
+                format!(
+                    "the AppSecret of {appid} is frozen: unfreeze or reset it at {}, update `secret` in wxgate's configuration and send SIGHUP",
                     place.en
                 ),
             ))

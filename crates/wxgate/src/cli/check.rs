@@ -167,7 +167,7 @@ pub(super) async fn check_app(transport: &Transport, app: &AppEntry) -> Result<S
     };
     let mut text = format!("{who}：微信 {}", error.errcode);
     if let Some(cure) = places::mend(app, &error) {
-        let _ = write!(text, "：{}", cure.zh);
+        let _ = write!(text, "：{cure}");
     } else {
         let advice = errcode::lookup(error.errcode).map_or(error.errmsg.as_str(), |entry| entry.zh);
         let _ = write!(text, "：{advice}");

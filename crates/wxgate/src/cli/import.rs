@@ -62,7 +62,7 @@ fn convert(yaml: &str) -> anyhow::Result<(String, Vec<String>)> {
         remarks.push(format!(
             "账号 {appid}：填 callback_token（{} → 令牌），不填则拒绝它的微信回调；\
              消息加解密不是明文模式的，还要填 aes_key",
-            places::push(AccountKind::Official).zh
+            places::push(AccountKind::Official)
         ));
         remarks.push(format!(
             "账号 {appid}：最好填 original_id（公众平台 → 账号详情 → 原始ID），回调靠它分清账号"
@@ -86,7 +86,7 @@ fn write(original: &Original, routes: &[Route]) -> String {
              # aes_key = \"…\"          # 消息加解密密钥，43 个字符；明文模式不填\n",
             quoted(&app.appid),
             quoted(app.secret.expose_secret()),
-            places::push(AccountKind::Official).zh,
+            places::push(AccountKind::Official),
         );
     }
     text.push_str(CALLER);

@@ -158,7 +158,7 @@ fn next_steps(path: &str, app: &AppEntry, key: &str, callback: &Callback, refuse
     } else {
         String::new()
     };
-    let menu = places::push(app.kind).zh;
+    let menu = places::push(app.kind);
     let push = if app.kind == AccountKind::Open {
         String::new()
     } else {
@@ -184,6 +184,6 @@ fn next_steps(path: &str, app: &AppEntry, key: &str, callback: &Callback, refuse
          \x20 curl http://127.0.0.1:36012/v1/service/wx/{call} \\\n\
          \x20   -H 'Authorization: Bearer {key}' \\\n\
          \x20   -d '{{\"source\":\"try\",\"appid\":\"{appid}\",{members}}}'\n",
-        places::addresses(app.kind).zh
+        places::addresses(app.kind)
     )
 }

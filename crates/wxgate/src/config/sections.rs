@@ -331,7 +331,7 @@ pub(super) fn wechat(s: &mut Table<'_>) -> Wechat {
         }
     }
     let proxy = Proxy::read(s);
-    let authorities = authorities(s);
+    let authorities = Proxy::authorities(s);
     let timeout = s.duration("timeout", "10s");
     if timeout.is_zero() || timeout > Duration::from_secs(120) {
         s.mistake("timeout", "应在 1ms 到 120s 之间", "must be between 1ms and 120s");
@@ -388,16 +388,7 @@ pub(super) fn retention(s: &mut Table<'_>) -> Retention {
 
 pub(super) fn egress(s: &mut Table<'_>) -> Egress {
     let allow_loopback = s.bool("allow_loopback", false);
-    Egress { authorities: authorities(s), allow_loopback }
-}
-
-/// The key `ca_file`, whose certificates must be readable.
-fn authorities(s: &mut Table<'_>) -> Authorities {
-    let Some(path) = s.path("ca_file") else { return Authorities::default() };
-    Authorities::read(&path).unwrap_or_else(|error| {
-        s.mistake("ca_file", error.zh, error.en);
-        Authorities::default()
-    })
+    Egress { authorities: Proxy::authorities(s), allow_loopback }
 }
 
 /// `[limits] body_budget`, bytes.

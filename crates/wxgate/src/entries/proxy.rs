@@ -10,6 +10,7 @@ use secrecy::ExposeSecret as _;
 use url::Url;
 
 use super::table::Table;
+use crate::tls::Authorities;
 
 /// A proxy that is spoken to by CONNECT.
 #[derive(Clone, PartialEq, Eq)]
@@ -45,6 +46,15 @@ impl Proxy {
             s.mistake("proxy", "应是 http://[用户:密码@]主机:端口", en);
         }
         proxy
+    }
+
+    /// The key `ca_file` of a table: whose certificates are trusted besides everybody's, those of a proxy that opens TLS say.
+    pub fn authorities(s: &mut Table<'_>) -> Authorities {
+        let Some(path) = s.path("ca_file") else { return Authorities::default() };
+        Authorities::read(&path).unwrap_or_else(|error| {
+            s.mistake("ca_file", error.zh, error.en);
+            Authorities::default()
+        })
     }
 
     /// `host:port`, for people.

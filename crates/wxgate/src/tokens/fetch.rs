@@ -11,8 +11,10 @@ use wechat::catalog::{GET_TICKET, STABLE_TOKEN, TOKEN};
 use super::Tokens;
 use super::granted::{Granted, NotGranted, granted};
 use super::heal::{Said, TokenCall, Unhealed};
+use super::health::advice;
 use crate::clock::Instant;
 use crate::entries::TokenMode;
+use crate::lang::{Words, say};
 use crate::registry::App;
 use crate::rules::leaks::Leaks;
 use crate::slots::policy::Rest;
@@ -49,7 +51,11 @@ impl Tokens {
                 if is_odd {
                     tracing::warn!(
                         appid = %slot.appid, kind = kind.as_str(), expires_in = lives,
-                        "应答里的有效期缺失或不到 60 秒：按 60 秒处理；检查 wechat.api_base 指向的是不是微信"
+                        "{}",
+                        say(
+                            "应答里的有效期缺失或不到 60 秒：按 60 秒处理；检查 wechat.api_base 指向的是不是微信",
+                            "the answer gives no life, or one under 60 s, and is taken for 60 s: see whether wechat.api_base is WeChat",
+                        )
                     );
                 }
                 let token = slot.publish(&gate, value, lives, ageing, asked_at);
@@ -60,7 +66,7 @@ impl Tokens {
                 Ok((token, gate))
             }
             Err(error) => {
-                self.note_failure(slot, &error);
+                self.note_failure(app, slot, &error);
                 Err(error)
             }
         }
@@ -76,16 +82,16 @@ impl Tokens {
         }
     }
 
-    fn note_failure(&self, slot: &Slot, error: &TokenError) {
+    fn note_failure(&self, app: &App, slot: &Slot, error: &TokenError) {
         // The token's own slot rests for its refusal: a ticket only waits for that.
         let is_tokens = slot.kind != CredentialKind::AccessToken && matches!(error, TokenError::Refused(_));
         let rest = if is_tokens { Rest::Short } else { error.rest() };
         let wait = slot.failed(error.clone(), rest, self.now());
         // WeChat's own words may hold anything: only what is known of them is logged.
-        let advice = error.refusal().and_then(ApiError::entry).map_or("", |entry| entry.zh);
+        let advice = error.refusal().map_or(Words::fixed("", ""), |refused| advice(app, refused));
         let ip = error.refusal().and_then(ApiError::refused_ip);
         tracing::warn!(
-            appid = %slot.appid, kind = slot.kind.as_str(), %error, advice, ip, retry_in_ms = wait, "获取失败"
+            appid = %slot.appid, kind = slot.kind.as_str(), %error, %advice, ip, retry_in_ms = wait, "获取失败"
         );
     }
 

@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use wechat::catalog::{Endpoint, QRCODE_CREATE, SHOWQRCODE, WXACODE_UNLIMIT};
 
 use super::{Call, Service, Success, failure, incomplete};
-use crate::problem::{Problem, Words};
+use crate::lang::{Words, say};
+use crate::problem::Problem;
 use crate::upstream::picture_type;
 
 const DEFAULT_EXPIRE_SECONDS: i64 = 2_592_000;
@@ -46,7 +47,10 @@ impl Service {
             Ok(picture) if call.wants_picture => return Ok(bare(picture)),
             Ok(picture) => body["qr_buffer"] = data_uri(&picture).into(),
             Err(problem) => {
-                tracing::warn!(appid = %call.app.appid, reason = %problem.words.zh, "二维码已创建，但没有取到图片");
+                tracing::warn!(
+                    appid = %call.app.appid, reason = %problem.words,
+                    "{}", say("二维码已创建，但没有取到图片", "the code was made, but its picture could not be had")
+                );
                 body["message"] = without_picture(&problem.words).of(call.english).into();
             }
         }
