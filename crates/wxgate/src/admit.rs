@@ -22,6 +22,7 @@ use crate::parts::Parts;
 use crate::registry::callers::{Caller, Callers};
 use crate::registry::{App, Registry};
 use crate::shares::{For, Place, Room, Shares};
+use crate::text;
 
 use identify::{Gatekeeper, Shown, shown_key};
 use open::OpenRates;
@@ -247,7 +248,14 @@ impl Door {
         if !caller.apps.matches(appid, tags) {
             return Err(Denied::App { caller: caller.clone(), appid: name });
         }
-        app.ok_or(Denied::UnknownApp { appid: name })
+        app.ok_or_else(|| Denied::UnknownApp { appid: name, odd: text::odd_character(appid) })
+    }
+
+    /// An app that `caller` may use, if there is one: for telling it how to name one.
+    pub fn first_app(&self, caller: &Caller) -> Option<Arc<str>> {
+        let live = self.0.registry.live();
+        let may = live.apps().filter(|app| caller.apps.matches(&app.appid, &app.entry.tags));
+        may.map(|app| app.appid.clone()).min()
     }
 
     /// A place at work in `room` for `caller`'s call as `app`, within its own `concurrency`; it stays taken until it is

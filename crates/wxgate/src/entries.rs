@@ -5,6 +5,7 @@
 mod app;
 mod caller;
 mod origin;
+mod proxy;
 mod route;
 mod secret;
 mod table;
@@ -17,6 +18,7 @@ use serde_json::{Map, Value};
 pub use app::{AccountKind, AppEntry, TokenMode};
 pub use caller::{CallerEntry, is_key};
 pub use origin::Origin;
+pub use proxy::Proxy;
 pub use route::{Form, RouteEntry, Seal, Target};
 pub use secret::{Secret, WebhookSecret};
 pub use table::{Environment, Lookup, Mistake, Mistakes, Table, UNKNOWN};

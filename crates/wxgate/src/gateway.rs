@@ -150,17 +150,20 @@ pub async fn start(config: Config, world: impl Into<World>, listeners: Listeners
     };
     let (store, keys) = open_store(&config, backend, &random).await?;
     let slots = SlotBook::new(store.clone(), clock.clone(), random.clone()).await?;
-    let registry = Registry::new(&config, slots.clone(), UsageBook::new(limits.counted_paths));
+    let transport = Transport::new(&config.wechat, clock.clone(), limits.clone())?;
+    let usages = UsageBook::new(limits.counted_paths);
+    let registry = Registry::new(&config, slots.clone(), transport.clone(), usages)?;
     let tasks = Tasks::default();
     let shares = Shares::new(&limits);
     let parts = Parts { registry, store, keys, clock, random, tasks, shares, limits };
 
-    let transport = Transport::new(&config.wechat, parts.clock.clone(), parts.limits.clone())?;
-    let tokens = Tokens::new(parts.clone(), slots, transport.clone());
+    let tokens = Tokens::new(parts.clone(), slots);
     parts.tasks.spawn(tokens.clone().run());
     let upstream = Upstream::new(tokens, transport);
     // Targets of the file may be on this machine.
-    let client = Client::guarded(Egress::new(listeners.addresses()?), resolver, true, &parts.limits)?;
+    let trusted = config.egress.authorities.client_config()?;
+    let egress = Egress::new(listeners.addresses()?);
+    let client = Client::guarded(egress, resolver, true, trusted, &parts.limits);
     let deliveries = Deliveries::new(parts.clone(), client);
     parts.store.resume(parts.clock.now()).await?;
     bookkeeping::restore(&parts).await?;
@@ -265,6 +268,9 @@ impl Running {
         if config.wechat != self.config.wechat {
             later.push("wechat");
         }
+        if config.egress != self.config.egress {
+            later.push("egress");
+        }
         if config.log != self.config.log {
             later.push("log");
         }
@@ -274,11 +280,12 @@ impl Running {
         if tls.is_none() == plain_now {
             self.tls.store(tls);
         }
-        self.parts.registry.reload(&config);
+        self.parts.registry.reload(&config)?;
         self.config = Config {
             server: self.config.server.clone(),
             store: self.config.store.clone(),
             wechat: self.config.wechat.clone(),
+            egress: self.config.egress.clone(),
             log: self.config.log,
             body_budget: self.config.body_budget,
             ..config

@@ -7,6 +7,8 @@ mod linger;
 mod resolver;
 mod spool;
 mod stall;
+mod tunnel;
+mod why;
 
 use std::io;
 use std::pin::Pin;
@@ -16,16 +18,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::uri::Scheme;
-use http::{HeaderValue, Request, Response, Uri};
+use http::{Request, Response, Uri};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::legacy::{self, Error};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::ClientConfig;
 use tokio::net::TcpStream;
-use url::Url;
 
 pub use body::{Download, Pace, Upload};
 pub use collect::{Collected, Cut, causes, collect};
@@ -33,7 +34,10 @@ pub use linger::Lingering;
 pub use resolver::{Lookup, Resolver};
 pub use spool::{Spool, Spooled, SpooledBody};
 pub use stall::Stalling;
+pub use tunnel::Tunnel;
+pub use why::{is_no_http, why};
 
+use crate::entries::Proxy;
 use crate::limits::Limits;
 use crate::rules::egress::{Egress, Forbidden};
 
@@ -49,8 +53,8 @@ pub struct Client(legacy::Client<Timed<HttpsConnector<Dial>>, RequestBody>);
 pub type RequestBody = Either<Full<Bytes>, Either<Upload, SpooledBody>>;
 
 impl Client {
-    /// `proxy`: `http://[user:password@]host:port`, spoken to by CONNECT.
-    pub fn new(proxy: Option<&Url>, limits: &Arc<Limits>) -> anyhow::Result<Self> {
+    /// Connects anywhere, by `proxy` if there is one.
+    pub fn new(proxy: Option<&Proxy>, tls: ClientConfig, limits: &Limits) -> Self {
         let mut tcp = HttpConnector::new_with_resolver(Resolver::machine());
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
@@ -58,9 +62,9 @@ impl Client {
         tcp.set_keepalive(Some(Duration::from_secs(60)));
         let dialer = match proxy {
             None => Dialer::Direct(tcp),
-            Some(url) => Dialer::Proxied(tunnel(url, tcp)?),
+            Some(proxy) => Dialer::Proxied(Tunnel::new(proxy.clone(), tcp)),
         };
-        Self::over(dialer, IDLE, 256, limits)
+        Self::over(dialer, tls, IDLE, 256, limits)
     }
 
     /// Connects only where `egress` allows: every address of a host is judged, for every connection, and only
@@ -69,20 +73,22 @@ impl Client {
         egress: Egress,
         resolver: Resolver,
         loopback_allowed: bool,
+        tls: ClientConfig,
         limits: &Arc<Limits>,
-    ) -> anyhow::Result<Self> {
+    ) -> Self {
         let guard = Guard { egress, resolver, loopback_allowed, limits: limits.clone() };
-        Self::over(Dialer::Guarded(guard), GUARDED_IDLE, 8, limits)
+        Self::over(Dialer::Guarded(guard), tls, GUARDED_IDLE, 8, limits)
     }
 
     fn over(
         dialer: Dialer,
+        tls: ClientConfig,
         idle: Duration,
         max_idle_per_host: usize,
         limits: &Limits,
-    ) -> anyhow::Result<Self> {
+    ) -> Self {
         let connector = HttpsConnectorBuilder::new()
-            .with_provider_and_webpki_roots(crate::tls::provider())?
+            .with_tls_config(tls)
             .https_or_http()
             .enable_http1()
             .wrap_connector(Dial { dialer, silence: limits.silence });
@@ -92,7 +98,7 @@ impl Client {
             .pool_max_idle_per_host(max_idle_per_host)
             .pool_timer(TokioTimer::new())
             .build(connector);
-        Ok(Self(client))
+        Self(client)
     }
 
     /// Sends `request`; the answer's body is still to be read. The error never names the URL.
@@ -118,22 +124,6 @@ pub fn forbidden(error: &Error) -> Option<&Forbidden> {
     None
 }
 
-fn tunnel(proxy: &Url, tcp: HttpConnector<Resolver>) -> anyhow::Result<Tunnel<HttpConnector<Resolver>>> {
-    use base64::Engine as _;
-    let port = proxy.port_or_known_default().unwrap_or(80);
-    let uri: Uri = format!("http://{}:{port}", proxy.host_str().unwrap_or_default()).parse()?;
-    let tunnel = Tunnel::new(uri, tcp);
-    if proxy.username().is_empty() {
-        return Ok(tunnel);
-    }
-    let decode = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let pair = format!("{}:{}", decode(proxy.username()), decode(proxy.password().unwrap_or_default()));
-    let value = format!("Basic {}", base64::prelude::BASE64_STANDARD.encode(pair));
-    let mut value = HeaderValue::try_from(value)?;
-    value.set_sensitive(true);
-    Ok(tunnel.with_auth(value))
-}
-
 /// Ends a connection's making, the TLS handshake and the proxy's CONNECT included, when it takes too
 /// long. Nothing was sent by then, so another host may be tried.
 #[derive(Clone, Debug)]
@@ -157,7 +147,7 @@ where
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         let made = tokio::time::timeout(self.limit, self.connector.call(uri));
-        Box::pin(async { made.await.map_err(|_| "the connection took too long to be made")? })
+        Box::pin(async { made.await.map_err(|_| too_slow("the connection took too long to be made"))? })
     }
 }
 
@@ -167,7 +157,7 @@ pub enum Dialer {
     /// By connecting to it.
     Direct(HttpConnector<Resolver>),
     /// Through the configured proxy.
-    Proxied(Tunnel<HttpConnector<Resolver>>),
+    Proxied(Tunnel),
     /// By connecting to it where the rules allow.
     Guarded(Guard),
 }
@@ -228,8 +218,7 @@ impl tower::Service<Uri> for Dial {
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         match &mut self.dialer {
             Dialer::Direct(tcp) => tcp.poll_ready(cx).map_err(BoxError::from),
-            Dialer::Proxied(tunnel) => tunnel.poll_ready(cx).map_err(BoxError::from),
-            Dialer::Guarded(_) => Poll::Ready(Ok(())),
+            Dialer::Proxied(_) | Dialer::Guarded(_) => Poll::Ready(Ok(())),
         }
     }
 
@@ -243,8 +232,8 @@ impl tower::Service<Uri> for Dial {
                 Box::pin(async move { Ok(stalling(stream.await?)) })
             }
             Dialer::Proxied(tunnel) => {
-                let stream = tunnel.call(uri);
-                Box::pin(async move { Ok(stalling(stream.await?)) })
+                let stream = tunnel.clone().connect(uri);
+                Box::pin(async move { Ok(stalling(TokioIo::new(stream.await?))) })
             }
             Dialer::Guarded(guard) => {
                 let stream = guard.clone().connect(uri);

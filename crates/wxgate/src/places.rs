@@ -1,8 +1,10 @@
 //! Where an operator clicks at WeChat, by kind of account. WeChat moves these pages now and then: every text that names one
-//! takes it from this table.
+//! takes it from this table. And what to click there for, where WeChat refuses the account itself.
 
-use crate::entries::AccountKind;
-use crate::problem::Words;
+use wechat::answer::ApiError;
+
+use crate::entries::{AccountKind, AppEntry};
+use crate::lang::Words;
 
 /// The pages of one kind of account: Chinese, then English with the words that stand on the page.
 struct Pages {
@@ -103,6 +105,50 @@ pub fn list_address(kind: AccountKind, ip: Option<&str>) -> Words {
             place.en
         ),
     )
+}
+
+/// What is wrong with `app`, and where it is mended, if WeChat's `error` is about its addresses or its AppSecret: 40001 is
+/// that of a token call.
+pub fn mend(app: &AppEntry, error: &ApiError) -> Option<Words> {
+    let appid = &app.appid;
+    match error.errcode {
+        40164 | 45035 | 61004 => {
+            let ip = error.refused_ip();
+            let named = ip.map(|ip| format!(" {ip}")).unwrap_or_default();
+            let cure = list_address(app.kind, ip);
+            Some(Words::new(
+                format!("出口 IP{named} 不在 {appid} 的 IP白名单：{}", cure.zh),
+                format!("egress IP{named} is not on the IP allow-list of {appid}: {}", cure.en),
+            ))
+        }
+        40001 | 40125 => {
+            let place = secret(app.kind);
+            Some(Words::new(
+                format!(
+                    "{appid} 的 AppSecret 不正确：到 {} 核对或重置，更新 wxgate 配置里的 secret 后发 SIGHUP",
+                    place.zh
+                ),
+                format!(
+                    "the AppSecret of {appid} is wrong: check or reset it at {}, update `secret` in wxgate's configuration and send SIGHUP",
+                    place.en
+                ),
+            ))
+        }
+        40243 => {
+            let place = secret(app.kind);
+            Some(Words::new(
+                format!(
+                    "{appid} 的 AppSecret 已被冻结：到 {} 解冻或重置，更新 wxgate 配置里的 secret 后发 SIGHUP",
+                    place.zh
+                ),
+                format!(
+                    "the AppSecret of {appid} is frozen: unfreeze or reset it at {}, update `secret` in wxgate's configuration and send SIGHUP",
+                    place.en
+                ),
+            ))
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]

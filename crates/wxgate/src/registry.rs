@@ -10,9 +10,11 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, Guard};
 
 use crate::config::{Callback, Config, Retention};
-use crate::entries::AppEntry;
+use crate::entries::{AppEntry, Proxy};
 use crate::shares::Share;
 use crate::slots::{SlotBook, Slots};
+use crate::transport::Transport;
+
 use crate::wake::Wake;
 use callers::Callers;
 use routes::Routes;
@@ -29,6 +31,8 @@ pub struct App {
     pub appid: Arc<str>,
     /// What is held for it of everything that is shared.
     pub share: Arc<Share>,
+    /// Its way to WeChat.
+    pub transport: Transport,
 }
 
 impl App {
@@ -78,16 +82,23 @@ impl Live {
 pub struct Registry {
     live: Arc<ArcSwap<Live>>,
     slots: SlotBook,
+    transport: Transport,
     usages: UsageBook,
     /// Woken by every reload.
     pub changes: Wake,
 }
 
 impl Registry {
-    /// The first state.
-    pub fn new(config: &Config, slots: SlotBook, usages: UsageBook) -> Self {
-        let live = build(config, &slots, &usages, None);
-        Self { live: Arc::new(ArcSwap::from_pointee(live)), slots, usages, changes: Wake::default() }
+    /// The first state; `transport` is the way to WeChat for apps without one of their own.
+    pub fn new(
+        config: &Config,
+        slots: SlotBook,
+        transport: Transport,
+        usages: UsageBook,
+    ) -> anyhow::Result<Self> {
+        let live = build(config, &slots, &transport, &usages, None)?;
+        let live = Arc::new(ArcSwap::from_pointee(live));
+        Ok(Self { live, slots, transport, usages, changes: Wake::default() })
     }
 
     /// The present state; hold it for one request at most.
@@ -101,31 +112,43 @@ impl Registry {
     }
 
     /// Swaps in what `config` says. An app whose settings changed is asked for at once.
-    pub fn reload(&self, config: &Config) {
+    pub fn reload(&self, config: &Config) -> anyhow::Result<()> {
         let before = self.live.load_full();
-        self.live.store(Arc::new(build(config, &self.slots, &self.usages, Some(&before))));
+        let live = build(config, &self.slots, &self.transport, &self.usages, Some(&before))?;
+        self.live.store(Arc::new(live));
         for app in self.live.load().apps() {
-            if before.app(&app.appid).is_some_and(|old| old.entry != app.entry) {
-                app.slots.iter().for_each(|slot| slot.end_back_off());
+            let Some(old) = before.app(&app.appid).filter(|old| old.entry != app.entry) else { continue };
+            app.slots.iter().for_each(|slot| slot.end_back_off());
+            if old.entry.secret != app.entry.secret {
+                app.slots.iter().for_each(|slot| slot.excuse());
             }
         }
         self.slots.wake().all();
         self.changes.all();
+        Ok(())
     }
 }
 
-fn build(config: &Config, slots: &SlotBook, usages: &UsageBook, before: Option<&Live>) -> Live {
+fn build(
+    config: &Config,
+    slots: &SlotBook,
+    transport: &Transport,
+    usages: &UsageBook,
+    before: Option<&Live>,
+) -> anyhow::Result<Live> {
     let (mut apps, mut originals) = (HashMap::new(), HashMap::new());
+    let mut ways = Ways { transport, before, made: Vec::new() };
     for entry in &config.entries.apps {
         let appid: Arc<str> = entry.appid.as_str().into();
         let share = before.and_then(|live| live.app(&appid)).map(|app| app.share.clone()).unwrap_or_default();
-        let app = Arc::new(App { entry: entry.clone(), slots: slots.of(entry), appid: appid.clone(), share });
+        let (slots, transport) = (slots.of(entry), ways.of(entry)?);
+        let app = Arc::new(App { entry: entry.clone(), slots, appid: appid.clone(), share, transport });
         if !entry.original_id.is_empty() {
             originals.insert(entry.original_id.clone(), app.clone());
         }
         apps.insert(appid, app);
     }
-    Live {
+    Ok(Live {
         apps,
         originals,
         callers: Callers::new(
@@ -138,5 +161,26 @@ fn build(config: &Config, slots: &SlotBook, usages: &UsageBook, before: Option<&
         callback: config.callback,
         retention: config.retention,
         verify_files: config.server.verify_files.clone(),
+    })
+}
+
+/// Ways to WeChat: apps with the same proxy share one, and it outlives a reload.
+struct Ways<'a> {
+    transport: &'a Transport,
+    before: Option<&'a Live>,
+    made: Vec<(Proxy, Transport)>,
+}
+
+impl Ways<'_> {
+    fn of(&mut self, entry: &AppEntry) -> anyhow::Result<Transport> {
+        let Some(proxy) = &entry.proxy else { return Ok(self.transport.clone()) };
+        if let Some((_, way)) = self.made.iter().find(|(made, _)| made == proxy) {
+            return Ok(way.clone());
+        }
+        let had =
+            self.before.and_then(|live| live.apps().find(|app| app.entry.proxy.as_ref() == Some(proxy)));
+        let way = had.map_or_else(|| self.transport.by(proxy), |app| Ok(app.transport.clone()))?;
+        self.made.push((proxy.clone(), way.clone()));
+        Ok(way)
     }
 }

@@ -1,11 +1,12 @@
-//! TLS on the callers' listener: certificate chain and key from PEM files, re-read on reload.
+//! TLS: on the callers' listener, with certificate chain and key from PEM files, re-read on reload; and towards WeChat and
+//! backends, with the authorities that everybody trusts and those that the operator adds.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use crate::lang::Words;
 
@@ -43,6 +44,51 @@ pub fn server_config(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, Words
             )
         })?;
     Ok(Arc::new(config))
+}
+
+/// Further certificate authorities, of a company's own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Authorities(Vec<CertificateDer<'static>>);
+
+impl Authorities {
+    /// Reads a PEM file; the error says what is wrong with it.
+    pub fn read(path: &Path) -> Result<Self, Words> {
+        let file = path.display();
+        let found = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        let found = found.map_err(|error| {
+            Words::new(
+                format!("读不到 CA 证书 {file}（PEM）：{error}"),
+                format!("the authorities in {file} can't be read (PEM): {error}"),
+            )
+        })?;
+        if found.is_empty() {
+            return Err(Words::new(
+                format!("{file} 里没有证书（PEM）"),
+                format!("{file} holds no certificate (PEM)"),
+            ));
+        }
+        for certificate in &found {
+            RootCertStore::empty().add(certificate.clone()).map_err(|error| {
+                Words::new(
+                    format!("{file} 里有不能用的证书：{error}"),
+                    format!("{file} holds a certificate that can't be used: {error}"),
+                )
+            })?;
+        }
+        Ok(Self(found))
+    }
+
+    /// Trusts these besides those that everybody trusts.
+    pub fn client_config(&self) -> anyhow::Result<ClientConfig> {
+        let mut roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        for certificate in &self.0 {
+            roots.add(certificate.clone())?;
+        }
+        Ok(ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth())
+    }
 }
 
 /// The one TLS provider, for both directions.

@@ -24,7 +24,7 @@ pub use heal::{Said, TokenCall, Unhealed};
 use crate::parts::Parts;
 use crate::registry::App;
 use crate::slots::{CredentialKind, Gate, SlotBook, Token, TokenError};
-use crate::transport::{Lost, Transport};
+use crate::transport::Lost;
 
 /// Refreshes that may run at once in the background.
 const BACKGROUND: usize = 16;
@@ -36,16 +36,15 @@ pub struct Tokens(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     parts: Parts,
-    transport: Transport,
     slots: SlotBook,
     background: Arc<Semaphore>,
 }
 
 impl Tokens {
     /// Over the slots that `slots` hands to the apps.
-    pub fn new(parts: Parts, slots: SlotBook, transport: Transport) -> Self {
+    pub fn new(parts: Parts, slots: SlotBook) -> Self {
         let background = Arc::new(Semaphore::new(BACKGROUND));
-        Self(Arc::new(Inner { parts, transport, slots, background }))
+        Self(Arc::new(Inner { parts, slots, background }))
     }
 
     /// In ticks: no life and no rest depends on how the machine's clock is set.

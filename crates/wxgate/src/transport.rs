@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, USER_AGENT};
@@ -18,8 +17,10 @@ use wechat::catalog::{Endpoint, Host, Method};
 
 use crate::clock::{Clock, Instant};
 use crate::config;
+use crate::entries::Proxy;
+use crate::lang::Words;
 use crate::limits::Limits;
-use crate::net::{Client, RequestBody, Spooled, Upload, causes, collect};
+use crate::net::{Client, RequestBody, Spooled, Upload, causes, collect, is_no_http, why};
 
 /// A host that could not be connected to is passed over this long, while another is left.
 const SKIP_MS: i64 = 30_000;
@@ -63,11 +64,12 @@ pub struct Transport(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     client: Client,
+    /// What another way there would be made from.
+    config: config::Wechat,
     clock: Clock,
     api: Vec<Base>,
     mp: Vec<Base>,
     open: Vec<Base>,
-    timeout: Duration,
     limits: Arc<Limits>,
 }
 
@@ -88,20 +90,27 @@ impl Base {
 impl Transport {
     /// From `[wechat]`.
     pub fn new(config: &config::Wechat, clock: Clock, limits: Arc<Limits>) -> anyhow::Result<Self> {
+        let tls = config.authorities.client_config()?;
         Ok(Self(Arc::new(Inner {
-            client: Client::new(config.proxy.as_ref(), &limits)?,
+            client: Client::new(config.proxy.as_ref(), tls, &limits),
+            config: config.clone(),
             clock,
             api: std::iter::once(&config.api_base).chain(&config.fallback_bases).map(Base::new).collect(),
             mp: vec![Base::new(&config.mp_base)],
             open: vec![Base::new(&config.open_base)],
-            timeout: config.timeout,
             limits,
         })))
     }
 
+    /// The same hosts by another way, on connections of its own.
+    pub fn by(&self, proxy: &Proxy) -> anyhow::Result<Self> {
+        let config = config::Wechat { proxy: Some(proxy.clone()), ..self.0.config.clone() };
+        Self::new(&config, self.0.clock.clone(), self.0.limits.clone())
+    }
+
     /// When a call that begins now has to be answered.
     pub fn deadline(&self) -> Instant {
-        self.0.clock.instant() + self.0.timeout
+        self.0.clock.instant() + self.0.config.timeout
     }
 
     /// The bounds on what is read.
@@ -200,19 +209,20 @@ impl Transport {
         if candidates.is_empty() {
             candidates = bases.iter().collect();
         }
-        let mut lost = Lost::before("no host", "没有可用的域名");
+        let mut tried = Tried::default();
         for base in candidates {
             let request =
                 write(&base.prefix).map_err(|error| Lost::before(error.to_string(), "请求无法构成"))?;
             match self.exchange(base, request, &wait).await {
-                Err(error) if !error.sent => {
+                Err(Failed::ToConnect(why)) => {
                     base.skip_until.store(self.0.clock.ticks() + SKIP_MS, Ordering::Relaxed);
-                    lost = error;
+                    tried.add(&base.prefix, why);
                 }
-                outcome => return outcome,
+                Err(Failed::Lost(lost)) => return Err(lost),
+                Ok(response) => return Ok(response),
             }
         }
-        Err(lost)
+        Err(tried.lost(self.0.config.proxy.as_ref()))
     }
 
     async fn exchange(
@@ -220,8 +230,8 @@ impl Transport {
         base: &Base,
         request: Request<RequestBody>,
         wait: &Wait,
-    ) -> Result<Response<Incoming>, Lost> {
-        let timeout = self.0.timeout;
+    ) -> Result<Response<Incoming>, Failed> {
+        let timeout = self.0.config.timeout;
         let late = async {
             match wait {
                 Wait::Until(deadline) => self.0.clock.until(*deadline).await,
@@ -235,18 +245,66 @@ impl Transport {
             biased;
             answer = self.0.client.pass(request) => match answer {
                 Ok(response) => Ok(response),
-                Err(error) if error.is_connect() => {
-                    let why = format!("cannot connect to {}: {}", base.prefix, causes(&error));
-                    Err(Lost::before(why, format!("连不上 {}", base.prefix)))
-                }
-                Err(error) => Err(Lost::after(causes(&error), "连接中断，没有应答")),
+                Err(error) if error.is_connect() => Err(Failed::ToConnect(why(&error))),
+                Err(error) if is_no_http(&error) => Err(Failed::Lost(no_http(&base.prefix))),
+                Err(error) => Err(Failed::Lost(Lost::after(causes(&error), "连接中断，没有应答"))),
             },
             () = late => {
                 let zh = format!("{timeout:?} 内没有应答");
-                Err(Lost::after(format!("no answer within {timeout:?}"), zh))
+                Err(Failed::Lost(Lost::after(format!("no answer within {timeout:?}"), zh)))
             }
         }
     }
+}
+
+/// Why one host gave no answer.
+enum Failed {
+    /// Nothing was sent: the next may be tried.
+    ToConnect(Words),
+    Lost(Lost),
+}
+
+/// The hosts that could not be connected to, each with its cause.
+#[derive(Default)]
+struct Tried(Vec<(String, Words)>);
+
+impl Tried {
+    fn add(&mut self, host: &str, why: Words) {
+        self.0.push((host.to_owned(), why));
+    }
+
+    fn lost(self, proxy: Option<&Proxy>) -> Lost {
+        let hosts = |said: &dyn Fn(&(String, Words)) -> String, mark: &str| {
+            self.0.iter().map(said).collect::<Vec<_>>().join(mark)
+        };
+        // Mostly it is the same with each of them, and is said once.
+        let is_one = self.0.iter().all(|(_, why)| *why == self.0[0].1);
+        let (zh, en) = match self.0.first() {
+            None => ("没有可用的域名".to_owned(), "no host".to_owned()),
+            Some((_, why)) if is_one => (
+                format!("连不上 {}：{}", hosts(&|(host, _)| host.clone(), "、"), why.zh),
+                format!("cannot connect to {}: {}", hosts(&|(host, _)| host.clone(), ", "), why.en),
+            ),
+            Some(_) => (
+                format!("连不上 {}", hosts(&|(host, why)| format!("{host}（{}）", why.zh), "、")),
+                format!("cannot connect to {}", hosts(&|(host, why)| format!("{host} ({})", why.en), ", ")),
+            ),
+        };
+        // A proxy's own refusal names it.
+        match proxy.map(Proxy::name).filter(|proxy| !en.contains(proxy)) {
+            Some(proxy) => {
+                Lost::before(format!("by the proxy {proxy}: {en}"), format!("经代理 {proxy} {zh}"))
+            }
+            None => Lost::before(en, zh),
+        }
+    }
+}
+
+fn no_http(base: &str) -> Lost {
+    Lost::after(
+        format!("{base} did not answer in HTTP: if it speaks TLS, write https:// for http://"),
+        format!("{base} 的应答不是 HTTP：对方若只说 TLS，把 http:// 改成 https://"),
+    )
 }
 
 /// How long an answer's first byte is waited for.
@@ -281,8 +339,17 @@ pub fn json_answer(answer: &Answer) -> Result<Value, Lost> {
     }
     match wechat::answer::json(&answer.body) {
         Some(value @ Value::Object(_)) => Ok(value),
+        // What nginx says to HTTP on a port of TLS.
+        _ if shows(&answer.body, b"HTTPS port") => Err(Lost::after(
+            format!("HTTP {status}: the port wants TLS, write https:// for http://"),
+            format!("HTTP {status}：这个端口要求 TLS，把 http:// 改成 https://"),
+        )),
         _ => Err(Lost::after(format!("HTTP {status}, not JSON"), format!("应答不是 JSON（HTTP {status}）"))),
     }
+}
+
+fn shows(body: &[u8], words: &[u8]) -> bool {
+    body.len() < 4096 && body.windows(words.len()).any(|window| window == words)
 }
 
 /// What `encodeURIComponent` leaves alone.

@@ -48,11 +48,12 @@ impl From<Unhealed> for CallError {
 #[derive(Clone, Debug)]
 pub struct Upstream {
     tokens: Tokens,
+    /// For calls that are nobody's.
     transport: Transport,
 }
 
 impl Upstream {
-    /// Over the same transport as `tokens`.
+    /// `transport` is for calls that are no app's.
     pub fn new(tokens: Tokens, transport: Transport) -> Self {
         Self { tokens, transport }
     }

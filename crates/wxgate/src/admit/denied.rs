@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::problem::Words;
 use crate::registry::callers::Caller;
+use crate::text::Odd;
 
 /// Why not.
 #[derive(Clone, Debug)]
@@ -72,6 +73,8 @@ pub enum Denied {
     UnknownApp {
         /// Which.
         appid: Option<Arc<str>>,
+        /// What no AppID has, if it has that.
+        odd: Option<Odd>,
     },
     /// Nobody may call from the address.
     Address,
@@ -135,7 +138,7 @@ impl Denied {
                 "wxgate 正在处理的请求太多：稍后重试；常见原因是微信应答变慢",
                 "too many requests at once: retry later; usually WeChat has become slow",
             ),
-            Self::UnknownApp { appid } => unknown(appid.as_deref()),
+            Self::UnknownApp { appid, odd } => unknown(appid.as_deref(), odd.as_ref()),
             Self::Network { caller, address } => {
                 let address = address.map_or_else(|| "?".to_owned(), |one| one.to_canonical().to_string());
                 missing(caller, "networks", &format!("从 {address} 调用"), &format!("call from {address}"))
@@ -179,7 +182,16 @@ fn web_page(header: &str) -> Words {
     )
 }
 
-fn unknown(appid: Option<&str>) -> Words {
+fn unknown(appid: Option<&str>, odd: Option<&Odd>) -> Words {
+    if let Some(odd) = odd {
+        return Words::new(
+            format!("appid 里有{}：去掉它（AppID 只有字母和数字，如 wx3cc8fd6963e31a32）", odd.zh),
+            format!(
+                "appid holds {}: take it out (an AppID is letters and digits, as wx3cc8fd6963e31a32)",
+                odd.en
+            ),
+        );
+    }
     match appid {
         Some(appid) => Words::new(
             format!("appid {appid} 没有配置：在 wxgate.toml 的 [[apps]] 里加上它，然后发 SIGHUP"),

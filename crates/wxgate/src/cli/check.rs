@@ -18,6 +18,7 @@ use crate::config::{self, Config};
 use crate::entries::AppEntry;
 use crate::keys::Keys;
 use crate::lang::say;
+use crate::places;
 use crate::random::Random;
 use crate::store;
 use crate::transport::{Transport, json_answer};
@@ -50,7 +51,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     if args.online {
         let transport = Transport::new(&config.wechat, Clock::System, Arc::default())?;
         for app in config.entries.apps.iter().filter(|app| app.kind.has_token()) {
-            failures += report(check_app(&transport, app).await)?;
+            let own = app.proxy.as_ref().map(|proxy| transport.by(proxy)).transpose()?;
+            failures += report(check_app(own.as_ref().unwrap_or(&transport), app).await)?;
         }
     }
     if failures > 0 {
@@ -164,10 +166,8 @@ pub(super) async fn check_app(transport: &Transport, app: &AppEntry) -> Result<S
         return Ok(format!("{who}：微信接受了凭据"));
     };
     let mut text = format!("{who}：微信 {}", error.errcode);
-    if let Some(ip) = errcode::refused_ip(&error.errmsg) {
-        let _ = write!(text, "：出口 IP {ip} 不在白名单：公众平台 → 基本配置 → IP白名单，添加后重试");
-    } else if matches!(error.errcode, 40001 | 40125) {
-        text.push_str("：AppSecret 不正确：到公众平台 → 基本配置核对或重置");
+    if let Some(cure) = places::mend(app, &error) {
+        let _ = write!(text, "：{cure}");
     } else {
         let advice = errcode::lookup(error.errcode).map_or(error.errmsg.as_str(), |entry| entry.zh);
         let _ = write!(text, "：{advice}");

@@ -24,6 +24,7 @@ use crate::lang::say;
 use crate::limits::Limits;
 use crate::net::Client;
 use crate::random::Random;
+use crate::tls::Authorities;
 use crate::{config, telemetry};
 
 const OFFICIAL: &str = "wx00000000000000a1";
@@ -195,7 +196,7 @@ struct Openids {
 
 /// Points the accounts' callbacks at the gateway, and asks who there is.
 async fn arrange(sandbox: &str, gateway: &str) -> anyhow::Result<Openids> {
-    let client = Client::new(None, &Arc::new(Limits::default()))?;
+    let client = Client::new(None, Authorities::default().client_config()?, &Limits::default());
     let call = async |request: http::Request<Full<Bytes>>| -> anyhow::Result<Value> {
         let answer = client.send(request).await?.into_body().collect().await?.to_bytes();
         Ok(serde_json::from_slice(&answer).unwrap_or_default())

@@ -21,6 +21,8 @@ use self::original::{App, Original};
 use self::routes::Route;
 use super::run::{print, remark};
 use crate::config;
+use crate::entries::AccountKind;
+use crate::places;
 
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -58,8 +60,9 @@ fn convert(yaml: &str) -> anyhow::Result<(String, Vec<String>)> {
     let routes = routes::routes(&original, &mut remarks);
     for App { appid, .. } in &original.apps {
         remarks.push(format!(
-            "账号 {appid}：填 callback_token（公众平台 → 基本配置 → 服务器配置 → 令牌），不填则拒绝它的微信回调；\
-             消息加解密不是明文模式的，还要填 aes_key"
+            "账号 {appid}：填 callback_token（{} → 令牌），不填则拒绝它的微信回调；\
+             消息加解密不是明文模式的，还要填 aes_key",
+            places::push(AccountKind::Official)
         ));
         remarks.push(format!(
             "账号 {appid}：最好填 original_id（公众平台 → 账号详情 → 原始ID），回调靠它分清账号"
@@ -78,11 +81,12 @@ fn write(original: &Original, routes: &[Route]) -> String {
              appid = {}\n\
              kind = \"official\"   # 小程序改为 \"mini\"\n\
              secret = {}\n\
-             # callback_token = \"…\"   # 公众平台 → 基本配置 → 服务器配置 → 令牌；不填则拒绝微信回调\n\
+             # callback_token = \"…\"   # {} → 令牌；不填则拒绝微信回调\n\
              # original_id = \"gh_…\"   # 公众平台 → 账号详情 → 原始ID\n\
              # aes_key = \"…\"          # 消息加解密密钥，43 个字符；明文模式不填\n",
             quoted(&app.appid),
             quoted(app.secret.expose_secret()),
+            places::push(AccountKind::Official),
         );
     }
     text.push_str(CALLER);

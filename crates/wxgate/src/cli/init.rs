@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::config;
 use crate::entries::{AccountKind, AppEntry};
 use crate::lang::say;
+use crate::places;
 use crate::random::Random;
 use crate::transport::Transport;
 
@@ -157,11 +158,7 @@ fn next_steps(path: &str, app: &AppEntry, key: &str, callback: &Callback, refuse
     } else {
         String::new()
     };
-    let menu = match app.kind {
-        AccountKind::Official => "基本配置 → 服务器配置",
-        AccountKind::Mini => "开发管理 → 开发设置 → 消息推送",
-        AccountKind::Open => "",
-    };
+    let menu = places::push(app.kind);
     let push = if app.kind == AccountKind::Open {
         String::new()
     } else {
@@ -177,8 +174,8 @@ fn next_steps(path: &str, app: &AppEntry, key: &str, callback: &Callback, refuse
     format!(
         "\n已写出 {path}（权限 0600，内含密钥，勿入版本库）\n\n\
          {first}\
-         公众平台上要做的：\n\
-         \x20 基本配置 → IP白名单：加入 wxgate 的出口 IP（报 40164 时，就是报出的那个 IP）\n\
+         在微信那边要做的：\n\
+         \x20 {}：加入 wxgate 的出口 IP（报 40164 时，就是报出的那个 IP；也可写 CIDR 网段；几分钟后生效）\n\
          \x20 其他程序不要再用这个 AppSecret 获取 access_token，改为经由 wxgate 调用\n\
          {push}\n\
          启动（默认监听 0.0.0.0:36012，明文 HTTP，凭密钥调用）：\n\
@@ -186,6 +183,7 @@ fn next_steps(path: &str, app: &AppEntry, key: &str, callback: &Callback, refuse
          后端和各 SDK 旁的代码这样调用，密钥是 Bearer 之后的那一串（接口列表见 /v1/service/wx/openapi.json）：\n\
          \x20 curl http://127.0.0.1:36012/v1/service/wx/{call} \\\n\
          \x20   -H 'Authorization: Bearer {key}' \\\n\
-         \x20   -d '{{\"source\":\"try\",\"appid\":\"{appid}\",{members}}}'\n"
+         \x20   -d '{{\"source\":\"try\",\"appid\":\"{appid}\",{members}}}'\n",
+        places::addresses(app.kind)
     )
 }

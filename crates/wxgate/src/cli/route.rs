@@ -139,12 +139,9 @@ fn explain<'a>(config: &'a Config, app: &AppEntry, message: &Message) -> anyhow:
 async fn send(config: &Config, app: &AppEntry, routes: &[&RouteEntry], xml: String) -> anyhow::Result<()> {
     let limits = Arc::new(Limits::default());
     let own = [Some(config.server.listen), Some(config.server.admin_listen), config.server.public_listen];
-    let client = Client::guarded(
-        Egress::new(own.into_iter().flatten().collect()),
-        Resolver::machine(),
-        true,
-        &limits,
-    )?;
+    let egress = Egress::new(own.into_iter().flatten().collect());
+    let tls = config.egress.authorities.client_config()?;
+    let client = Client::guarded(egress, Resolver::machine(), true, tls, &limits);
     // The gateway's key, so that it knows the delivery again if somebody sends it there.
     let keys = match &config.store.master_key {
         Some(key) => Keys::from_base64(key, Random::System)?,

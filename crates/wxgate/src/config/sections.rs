@@ -8,11 +8,12 @@ use std::time::Duration;
 use ipnet::IpNet;
 use url::Url;
 
-use crate::entries::{Mistake, Secret, Table, UNKNOWN};
+use crate::entries::{Mistake, Proxy, Secret, Table, UNKNOWN};
 use crate::keys::Keys;
 use crate::lang::Words;
 use crate::limits::Limits;
 use crate::random::Random;
+use crate::tls::Authorities;
 
 /// Section names.
 pub(super) const NAMES: [&str; 9] =
@@ -97,7 +98,9 @@ pub struct Wechat {
     /// Tried in order when a connection to `api_base` can't be made.
     pub fallback_bases: Vec<Url>,
     /// CONNECT proxy for every call to WeChat.
-    pub proxy: Option<Url>,
+    pub proxy: Option<Proxy>,
+    /// Whose certificates are trusted there, besides everybody's.
+    pub authorities: Authorities,
     /// From the request's last byte to the answer's first, failover and retry included.
     pub timeout: Duration,
 }
@@ -147,8 +150,10 @@ pub struct Retention {
 }
 
 /// Where wxgate may connect to by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Egress {
+    /// Whose certificates are trusted there, besides everybody's.
+    pub authorities: Authorities,
     /// Whether targets that don't come from the file may be on this machine.
     pub allow_loopback: bool,
 }
@@ -325,26 +330,13 @@ pub(super) fn wechat(s: &mut Table<'_>) -> Wechat {
             ),
         }
     }
-    let proxy = match s.secret("proxy") {
-        None => None,
-        Some(text) => {
-            let url =
-                web_url(secrecy::ExposeSecret::expose_secret(&*text)).filter(|url| url.scheme() == "http");
-            if url.is_none() {
-                s.mistake(
-                    "proxy",
-                    "应是 http://[用户:密码@]主机:端口",
-                    "must be http://[user:password@]host:port",
-                );
-            }
-            url
-        }
-    };
+    let proxy = Proxy::read(s);
+    let authorities = Proxy::authorities(s);
     let timeout = s.duration("timeout", "10s");
     if timeout.is_zero() || timeout > Duration::from_secs(120) {
         s.mistake("timeout", "应在 1ms 到 120s 之间", "must be between 1ms and 120s");
     }
-    Wechat { api_base, mp_base, open_base, fallback_bases, proxy, timeout }
+    Wechat { api_base, mp_base, open_base, fallback_bases, proxy, authorities, timeout }
 }
 
 pub(super) fn auth(s: &mut Table<'_>, server: &Server) -> Auth {
@@ -396,7 +388,7 @@ pub(super) fn retention(s: &mut Table<'_>) -> Retention {
 
 pub(super) fn egress(s: &mut Table<'_>) -> Egress {
     let allow_loopback = s.bool("allow_loopback", false);
-    Egress { allow_loopback }
+    Egress { authorities: Proxy::authorities(s), allow_loopback }
 }
 
 /// `[limits] body_budget`, bytes.

@@ -4,6 +4,7 @@ use secrecy::ExposeSecret as _;
 use wechat::crypt::AesKey;
 
 use super::origin::Origin;
+use super::proxy::Proxy;
 use super::secret::Secret;
 use super::table::Table;
 use crate::rules::redirects::Redirects;
@@ -77,6 +78,8 @@ pub struct AppEntry {
     pub aes_keys: Vec<AesKey>,
     /// With a key: unencrypted messages are good as well.
     pub allow_plain: bool,
+    /// The way to WeChat for this app alone; none: as everybody's.
+    pub proxy: Option<Proxy>,
     /// Where `oauth/start` may send a browser back.
     pub oauth_redirects: Redirects,
     /// Who set it up.
@@ -97,6 +100,7 @@ impl AppEntry {
             callback_tokens: Vec::new(),
             aes_keys: Vec::new(),
             allow_plain: false,
+            proxy: None,
             oauth_redirects: Redirects::default(),
             origin: Origin::default(),
         }
@@ -143,6 +147,7 @@ pub(super) fn app(s: &mut Table<'_>, origin: Origin) -> AppEntry {
     let callback_tokens = pair(s, "callback_token", "previous_callback_token", |text| Some(text.clone()));
     let aes_keys = pair(s, "aes_key", "previous_aes_key", |text| AesKey::parse(text.expose_secret()).ok());
     let allow_plain = s.bool("allow_plain", false);
+    let proxy = Proxy::read(s);
     let texts = s.strings("oauth_redirects", &[]);
     let oauth_redirects = Redirects::parse(&texts).unwrap_or_else(|wrong| {
         s.mistake("oauth_redirects", wrong.zh, wrong.en);
@@ -159,6 +164,7 @@ pub(super) fn app(s: &mut Table<'_>, origin: Origin) -> AppEntry {
         callback_tokens,
         aes_keys,
         allow_plain,
+        proxy,
         oauth_redirects,
         origin,
     }

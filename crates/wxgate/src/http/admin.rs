@@ -19,14 +19,20 @@ use super::server::Surface;
 use super::{Body, streamed, wants_english};
 use crate::clock::Clock;
 use crate::http::service::openapi;
+use crate::lang::Words;
 use crate::outcome::{End, OTHER, Outcome};
 use crate::parts::Parts;
 use crate::places;
-use crate::problem::Words;
 use crate::registry::App;
 use crate::slots::{Ailment, CredentialKind, Slot, Trouble};
 use crate::store::StoreError;
 use crate::text;
+
+/// What to do about a token that died too often.
+const SPENT: Words = Words::fixed(
+    "有别的程序在刷新这个账号的 access_token：找到它，改为经由 wxgate 调用",
+    "another program refreshes this account's access_token: find it, and have it call through wxgate",
+);
 
 /// A token that died early is shown this long.
 const SUPERSEDED_SHOWN_MS: i64 = 24 * 3600 * 1000;
@@ -89,7 +95,7 @@ async fn ready(State(parts): State<Parts>, RawQuery(query): RawQuery, headers: H
     for app in parts.registry.live().apps() {
         total += 1;
         let ailments = app.slots.health().ailments();
-        down += u32::from(look_at(app, &parts.clock, &mut tokens) || !ailments.is_empty());
+        down += u32::from(look_at(app, &parts.clock, english, &mut tokens) || !ailments.is_empty());
         apps.extend(ailments.iter().map(|ailment| ailing(app, ailment, &parts.clock, english)));
     }
     let status = match (draining, &store) {
@@ -143,7 +149,7 @@ fn ailing(app: &App, ailment: &Ailment, clock: &Clock, english: bool) -> Value {
 }
 
 /// Adds what is amiss with an app's values to `tokens`; whether it has no token at all.
-fn look_at(app: &App, clock: &Clock, tokens: &mut Vec<Value>) -> bool {
+fn look_at(app: &App, clock: &Clock, english: bool, tokens: &mut Vec<Value>) -> bool {
     let now = clock.ticks();
     let shown = |ticks: i64| clock.wall_at(ticks) / 1000;
     let mut is_down = false;
@@ -157,19 +163,19 @@ fn look_at(app: &App, clock: &Clock, tokens: &mut Vec<Value>) -> bool {
                 "appid": &*slot.appid, "event": "failing", "kind": slot.kind.as_str(),
                 "at": shown(since), "retry_at": shown(until), "wx_errcode": 40001,
                 "error": "the access_token is dead, and was replaced too often to be replaced just now",
-                "advice": "有别的程序在刷新这个账号的 access_token：找到它，改为经由 wxgate 调用",
+                "advice": SPENT.of(english),
             }));
         }
         let is_fresh = |trouble: &Trouble| now - trouble.retry_at < TROUBLE_SHOWN_MS;
         if let Some(trouble) = slot.trouble().filter(is_fresh) {
             is_down |= slot.kind == CredentialKind::AccessToken && slot.live(now).is_none();
-            tokens.push(failing(slot, &trouble, clock));
+            tokens.push(failing(app, slot, &trouble, clock, english));
         }
     }
     is_down
 }
 
-fn failing(slot: &Slot, trouble: &Trouble, clock: &Clock) -> Value {
+fn failing(app: &App, slot: &Slot, trouble: &Trouble, clock: &Clock, english: bool) -> Value {
     let mut entry = json!({
         "appid": &*slot.appid, "event": "failing", "kind": slot.kind.as_str(),
         "at": clock.wall_at(trouble.since) / 1000, "retry_at": clock.wall_at(trouble.retry_at) / 1000,
@@ -177,7 +183,8 @@ fn failing(slot: &Slot, trouble: &Trouble, clock: &Clock) -> Value {
     });
     if let Some(error) = trouble.error.refusal() {
         entry["wx_errcode"] = error.errcode.into();
-        entry["advice"] = error.entry().map_or("", |entry| entry.zh).into();
+        let known = || error.entry().map_or(Words::fixed("", ""), |entry| Words::new(entry.zh, entry.en));
+        entry["advice"] = places::mend(&app.entry, error).unwrap_or_else(known).of(english).into();
         entry["ip"] = error.refused_ip().into();
     }
     entry

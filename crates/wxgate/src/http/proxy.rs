@@ -25,6 +25,7 @@ use super::body::Passable;
 use super::once::Once;
 use super::problem::{Unhandled, json_response};
 use super::{Body, Held, Reader, Unread, streamed, wants_english, whole};
+use crate::admit::identify::{Shown, shown_key};
 use crate::admit::{Denied, Door, Entered, Proof, Wish};
 use crate::limits::Limits;
 use crate::net::Spool;
@@ -133,7 +134,12 @@ impl Proxy {
         if wants_other_credential(target) {
             return Err(Refusal::other_credential());
         }
-        let appid = agreed(entered.appid, named?)?.ok_or_else(Refusal::no_app_named)?;
+        let appid = agreed(entered.appid, named?)?;
+        let no_app = || {
+            let has_key = shown_key(&head.headers) != Shown::Nothing;
+            Refusal::no_app_named(door.first_app(&entered.caller).as_deref(), has_key)
+        };
+        let appid = appid.ok_or_else(no_app)?;
         self.refuse_credentials(target, "")?;
         let app = door.app(&entered.caller, &appid, outcome)?;
         if let Some(kind) = token::managed_ticket(target, known)? {
@@ -155,7 +161,8 @@ impl Proxy {
             body: body.payload,
             proves_token: known.is_some_and(|known| known.auth == Auth::AccessToken),
         };
-        let answer = upstream.pass(&app, &request).await?;
+        let answer = upstream.pass(&app, &request).await;
+        let answer = answer.map_err(|error| Refusal::call(error, &app.entry))?;
         outcome.wx_errcode = Some(answer.errcode).filter(|code| *code != 0);
         outcome.errcode = answer.errcode;
         Ok(passed(answer, (place, body.place)))
@@ -213,9 +220,10 @@ impl Asked<'_> {
     /// The app that prefix or header name.
     fn named_app(&self) -> Result<Option<String>, Refusal> {
         let disagree = || Refusal::from(Denied::Disagree);
-        let mut names = self.head.headers.get_all(headers::X_WX_APPID).iter().map(HeaderValue::to_str);
-        let header = names.next().transpose().map_err(|_| disagree())?.map(str::trim);
-        let header = header.filter(|appid| !appid.is_empty());
+        let mut names = self.head.headers.get_all(headers::X_WX_APPID).iter().map(HeaderValue::as_bytes);
+        // What nobody sees in it is told by name, as in a parameter.
+        let header = names.next().map(String::from_utf8_lossy);
+        let header = header.as_ref().map(|appid| appid.trim_ascii()).filter(|appid| !appid.is_empty());
         if names.next().is_some() || matches!((header, self.target.appid), (Some(a), Some(b)) if a != b) {
             return Err(disagree());
         }

@@ -6,6 +6,8 @@
 mod codes;
 mod failure;
 mod fields;
+mod kinds;
+mod malformed;
 mod messages;
 pub mod openapi;
 mod param;
@@ -62,6 +64,8 @@ struct Call {
     fields: Fields,
     /// `Accept: image/*`
     wants_picture: bool,
+    /// English is the caller's first language.
+    english: bool,
     /// Taken until the work is done.
     _place: Place,
     /// What its parameters take up.
@@ -141,9 +145,11 @@ impl Service {
         let fields = fields.check(operation.params)?;
         (operation.check)(&fields)?;
         let app = door.app(&caller, fields.appid(), outcome)?;
+        kinds::check(operation, &app, &caller, &self.0.parts.registry.live())?;
         let place = door.place(Room::Calls, &caller, &app)?;
-        let wants_picture = wants_picture(head);
-        run(self.clone(), Call { operation, caller, app, fields, wants_picture, _place: place, _kept: kept })
+        let (wants_picture, english) = (wants_picture(head), wants_english(&head.headers));
+        let (_place, _kept) = (place, kept);
+        run(self.clone(), Call { operation, caller, app, fields, wants_picture, english, _place, _kept })
             .await
     }
 

@@ -18,6 +18,8 @@ const LATELY: i64 = 24 * 3_600_000;
 const GRAIN: i64 = 60_000;
 /// Paths remembered at once.
 const PATHS: usize = 256;
+/// What is longer, in bytes, is no path of WeChat's.
+const LONGEST_PATH: usize = 200;
 
 /// What a call showed to WeChat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +83,9 @@ impl Health {
     }
 
     fn worked_first(&self, path: &str, now: i64) {
+        if path.len() > LONGEST_PATH {
+            return;
+        }
         self.worked.rcu(|paths| {
             let mut paths = HashMap::clone(paths);
             if paths.len() >= PATHS {

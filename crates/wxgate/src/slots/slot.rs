@@ -313,6 +313,13 @@ impl Slot {
         self.questions.fetch_add(1, Ordering::Release);
     }
 
+    /// The AppSecret is another: if the present value dies early, nobody else had a hand in it.
+    pub(crate) fn excuse(&self) {
+        if let Some(token) = self.newest() {
+            token.report_once();
+        }
+    }
+
     /// Lets the next caller ask WeChat again at once.
     pub fn end_back_off(&self) {
         if let Some(trouble) = &mut self.notes().trouble {
@@ -322,6 +329,9 @@ impl Slot {
 
     /// Notes a failed fetch; returns the wait in milliseconds.
     pub(crate) fn failed(&self, error: TokenError, rest: Rest, now: i64) -> i64 {
+        if error.refusal().is_some_and(|error| matches!(error.errcode, 40001 | 40125)) {
+            self.excuse();
+        }
         let mut notes = self.notes();
         let failures = notes.trouble.as_ref().map_or(0, |t| t.failures).saturating_add(1);
         let since = notes.trouble.as_ref().map_or(now, |t| t.since);

@@ -11,13 +11,15 @@ use wechat::catalog::{GET_TICKET, STABLE_TOKEN, TOKEN};
 use super::Tokens;
 use super::granted::{Granted, NotGranted, granted};
 use super::heal::{Said, TokenCall, Unhealed};
+use super::health::advice;
 use crate::clock::Instant;
 use crate::entries::TokenMode;
+use crate::lang::{Words, say};
 use crate::registry::App;
 use crate::rules::leaks::Leaks;
 use crate::slots::policy::Rest;
 use crate::slots::{CredentialKind, Gate, Slot, Token, TokenError, Way, ageing};
-use crate::transport::{Lost, Transport};
+use crate::transport::Lost;
 
 impl Tokens {
     /// Fetches, publishes and stores a value; a failure is noted on the slot and logged.
@@ -49,7 +51,11 @@ impl Tokens {
                 if is_odd {
                     tracing::warn!(
                         appid = %slot.appid, kind = kind.as_str(), expires_in = lives,
-                        "应答里的有效期缺失或不到 60 秒：按 60 秒处理；检查 wechat.api_base 指向的是不是微信"
+                        "{}",
+                        say(
+                            "应答里的有效期缺失或不到 60 秒：按 60 秒处理；检查 wechat.api_base 指向的是不是微信",
+                            "the answer gives no life, or one under 60 s, and is taken for 60 s: see whether wechat.api_base is WeChat",
+                        )
                     );
                 }
                 let token = slot.publish(&gate, value, lives, ageing, asked_at);
@@ -60,7 +66,7 @@ impl Tokens {
                 Ok((token, gate))
             }
             Err(error) => {
-                self.note_failure(slot, &error);
+                self.note_failure(app, slot, &error);
                 Err(error)
             }
         }
@@ -76,22 +82,22 @@ impl Tokens {
         }
     }
 
-    fn note_failure(&self, slot: &Slot, error: &TokenError) {
+    fn note_failure(&self, app: &App, slot: &Slot, error: &TokenError) {
         // The token's own slot rests for its refusal: a ticket only waits for that.
         let is_tokens = slot.kind != CredentialKind::AccessToken && matches!(error, TokenError::Refused(_));
         let rest = if is_tokens { Rest::Short } else { error.rest() };
         let wait = slot.failed(error.clone(), rest, self.now());
         // WeChat's own words may hold anything: only what is known of them is logged.
-        let advice = error.refusal().and_then(ApiError::entry).map_or("", |entry| entry.zh);
+        let advice = error.refusal().map_or(Words::fixed("", ""), |refused| advice(app, refused));
         let ip = error.refusal().and_then(ApiError::refused_ip);
         tracing::warn!(
-            appid = %slot.appid, kind = slot.kind.as_str(), %error, advice, ip, retry_in_ms = wait, "获取失败"
+            appid = %slot.appid, kind = slot.kind.as_str(), %error, %advice, ip, retry_in_ms = wait, "获取失败"
         );
     }
 
     async fn ask_for_token(&self, app: &App, force: bool) -> Result<Granted, TokenError> {
         let (appid, secret) = (app.entry.appid.as_str(), app.entry.secret.expose_secret());
-        let transport = &self.0.transport;
+        let transport = &app.transport;
         let deadline = transport.deadline();
         let answer = match app.entry.token_mode {
             TokenMode::Stable => {
@@ -126,7 +132,7 @@ impl Tokens {
         app: &Arc<App>,
         kind: CredentialKind,
     ) -> Result<Granted, TokenError> {
-        let attempt = TicketCall { transport: &self.0.transport, app, kind };
+        let attempt = TicketCall { app, kind };
         let granted = self.healed(app, &attempt).await.map_err(|unhealed| match unhealed {
             Unhealed::Token(error) => error,
             Unhealed::Lost(lost) => TokenError::TicketLost(lost),
@@ -156,7 +162,6 @@ fn token_path(app: &App) -> &'static str {
 }
 
 struct TicketCall<'a> {
-    transport: &'a Transport,
     app: &'a App,
     kind: CredentialKind,
 }
@@ -170,7 +175,7 @@ impl TokenCall for TicketCall<'_> {
 
     async fn send(&self, token: &Token, deadline: Instant) -> Result<(Self::Answer, Said), Lost> {
         let query = [("access_token", token.expose()), ("type", self.kind.as_str())];
-        let answer = self.transport.send(&GET_TICKET, &query, None, deadline).await?;
+        let answer = self.app.transport.send(&GET_TICKET, &query, None, deadline).await?;
         let leaks = Leaks::new(self.app.entry.secret.expose_secret(), token.expose());
         Ok(match granted(&answer) {
             Ok(granted) => (Ok(granted), Said::Accepted),

@@ -91,7 +91,7 @@ impl Tokens {
     /// `wechat.timeout` covers the repetition as well.
     pub async fn healed<A: TokenCall>(&self, app: &Arc<App>, attempt: &A) -> Result<A::Answer, Unhealed> {
         let token = self.get(app, CredentialKind::AccessToken).await?;
-        let deadline = self.0.transport.deadline();
+        let deadline = app.transport.deadline();
         let (answer, said) = attempt.send(&token, deadline).await?;
         let Said::Refused(error) = said else {
             self.note(app, &token, attempt.path(), &said);

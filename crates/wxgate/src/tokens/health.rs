@@ -2,10 +2,11 @@
 
 use wechat::answer::ApiError;
 use wechat::catalog;
-use wechat::errcode;
 
 use super::Tokens;
 use super::heal::Said;
+use crate::lang::{Words, say};
+use crate::places;
 use crate::registry::App;
 use crate::registry::usage::OTHER;
 use crate::slots::Way;
@@ -24,19 +25,32 @@ impl Tokens {
         let health = app.slots.health();
         for over in health.worked(way, path, self.now()) {
             if health.is_over(over.errcode) {
-                tracing::info!(appid = %app.appid, errcode = over.errcode, api = known(&over.path), "账号恢复正常");
+                tracing::info!(
+                    appid = %app.appid, errcode = over.errcode, api = known(&over.path),
+                    "{}", say("账号恢复正常", "the account is well again")
+                );
             }
         }
     }
 
     pub(super) fn heard_refusal(&self, app: &App, way: Way, path: &str, error: &ApiError) {
         let Some(ailment) = app.slots.health().refused(way, path, error, self.now()) else { return };
-        let advice = errcode::lookup(ailment.errcode).map_or("", |entry| entry.zh);
+        let advice = advice(app, error);
         tracing::warn!(
-            appid = %app.appid, errcode = ailment.errcode, ip = ailment.ip, api = known(path), advice,
-            "账号出了问题，它的调用会失败，直到有人处理（见 /readyz 的 checks.apps）"
+            appid = %app.appid, errcode = ailment.errcode, ip = ailment.ip, api = known(path), %advice,
+            "{}",
+            say(
+                "账号出了问题，它的调用会失败，直到有人处理（见 /readyz 的 checks.apps）",
+                "something is amiss with the account: its calls fail until somebody acts (see checks.apps of /readyz)",
+            )
         );
     }
+}
+
+/// What is known of a refusal; WeChat's own words may hold anything.
+pub(super) fn advice(app: &App, error: &ApiError) -> Words {
+    let known = || error.entry().map_or(Words::fixed("", ""), |entry| Words::new(entry.zh, entry.en));
+    places::mend(&app.entry, error).unwrap_or_else(known)
 }
 
 /// A caller's path may hold anything: only one that is known is logged.

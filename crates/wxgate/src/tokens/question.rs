@@ -183,7 +183,7 @@ impl Tokens {
         }
         self.keep(slot, used).await;
         let query = [("access_token", used.expose())];
-        let transport = &self.0.transport;
+        let transport = &app.transport;
         let answer = transport.send(&API_DOMAIN_IP, &query, None, transport.deadline()).await;
         let Ok(answer) = answer else { return Probed::Unknown };
         let Ok(body) = json_answer(&answer) else { return Probed::Unknown };

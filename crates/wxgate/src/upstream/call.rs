@@ -15,7 +15,7 @@ use crate::registry::App;
 use crate::rules::leaks::Leaks;
 use crate::slots::{Token, Way};
 use crate::tokens::{Said, TokenCall};
-use crate::transport::{Answer, Lost, Transport, json_answer};
+use crate::transport::{Answer, Lost, json_answer};
 
 impl Upstream {
     /// A call answered by JSON.
@@ -57,14 +57,14 @@ impl Upstream {
     ) -> Result<Answer, CallError> {
         let body = body.map(|body| Bytes::from(body.to_string()));
         if endpoint.auth == Auth::AccessToken {
-            let attempt = TypedCall { transport: &self.transport, app, endpoint, query, body };
+            let attempt = TypedCall { app, endpoint, query, body };
             return self.tokens.healed(app, &attempt).await?.map_err(CallError::Refused);
         }
         let secret = app.entry.secret.expose_secret();
         let ours = [("appid", app.entry.appid.as_str()), ("secret", secret)];
         let credential: &[(&str, &str)] = if endpoint.auth == Auth::Secret { &ours } else { &[] };
         let query = [credential, query].concat();
-        let answer = self.transport.send(endpoint, &query, body, self.transport.deadline()).await?;
+        let answer = app.transport.send(endpoint, &query, body, app.transport.deadline()).await?;
         let outcome = match refused(&answer) {
             Some(error) => Err(Leaks::new(secret, "").hidden(error)),
             None => Ok(answer),
@@ -82,7 +82,6 @@ impl Upstream {
 }
 
 struct TypedCall<'a> {
-    transport: &'a Transport,
     app: &'a App,
     endpoint: &'a Endpoint,
     query: &'a [(&'a str, &'a str)],
@@ -99,7 +98,7 @@ impl TokenCall for TypedCall<'_> {
 
     async fn send(&self, token: &Token, deadline: Instant) -> Result<(Self::Answer, Said), Lost> {
         let query = [&[("access_token", token.expose())], self.query].concat();
-        let answer = self.transport.send(self.endpoint, &query, self.body.clone(), deadline).await?;
+        let answer = self.app.transport.send(self.endpoint, &query, self.body.clone(), deadline).await?;
         if let Some(error) = refused(&answer) {
             let error = Leaks::new(self.app.entry.secret.expose_secret(), token.expose()).hidden(error);
             let said = Said::of(&error);

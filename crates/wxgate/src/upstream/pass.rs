@@ -14,6 +14,7 @@ use wechat::catalog::{self, Host};
 
 use super::{CallError, Upstream, picture_type};
 use crate::clock::Instant;
+use crate::lang::say;
 use crate::net::{Download, collect};
 use crate::registry::App;
 use crate::rules::leaks::Leaks;
@@ -85,8 +86,9 @@ impl Upstream {
         app: Option<&App>,
         request: &PassRequest,
     ) -> Result<PassAnswer, CallError> {
-        let exchange = Exchange { transport: &self.transport, app, request };
-        let (answer, said) = exchange.once(None, self.transport.deadline()).await?;
+        let transport = app.map_or(&self.transport, |app| &app.transport);
+        let exchange = Exchange { transport, app, request };
+        let (answer, said) = exchange.once(None, transport.deadline()).await?;
         if let Some(app) = app.filter(|_| exchange.shows_secret()) {
             self.tokens.heard(app, Way::Secret, &request.path, &said);
         }
@@ -95,7 +97,7 @@ impl Upstream {
 
     /// Passes `request` on as `app`. A dead access_token is replaced, and the request sent again if it can be.
     pub async fn pass(&self, app: &Arc<App>, request: &PassRequest) -> Result<PassAnswer, CallError> {
-        let exchange = Exchange { transport: &self.transport, app: Some(app), request };
+        let exchange = Exchange { transport: &app.transport, app: Some(app), request };
         Ok(self.tokens.healed(app, &exchange).await?)
     }
 }
@@ -191,7 +193,11 @@ impl Exchange<'_> {
         tracing::warn!(
             appid = self.app.map(|app| &*app.appid),
             path = catalog::by_path(&self.request.path).map(|known| known.path),
-            "应答里出现了 AppSecret 或 access_token，没有交给调用方：多半是中间的代理回显了请求，检查 wechat.proxy 和 wechat.api_base"
+            "{}",
+            say(
+                "应答里出现了 AppSecret 或 access_token，没有交给调用方：多半是中间的代理回显了请求，检查 wechat.proxy 和 wechat.api_base",
+                "an answer quoted the AppSecret or the access_token and was kept back: a proxy, most likely; check wechat.proxy and wechat.api_base",
+            )
         );
         Lost::after(
             "the answer quoted the AppSecret or the access_token, as a proxy may do, and is kept back",

@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use wxgate::net::Resolver;
 use wxgate::net::{Client, forbidden};
 use wxgate::rules::egress::{Egress, Forbidden};
+use wxgate::tls::Authorities;
 
 const METADATA: &str = "169.254.169.254";
 
@@ -90,9 +91,13 @@ impl Names {
     }
 
     fn client(&self, loopback_allowed: bool) -> Client {
-        Client::guarded(Egress::new(Vec::new()), self.resolver(), loopback_allowed, &Default::default())
-            .unwrap()
+        guarded(Egress::new(Vec::new()), self.resolver(), loopback_allowed)
     }
+}
+
+fn guarded(egress: Egress, resolver: Resolver, loopback_allowed: bool) -> Client {
+    let tls = Authorities::default().client_config().unwrap();
+    Client::guarded(egress, resolver, loopback_allowed, tls, &Default::default())
 }
 
 async fn post(client: &Client, url: &str) -> Result<StatusCode, Error> {
@@ -202,8 +207,7 @@ async fn own_listeners_are_refused_however_they_are_called() {
     let own = Backend::start("200 OK").await;
     let other = Backend::start("200 OK").await;
     let names = Names::default().with("gateway.example", &[&["127.0.0.1"]]);
-    let client =
-        Client::guarded(Egress::new(vec![own.address]), names.resolver(), true, &Default::default()).unwrap();
+    let client = guarded(Egress::new(vec![own.address]), names.resolver(), true);
     for host in ["gateway.example", "127.0.0.1", "[::ffff:127.0.0.1]"] {
         let why = refused(&client, &own.url(host)).await;
         assert!(matches!(why, Forbidden::Own(_)), "{host}: {why}");
@@ -222,8 +226,7 @@ async fn loopback_is_refused_where_it_is_not_allowed() {
         assert!(matches!(why, Forbidden::Loopback(_)), "{host}: {why}");
     }
     // And where the operating system is asked.
-    let client =
-        Client::guarded(Egress::new(Vec::new()), Resolver::machine(), false, &Default::default()).unwrap();
+    let client = guarded(Egress::new(Vec::new()), Resolver::machine(), false);
     refused(&client, &backend.url("localhost")).await;
     assert_eq!(backend.connections(), 0);
 }

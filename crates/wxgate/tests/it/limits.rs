@@ -5,7 +5,7 @@ pub(crate) mod held;
 mod places;
 mod sizes;
 mod times;
-mod ways;
+pub(crate) mod ways;
 
 use std::path::Path;
 

@@ -39,3 +39,5 @@ mod signed;
 mod smuggling;
 mod tidy;
 mod tokens;
+mod wayout;
+mod words;

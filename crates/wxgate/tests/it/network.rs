@@ -67,7 +67,7 @@ async fn the_callers_listener_speaks_tls_when_it_has_a_certificate() {
 }
 
 /// A proxy that tunnels, and notes what it was asked.
-async fn proxy() -> (u16, Arc<Mutex<Vec<String>>>) {
+pub(crate) async fn proxy() -> (u16, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let seen: Arc<Mutex<Vec<String>>> = Arc::default();

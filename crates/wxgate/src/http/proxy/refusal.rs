@@ -8,9 +8,11 @@ use serde_json::json;
 
 use super::target::Wrong;
 use crate::admit::Denied;
+use crate::entries::AppEntry;
 use crate::http::once::Unfinished;
 use crate::http::problem::{RETRY_SOON, Unhandled, json_response};
 use crate::outcome::{End, Outcome, RequestId};
+use crate::places;
 use crate::problem::Words;
 use crate::slots::TokenError;
 use crate::transport::Lost;
@@ -104,13 +106,22 @@ impl Refusal {
         )
     }
 
-    /// The caller is known, but not which account is meant.
-    pub(super) fn no_app_named() -> Self {
+    /// The caller is known, but not which account is meant; `appid` is one that it may use.
+    pub(super) fn no_app_named(appid: Option<&str>, has_key: bool) -> Self {
+        let appid = appid.unwrap_or("<appid>");
+        let (zh, en) = match has_key {
+            true => ("密钥没有问题，还要说明用哪个账号", "the key is right, say which account"),
+            false => ("没有说明用哪个账号", "say which account"),
+        };
         Self::new(
             NO_TOKEN,
             Words::new(
-                "调用方已识别，但没有说明用哪个账号：请求头加 X-Wx-Appid: <appid>，或用 /wx/{appid}/ 前缀，或先用 /cgi-bin/token 取 access_token",
-                "the caller is known, but not the account: send X-Wx-Appid: <appid>, or use the prefix /wx/{appid}/, or get an access_token from /cgi-bin/token",
+                format!(
+                    "{zh}：请求头加 X-Wx-Appid: {appid}，或用 /wx/{appid}/ 前缀，或先用 /cgi-bin/token 取 access_token"
+                ),
+                format!(
+                    "{en}: send X-Wx-Appid: {appid}, or use the prefix /wx/{appid}/, or get an access_token from /cgi-bin/token"
+                ),
             ),
         )
     }
@@ -184,6 +195,21 @@ impl Refusal {
         let hint =
             Words::new(format!("{zh}，微信说 {code} {text}"), format!("{en}; WeChat says {code} {text}"));
         Self::failed(UNAUTHORIZED, hint)
+    }
+
+    /// No call as `app` could be made. What its operator has to do is told with it.
+    pub(super) fn call(error: CallError, app: &AppEntry) -> Self {
+        let cure = match &error {
+            CallError::Token(error) => error.refusal().and_then(|refused| places::mend(app, refused)),
+            _ => None,
+        };
+        let refusal = Self::from(error);
+        let Some(cure) = cure else { return refusal };
+        let hint = Words::new(
+            format!("{}；{}", refusal.hint.zh, cure.zh),
+            format!("{}; {}", refusal.hint.en, cure.en),
+        );
+        Self { hint, ..refusal }
     }
 
     /// As the caller gets it.

@@ -58,7 +58,8 @@ impl Proxy {
         app: &Arc<App>,
         kind: CredentialKind,
     ) -> Result<Response<Body>, Refusal> {
-        let ticket = self.0.upstream.tokens().get(app, kind).await.map_err(CallError::Token)?;
+        let ticket = self.0.upstream.tokens().get(app, kind).await;
+        let ticket = ticket.map_err(|error| Refusal::call(error.into(), &app.entry))?;
         let left = (ticket.expires_at - self.0.parts.clock.ticks()).max(1000) / 1000;
         Ok(answered(&json!({"errcode": 0, "errmsg": "ok", "ticket": ticket.expose(), "expires_in": left})))
     }

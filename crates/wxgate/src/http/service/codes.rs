@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use wechat::catalog::{Endpoint, QRCODE_CREATE, SHOWQRCODE, WXACODE_UNLIMIT};
 
 use super::{Call, Service, Success, failure, incomplete};
+use crate::lang::{Words, say};
 use crate::problem::Problem;
 use crate::upstream::picture_type;
 
@@ -30,21 +31,30 @@ impl Service {
         let Some(ticket) = made["ticket"].as_str() else {
             return Err(incomplete(call, &QRCODE_CREATE));
         };
+        // The code exists by now, and the same call again would make another: its ticket is told whatever comes of its
+        // picture.
         let picture = self.picture(call, &SHOWQRCODE, &[("ticket", ticket)], None).await;
-        // The code exists by now: the same call again would make another.
-        let picture = picture.map_err(|problem| Problem { retryable: false, ..problem })?;
-        if call.wants_picture {
-            return Ok(bare(picture));
-        }
-        Ok(Success::Body(json!({
+        let mut body = json!({
             "flow_id": call.fields.text("flow_id"),
             "appid": call.app.entry.appid,
             "scene": scene,
             "ticket": ticket,
             "url": made["url"].as_str().unwrap_or_default(),
             "expire_seconds": made["expire_seconds"].as_i64().unwrap_or_default(),
-            "qr_buffer": data_uri(&picture),
-        })))
+            "qr_buffer": "",
+        });
+        match picture {
+            Ok(picture) if call.wants_picture => return Ok(bare(picture)),
+            Ok(picture) => body["qr_buffer"] = data_uri(&picture).into(),
+            Err(problem) => {
+                tracing::warn!(
+                    appid = %call.app.appid, reason = %problem.words,
+                    "{}", say("二维码已创建，但没有取到图片", "the code was made, but its picture could not be had")
+                );
+                body["message"] = without_picture(&problem.words).of(call.english).into();
+            }
+        }
+        Ok(Success::Body(body))
     }
 
     pub(super) async fn wxa_code(&self, call: &Call) -> Result<Success, Problem> {
@@ -73,6 +83,20 @@ impl Service {
         let picture = self.0.upstream.picture(&call.app, endpoint, query, body).await;
         picture.map_err(|failure| failure::problem(call, endpoint, failure))
     }
+}
+
+fn without_picture(why: &Words) -> Words {
+    const PAGE: &str = "https://mp.weixin.qq.com/cgi-bin/showqrcode?ticket=";
+    Words::new(
+        format!(
+            "二维码已创建，但没有取到图片（{}）：用 ticket 到 {PAGE}… 取图，或用 url 自己画，不要重新创建",
+            why.zh
+        ),
+        format!(
+            "the code exists, but its picture could not be had ({}): get it with the ticket at {PAGE}…, or draw `url`; don't make the code again",
+            why.en
+        ),
+    )
 }
 
 fn bare(picture: Bytes) -> Success {

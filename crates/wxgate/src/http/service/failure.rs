@@ -7,7 +7,7 @@ use wechat::errcode::{self, Class, is_account_error, is_busy, is_limit, is_passi
 use super::Call;
 use crate::entries::AppEntry;
 use crate::places;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, Words};
 use crate::slots::TokenError;
 use crate::transport::Lost;
 use crate::upstream::CallError;
@@ -73,38 +73,14 @@ fn no_token(app: &AppEntry, error: ApiError) -> Problem {
 
 fn account(app: &AppEntry, endpoint: &WechatEndpoint, error: ApiError) -> Problem {
     let appid = &app.appid;
-    let (zh, en) = match error.errcode {
-        40164 | 45035 | 61004 => {
-            let ip = errcode::refused_ip(&error.errmsg);
-            let named = ip.map(|ip| format!(" {ip}")).unwrap_or_default();
-            let cure = places::list_address(app.kind, ip);
-            (
-                format!("出口 IP{named} 不在 {appid} 的 IP白名单：{}", cure.zh),
-                format!("egress IP{named} is not on the IP allow-list of {appid}: {}", cure.en),
-            )
-        }
-        40001 | 40125 => {
-            let place = places::secret(app.kind);
-            (
-                format!(
-                    "{appid} 的 AppSecret 不正确：到 {} 核对或重置，更新 wxgate 配置里的 secret 后发 SIGHUP",
-                    place.zh
-                ),
-                format!(
-                    "the AppSecret of {appid} is wrong: check or reset it at {}, update `secret` in wxgate's configuration and send SIGHUP",
-                    place.en
-                ),
-            )
-        }
-        code => {
-            let (zh, en) = advice(endpoint, &error);
-            (
-                format!("{appid} 的账号配置有问题（微信 {code}）：{zh}"),
-                format!("the account {appid} is not set up (WeChat {code}): {en}"),
-            )
-        }
-    };
-    Problem { wechat: Some(error.into()), ..Problem::new(Code::App, zh, en) }
+    let words = places::mend(app, &error).unwrap_or_else(|| {
+        let ((zh, en), code) = (advice(endpoint, &error), error.errcode);
+        Words::new(
+            format!("{appid} 的账号配置有问题（微信 {code}）：{zh}"),
+            format!("the account {appid} is not set up (WeChat {code}): {en}"),
+        )
+    });
+    Problem { wechat: Some(error.into()), ..Problem::new(Code::App, words.zh, words.en) }
 }
 
 fn unreachable(endpoint: &WechatEndpoint, lost: &Lost) -> Problem {
@@ -132,7 +108,7 @@ fn refused(call: &Call, endpoint: &WechatEndpoint, error: ApiError) -> Problem {
     if is_account_error(code) && !(is_message && code == 40013) {
         return account(&call.app.entry, endpoint, error);
     }
-    let (zh, en) = advice(endpoint, &error);
+    let (zh, en) = scene_advice(call, &error).unwrap_or_else(|| advice(endpoint, &error));
     let passes = is_passing(endpoint.path, code);
     let said = |ours: Code, retryable: bool| {
         let problem = Problem::new(ours, format!("微信 {code}：{zh}"), format!("WeChat {code}: {en}"));
@@ -174,4 +150,22 @@ fn advice(endpoint: &WechatEndpoint, error: &ApiError) -> (String, String) {
             "an error code we don't know: see wx_errmsg, and look wx_rid up at WeChat".to_owned(),
         ),
     }
+}
+
+/// Which character of a mini-program code's scene WeChat doesn't take.
+fn scene_advice(call: &Call, error: &ApiError) -> Option<(String, String)> {
+    const TAKEN: &str = "!#$&'()*+,/:;=?@-._~";
+    let scene = call.fields.text("scene");
+    if error.errcode != 40129 || call.operation.name != "getunlimitedqrcode" {
+        return None;
+    }
+    let bad = scene.chars().find(|c| !(c.is_ascii_alphanumeric() || TAKEN.contains(*c)))?;
+    Some((
+        format!(
+            "scene 里的 {bad:?} 微信不收：只能用字母、数字和 {TAKEN}，中文、空格和 % 先换成它们（如存一个短 ID）"
+        ),
+        format!(
+            "WeChat takes no {bad:?} in scene: letters, digits and {TAKEN} only; store other text under a short id"
+        ),
+    ))
 }

@@ -5,8 +5,10 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use super::malformed;
 use super::param::{Param, Shape};
-use crate::problem::{Code, Problem};
+use crate::problem::{Problem, Words};
+use crate::text;
 
 const NO_APPID: &str = "缺少：公众平台上的 AppID";
 
@@ -36,23 +38,12 @@ impl Fields {
     pub(super) fn from_body(body: &[u8]) -> Result<Self, Problem> {
         let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
         if body.trim_ascii().is_empty() {
-            return Err(malformed(
-                "请求体是空的：应是 JSON 对象",
-                "the body is empty: it must be a JSON object",
-            ));
+            return Err(malformed::empty());
         }
         match serde_json::from_slice(body) {
             Ok(Value::Object(members)) => Ok(Self { members, posted: true }),
-            Ok(_) => Err(malformed("请求体应是 JSON 对象", "the body must be a JSON object")),
-            Err(error) => {
-                let (line, column) = (error.line(), error.column());
-                Err(malformed(
-                    &format!(
-                        "请求体不是合法的 JSON（第 {line} 行第 {column} 列）：不支持表单，检查引号和逗号"
-                    ),
-                    &format!("the body is no valid JSON (line {line}, column {column})"),
-                ))
-            }
+            Ok(value) => Err(malformed::other(&value)),
+            Err(error) => Err(malformed::broken(body, &error)),
         }
     }
 
@@ -68,7 +59,7 @@ impl Fields {
                 Some(value) => checked.insert(param.name.to_owned(), checked_value(param, value)?),
                 None if param.required => {
                     let (zh, en) = (format!("缺少：{}", param.doc), "is missing");
-                    return Err(Problem::parameter(param.name, &zh, en));
+                    return Err(self.missing(param.name, &zh, en));
                 }
                 None => None,
             };
@@ -82,7 +73,7 @@ impl Fields {
             None | Some(Value::Null) => {
                 let (zh, en) =
                     ("缺少：调用方业务的名字，如 \"shop\"", "is missing: the name of the calling business");
-                return Err(Problem::parameter("source", zh, en));
+                return Err(self.missing("source", zh, en));
             }
             Some(Value::String(text)) => !text.trim().is_empty() && text.chars().count() <= 128,
             Some(_) => false,
@@ -108,7 +99,7 @@ impl Fields {
             }
         }
         let Some(appid) = given.pop() else {
-            return Err(Problem::parameter("appid", NO_APPID, "is missing: the AppID of the account"));
+            return Err(self.missing("appid", NO_APPID, "is missing: the AppID of the account"));
         };
         if given.iter().any(|other| *other != appid) {
             let (zh, en) = ("与 app_id 不一致：只给一个即可", "and app_id differ: give one of them");
@@ -116,12 +107,31 @@ impl Fields {
         }
         // It is echoed in answers and logged: nothing but what an AppID is made of.
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-        if appid.len() > 64 || !appid.bytes().all(fits) {
-            let (zh, en) = ("不是 AppID 的样子（如 wx3cc8fd6963e31a32）", "doesn't look like an AppID");
-            return Err(Problem::parameter("appid", zh, en));
+        if appid.len() > 64 || !appid.bytes().all(fits) || is_secret(&appid) {
+            let Words { zh, en } = odd_appid(&appid);
+            return Err(Problem::parameter("appid", &zh, &en));
         }
         self.members.insert("appid".to_owned(), appid.into());
         Ok(())
+    }
+
+    /// `name` is missing; perhaps it is there in another spelling.
+    fn missing(&self, name: &str, zh: &str, en: &str) -> Problem {
+        let meant = |given: &&String| plain(given) == plain(name) && given.as_str() != name;
+        match self.members.keys().find(meant) {
+            // Nothing but its own letters is repeated: with spaces, which nobody sees, said in words.
+            Some(given) if given.trim() != given => Problem::parameter(
+                name,
+                &format!("{zh}（有一个成员名多了空格：写作 \"{name}\"）"),
+                &format!("{en} (a member's name has spaces around it: write \"{name}\")"),
+            ),
+            Some(_) => Problem::parameter(
+                name,
+                &format!("{zh}（有一个成员名大小写或下划线不同：写作 \"{name}\"）"),
+                &format!("{en} (a member's name differs in case or underscores: write \"{name}\")"),
+            ),
+            None => Problem::parameter(name, zh, en),
+        }
     }
 
     pub(super) fn appid(&self) -> &str {
@@ -169,8 +179,28 @@ impl Fields {
     }
 }
 
-fn malformed(zh: &str, en: &str) -> Problem {
-    Problem::new(Code::Json, zh.to_owned(), en.to_owned())
+/// A member's name without what people write differently.
+fn plain(name: &str) -> String {
+    name.chars().filter(|c| c.is_ascii_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+/// Whether `text` looks like an AppSecret, which must be repeated nowhere.
+fn is_secret(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// What is wrong with an appid that can't be one.
+fn odd_appid(appid: &str) -> Words {
+    if is_secret(appid) {
+        return Words::new("像是 AppSecret，不是 AppID：填反了", "looks like an AppSecret, not an AppID");
+    }
+    match text::odd_character(appid) {
+        Some(odd) => Words::new(
+            format!("里有{}：去掉它（AppID 只有字母和数字，如 wx3cc8fd6963e31a32）", odd.zh),
+            format!("holds {}: take it out (an AppID is letters and digits, as wx3cc8fd6963e31a32)", odd.en),
+        ),
+        None => Words::new("不是 AppID 的样子（如 wx3cc8fd6963e31a32）", "doesn't look like an AppID"),
+    }
 }
 
 /// `null` and `""` are as good as nothing, and so is 0 where a member is optional.

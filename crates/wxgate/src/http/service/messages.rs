@@ -42,12 +42,30 @@ impl Service {
     }
 }
 
-pub(super) fn check_receiver(fields: &Fields) -> Result<(), Problem> {
-    receiver(fields).map(drop)
+pub(super) fn check_subscribe(fields: &Fields) -> Result<(), Problem> {
+    receiver(fields)?;
+    check_keywords(fields.get("data"), "data")
 }
 
 pub(super) fn check_template(fields: &Fields) -> Result<(), Problem> {
-    template_message(fields).map(drop)
+    let message = template_message(fields)?;
+    let is_whole = fields.get("data").is_some_and(|data| data["template_id"].is_string());
+    check_keywords(message.get("data"), if is_whole { "data.data" } else { "data" })
+}
+
+/// Every keyword is an object with its value in it: that alone is what everybody forgets.
+fn check_keywords(data: Option<&Value>, place: &str) -> Result<(), Problem> {
+    let mut keywords = data.and_then(Value::as_object).into_iter().flatten();
+    let bare = keywords.find(|(_, value)| !(value.is_object() || value.is_null()));
+    let Some((name, _)) = bare else { return Ok(()) };
+    // A name is a template's: letters and digits, and short.
+    let is_name = name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let name = if is_name { format!("{place}.{name}") } else { format!("{place} (?)") };
+    Err(Problem::parameter(
+        &name,
+        "应写作 {\"value\": …}，如 \"thing1\": {\"value\": \"奶茶\"}",
+        "must be {\"value\": …}, as \"thing1\": {\"value\": \"tea\"}",
+    ))
 }
 
 /// The receiver, who must be named.

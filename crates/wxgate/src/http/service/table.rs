@@ -11,6 +11,7 @@ use http::{Method, StatusCode};
 use super::fields::Fields;
 use super::param::{Param, Shape, may, need};
 use super::{Call, Service, Success, messages, token};
+use crate::entries::AccountKind::{self, Mini, Official, Open};
 use crate::problem::{Code, Problem};
 
 /// One endpoint with one method.
@@ -29,6 +30,10 @@ pub(super) struct Operation {
     pub(super) refused_as: Code,
     /// Needs a caller with `export_token`.
     pub(super) exports_token: bool,
+    /// The kinds of account it is for.
+    pub(super) kinds: &'static [AccountKind],
+    /// For accounts of a kind it isn't for: what they have for that.
+    pub(super) instead: &'static [(AccountKind, &'static str)],
     /// Answers pictures to `Accept: image/*`.
     pub(super) picture: bool,
     /// What the parameters' shapes don't tell; before the app is looked at.
@@ -72,6 +77,8 @@ const BASE: Operation = Operation {
     answer: &[],
     refused_as: Code::Internal,
     exports_token: false,
+    kinds: &[Official, Mini, Open],
+    instead: &[],
     picture: false,
     check: |_| Ok(()),
     run: None,
@@ -100,6 +107,8 @@ pub(super) const ENDPOINTS: &[Operation] = &[
             ("access_token", "string"),
             ("refresh_token", "string"),
         ],
+        kinds: &[Official, Open],
+        instead: &[(Mini, "code2session")],
         refused_as: Code::User,
         run: Some(|service, call| service.once(call, Service::user_info).boxed()),
         ..BASE
@@ -114,6 +123,8 @@ pub(super) const ENDPOINTS: &[Operation] = &[
             ("unionid", "string"),
             ("session_key", "string"),
         ],
+        kinds: &[Mini],
+        instead: &[(Official, "getwxuserinfo"), (Open, "getwxuserinfo")],
         refused_as: Code::User,
         run: Some(|service, call| service.once(call, Service::session).boxed()),
         ..BASE
@@ -136,6 +147,8 @@ pub(super) const ENDPOINTS: &[Operation] = &[
             ("expire_seconds", "integer"),
             ("qr_buffer", "string"),
         ],
+        kinds: &[Official],
+        instead: &[(Mini, "getunlimitedqrcode")],
         refused_as: Code::QrCode,
         picture: true,
         run: Some(|service, call| async move { service.qr_code(&call).await }.boxed()),
@@ -156,6 +169,8 @@ pub(super) const ENDPOINTS: &[Operation] = &[
             FLOW_ID,
         ],
         answer: &[("flow_id", "string"), ("appid", "string"), ("qr_buffer", "string")],
+        kinds: &[Mini],
+        instead: &[(Official, "getwxqrcode")],
         refused_as: Code::QrCode,
         picture: true,
         run: Some(|service, call| async move { service.wxa_code(&call).await }.boxed()),
@@ -171,6 +186,7 @@ pub(super) const ENDPOINTS: &[Operation] = &[
             ("phoneNumber", "string"),
             ("countryCode", "string"),
         ],
+        kinds: &[Mini],
         refused_as: Code::Phone,
         run: Some(|service, call| service.once(call, Service::phone).boxed()),
         ..BASE
@@ -189,6 +205,8 @@ pub(super) const ENDPOINTS: &[Operation] = &[
             FLOW_ID,
         ],
         answer: &[("flow_id", "string"), ("msgid", "string")],
+        kinds: &[Official],
+        instead: &[(Mini, "sendsubscribemsg")],
         refused_as: Code::Message,
         check: messages::check_template,
         run: Some(|service, call| async move { service.template_message(&call).await }.boxed()),
@@ -213,8 +231,9 @@ pub(super) const ENDPOINTS: &[Operation] = &[
             FLOW_ID,
         ],
         answer: &[("flow_id", "string"), ("msgid", "string")],
+        kinds: &[Official, Mini],
         refused_as: Code::Message,
-        check: messages::check_receiver,
+        check: messages::check_subscribe,
         run: Some(|service, call| async move { service.subscribe_message(&call).await }.boxed()),
         ..BASE
     },
@@ -228,6 +247,7 @@ pub(super) const ENDPOINTS: &[Operation] = &[
             ("nonceStr", "string"),
             ("signature", "string"),
         ],
+        kinds: &[Official],
         refused_as: Code::Token,
         check: token::check_url,
         run: Some(|service, call| async move { service.js_sdk(&call).await }.boxed()),
@@ -238,6 +258,7 @@ pub(super) const ENDPOINTS: &[Operation] = &[
         method: Method::GET,
         summary: "读取真正的 access_token（调用方须有 export_token）",
         answer: TOKEN_ANSWER,
+        kinds: &[Official, Mini],
         refused_as: Code::Token,
         exports_token: true,
         run: Some(|service, call| async move { service.token(&call).await }.boxed()),
@@ -248,6 +269,7 @@ pub(super) const ENDPOINTS: &[Operation] = &[
         summary: "上报失效的 access_token：它仍是当前的才会刷新（调用方须有 export_token）",
         params: &[need("current", Shape::Text(1024), "被微信拒绝的 access_token")],
         answer: TOKEN_ANSWER,
+        kinds: &[Official, Mini],
         refused_as: Code::Token,
         exports_token: true,
         run: Some(|service, call| async move { service.token_refresh(&call).await }.boxed()),
@@ -264,11 +286,7 @@ pub(super) const ENDPOINTS: &[Operation] = &[
 /// The endpoint, or 404 / 405.
 pub(super) fn find(name: &str, method: &Method) -> Result<&'static Operation, Problem> {
     let Some(operation) = ENDPOINTS.iter().find(|operation| operation.name == name) else {
-        return Err(Problem::new(
-            Code::NotFound,
-            "没有这个接口：接口列表见 /v1/service/wx/openapi.json",
-            "no such endpoint: /v1/service/wx/openapi.json lists them",
-        ));
+        return Err(unknown(name));
     };
     if operation.method == *method {
         return Ok(operation);
@@ -276,4 +294,31 @@ pub(super) fn find(name: &str, method: &Method) -> Result<&'static Operation, Pr
     let allow = if operation.method == Method::GET { "GET" } else { "POST" };
     let problem = Problem::new(Code::NotFound, format!("请用 {allow} 方法"), format!("use {allow}"));
     Err(Problem { status: StatusCode::METHOD_NOT_ALLOWED, allow, ..problem })
+}
+
+/// What is further away than so many letters is another word.
+const NEAR: usize = 3;
+
+/// No such endpoint; perhaps one is meant. The name itself isn't repeated: it may hold anything.
+fn unknown(name: &str) -> Problem {
+    // WeChat's own names, versions that end in a slash, other cases: all of it is near.
+    let plain = |name: &str| name.to_lowercase().replace(['_', '-', '.', '/', ' '], "");
+    let given: String = plain(name).chars().take(64).collect();
+    let far = |endpoint: &&Operation| strsim::osa_distance(&plain(endpoint.name), &given);
+    let is_near = |endpoint: &&Operation| {
+        let (own, distance) = (plain(endpoint.name), far(endpoint));
+        distance <= NEAR.min(own.len() / 3) || (own.len() > 5 && given.contains(&own))
+    };
+    let (zh, en) = match ENDPOINTS.iter().filter(is_near).min_by_key(far) {
+        Some(near) => (
+            format!("，是不是 {}？（区分大小写）", near.name),
+            format!(", did you mean {}? (case matters)", near.name),
+        ),
+        None => (String::new(), String::new()),
+    };
+    Problem::new(
+        Code::NotFound,
+        format!("没有这个接口{zh}；接口列表见 /v1/service/wx/openapi.json"),
+        format!("no such endpoint{en}; /v1/service/wx/openapi.json lists them"),
+    )
 }

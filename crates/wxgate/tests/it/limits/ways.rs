@@ -14,7 +14,7 @@ use crate::raw::Raw;
 const INDEX: &str = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 
 /// A listener whose queue is full: whoever connects gets no answer at all.
-pub(super) async fn full(address: (&str, u16)) -> (TcpListener, Vec<TcpStream>) {
+pub(crate) async fn full(address: (&str, u16)) -> (TcpListener, Vec<TcpStream>) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(format!("{}:{}", address.0, address.1).parse().unwrap()).unwrap();
     let listener = socket.listen(1).unwrap();
