@@ -15,12 +15,12 @@ test:
 test-faults:
 	$(CARGO) test --profile demo --locked -p wxgate --test faults -- --ignored --nocapture --test-threads 1
 
-# Real SDKs against gateway and sandbox; needs their registries once.
-# A real browser logs in (browser-tests/).
 # Figures that ARCHITECTURE.md speaks of; judges nothing.
 figures:
 	$(CARGO) test --profile demo --locked -p wxgate --lib -- --ignored --nocapture figures
 
+# Real SDKs against gateway and sandbox; needs their registries once.
+# A real browser logs in (browser-tests/).
 test-browser:
 	CARGO="$(CARGO)" browser-tests/run
 

@@ -115,7 +115,7 @@ enum KeyCommand {
 
 /// Parses the command line and runs it.
 pub fn main() -> ExitCode {
-    no_core_dumps();
+    no_onlookers();
     if let Err(wrong) = language::choose(std::env::args_os().skip(1), &config::environment()) {
         run::complain(&anyhow::anyhow!(wrong));
         return ExitCode::from(WRONG_USAGE);
@@ -150,11 +150,14 @@ fn new_key() -> String {
     format!("wxk_{}", Random::System.letters(40))
 }
 
-/// A core file would hold every secret in clear.
-fn no_core_dumps() {
+/// A core file, or another process of the same user that looks in, would have every secret in clear.
+fn no_onlookers() {
     use rustix::process::{Resource, Rlimit, setrlimit};
     // Lowering one's own limit fails only where limits can't be set at all.
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    // The limit doesn't hold for a core that is piped to a program; this does, and it keeps ptrace and /proc/PID/mem out.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
 }
 
 #[cfg(test)]

@@ -2,16 +2,20 @@
 //! endpoint, gets the same answer for five minutes. A browser that reloads, or WeChat on Android
 //! that calls a redirect twice, then costs nobody a login.
 //!
-//! Only a success is kept, sealed, in the store; who comes while the first is at work waits for it
-//! and shares its outcome, whatever it is.
+//! Only a success is kept, sealed, in the store, with the keys of its caller: another caller who gets the name in a
+//! reload doesn't get the answer. Who comes while the first is at work waits for it and shares its outcome, whatever it is.
 
-use serde_json::Value;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::flights::{Flights, Turn};
-use crate::keys::Keys;
+use crate::keys::{Holder, Keys};
 use crate::parts::Parts;
+use crate::registry::callers::Caller;
+use crate::registry::line::Line;
 use crate::store::Store;
 
 const KEPT_MS: i64 = 5 * 60_000;
@@ -37,25 +41,28 @@ impl<E: Clone + From<Unfinished>> Once<E> {
         Self { store, keys, clock, running: Flights::default() }
     }
 
-    /// The kept answer for `identity`, or what `work` gives. Call it from a task of its own: the
+    /// The answer kept for `caller` and `identity`, or what `work` gives. Call it from a task of its own: the
     /// work must go on when the caller hangs up, because the code is spent.
     pub(in crate::http) async fn run(
         &self,
+        caller: &Caller,
         identity: &[&str],
         work: impl Future<Output = Result<Value, E>>,
     ) -> Result<Value, E> {
-        let parts: Vec<&[u8]> = identity.iter().map(|part| part.as_bytes()).collect();
+        let mut parts = vec![caller.name.as_bytes()];
+        parts.extend(identity.iter().map(|part| part.as_bytes()));
         let key = self.keys.mac(&parts);
-        let lead = match self.running.join(key, None) {
+        parts.extend(caller.line.root().map(|root| root.bytes().as_slice()));
+        let lead = match self.running.join(self.keys.mac(&parts), None) {
             Turn::Later(first) => return follow(first).await,
             Turn::First(lead) => lead,
         };
-        let outcome = match self.kept(key).await {
+        let outcome = match self.kept(key, &caller.line).await {
             Some(answer) => Ok(answer),
             None => {
                 let outcome = work.await;
                 if let Ok(answer) = &outcome {
-                    self.keep(key, answer).await;
+                    self.keep(key, &caller.line, answer).await;
                 }
                 outcome
             }
@@ -64,9 +71,9 @@ impl<E: Clone + From<Unfinished>> Once<E> {
         outcome
     }
 
-    async fn kept(&self, key: Key) -> Option<Value> {
+    async fn kept(&self, key: Key, line: &Line) -> Option<Value> {
         match self.store.once_answer(key, self.clock.now()).await {
-            Ok(answer) => answer.and_then(|bytes| serde_json::from_slice(&bytes).ok()),
+            Ok(row) => row.and_then(|row| open(&row, line)),
             Err(error) => {
                 tracing::error!(%error, "读不到一次性 code 的旧结果：照常问微信");
                 None
@@ -74,12 +81,25 @@ impl<E: Clone + From<Unfinished>> Once<E> {
         }
     }
 
-    async fn keep(&self, key: Key, answer: &Value) {
+    async fn keep(&self, key: Key, line: &Line, answer: &Value) {
         let until = self.clock.now() + KEPT_MS;
-        if let Err(error) = self.store.keep_once_answer(key, answer.to_string().as_bytes(), until).await {
+        let keys: Vec<String> = line.keys().iter().map(|key| BASE64_STANDARD.encode(key.bytes())).collect();
+        let row = json!({"keys": keys, "answer": answer}).to_string();
+        if let Err(error) = self.store.keep_once_answer(key, row.as_bytes(), until).await {
             tracing::error!(%error, "存不下一次性 code 的结果：本次照常返回，重复提交会被微信拒绝");
         }
     }
+}
+
+/// The answer of a row, if it is the line's.
+fn open(row: &[u8], line: &Line) -> Option<Value> {
+    let mut row: Value = serde_json::from_slice(row).ok()?;
+    let holder = |key: &Value| {
+        let bytes = BASE64_STANDARD.decode(key.as_str()?).ok()?;
+        Some(Holder::of_bytes(bytes.try_into().ok()?))
+    };
+    let keys: Vec<Holder> = row["keys"].as_array()?.iter().filter_map(holder).collect();
+    line.owns(&keys).then(|| row["answer"].take())
 }
 
 async fn follow<E: Clone + From<Unfinished>>(mut first: watch::Receiver<Told<E>>) -> Result<Value, E> {

@@ -46,6 +46,16 @@ impl Holder {
         half.copy_from_slice(&digest[..16]);
         Self(half)
     }
+
+    /// As it was written down by [`Self::bytes`].
+    pub fn of_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// To be written down, sealed.
+    pub fn bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
 }
 
 impl Keys {

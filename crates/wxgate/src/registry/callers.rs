@@ -15,6 +15,7 @@ use crate::keys::Holder;
 use crate::rules::rights::{ApiPatterns, AppPatterns};
 use crate::shares::Share;
 
+use super::line::Line;
 use super::usage::{Usage, UsageBook};
 
 /// One caller as it is now.
@@ -30,6 +31,8 @@ pub struct Caller {
     pub export_token: bool,
     /// Who set it up.
     pub origin: Origin,
+    /// Whose the state is that was made under its name.
+    pub line: Line,
     /// What it called, and when it last did.
     pub usage: Arc<Usage>,
     /// What it holds of everything that is shared.
@@ -64,6 +67,7 @@ impl Caller {
             apis: entry.apis.clone(),
             export_token: entry.export_token,
             origin: entry.origin.clone(),
+            line: Line::new(entry, before.map(|before| &before.line)),
             usage: usages.of(&entry.name),
             share: before.map(|caller| caller.share.clone()).unwrap_or_default(),
             places,
@@ -82,6 +86,7 @@ impl Caller {
             apis: ApiPatterns::any(),
             export_token: false,
             origin: Origin::Open,
+            line: Line::keyless("anonymous"),
             usage: usages.of("anonymous"),
             share: Arc::default(),
             places: None,

@@ -166,8 +166,8 @@ impl Proxy {
         // In a task of its own: the code is spent, whoever hangs up. The place goes with it.
         let work = self.0.parts.tasks.spawn(async move {
             let LoginCall { caller, app, request, place, kept } = call;
-            let owner = ["pass", &*caller.name, &*app.appid, &request.path, &code];
-            let answer = this.0.once.run(&owner, this.exchange(&app, &request)).await;
+            let identity = ["pass", &*app.appid, &request.path, &code];
+            let answer = this.0.once.run(&caller, &identity, this.exchange(&app, &request)).await;
             drop((place, kept));
             answer
         });

@@ -18,7 +18,11 @@ impl Service {
     {
         let call = Arc::new(call);
         let (this, work) = (self.clone(), work(self.clone(), call.clone()));
-        let task = self.0.parts.tasks.spawn(async move { this.0.once.run(&identity(&call, ""), work).await });
+        let task = self
+            .0
+            .parts
+            .tasks
+            .spawn(async move { this.0.once.run(&call.caller, &identity(&call, ""), work).await });
         match task.await {
             Ok(Some(outcome)) => outcome.map(Success::Body),
             Ok(None) => Err(Problem::from(Denied::Overloaded).cause("stopping")),
@@ -29,7 +33,7 @@ impl Service {
     pub(super) async fn user_info(self, call: Arc<Call>) -> Result<Value, Problem> {
         // The exchange is kept by itself: if only the second step fails, the code is not lost.
         let exchange = self.exchange(&call);
-        let granted = self.0.once.run(&identity(&call, "exchange"), exchange).await?;
+        let granted = self.0.once.run(&call.caller, &identity(&call, "exchange"), exchange).await?;
         let text = |name: &str| granted[name].as_str().unwrap_or_default();
         let mut body = json!({
             "appid": call.app.entry.appid,
@@ -107,6 +111,6 @@ impl Service {
     }
 }
 
-fn identity<'a>(call: &'a Call, step: &'a str) -> [&'a str; 5] {
-    [&call.caller.name, call.fields.appid(), call.operation.name, call.fields.text("code"), step]
+fn identity<'a>(call: &'a Call, step: &'a str) -> [&'a str; 4] {
+    [call.fields.appid(), call.operation.name, call.fields.text("code"), step]
 }
