@@ -43,7 +43,7 @@ fmt:
 
 # Files written from the code; a test fails when they are stale.
 gen:
-	$(CARGO) run --profile demo --quiet -p wxgate -- openapi > openapi.json.new
+	$(CARGO) run --profile demo --quiet -p wxgate -- openapi --lang zh > openapi.json.new
 	mv openapi.json.new openapi.json
 
 release:

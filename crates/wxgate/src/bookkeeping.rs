@@ -1,5 +1,6 @@
 //! Brings the callers' counters to the store, so that a restart forgets nothing of them and a crash ten seconds at most.
 
+use crate::lang::say;
 use crate::parts::Parts;
 use crate::registry::usage::Count;
 use crate::store::{StoreError, UsageDelta};
@@ -47,9 +48,11 @@ pub(crate) async fn flush(parts: &Parts) {
     match parts.store.add_usage(deltas.collect()).await {
         Ok(()) => {}
         // It is mostly done all the same: to store it again would count twice.
-        Err(error @ StoreError::NoAnswer) => tracing::warn!(%error, "不知道调用计数存下没有，不再重存"),
+        Err(error @ StoreError::NoAnswer) => {
+            tracing::warn!(%error, "{}", say("不知道调用计数存下没有，不再重存", "nobody knows whether the callers' counters were stored: they aren't stored again"))
+        }
         Err(error) => {
-            tracing::warn!(%error, "调用计数暂时存不下，稍后再存");
+            tracing::warn!(%error, "{}", say("调用计数暂时存不下，稍后再存", "can't store the callers' counters now: later"));
             for (_, fresh, usage) in fresh {
                 usage.give_back(fresh);
             }

@@ -1,10 +1,12 @@
 //! The command line: one file a command under `cli/`. Exit codes: 0 fine, 1 failed, 2 wrong usage.
 
 mod check;
+mod control;
 mod demo;
 mod import;
 mod init;
 mod language;
+mod reload;
 mod route;
 mod run;
 mod serve;
@@ -17,7 +19,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config;
 use crate::http::service;
-use crate::lang::say;
+use crate::lang::{self, say};
 use crate::random::Random;
 
 /// The exit code of a command line that can't be understood.
@@ -55,6 +57,11 @@ enum Command {
     Init(init::Args),
     #[command(about = say("运行网关", "Run the gateway"))]
     Serve(ConfigFile),
+    #[command(about = say(
+        "让运行中的 wxgate 重读配置，并打印结果",
+        "Have the wxgate that runs read its configuration again, and print what came of it"
+    ))]
+    Reload(ConfigFile),
     #[command(about = say("只运行微信模拟器", "Run the simulated WeChat alone"))]
     Sandbox {
         #[arg(
@@ -109,8 +116,11 @@ enum RouteCommand {
 
 #[derive(Debug, Subcommand)]
 enum KeyCommand {
-    #[command(about = say("生成一个调用方密钥", "Make a key for a caller"))]
-    New,
+    #[command(about = say("生成一个调用方密钥，或管理令牌", "Make a key for a caller, or an admin token"))]
+    New {
+        #[arg(long, help = say("生成管理令牌（WXGATE_ADMIN_TOKEN 用）", "An admin token (for WXGATE_ADMIN_TOKEN)"))]
+        admin: bool,
+    },
 }
 
 /// Parses the command line and runs it.
@@ -128,13 +138,17 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => run::blocking(demo::run(args)),
         Command::Init(args) => run::blocking(init::run(args)),
         Command::Serve(args) => run::blocking(serve::run(args.config)),
+        Command::Reload(args) => run::blocking(reload::run(&args.config)),
         Command::Sandbox { listen } => run::blocking(serve::sandbox(listen)),
         Command::Check(args) => run::blocking(check::run(args)),
         Command::Import { file } => import::run(&file),
-        Command::Config(ConfigCommand::Default) => run::print(config::DEFAULT_TOML),
-        Command::Key(KeyCommand::New) => run::print(&format!("{}\n", new_key())),
+        Command::Config(ConfigCommand::Default) => {
+            run::print(say(config::DEFAULT_TOML, config::DEFAULT_TOML_EN))
+        }
+        Command::Key(KeyCommand::New { admin: false }) => run::print(&format!("{}\n", new_key())),
+        Command::Key(KeyCommand::New { admin: true }) => run::print(&format!("{}\n", new_admin_token())),
         Command::Route(RouteCommand::Test(args)) => run::blocking(route::test(args)),
-        Command::Openapi => run::print(&service::openapi::generate()),
+        Command::Openapi => run::print(service::openapi::document(lang::is_english())),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -148,6 +162,11 @@ pub fn main() -> ExitCode {
 /// A fresh caller key: `wxk_` and 40 letters and digits, 238 bits.
 fn new_key() -> String {
     format!("wxk_{}", Random::System.letters(40))
+}
+
+/// A fresh admin token, as hard to guess.
+fn new_admin_token() -> String {
+    format!("wxadmin_{}", Random::System.letters(40))
 }
 
 /// A core file, or another process of the same user that looks in, would have every secret in clear.

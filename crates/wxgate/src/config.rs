@@ -8,6 +8,7 @@ mod environment;
 mod files;
 mod sections;
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,12 +16,15 @@ pub use environment::environment;
 pub use sections::{Access, Auth, Callback, Egress, Log, LogFormat, Retention, Server, Store, Wechat};
 
 use crate::entries::{
-    Entries, EntryKind, Environment, Lookup, Mistake, Mistakes, Origin, Secret, Table, UNKNOWN,
+    self, Entries, EntryKind, Environment, Lookup, Mistake, Mistakes, Origin, Secret, Sources, Table, UNKNOWN,
 };
 use crate::lang::Words;
 
 /// The full configuration with every default and a comment for each key.
 pub const DEFAULT_TOML: &str = include_str!("../../../config.default.toml");
+
+/// The same, with comments in English.
+pub const DEFAULT_TOML_EN: &str = include_str!("../../../config.default.en.toml");
 
 /// What is said of other keys in an included file.
 const NOT_INCLUDED: Words = Words::fixed(
@@ -51,6 +55,8 @@ pub struct Config {
     pub body_budget: Option<usize>,
     /// `[[apps]]`, `[[callers]]` and `[[routes]]` of all files.
     pub entries: Entries,
+    /// Where its secrets stand.
+    pub sources: Sources,
     /// `WXGATE_ADMIN_TOKEN`: opens the admin API; without it nothing does.
     pub admin_token: Option<Secret>,
 }
@@ -70,13 +76,31 @@ pub fn load(path: &Path, environment: &Environment) -> Result<Config, Mistakes> 
     parse(&text, &path.display().to_string(), &folder, environment)
 }
 
+/// `[store]` of the file at `path` alone, whatever else is wrong with it: where its process is found.
+pub fn store_of(path: &Path, environment: &Environment) -> Result<Store, Mistakes> {
+    let wrong = |mistake| Mistakes(vec![mistake]);
+    let mut mistakes = Vec::new();
+    let mut members = files::read(path).map_err(wrong)?;
+    let overrides = environment::overrides(environment, &mut mistakes);
+    environment::apply(&overrides, &mut members);
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let sources = RefCell::default();
+    let lookup = Lookup { file: path, folder, environment, sources: &sources };
+    let mut root = Table::new(members, String::new(), Some(lookup));
+    mistakes.clear();
+    let store = sections::read(&mut root, "store", &mut mistakes, sections::store);
+    let is_nowhere = store.path.as_os_str().is_empty();
+    if is_nowhere { Err(Mistakes(mistakes)) } else { Ok(store) }
+}
+
 /// Reads configuration text; `folder` is where relative paths start.
 pub fn parse(text: &str, name: &str, folder: &Path, environment: &Environment) -> Result<Config, Mistakes> {
     let mut mistakes = Vec::new();
     let mut members = files::toml(name, text).map_err(|mistake| Mistakes(vec![mistake]))?;
     let overrides = environment::overrides(environment, &mut mistakes);
     environment::apply(&overrides, &mut members);
-    let lookup = Lookup { folder, environment };
+    let sources = RefCell::default();
+    let lookup = Lookup { file: Path::new(name), folder, environment, sources: &sources };
     let mut root = Table::new(members, String::new(), Some(lookup));
     let included = files::included(&root.strings("include", &[]), folder, &mut mistakes);
     let server = sections::read(&mut root, "server", &mut mistakes, sections::server);
@@ -91,7 +115,8 @@ pub fn parse(text: &str, name: &str, folder: &Path, environment: &Environment) -
         log: sections::read(&mut root, "log", &mut mistakes, sections::log),
         body_budget: sections::read(&mut root, "limits", &mut mistakes, sections::body_budget),
         entries: Entries::default(),
-        admin_token: environment::secret("WXGATE_ADMIN_TOKEN", environment, &mut mistakes),
+        sources: Sources::default(),
+        admin_token: environment::admin_token(environment, &mut mistakes),
     };
     let mut lists = Lists::default();
     lists.read(&mut root, name, "", lookup, &mut mistakes);
@@ -100,6 +125,7 @@ pub fn parse(text: &str, name: &str, folder: &Path, environment: &Environment) -
         let label = file.display().to_string();
         match files::read(&file) {
             Ok(members) => {
+                let lookup = Lookup { file: &file, ..lookup };
                 let mut table = Table::new(members, format!("{label}: "), Some(lookup));
                 lists.read(&mut table, &label, &format!("{label}: "), lookup, &mut mistakes);
                 table.finish(&NOT_INCLUDED, &mut mistakes);
@@ -108,6 +134,13 @@ pub fn parse(text: &str, name: &str, folder: &Path, environment: &Environment) -
         }
     }
     lists.finish(&mut config, &mut mistakes);
+    config.sources = sources.into_inner();
+    // What a variable overrides stands in no file.
+    let is_override = |key: &str| {
+        key.split_once('.')
+            .is_some_and(|(section, key)| overrides.contains_key(&(section.to_owned(), key.to_owned())))
+    };
+    config.sources.written.retain(|_, key| !is_override(key));
     environment::name_overrides(&overrides, &sections::NAMES, &mut mistakes);
     if mistakes.is_empty() { Ok(config) } else { Err(Mistakes(mistakes)) }
 }
@@ -134,7 +167,8 @@ impl Lists {
             for (index, members) in table.list(kind.list()).into_iter().enumerate() {
                 let place = format!("{}[{index}]", kind.list());
                 let labelled = format!("{label}{place}");
-                let origin = Origin::file(&file, place);
+                let named = entries::with_name(&place, kind, &members);
+                let origin = Origin::file(&file, if named.is_empty() { place } else { named });
                 self.entries.add(kind, members, &labelled, origin, Some(lookup), mistakes);
                 self.places[kind as usize].push(labelled);
             }

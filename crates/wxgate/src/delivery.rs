@@ -20,6 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use crate::clock::{Clock, Instant};
 use crate::entries::{AppEntry, RouteEntry};
 use crate::keys::Keys;
+use crate::lang::say;
 use crate::limits::Limits;
 use crate::net::Client;
 use crate::parts::Parts;
@@ -121,7 +122,7 @@ impl Deliveries {
         loop {
             changes.mark_seen();
             if let Err(error) = self.tidy_up(&mut round).await {
-                tracing::warn!(%error, "清理过期消息失败，稍后再试");
+                tracing::warn!(%error, "{}", say("清理过期消息失败，稍后再试", "can't remove what is over its retention: later"));
             }
             tokio::select! {
                 () = self.0.parts.tasks.draining.cancelled() => return,
@@ -174,7 +175,15 @@ impl Deliveries {
                     break;
                 }
             }
-            tracing::warn!(route, buried, "路由已删除，它的待投递消息转入死信");
+            tracing::warn!(
+                route,
+                buried,
+                "{}",
+                say(
+                    "路由已删除，它的待投递消息转入死信",
+                    "the route is gone: what waited for it is dead letters now"
+                )
+            );
         }
         let before = |age: Duration| now - i64::try_from(age.as_millis()).unwrap_or(i64::MAX / 2);
         let (events, dead) = (before(retention.events), before(retention.dead_letters));
@@ -212,7 +221,7 @@ impl Deliveries {
             let (claimed, next) = match claimed {
                 Ok(found) => found,
                 Err(error) => {
-                    tracing::error!(route = name, %error, "取不到待投递的消息，稍后再试");
+                    tracing::error!(route = name, %error, "{}", say("取不到待投递的消息，稍后再试", "can't read what is to be delivered: later"));
                     drop(room);
                     tokio::select! {
                         () = self.0.parts.tasks.draining.cancelled() => return,
@@ -256,7 +265,7 @@ impl Deliveries {
     pub async fn give_back(&self, deliveries: &[i64]) {
         for id in deliveries {
             if let Err(error) = self.0.parts.store.release(*id, self.0.parts.clock.now()).await {
-                tracing::warn!(delivery = id, %error, "投递推迟到租约到期");
+                tracing::warn!(delivery = id, %error, "{}", say("投递推迟到租约到期", "the delivery waits for the end of its lease"));
             }
         }
         for route in self.0.parts.registry.live().routes.iter() {
@@ -304,9 +313,17 @@ impl Deliveries {
         let fate = schedule::fate(&route.entry.retry, claimed.attempt, &sent, clock.now(), random.jitter());
         let (name, event, attempt) = (&route.entry.name, claimed.event_id, claimed.attempt);
         let (status, error) = (sent.status, &sent.error);
-        tracing::debug!(route = name, event, attempt, status, ms, error, "投递");
+        tracing::debug!(route = name, event, attempt, status, ms, error, "{}", say("投递", "delivery"));
         if fate == Fate::Dead {
-            tracing::warn!(route = name, event, attempt, status, error, "投递失败，转入死信");
+            tracing::warn!(
+                route = name,
+                event,
+                attempt,
+                status,
+                error,
+                "{}",
+                say("投递失败，转入死信", "the delivery failed for good: a dead letter")
+            );
         }
         self.record(claimed, Attempt { at, status, ms, error: sent.error }, fate).await;
         route.lane.wake.all();
@@ -319,7 +336,7 @@ impl Deliveries {
         let mut pauses = RECORD_PAUSES.into_iter();
         while let Err(error) = store.record(claimed, attempt.clone(), fate, now).await {
             let Some(pause) = pauses.next() else {
-                tracing::error!(delivery = claimed.id, %error, "投递结果记不下来，这条消息会再投递一次");
+                tracing::error!(delivery = claimed.id, %error, "{}", say("投递结果记不下来，这条消息会再投递一次", "can't record what became of a delivery: the message is delivered once more"));
                 return;
             };
             clock.pause(pause).await;

@@ -4,6 +4,7 @@
 
 mod app;
 mod caller;
+mod mistake;
 mod origin;
 mod proxy;
 mod route;
@@ -17,11 +18,12 @@ use serde_json::{Map, Value};
 
 pub use app::{AccountKind, AppEntry, TokenMode};
 pub use caller::{CallerEntry, is_key};
+pub use mistake::{Mistake, Mistakes, UNKNOWN};
 pub use origin::Origin;
 pub use proxy::Proxy;
 pub use route::{Form, RouteEntry, Seal, Target};
 pub use secret::{Secret, WebhookSecret};
-pub use table::{Environment, Lookup, Mistake, Mistakes, Table, UNKNOWN};
+pub use table::{Environment, Lookup, Sources, Table};
 
 /// What an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +50,24 @@ impl EntryKind {
     }
 }
 
+/// Longest name that a mistake shows of an entry.
+const SHOWN: usize = 64;
+
+/// The entry at `place` with its name, as `callers[2] "shop"`; "" if it has none.
+fn shown(place: &str, name: &str) -> String {
+    if name.is_empty() {
+        return String::new();
+    }
+    let name: String = name.chars().filter(|c| !c.is_control()).take(SHOWN).collect();
+    format!("{place} \"{name}\"")
+}
+
+/// Likewise, of a table that nobody judged yet.
+pub(crate) fn with_name(place: &str, kind: EntryKind, members: &Map<String, Value>) -> String {
+    let key = if kind == EntryKind::App { "appid" } else { "name" };
+    shown(place, members.get(key).and_then(Value::as_str).unwrap_or_default())
+}
+
 /// Everything that is set up, each list in order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Entries {
@@ -70,13 +90,23 @@ impl Entries {
         lookup: Option<Lookup<'_>>,
         mistakes: &mut Vec<Mistake>,
     ) {
-        let mut table = Table::new(members, format!("{place}."), lookup);
+        let entry = with_name(place, kind, &members);
+        let mut table = Table::new(members, format!("{place}."), lookup).named(entry);
         match kind {
             EntryKind::App => self.apps.push(app::app(&mut table, origin)),
             EntryKind::Caller => self.callers.push(caller::caller(&mut table, origin)),
             EntryKind::Route => self.routes.push(route::route(&mut table, origin)),
         }
         table.finish(&UNKNOWN, mistakes);
+    }
+
+    /// What an entry is called, for people; "" if it has no name.
+    fn name(&self, kind: EntryKind, index: usize) -> &str {
+        match kind {
+            EntryKind::App => &self.apps[index].appid,
+            EntryKind::Caller => &self.callers[index].name,
+            EntryKind::Route => &self.routes[index].name,
+        }
     }
 
     /// What only all of them together show: values that must differ. `place` names the entry with this number in its list.
@@ -90,7 +120,9 @@ impl Entries {
                     let (key, first) = (format!("{}.{key}", place(kind, index)), place(kind, first));
                     let (zh, en) =
                         (format!("{value} 与 {first} 重复"), format!("{value} stands in {first} already"));
-                    mistakes.push(Mistake::new(key, zh, en));
+                    mistakes.push(
+                        Mistake::new(key, zh, en).of(shown(&place(kind, index), self.name(kind, index))),
+                    );
                 }
             }
         };
@@ -103,12 +135,13 @@ impl Entries {
             for key in [&caller.key, &caller.previous_key].into_iter().flatten() {
                 let first = *keys.entry(key.expose_secret()).or_insert(index);
                 if first != index {
-                    let first = place(Caller, first);
-                    mistakes.push(Mistake::new(
+                    let first = shown(&place(Caller, first), self.name(Caller, first));
+                    let mistake = Mistake::new(
                         format!("{}.key", place(Caller, index)),
                         format!("与 {first} 的密钥相同：每个调用方用自己的密钥（wxgate key new）"),
                         format!("the same key as {first}: each caller has its own (wxgate key new)"),
-                    ));
+                    );
+                    mistakes.push(mistake.of(shown(&place(Caller, index), self.name(Caller, index))));
                 }
             }
         }

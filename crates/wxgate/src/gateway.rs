@@ -1,11 +1,12 @@
 //! The composition root: the only place that knows every part. `wxgate serve`, `wxgate demo` and
 //! every test start the gateway here.
 
+use std::fmt;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use arc_swap::ArcSwapOption;
 use tokio::net::{TcpListener, TcpSocket};
 
@@ -25,7 +26,7 @@ use crate::http::server::{Carrier, Server, Tls};
 use crate::http::service::Service;
 use crate::inbox::Inbox;
 use crate::keys::Keys;
-use crate::lang::Words;
+use crate::lang::{Words, say};
 use crate::limits::Limits;
 use crate::net::{Client, Resolver, Spool};
 use crate::outcome::Recorder;
@@ -72,6 +73,56 @@ impl From<Clock> for World {
     }
 }
 
+/// Why an address can't be listened on, and the cure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unbound {
+    /// What is said of it.
+    pub words: Words,
+    /// Somebody else has it.
+    pub is_taken: bool,
+}
+
+impl Unbound {
+    /// `what` wanted to listen on `address`.
+    pub fn new(what: &str, address: SocketAddr, error: &std::io::Error) -> Self {
+        let port = address.port();
+        let (zh, en) = match error.kind() {
+            ErrorKind::AddrInUse => (
+                "端口已被占用：换一个，或停掉占用它的进程".to_owned(),
+                "the port is taken: choose another, or stop who has it".to_owned(),
+            ),
+            ErrorKind::PermissionDenied => (
+                format!(
+                    "{port} 端口只有 root 能监听：用 1024 以上的端口，由反向代理接 80/443；或给程序 CAP_NET_BIND_SERVICE \
+                     （systemd：AmbientCapabilities=CAP_NET_BIND_SERVICE）"
+                ),
+                format!(
+                    "port {port} is for root: use one from 1024 on behind a proxy that has 80/443, or give the program CAP_NET_BIND_SERVICE \
+                     (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE)"
+                ),
+            ),
+            ErrorKind::AddrNotAvailable => (
+                "本机没有这个地址：写本机的 IP，或 0.0.0.0".to_owned(),
+                "this machine has no such address: write one of its own, or 0.0.0.0".to_owned(),
+            ),
+            _ => (error.to_string(), error.to_string()),
+        };
+        let words = Words::new(
+            format!("无法监听 {address}（{what}）：{zh}"),
+            format!("can't listen on {address} ({what}): {en}"),
+        );
+        Self { words, is_taken: error.kind() == ErrorKind::AddrInUse }
+    }
+}
+
+impl fmt::Display for Unbound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.words.fmt(f)
+    }
+}
+
+impl std::error::Error for Unbound {}
+
 /// Bound sockets; tests bind port 0.
 #[derive(Debug)]
 pub struct Listeners {
@@ -85,11 +136,9 @@ pub struct Listeners {
 
 impl Listeners {
     /// Binds what the configuration names.
-    pub async fn bind(server: &config::Server) -> anyhow::Result<Self> {
+    pub async fn bind(server: &config::Server) -> Result<Self, Unbound> {
         let bind = |key: &str, address: SocketAddr| {
-            listen(address).with_context(|| {
-                format!("无法监听 {address}（{key}）：端口被占用就换一个，或停掉占用它的进程")
-            })
+            listen(address).map_err(|error| Unbound::new(key, address, &error))
         };
         Ok(Self {
             callers: bind("server.listen", server.listen)?,
@@ -186,10 +235,11 @@ fn serve(
     let door = Door::new(&parts, &config.server);
     let callbacks = Callbacks::new(parts.clone(), inbox);
     let oauth = OAuth::new(parts.clone(), &config);
-    let public = Public::new(door.clone(), parts.registry.clone(), callbacks, oauth);
+    let public = Public::new(door.clone(), &parts, callbacks, oauth);
     let service = Service::new(parts.clone(), door.clone(), upstream.clone());
     let proxy = Proxy::new(parts.clone(), door.clone(), upstream, Spool::new(config.store.run_dir()));
-    let admin = Admin::new(parts.clone(), Api::new(parts.clone(), config.admin_token.as_ref()));
+    let api = Api::new(parts.clone(), config.admin_token.as_ref());
+    let admin = Admin::new(parts.clone(), api, door.clone(), &config.server, listeners.callers.local_addr()?);
     let recorder = Recorder::new(config.log.access, parts.clock.clone(), parts.limits.log_sources);
     parts.tasks.spawn({
         let (recorder, draining) = (recorder.clone(), parts.tasks.draining.clone());
@@ -242,6 +292,11 @@ impl Running {
     /// Where operators connect.
     pub fn admin_address(&self) -> SocketAddr {
         self.admin.address
+    }
+
+    /// Where anybody connects.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        [self.address(), self.admin_address()].into_iter().chain(self.public_address()).collect()
     }
 
     /// Where the internet connects, if it has a port of its own.
@@ -301,7 +356,14 @@ impl Running {
         let for_store = STORE_PATIENCE.min(grace / 5);
         let drained = tokio::time::timeout(grace - for_store, self.drain((grace / 5).min(LAME_DUCK))).await;
         if drained.is_err() {
-            tracing::warn!(?grace, "到了 shutdown_grace 仍有请求未完成，强行结束");
+            tracing::warn!(
+                ?grace,
+                "{}",
+                say(
+                    "到了 shutdown_grace 仍有请求未完成，强行结束",
+                    "shutdown_grace is over and requests are at work: they are cut"
+                )
+            );
             aborted.cancel();
         }
         self.recorder.finish();
@@ -311,7 +373,13 @@ impl Running {
         };
         // A disk that hangs must not keep the process from ending.
         if tokio::time::timeout(for_store, closing).await.is_err() {
-            tracing::error!("数据库没有及时关闭（磁盘没有响应？）");
+            tracing::error!(
+                "{}",
+                say(
+                    "数据库没有及时关闭（磁盘没有响应？）",
+                    "the database didn't close in time (does the disk answer?)"
+                )
+            );
         }
     }
 

@@ -8,6 +8,8 @@ pub mod bare;
 mod body;
 pub mod callback;
 pub mod callers;
+pub mod health;
+pub mod hosts;
 pub mod oauth;
 mod once;
 pub mod problem;

@@ -19,6 +19,7 @@ use wechat::message::Format;
 use crate::clock::Instant;
 use crate::delivery::{self, Deliveries};
 use crate::flights::{Flights, Lead, Turn};
+use crate::lang::say;
 use crate::parts::Parts;
 use crate::registry::routes::Route;
 use crate::registry::{App, Live};
@@ -283,12 +284,21 @@ impl Inbox {
             }
             Accepted::New { event, deliveries } => {
                 lead.reached(Stage::Committed);
-                tracing::debug!(event = event.id, appid = incoming.event.appid, "收到消息");
+                tracing::debug!(
+                    event = event.id,
+                    appid = incoming.event.appid,
+                    "{}",
+                    say("收到消息", "a message came")
+                );
                 if incoming.is_suspect {
                     tracing::warn!(
                         event = event.id,
                         appid = incoming.event.appid,
-                        "消息里有重复的字段或注释：可能是用户的文字冒充了别的字段，不按场景值路由，原样投递并带 x-wxgate-suspect"
+                        "{}",
+                        say(
+                            "消息里有重复的字段或注释：可能是用户的文字冒充了别的字段，不按场景值路由，原样投递并带 x-wxgate-suspect",
+                            "a message with repeated fields or comments: a user's text may pass for another field; it goes to no scene, and on as it is with x-wxgate-suspect",
+                        )
                     );
                 }
                 incoming.wake_routes();
@@ -341,7 +351,14 @@ impl Inbox {
         let reply = reply::read(&answer, route, incoming, event, clock.now_secs())?;
         let kept = clock.by(incoming.deadline, store.keep_answer(event, &reply.to_keep())).await;
         if !matches!(kept, Some(Ok(()))) {
-            tracing::warn!(event = event.id, "被动回复没能及时记下：以后重复的消息可能得到 success");
+            tracing::warn!(
+                event = event.id,
+                "{}",
+                say(
+                    "被动回复没能及时记下：以后重复的消息可能得到 success",
+                    "a passive reply wasn't recorded in time: a duplicate may get success"
+                )
+            );
         }
         Some(reply)
     }

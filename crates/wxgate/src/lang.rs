@@ -70,6 +70,11 @@ impl Words {
         Self { zh: Cow::Borrowed(zh), en: Cow::Borrowed(en) }
     }
 
+    /// As the process says it, for the log.
+    pub fn said(self) -> Cow<'static, str> {
+        say(self.zh, self.en)
+    }
+
     /// In one of them.
     pub fn of(&self, english: bool) -> &str {
         if english { &self.en } else { &self.zh }

@@ -98,6 +98,8 @@ pub struct Limits {
     pub open_rate: u32,
     /// Addresses whose rate is counted.
     pub open_addresses: usize,
+    /// To the answer to a wrong admin token, after the third from one address in a minute.
+    pub wrong_token_pause: Duration,
     /// OAuth states that are remembered after WeChat answered.
     pub states: usize,
     /// Paths of one caller that are counted by name.
@@ -153,6 +155,7 @@ impl Default for Limits {
             log_sources: 256,
             open_rate: 20,
             open_addresses: 16_384,
+            wrong_token_pause: Duration::from_secs(1),
             states: 500_000,
             counted_paths: 200,
         }
@@ -227,6 +230,7 @@ impl Limits {
             ("log_sources", count(self.log_sources)),
             ("open_rate", count(self.open_rate as usize)),
             ("open_addresses", count(self.open_addresses)),
+            ("wrong_token_pause", time(self.wrong_token_pause)),
             ("states", count(self.states)),
             ("counted_paths", count(self.counted_paths)),
         ]

@@ -6,7 +6,7 @@ use wechat::answer::ApiError;
 use crate::entries::{AccountKind, AppEntry};
 use crate::lang::Words;
 
-/// The pages of one kind of account: Chinese, then English with the words that stand on the page.
+/// The pages of one kind of account: Chinese, then English.
 struct Pages {
     secret: [&'static str; 2],
     addresses: [&'static str; 2],
@@ -17,44 +17,41 @@ struct Pages {
 const OFFICIAL: Pages = Pages {
     secret: [
         "微信开发者平台 → 我的业务 → 公众号/服务号 → 基础信息 → 开发密钥",
-        "微信开发者平台 (developers.weixin.qq.com/platform) → 我的业务 (my business) → 公众号/服务号 (official account) → 基础信息 (basic information) → 开发密钥 (developer keys)",
+        "developers.weixin.qq.com/platform → my business → official account → basic information → developer keys",
     ],
     addresses: [
         "微信开发者平台 → 我的业务 → 公众号/服务号 → 基础信息 → 开发信息（或开发密钥）→ API IP白名单",
-        "微信开发者平台 (developers.weixin.qq.com/platform) → 我的业务 (my business) → 公众号/服务号 (official account) → 基础信息 (basic information) → 开发信息 or 开发密钥 (development) → API IP白名单 (IP allow-list)",
+        "developers.weixin.qq.com/platform → my business → official account → basic information → development → IP allow-list",
     ],
     push: [
         "微信开发者平台 → 我的业务 → 公众号/服务号 → 基础信息 → 域名与消息推送配置",
-        "微信开发者平台 (developers.weixin.qq.com/platform) → 我的业务 (my business) → 公众号/服务号 (official account) → 基础信息 (basic information) → 域名与消息推送配置 (domains and message push)",
+        "developers.weixin.qq.com/platform → my business → official account → basic information → domains and message push",
     ],
     permissions: [
         "微信开发者平台 → 我的业务 → 公众号/服务号 → 接口管理 → 接口权限与额度",
-        "微信开发者平台 (developers.weixin.qq.com/platform) → 我的业务 (my business) → 公众号/服务号 (official account) → 接口管理 (APIs) → 接口权限与额度 (permissions and quotas)",
+        "developers.weixin.qq.com/platform → my business → official account → APIs → permissions and quotas",
     ],
 };
 
 const MINI: Pages = Pages {
     secret: [
         "公众平台 → 开发管理 → 开发设置 → 开发者ID",
-        "公众平台 (mp.weixin.qq.com) → 开发管理 (development) → 开发设置 (settings) → 开发者ID (developer id)",
+        "mp.weixin.qq.com → development → settings → developer id",
     ],
     addresses: [
         "公众平台 → 开发管理 → 开发设置 → 开发者ID → IP白名单",
-        "公众平台 (mp.weixin.qq.com) → 开发管理 (development) → 开发设置 (settings) → 开发者ID (developer id) → IP白名单 (IP allow-list)",
+        "mp.weixin.qq.com → development → settings → developer id → IP allow-list",
     ],
     push: [
         "公众平台 → 开发管理 → 开发设置 → 消息推送",
-        "公众平台 (mp.weixin.qq.com) → 开发管理 (development) → 开发设置 (settings) → 消息推送 (message push)",
+        "mp.weixin.qq.com → development → settings → message push",
     ],
-    permissions: [
-        "公众平台 → 开发管理 → 接口设置",
-        "公众平台 (mp.weixin.qq.com) → 开发管理 (development) → 接口设置 (API permissions)",
-    ],
+    permissions: ["公众平台 → 开发管理 → 接口设置", "mp.weixin.qq.com → development → API permissions"],
 };
 
 const OPEN_APP: [&str; 2] = [
     "微信开放平台 → 管理中心 → 网站应用/移动应用 → 查看",
-    "微信开放平台 (open.weixin.qq.com) → 管理中心 (management) → 网站应用/移动应用 (web or mobile app) → 查看 (details)",
+    "open.weixin.qq.com → management → web or mobile app → details",
 ];
 
 const OPEN: Pages = Pages { secret: OPEN_APP, addresses: OPEN_APP, push: OPEN_APP, permissions: OPEN_APP };
@@ -125,11 +122,11 @@ pub fn mend(app: &AppEntry, error: &ApiError) -> Option<Words> {
             let place = secret(app.kind);
             Some(Words::new(
                 format!(
-                    "{appid} 的 AppSecret 不正确：到 {} 核对或重置，更新 wxgate 配置里的 secret 后发 SIGHUP",
+                    "{appid} 的 AppSecret 不正确：到 {} 核对或重置，更新 wxgate 配置里的 secret 后运行 wxgate reload",
                     place.zh
                 ),
                 format!(
-                    "the AppSecret of {appid} is wrong: check or reset it at {}, update `secret` in wxgate's configuration and send SIGHUP",
+                    "the AppSecret of {appid} is wrong: check or reset it at {}, update `secret` in wxgate's configuration and run wxgate reload",
                     place.en
                 ),
             ))
@@ -138,11 +135,11 @@ pub fn mend(app: &AppEntry, error: &ApiError) -> Option<Words> {
             let place = secret(app.kind);
             Some(Words::new(
                 format!(
-                    "{appid} 的 AppSecret 已被冻结：到 {} 解冻或重置，更新 wxgate 配置里的 secret 后发 SIGHUP",
+                    "{appid} 的 AppSecret 已被冻结：到 {} 解冻或重置，更新 wxgate 配置里的 secret 后运行 wxgate reload",
                     place.zh
                 ),
                 format!(
-                    "the AppSecret of {appid} is frozen: unfreeze or reset it at {}, update `secret` in wxgate's configuration and send SIGHUP",
+                    "the AppSecret of {appid} is frozen: unfreeze or reset it at {}, update `secret` in wxgate's configuration and run wxgate reload",
                     place.en
                 ),
             ))
@@ -160,12 +157,11 @@ mod tests {
         for kind in [AccountKind::Official, AccountKind::Mini, AccountKind::Open] {
             for place in [secret(kind), addresses(kind), push(kind), permissions(kind)] {
                 assert!(place.zh.contains(" → ") && !place.zh.contains('('), "{}", place.zh);
-                // The words on the page, and what they mean.
                 assert_eq!(
                     place.en.matches(" → ").count(),
                     place.zh.matches(" → ").count() + place.zh.matches("）→").count()
                 );
-                assert!(place.en.matches('(').count() > place.en.matches(" → ").count(), "{}", place.en);
+                assert!(place.en.replace('→', "").is_ascii(), "{}", place.en);
             }
         }
         let told = list_address(AccountKind::Official, Some("1.2.3.4"));

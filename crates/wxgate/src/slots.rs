@@ -18,6 +18,7 @@ pub(crate) use slot::Gate;
 pub use slot::{CredentialKind, Found, Slot, Token, Trouble};
 
 use crate::clock::Clock;
+use crate::lang::say;
 use crate::random::Random;
 use crate::store::{SealedCredential, Store};
 use crate::transport::Lost;
@@ -136,7 +137,7 @@ impl SlotBook {
         match self.0.store.open_credential(&sealed) {
             Ok(row) => slot.restore(row, ageing),
             Err(error) => {
-                tracing::error!(appid = key.0, kind = key.1, %error, "存下的令牌打不开，重新获取");
+                tracing::error!(appid = key.0, kind = key.1, %error, "{}", say("存下的令牌打不开，重新获取", "a stored token doesn't open: fetching another"));
                 slot.lost(sealed.version);
             }
         }

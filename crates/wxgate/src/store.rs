@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use crate::config;
 use crate::keys::{Cell, Keys};
+use crate::lang::say;
 use crate::limits::Limits;
 use crate::random::Random;
 
@@ -40,13 +41,13 @@ pub use usage::{UsageDelta, UsageRow};
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// Disk full, locked, gone: the same call may work later.
-    #[error("store unavailable: {0}")]
+    #[error("{}{_0}", say("数据库不可用：", "the database is unavailable: "))]
     Unavailable(Arc<str>),
     /// It took too long to say. What it was asked for may still be done.
-    #[error("store unavailable: the disk doesn't answer")]
+    #[error("{}", say("数据库不可用：磁盘没有响应", "the database is unavailable: the disk doesn't answer"))]
     NoAnswer,
     /// Something in it does not open or parse.
-    #[error("store corrupt: {0}")]
+    #[error("{}{_0}", say("数据库里有坏数据：", "the database holds broken data: "))]
     Corrupt(Arc<str>),
 }
 
@@ -115,10 +116,15 @@ async fn fitting(
         None => backend.keep_key_check(keys.seal(KEY_CHECK, PROBE)).await?,
     };
     if keys.open(KEY_CHECK, &check).is_err() {
-        anyhow::bail!(
-            "主密钥与数据库 {} 不符：它不是加密这些数据的那一把。请恢复原来的 store.master_key（或密钥文件）",
-            backend.place()
-        );
+        let place = backend.place();
+        anyhow::bail!(say(
+            format!(
+                "主密钥与数据库 {place} 不符：它不是加密这些数据的那一把。请恢复原来的 store.master_key（或密钥文件）"
+            ),
+            format!(
+                "the master key doesn't fit the database {place}: its data was sealed with another. Restore the former store.master_key (or key file)"
+            ),
+        ));
     }
     Ok(keys)
 }

@@ -19,6 +19,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer, Registry, fmt};
 
 use crate::config::{Log, LogFormat};
+use crate::lang::say;
 use crate::limits::Limits;
 
 /// At the end of the process the queue gets this long to empty.
@@ -32,7 +33,14 @@ pub fn start(log: Log) -> Guard {
     let beside = Dispatch::new(tracing_subscriber::registry().with(layer(log, std::io::stderr)));
     let tell = move |lost: usize| {
         tracing::dispatcher::with_default(&beside, || {
-            tracing::warn!(lost, "日志有丢失：标准错误的读取方停顿过，或者读得太慢；请求不受影响");
+            tracing::warn!(
+                lost,
+                "{}",
+                say(
+                    "日志有丢失：标准错误的读取方停顿过，或者读得太慢；请求不受影响",
+                    "lines of the log were lost: whoever reads standard error paused, or is too slow; no request was delayed"
+                )
+            );
         });
     };
     let (lines, guard) = queue(std::io::stderr(), tell, Limits::default().log_lines);
@@ -62,7 +70,8 @@ where
 /// Into the log like everything else: Rust's own hook would write to standard error, and wait there.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let place = panic.location().map(tracing::field::display);
-    tracing::error!(place, "崩溃（panic），请报告：{}", panic.payload_as_str().unwrap_or_default());
+    let (label, what) = (say("崩溃（panic），请报告：", "panic, please report: "), panic.payload_as_str());
+    tracing::error!(place, "{label}{}", what.unwrap_or_default());
 }
 
 /// A queue of `limit` lines and the thread that writes them to `out`; `tell` is called there with the number

@@ -1,12 +1,16 @@
 //! TLS: on the callers' listener, with certificate chain and key from PEM files, re-read on reload; and towards WeChat and
 //! backends, with the authorities that everybody trusts and those that the operator adds.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use x509_cert::Certificate;
+use x509_cert::der::Decode as _;
+use x509_cert::time::Time;
 
 use crate::lang::Words;
 
@@ -44,6 +48,23 @@ pub fn server_config(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, Words
             )
         })?;
     Ok(Arc::new(config))
+}
+
+/// From when to when the certificate in `cert` holds, Unix seconds.
+pub fn validity(cert: &Path) -> Result<(i64, i64), Words> {
+    let file = cert.display();
+    let unread = |error: &dyn fmt::Display| {
+        Words::new(
+            format!("读不到证书 {file}（PEM）：{error}"),
+            format!("the certificate {file} can't be read (PEM): {error}"),
+        )
+    };
+    // The first is the server's own; what follows leads to the authority.
+    let own = CertificateDer::from_pem_file(cert).map_err(|error| unread(&error))?;
+    let own = Certificate::from_der(&own).map_err(|error| unread(&error))?;
+    let validity = own.tbs_certificate().validity();
+    let seconds = |time: Time| i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX);
+    Ok((seconds(validity.not_before), seconds(validity.not_after)))
 }
 
 /// Further certificate authorities, of a company's own.

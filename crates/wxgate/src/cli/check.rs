@@ -1,7 +1,10 @@
-//! `wxgate check`: is the configuration right, does the store open, and, asked for, does WeChat
-//! take the credentials? Disturbs neither a running gateway nor anybody's token.
+//! `wxgate check`: is the configuration right, would this machine let `serve` start, what is dangerous, and, asked for,
+//! does WeChat take the credentials? Disturbs neither a running gateway nor anybody's token.
 
-use std::fmt::Write as _;
+mod dangers;
+mod machine;
+
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,19 +12,21 @@ use anyhow::bail;
 use bytes::Bytes;
 use secrecy::ExposeSecret as _;
 use serde_json::json;
+use wechat::answer::ApiError;
 use wechat::catalog::STABLE_TOKEN;
 use wechat::errcode;
 
+pub(super) use self::machine::line;
+
+use self::machine::Found;
+use super::control::{self, Request, Status};
 use super::run::print;
 use crate::clock::Clock;
 use crate::config::{self, Config};
-use crate::entries::AppEntry;
-use crate::keys::Keys;
-use crate::lang::say;
+use crate::entries::{AppEntry, Environment};
+use crate::lang::{Words, say};
 use crate::places;
-use crate::random::Random;
-use crate::store;
-use crate::transport::{Transport, json_answer};
+use crate::transport::{Lost, Transport, json_answer};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -35,142 +40,193 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
-    let config = config::load(&args.config, &config::environment())?;
-    print(&format!(
-        "配置 {}：没有问题（{} 个账号，{} 个调用方，{} 条路由）\n",
-        args.config.display(),
-        config.entries.apps.len(),
-        config.entries.callers.len(),
-        config.entries.routes.len()
+    let environment = config::environment();
+    let config = config::load(&args.config, &environment)?;
+    let (file, entries) = (args.config.display(), &config.entries);
+    let (apps, callers, routes) = (entries.apps.len(), entries.callers.len(), entries.routes.len());
+    print(&say(
+        format!("配置 {file}：没有问题（{apps} 个账号，{callers} 个调用方，{routes} 条路由）\n"),
+        format!("configuration {file}: no problem (accounts {apps}, callers {callers}, routes {routes})\n"),
     ))?;
-    for reminder in reminders(&config) {
-        print(&format!("  提醒：{reminder}\n"))?;
+    let running = running(&config, &environment).await;
+    let label = say("提醒：", "note: ");
+    for reminder in reminders(&config).into_iter().chain(dangers::dangers(&config, running.as_ref())) {
+        print(&format!("  {label}{reminder}\n"))?;
     }
-    let mut failures = 0;
-    failures += report(check_store(&config))?;
+    let mut found = vec![machine::database(&config.store)];
+    found.extend(machine::ports(&config, running.as_ref()));
+    found.extend(machine::certificate(&config));
     if args.online {
         let transport = Transport::new(&config.wechat, Clock::System, Arc::default())?;
         for app in config.entries.apps.iter().filter(|app| app.kind.has_token()) {
             let own = app.proxy.as_ref().map(|proxy| transport.by(proxy)).transpose()?;
-            failures += report(check_app(own.as_ref().unwrap_or(&transport), app).await)?;
+            found.push(judged(app, try_app(own.as_ref().unwrap_or(&transport), app).await));
         }
     }
-    if failures > 0 {
-        bail!("有 {failures} 处问题");
+    for found in &found {
+        print(&line(found))?;
     }
-    Ok(())
+    match found.iter().filter(|found| found.is_err()).count() {
+        0 => Ok(()),
+        failures => bail!(Words::new(format!("有 {failures} 处问题"), format!("problems: {failures}"))),
+    }
+}
+
+/// The process that serves this configuration's database, if one does and this user may ask it.
+async fn running(config: &Config, environment: &Environment) -> Option<Status> {
+    let known = |name: &String| Some((name.clone(), control::digest(environment.get(name)?)));
+    let variables: BTreeMap<String, String> = config.sources.variables.keys().filter_map(known).collect();
+    control::ask(&config.store, &Request::Status { variables }).await.ok().flatten()
 }
 
 /// What is allowed, but hardly meant.
 fn reminders(config: &Config) -> Vec<String> {
     let mut found = Vec::new();
     if config.entries.apps.is_empty() {
-        found.push("没有任何 [[apps]]，所有调用都会得到 3584005".to_owned());
+        let none = say(
+            "没有任何 [[apps]]，所有调用都会得到 3584005",
+            "there are no [[apps]]: every call gets 3584005",
+        );
+        found.push(none.to_owned());
     }
     if config.entries.callers.is_empty() && !config.auth.off {
-        found.push("没有任何 [[callers]]，所有调用都会得到 401：用 `wxgate key new` 生成密钥".to_owned());
+        let none = say(
+            "没有任何 [[callers]]，所有调用都会得到 401：用 `wxgate key new` 生成密钥",
+            "there are no [[callers]]: every call gets 401, `wxgate key new` makes a key",
+        );
+        found.push(none.to_owned());
     }
     for caller in &config.entries.callers {
         let uses_one = config.entries.apps.iter().any(|app| caller.apps.matches(&app.appid, &app.tags));
         if !uses_one && !config.entries.apps.is_empty() {
-            found.push(format!("调用方 {} 的 apps 不包含任何已配置的账号：检查 appid 和标签", caller.name));
+            let name = &caller.name;
+            found.push(say(
+                format!("调用方 {name} 的 apps 不包含任何已配置的账号：检查 appid 和标签"),
+                format!("apps of the caller {name} takes none of the accounts: check appids and tags"),
+            ));
         }
     }
-    let calls_back = |app: &&AppEntry| app.kind.has_callbacks() && !app.callback_tokens.is_empty();
     for route in &config.entries.routes {
         let uses_one = config.entries.apps.iter().any(|app| route.filter.takes_app(&app.appid, &app.tags));
         if !uses_one && !config.entries.apps.is_empty() {
-            found.push(format!("路由 {} 的 apps 不包含任何已配置的账号：检查 appid 和标签", route.name));
-        }
-    }
-    if !config.entries.routes.is_empty() && !config.entries.apps.iter().any(|app| calls_back(&app)) {
-        found.push("有 [[routes]]，但没有一个账号有 callback_token：所有回调都会被拒绝（403）".to_owned());
-    }
-    for app in config.entries.apps.iter().filter(|app| !app.oauth_redirects.is_empty()) {
-        if config.server.public_url.is_none() {
-            found.push(format!(
-                "{} 有 oauth_redirects，但没有 server.public_url：oauth/start 会报错",
-                app.appid
+            let name = &route.name;
+            found.push(say(
+                format!("路由 {name} 的 apps 不包含任何已配置的账号：检查 appid 和标签"),
+                format!("apps of the route {name} takes none of the accounts: check appids and tags"),
             ));
         }
-        if !app.kind.has_web_oauth() {
-            found.push(format!("{} 是小程序，没有网页授权：oauth_redirects 不起作用", app.appid));
-        }
     }
-    for app in config.entries.apps.iter().filter(calls_back) {
-        if !config.entries.routes.iter().any(|route| route.filter.takes_app(&app.appid, &app.tags)) {
-            found.push(format!("{} 收到的消息不会转发：没有 [[routes]] 包含它", app.appid));
-        }
-        if app.aes_keys.is_empty() {
-            found.push(format!("{} 没有 aes_key：明文模式的消息不受签名保护，建议改用安全模式", app.appid));
-        }
+    if !config.entries.routes.is_empty() && !config.entries.apps.iter().any(calls_back) {
+        let none = say(
+            "有 [[routes]]，但没有一个账号有 callback_token：所有回调都会被拒绝（403）",
+            "there are [[routes]], and no account has a callback_token: every callback is refused (403)",
+        );
+        found.push(none.to_owned());
     }
     for app in &config.entries.apps {
-        let shape =
-            |text: &str, least: usize| text.len() >= least && text.bytes().all(|b| b.is_ascii_alphanumeric());
-        if !app.appid.starts_with("wx") || app.appid.len() != 18 {
-            found.push(format!("{} 不像 AppID（wx 开头，共 18 个字符）", app.appid));
-        }
-        if !shape(app.secret.expose_secret(), 32) {
-            found.push(format!("{} 的 secret 不像 AppSecret（32 个字母数字）", app.appid));
-        }
+        remind_of_login(config, app, &mut found);
+        remind_of_messages(config, app, &mut found);
+        remind_of_shape(app, &mut found);
     }
     found
 }
 
-fn report(outcome: Result<String, String>) -> anyhow::Result<usize> {
-    match outcome {
-        Ok(fine) => print(&format!("√ {fine}\n")).map(|()| 0),
-        Err(wrong) => print(&format!("× {wrong}\n")).map(|()| 1),
+fn calls_back(app: &AppEntry) -> bool {
+    app.kind.has_callbacks() && !app.callback_tokens.is_empty()
+}
+
+fn remind_of_login(config: &Config, app: &AppEntry, found: &mut Vec<String>) {
+    let appid = &app.appid;
+    if app.oauth_redirects.is_empty() {
+        return;
+    }
+    if config.server.public_url.is_none() {
+        found.push(say(
+            format!("{appid} 有 oauth_redirects，但没有 server.public_url：oauth/start 会报错"),
+            format!("{appid} has oauth_redirects, and there is no server.public_url: oauth/start fails"),
+        ));
+    }
+    if !app.kind.has_web_oauth() {
+        found.push(say(
+            format!("{appid} 是小程序，没有网页授权：oauth_redirects 不起作用"),
+            format!("{appid} is a mini program, which has no web OAuth: its oauth_redirects do nothing"),
+        ));
     }
 }
 
-fn check_store(config: &Config) -> Result<String, String> {
-    let path = config.store.path.display();
-    let found = store::inspect(&config.store).map_err(|error| format!("{error:#}"))?;
-    let Some(found) = found else {
-        return Ok(format!("数据库 {path}：还没有，启动时创建"));
-    };
-    if found.schema == 0 {
-        return Ok(format!("数据库 {path}：是空的，启动时建表（若应有数据：恢复备份时请连同 *-wal 文件）"));
+fn remind_of_messages(config: &Config, app: &AppEntry, found: &mut Vec<String>) {
+    let appid = &app.appid;
+    if !calls_back(app) {
+        return;
     }
-    let keys = match &config.store.master_key {
-        Some(key) => Keys::from_base64(key, Random::System).map_err(Into::into),
-        None => Keys::from_file(&config::Store::key_file(&config.store.real_path()), false, Random::System),
-    };
-    let keys = keys.map_err(|error| format!("{error:#}"))?;
-    if !found.fits(&keys) {
-        return Err(format!("主密钥与数据库 {path} 不符：恢复原来的 store.master_key 或密钥文件"));
+    if !config.entries.routes.iter().any(|route| route.filter.takes_app(&app.appid, &app.tags)) {
+        found.push(say(
+            format!("{appid} 收到的消息不会转发：没有 [[routes]] 包含它"),
+            format!("messages of {appid} go nowhere: no [[routes]] take it"),
+        ));
     }
-    Ok(format!(
-        "数据库 {path}：完好（schema {}，{} 个令牌，{} 条消息，{} 个待投递，{} 个死信）",
-        found.schema, found.credentials, found.events, found.pending, found.dead
-    ))
+    if app.aes_keys.is_empty() {
+        found.push(say(
+                format!("{appid} 没有 aes_key：明文模式的消息不受签名保护，建议改用安全模式"),
+                format!("{appid} has no aes_key: messages in plain mode are not protected by their signature, use the safe mode"),
+            ));
+    }
 }
 
-/// Tries an app's credentials; the text says what is wrong and what to do.
-pub(super) async fn check_app(transport: &Transport, app: &AppEntry) -> Result<String, String> {
-    let who =
-        if app.name.is_empty() { app.appid.clone() } else { format!("{}（{}）", app.appid, app.name) };
+fn remind_of_shape(app: &AppEntry, found: &mut Vec<String>) {
+    let appid = &app.appid;
+    let shape =
+        |text: &str, least: usize| text.len() >= least && text.bytes().all(|b| b.is_ascii_alphanumeric());
+    if !app.appid.starts_with("wx") || app.appid.len() != 18 {
+        found.push(say(
+            format!("{appid} 不像 AppID（wx 开头，共 18 个字符）"),
+            format!("{appid} hardly is an AppID (18 characters that begin with wx)"),
+        ));
+    }
+    if !shape(app.secret.expose_secret(), 32) {
+        found.push(say(
+            format!("{appid} 的 secret 不像 AppSecret（32 个字母数字）"),
+            format!("the secret of {appid} hardly is an AppSecret (32 letters and digits)"),
+        ));
+    }
+}
+
+/// Tries an app's credentials: WeChat's refusal, if it answered with one.
+pub(super) async fn try_app(transport: &Transport, app: &AppEntry) -> Result<Option<ApiError>, Lost> {
     let appid = &app.appid;
     let body = json!({
         "grant_type": "client_credential", "appid": appid, "secret": app.secret.expose_secret(),
         "force_refresh": false,
     });
-    let answer = transport
+    transport
         .send(&STABLE_TOKEN, &[], Some(Bytes::from(body.to_string())), transport.deadline())
         .await
         .and_then(|answer| json_answer(&answer).map(|_| answer))
-        .map_err(|lost| format!("{who}：{}：检查网络、wechat.api_base 和 wechat.proxy", lost.zh))?;
-    let Some(error) = wechat::answer::errcode(&answer.body) else {
-        return Ok(format!("{who}：微信接受了凭据"));
+        .map(|answer| wechat::answer::errcode(&answer.body))
+}
+
+/// What that says: what is wrong and what to do.
+pub(super) fn judged(app: &AppEntry, answer: Result<Option<ApiError>, Lost>) -> Found {
+    let (appid, name) = (&app.appid, &app.name);
+    let who = if name.is_empty() { appid.clone() } else { format!("{appid} ({name})") };
+    let error = match answer {
+        Ok(Some(error)) => error,
+        Ok(None) => {
+            return Ok(Words::new(
+                format!("{who}：微信接受了凭据"),
+                format!("{who}: WeChat takes the credentials"),
+            ));
+        }
+        Err(lost) => {
+            return Err(Words::new(
+                format!("{who}：{}：检查网络、wechat.api_base 和 wechat.proxy", lost.zh),
+                format!("{who}: {lost}: check the network, wechat.api_base and wechat.proxy"),
+            ));
+        }
     };
-    let mut text = format!("{who}：微信 {}", error.errcode);
-    if let Some(cure) = places::mend(app, &error) {
-        let _ = write!(text, "：{cure}");
-    } else {
-        let advice = errcode::lookup(error.errcode).map_or(error.errmsg.as_str(), |entry| entry.zh);
-        let _ = write!(text, "：{advice}");
-    }
-    Err(text)
+    let code = error.errcode;
+    let known = || errcode::lookup(code).map(|entry| Words::fixed(entry.zh, entry.en));
+    let said = || Words::new(error.errmsg.clone(), error.errmsg.clone());
+    let Words { zh, en } = places::mend(app, &error).or_else(known).unwrap_or_else(said);
+    Err(Words::new(format!("{who}：微信 {code}：{zh}"), format!("{who}: WeChat {code}: {en}")))
 }

@@ -17,10 +17,10 @@ use tokio::net::TcpListener;
 
 use super::run::print;
 use super::signals::{Ask, Signals};
-use super::{language, new_key};
+use super::{language, new_admin_token, new_key};
 use crate::clock::Clock;
-use crate::gateway::{self, Listeners};
-use crate::lang::say;
+use crate::gateway::{self, Listeners, Unbound};
+use crate::lang::{Words, say};
 use crate::limits::Limits;
 use crate::net::Client;
 use crate::random::Random;
@@ -70,22 +70,27 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let mut signals = Signals::new()?;
     let mut moved = String::new();
-    let sandbox_listener =
-        bind(args.sandbox_listen.unwrap_or((local, 36080).into()), "微信模拟器", &mut moved).await?;
-    let callers = bind(args.listen.unwrap_or((args.host, 36012).into()), "网关", &mut moved).await?;
-    let admin = bind(args.admin_listen.unwrap_or((local, 36013).into()), "健康检查", &mut moved).await?;
+    let sandbox_listener = bind(
+        args.sandbox_listen.unwrap_or((local, 36080).into()),
+        say("微信模拟器", "the simulated WeChat"),
+        &mut moved,
+    )
+    .await?;
+    let callers =
+        bind(args.listen.unwrap_or((args.host, 36012).into()), say("网关", "the gateway"), &mut moved)
+            .await?;
+    let admin = bind(
+        args.admin_listen.unwrap_or((local, 36013).into()),
+        say("管理端口", "the admin side"),
+        &mut moved,
+    )
+    .await?;
     let open = callers.local_addr()?.ip().is_loopback();
 
-    let (data, _temporary) = match args.data {
-        Some(data) => (data, None),
-        None => {
-            let temporary = tempfile::tempdir().context("无法创建临时目录")?;
-            (temporary.path().to_path_buf(), Some(temporary))
-        }
-    };
+    let (data, _temporary) = folder(args.data)?;
     let sandbox = sandbox::Sandbox::start(sandbox_listener, Arc::new(|| Clock::System.now()));
     let key = (!open).then(new_key);
-    let admin_token = new_key().replacen("wxk_", "wxadmin_", 1);
+    let admin_token = new_admin_token();
     let backend = backend::start(TcpListener::bind((local, 0)).await?)?;
     let text = [
         settings(&sandbox.url(), callers.local_addr()?, admin.local_addr()?, key.as_deref(), backend.address),
@@ -113,11 +118,21 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     };
     print(&demo.welcome())?;
     while signals.next().await != Ask::Stop {}
-    print("\n正在停止……\n")?;
+    print(say("\n正在停止……\n", "\nStopping…\n"))?;
     running.stop().await;
     backend.close().await;
     sandbox.stop().await;
-    print("已停止\n")
+    print(say("已停止\n", "Stopped\n"))
+}
+
+/// Where the data is kept, and a folder that goes when it is dropped.
+fn folder(asked: Option<PathBuf>) -> anyhow::Result<(PathBuf, Option<tempfile::TempDir>)> {
+    if let Some(data) = asked {
+        return Ok((data, None));
+    }
+    let temporary =
+        tempfile::tempdir().context(Words::fixed("无法创建临时目录", "can't make a temporary folder"))?;
+    Ok((temporary.path().to_path_buf(), Some(temporary)))
 }
 
 /// Binds `address`, or the next free port above it, and says so.
@@ -126,15 +141,22 @@ async fn bind(address: SocketAddr, what: &str, moved: &mut String) -> anyhow::Re
         match TcpListener::bind((address.ip(), port)).await {
             Ok(listener) => {
                 if port != address.port() {
-                    moved.push_str(&format!("端口 {} 已被占用，{what}改用 {port}\n", address.port()));
+                    let taken = address.port();
+                    moved.push_str(&say(
+                        format!("端口 {taken} 已被占用，{what}改用 {port}\n"),
+                        format!("port {taken} is taken: {what} is on {port}\n"),
+                    ));
                 }
                 return Ok(listener);
             }
             Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {}
-            Err(error) => return Err(error).with_context(|| format!("无法监听 {}:{port}", address.ip())),
+            Err(error) => return Err(Unbound::new(what, (address.ip(), port).into(), &error).into()),
         }
     }
-    bail!("{address} 起的 {PORTS_TRIED} 个端口都被占用，请用参数另指定（见 wxgate demo --help）")
+    bail!(Words::new(
+        format!("{address} 起的 {PORTS_TRIED} 个端口都被占用，请用参数另指定（见 wxgate demo --help）"),
+        format!("{PORTS_TRIED} ports from {address} on are taken: name another (see wxgate demo --help)"),
+    ))
 }
 
 /// An unspecified address can be listened on, not connected to.
@@ -170,9 +192,9 @@ fn settings(
         "[store]\nurl = \"sqlite:wxgate.db\"\n[log]\nlevel = \"warn\"\n".to_owned(),
         format!("[wechat]\napi_base = \"{sandbox}\"\nmp_base = \"{sandbox}\"\nopen_base = \"{sandbox}\"\n"),
         auth,
-        app(OFFICIAL, "official", "模拟公众号", "a1"),
-        app(MINI, "mini", "模拟小程序", "b2"),
-        app(EXAMPLE, "official", "示例公众号", "c3"),
+        app(OFFICIAL, "official", say("模拟公众号", "simulated official account"), "a1"),
+        app(MINI, "mini", say("模拟小程序", "simulated mini program"), "b2"),
+        app(EXAMPLE, "official", say("示例公众号", "example account"), "c3"),
     ]
     .join("\n")
 }
@@ -207,11 +229,19 @@ async fn arrange(sandbox: &str, gateway: &str) -> anyhow::Result<Openids> {
         let request = http::Request::post(format!("{sandbox}/sandbox/callback")).body(Full::from(body))?;
         let answer = call(request).await?;
         if let Some(error) = answer.get("error") {
-            bail!("模拟器没能设置 {appid} 的回调：{error}");
+            bail!(Words::new(
+                format!("模拟器没能设置 {appid} 的回调：{error}"),
+                format!("the simulated WeChat didn't take the callback of {appid}: {error}"),
+            ));
         }
     }
     let state = call(http::Request::get(format!("{sandbox}/sandbox/state")).body(Full::default())?).await?;
     let openids = &state["users"][0]["openids"];
-    let openid = |appid: &str| openids[appid].as_str().map(str::to_owned).context("模拟器没有用户");
+    let openid = |appid: &str| {
+        openids[appid]
+            .as_str()
+            .map(str::to_owned)
+            .context(Words::fixed("模拟器没有用户", "the simulated WeChat has no user"))
+    };
     Ok(Openids { official: openid(OFFICIAL)?, mini: openid(MINI)? })
 }

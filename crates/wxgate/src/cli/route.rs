@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::{Context as _, bail};
 use serde_json::{Map, Value};
 use tokio::sync::oneshot;
+use url::Url;
 use wechat::message::{self, Message};
 
 use super::run::print;
@@ -15,7 +16,7 @@ use crate::config::{self, Config};
 use crate::delivery::Courier;
 use crate::entries::{AppEntry, RouteEntry};
 use crate::keys::Keys;
-use crate::lang::say;
+use crate::lang::{Words, say};
 use crate::limits::Limits;
 use crate::net::{Client, Resolver};
 use crate::random::Random;
@@ -62,23 +63,44 @@ pub(super) async fn test(args: Args) -> anyhow::Result<()> {
         None => config.entries.apps.first(),
     };
     let app = app.with_context(|| match &args.appid {
-        Some(appid) => format!("没有配置 {appid}：先加进 [[apps]]"),
-        None => "没有配置任何 [[apps]]".to_owned(),
+        Some(appid) => Words::new(
+            format!("没有配置 {appid}：先加进 [[apps]]"),
+            format!("{appid} is not configured: add it to [[apps]]"),
+        ),
+        None => Words::fixed("没有配置任何 [[apps]]", "there are no [[apps]]"),
     })?;
     let xml = sample(&args, app)?;
-    let message = Message::parse(xml.as_bytes()).context("这样的消息写不出来")?;
-    print(&format!("{} 的 {}，openid {}\n", app.appid, message.kind(), args.openid))?;
+    let message = Message::parse(xml.as_bytes()).context(UNWRITABLE)?;
+    let (appid, kind, openid) = (&app.appid, message.kind(), &args.openid);
+    print(&say(
+        format!("{appid} 的 {kind}，openid {openid}\n"),
+        format!("{kind} of {appid}, openid {openid}\n"),
+    ))?;
     if config.entries.routes.is_empty() {
-        bail!("没有配置任何 [[routes]]：消息会存下，但不会转发");
+        bail!(Words::fixed(
+            "没有配置任何 [[routes]]：消息会存下，但不会转发",
+            "there are no [[routes]]: messages are kept and go nowhere",
+        ));
     }
     let taking = explain(&config, app, &message)?;
     if taking.is_empty() {
-        bail!("没有路由匹配：这样的消息会存下，但不会转发");
+        bail!(Words::fixed(
+            "没有路由匹配：这样的消息会存下，但不会转发",
+            "no route takes it: such messages are kept and go nowhere",
+        ));
     }
     if args.send {
         send(&config, app, &taking, xml).await?;
     }
     Ok(())
+}
+
+const UNWRITABLE: Words = Words::fixed("这样的消息写不出来", "there can be no such message");
+
+/// A target for people: everything but its query, where a secret may stand.
+fn shown(url: &Url) -> String {
+    let query = if url.query().is_some() { "?…" } else { "" };
+    format!("{}{}{query}", url.origin().ascii_serialization(), url.path())
 }
 
 /// The message as WeChat would write it.
@@ -106,7 +128,7 @@ fn sample(args: &Args, app: &AppEntry) -> anyhow::Result<String> {
             add("MsgId", Clock::System.now().into());
         }
     }
-    message::to_xml(&fields).context("这样的消息写不出来")
+    message::to_xml(&fields).context(UNWRITABLE)
 }
 
 /// Prints every route and why it does or doesn't take the message; returns those that do.
@@ -116,24 +138,50 @@ fn explain<'a>(config: &'a Config, app: &AppEntry, message: &Message) -> anyhow:
     for route in &config.entries.routes {
         let name = &route.name;
         if let Some(last) = taking.last().filter(|last| last.stop) {
-            print(&format!("- {name}：不看了，{} 设了 stop\n", last.name))?;
+            let last = &last.name;
+            print(&say(
+                format!("- {name}：不看了，{last} 设了 stop\n"),
+                format!("- {name}: not looked at, {last} has stop\n"),
+            ))?;
             continue;
         }
         if let Some(miss) = route.filter.misses(&app.appid, &app.tags, message) {
-            print(&format!("× {name}：{} 不匹配\n", miss.0))?;
+            let key = miss.0;
+            print(&say(format!("× {name}：{key} 不匹配\n"), format!("× {name}: {key} doesn't match\n")))?;
             continue;
         }
         let role = match route.reply_wait {
-            Some(wait) if !replied => format!("，应答作为被动回复（最多等 {wait:?}）"),
-            Some(_) => "，应答不用：前面已有 reply 路由".to_owned(),
+            Some(wait) if !replied => say(
+                format!("，应答作为被动回复（最多等 {wait:?}）"),
+                format!(", its answer is the passive reply ({wait:?} at most)"),
+            ),
+            Some(_) => {
+                let unused = say(
+                    "，应答不用：前面已有 reply 路由",
+                    ", its answer isn't used: an earlier route replies",
+                );
+                unused.to_owned()
+            }
             None => String::new(),
         };
         replied |= route.reply_wait.is_some();
-        let target = route.target.url(&app.appid).map(|url| url.host_str().unwrap_or_default().to_owned());
-        print(&format!("√ {name} → {}{role}\n", target.unwrap_or_default()))?;
+        let target = route.target.url(&app.appid).map(|url| shown(&url)).unwrap_or_default();
+        print(&format!("√ {name} → {target}{role}\n"))?;
         taking.push(route);
     }
     Ok(taking)
+}
+
+/// The gateway's key, so that it knows the delivery again if somebody sends it there.
+fn gateways_keys(config: &Config) -> anyhow::Result<Keys> {
+    if let Some(key) = &config.store.master_key {
+        return Ok(Keys::from_base64(key, Random::System)?);
+    }
+    let file = config::Store::key_file(&config.store.real_path());
+    match file.exists() {
+        true => Keys::from_file(&file, false, Random::System),
+        false => Ok(Keys::new(&Random::System.bytes(), Random::System)),
+    }
 }
 
 async fn send(config: &Config, app: &AppEntry, routes: &[&RouteEntry], xml: String) -> anyhow::Result<()> {
@@ -142,18 +190,7 @@ async fn send(config: &Config, app: &AppEntry, routes: &[&RouteEntry], xml: Stri
     let egress = Egress::new(own.into_iter().flatten().collect());
     let tls = config.egress.authorities.client_config()?;
     let client = Client::guarded(egress, Resolver::machine(), true, tls, &limits);
-    // The gateway's key, so that it knows the delivery again if somebody sends it there.
-    let keys = match &config.store.master_key {
-        Some(key) => Keys::from_base64(key, Random::System)?,
-        None => {
-            let file = config::Store::key_file(&config.store.real_path());
-            if file.exists() {
-                Keys::from_file(&file, false, Random::System)?
-            } else {
-                Keys::new(&Random::System.bytes(), Random::System)
-            }
-        }
-    };
+    let keys = gateways_keys(config)?;
     let claimed = Claimed {
         id: 0,
         round: 0,
@@ -176,14 +213,25 @@ async fn send(config: &Config, app: &AppEntry, routes: &[&RouteEntry], xml: Stri
             let body = receiver.await.ok().flatten().unwrap_or_default();
             let text = String::from_utf8_lossy(&body);
             let text: String = text.chars().take(200).map(|c| if c.is_control() { ' ' } else { c }).collect();
-            print(&format!("√ {}：HTTP {}，{ms} ms，应答：{text}\n", route.name, sent.status))?;
+            let (name, status) = (&route.name, sent.status);
+            print(&say(
+                format!("√ {name}：HTTP {status}，{ms} ms，应答：{text}\n"),
+                format!("√ {name}: HTTP {status}, {ms} ms, answered: {text}\n"),
+            ))?;
         } else {
             failed += 1;
-            print(&format!("× {}：{}（{ms} ms）\n", route.name, sent.error))?;
+            let (name, error) = (&route.name, sent.error);
+            print(&say(
+                format!("× {name}：没有收下，{error}（{ms} ms）\n"),
+                format!("× {name}: not taken, {error} ({ms} ms)\n"),
+            ))?;
         }
     }
     if failed > 0 {
-        bail!("{failed} 条路由没有收下");
+        bail!(Words::new(
+            format!("{failed} 条路由没有收下"),
+            format!("routes that didn't take it: {failed}"),
+        ));
     }
     Ok(())
 }

@@ -4,69 +4,171 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use tokio::net::TcpListener;
 
+use super::control::{self, Control, Reloaded, Request, Status};
 use super::signals::{Ask, Signals};
 use crate::clock::Clock;
-use crate::gateway::{self, Listeners, Running};
-use crate::{config, telemetry};
+use crate::config::Config;
+use crate::entries::Environment;
+use crate::gateway::{self, Listeners, Running, Unbound};
+use crate::lang::{Words, say};
+use crate::{config, telemetry, tls};
 
 pub(super) async fn run(path: PathBuf) -> anyhow::Result<()> {
-    let config = config::load(&path, &config::environment())?;
+    let environment = config::environment();
+    let config = config::load(&path, &environment)?;
     let _log = telemetry::start(config.log);
     let mut signals = Signals::new()?;
-    if config.entries.apps.is_empty() {
-        tracing::warn!("没有配置任何 [[apps]]：加上账号后发 SIGHUP");
-    }
-    if config.entries.callers.is_empty() && !config.auth.off {
-        tracing::warn!(
-            "没有配置任何 [[callers]]，所有调用都会得到 401：用 `wxgate key new` 生成密钥，写进 [[callers]]"
-        );
-    }
+    warn_of(&config);
     let listeners = Listeners::bind(&config.server).await?;
+    let store = config.store.clone();
     let mut running = gateway::start(config, super::run::world(), listeners).await?;
+    // Only now: whoever has the database open has the socket. Without it the gateway serves all the same.
+    let control = Control::bind(&store).inspect_err(|error| tracing::warn!("{error:#}")).ok();
     tracing::info!(
         listen = %running.address(), admin_listen = %running.admin_address(),
-        version = env!("CARGO_PKG_VERSION"), "wxgate 已启动"
+        version = env!("CARGO_PKG_VERSION"), "{}", say("wxgate 已启动", "wxgate runs")
     );
-    while signals.next().await == Ask::Reload {
-        reload(&mut running, &path);
+    loop {
+        tokio::select! {
+            ask = signals.next() => match ask {
+                Ask::Stop => break,
+                Ask::Reload => drop(reload(&mut running, &path, &environment)),
+            },
+            (request, asker) = asked(control.as_ref()) => match request {
+                Request::Reload => control::answer(asker, &reload(&mut running, &path, &environment)).await,
+                Request::Status { variables } => {
+                    let status = Status::new(running.addresses(), &variables, &environment);
+                    control::answer(asker, &status).await;
+                }
+            },
+        }
     }
-    tracing::info!("正在停止：等进行中的请求完成，再按一次 Ctrl-C 立即结束");
+    drop(control);
+    tracing::info!(
+        "{}",
+        say(
+            "正在停止：等进行中的请求完成，再按一次 Ctrl-C 立即结束",
+            "stopping: waiting for requests at work; Ctrl-C again ends at once",
+        )
+    );
     tokio::select! {
         () = running.stop() => {}
         () = second_stop(&mut signals) => {}
     }
-    tracing::info!("已停止");
+    tracing::info!("{}", say("已停止", "stopped"));
     Ok(())
+}
+
+/// What an operator should know at once.
+fn warn_of(config: &Config) {
+    if config.entries.apps.is_empty() {
+        tracing::warn!(
+            "{}",
+            say(
+                "没有配置任何 [[apps]]：加上账号后运行 wxgate reload",
+                "there are no [[apps]]: add an account and run wxgate reload",
+            )
+        );
+    }
+    if config.entries.callers.is_empty() && !config.auth.off {
+        tracing::warn!(
+            "{}",
+            say(
+                "没有配置任何 [[callers]]，所有调用都会得到 401：用 `wxgate key new` 生成密钥，写进 [[callers]]",
+                "there are no [[callers]], so every call gets 401: `wxgate key new` makes a key for one",
+            )
+        );
+    }
+    if let Some((cert, _)) = &config.server.tls
+        && let Ok((_, until)) = tls::validity(cert)
+        && until < Clock::System.now_secs()
+    {
+        tracing::warn!(
+            cert = %cert.display(), "{}",
+            say(
+                "server.tls_cert 已过期：换上新证书后运行 wxgate reload",
+                "server.tls_cert has expired: put a new certificate there and run wxgate reload",
+            )
+        );
+    }
+}
+
+async fn asked(control: Option<&Control>) -> (Request, tokio::net::UnixStream) {
+    match control {
+        Some(control) => control.next().await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn second_stop(signals: &mut Signals) {
     while signals.next().await != Ask::Stop {}
 }
 
-fn reload(running: &mut Running, path: &Path) {
-    let outcome = config::load(path, &config::environment()).map_err(anyhow::Error::from);
-    let (mut apps, mut callers) = (0, 0);
-    let outcome = outcome.and_then(|config| {
-        (apps, callers) = (config.entries.apps.len(), config.entries.callers.len());
-        running.reload(config)
+/// Reads the files again, and logs what came of it.
+fn reload(running: &mut Running, path: &Path, environment: &Environment) -> Reloaded {
+    let outcome = config::load(path, environment).map_err(anyhow::Error::from).and_then(|config| {
+        let counts = [config.entries.apps.len(), config.entries.callers.len(), config.entries.routes.len()];
+        Ok((counts, running.reload(config)?))
     });
     match outcome {
-        Ok(later) if later.is_empty() => tracing::info!(apps, callers, "配置已重新读取"),
-        Ok(later) => tracing::warn!(sections = later.join(","), "配置已重新读取；这些节的改动要重启才生效"),
-        Err(error) => tracing::error!("配置没有重新读取，继续使用原来的：{error:#}"),
+        Ok(([apps, callers, routes], later)) => {
+            let waits = later.join(",");
+            let counts = Words::new(
+                format!("配置已重新读取：{apps} 个账号，{callers} 个调用方，{routes} 条路由"),
+                format!(
+                    "the configuration was read again: {apps} accounts, {callers} callers, {routes} routes"
+                ),
+            );
+            if waits.is_empty() {
+                tracing::info!(
+                    apps,
+                    callers,
+                    routes,
+                    "{}",
+                    say("配置已重新读取", "the configuration was read again")
+                );
+                return Reloaded::new(true, counts);
+            }
+            let note = Words::new(
+                format!("{}；这些节的改动要重启才生效：{waits}", counts.zh),
+                format!("{}; changes of these sections wait for a restart: {waits}", counts.en),
+            );
+            tracing::warn!(sections = waits, "{note}");
+            Reloaded::new(true, note)
+        }
+        Err(error) => {
+            let words = both(&error);
+            let refused = Words::new(
+                format!("配置没有重新读取，继续使用原来的：{}", words.zh),
+                format!("the configuration was not read again, the former one stays: {}", words.en),
+            );
+            tracing::error!("{refused}");
+            Reloaded::new(false, refused)
+        }
     }
+}
+
+/// What an error says, in both languages where it knows them.
+fn both(error: &anyhow::Error) -> Words {
+    if let Some(mistakes) = error.downcast_ref::<crate::entries::Mistakes>() {
+        return Words::new(mistakes.text(false), mistakes.text(true));
+    }
+    let other = || Words::new(format!("{error:#}"), format!("{error:#}"));
+    error.downcast_ref::<Words>().cloned().unwrap_or_else(other)
 }
 
 pub(super) async fn sandbox(listen: SocketAddr) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
-    let listener = TcpListener::bind(listen)
-        .await
-        .with_context(|| format!("无法监听 {listen}（端口被占用时用 --listen 127.0.0.1:端口 换一个）"))?;
+    let listener =
+        TcpListener::bind(listen).await.map_err(|error| Unbound::new("--listen", listen, &error))?;
     let sandbox = sandbox::Sandbox::start(listener, Arc::new(|| Clock::System.now()));
-    super::run::print(&format!("微信模拟器：{}（说明见该页面；Ctrl-C 结束）\n", sandbox.url()))?;
+    let url = sandbox.url();
+    super::run::print(&say(
+        format!("微信模拟器：{url}（说明见该页面；Ctrl-C 结束）\n"),
+        format!("The simulated WeChat: {url} (its page explains it; Ctrl-C ends it)\n"),
+    ))?;
     while signals.next().await != Ask::Stop {}
     sandbox.stop().await;
     Ok(())

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value};
 
 use crate::entries::{Environment, Mistake, Secret, UNKNOWN};
@@ -70,6 +71,25 @@ pub(super) fn name_overrides(overrides: &Overrides, sections: &[&str], mistakes:
     }
 }
 
+/// A shorter admin token could be guessed.
+const SHORTEST_TOKEN: usize = 24;
+
+/// `WXGATE_ADMIN_TOKEN`, of 24 characters at least.
+pub(super) fn admin_token(environment: &Environment, mistakes: &mut Vec<Mistake>) -> Option<Secret> {
+    const NAME: &str = "WXGATE_ADMIN_TOKEN";
+    let token = secret(NAME, environment, mistakes)?;
+    if token.expose_secret().chars().count() >= SHORTEST_TOKEN {
+        return Some(token);
+    }
+    let key = if environment.contains_key(NAME) { NAME.to_owned() } else { format!("{NAME}_FILE") };
+    mistakes.push(Mistake::new(
+        key,
+        "管理令牌太短：至少 24 个字符，可用 `wxgate key new --admin` 生成",
+        "the admin token is too short: 24 characters at least, `wxgate key new --admin` makes one",
+    ));
+    None
+}
+
 /// The secret in the variable `name`, or in the file that `name_FILE` names.
 pub(super) fn secret(name: &str, environment: &Environment, mistakes: &mut Vec<Mistake>) -> Option<Secret> {
     let file = format!("{name}_FILE");
@@ -86,6 +106,6 @@ pub(super) fn secret(name: &str, environment: &Environment, mistakes: &mut Vec<M
         ),
         Err(error) => Words::new(format!("读不到文件：{error}"), format!("the file can't be read: {error}")),
     };
-    mistakes.push(Mistake { key, text: mistake });
+    mistakes.push(Mistake { text: mistake, ..Mistake::new(key, "", "") });
     None
 }

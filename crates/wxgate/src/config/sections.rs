@@ -39,6 +39,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Health and the admin API; later console and metrics.
     pub admin_listen: SocketAddr,
+    /// How people's browsers reach the admin side.
+    pub admin_url: Option<Url>,
     /// A port with only what the internet needs.
     pub public_listen: Option<SocketAddr>,
     /// Files that prove to WeChat whose domain it is, by name.
@@ -200,6 +202,11 @@ pub(super) fn server(s: &mut Table<'_>) -> Server {
         "must be an http(s) URL, like \"https://wx.example.com\"",
     );
     let public_url = optional(s, "public_url", what, web_url);
+    let what = Words::fixed(
+        "应是 http(s) 地址，如 \"https://wx-admin.example.com\"",
+        "must be an http(s) URL, like \"https://wx-admin.example.com\"",
+    );
+    let admin_url = optional(s, "admin_url", what, web_url);
     let hosts = s.strings("hosts", &[]);
     let trusted_proxies = s.networks("trusted_proxies");
     let tls = tls(s);
@@ -227,6 +234,7 @@ pub(super) fn server(s: &mut Table<'_>) -> Server {
     Server {
         listen,
         admin_listen,
+        admin_url,
         public_listen,
         verify_files,
         public_url,

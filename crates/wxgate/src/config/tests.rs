@@ -13,7 +13,7 @@ fn read(text: &str) -> Result<Config, Mistakes> {
 /// The keys complained about, sorted; every complaint is said in both languages.
 fn wrong_keys(text: &str, environment: &Environment) -> Vec<String> {
     let problems = parse(text, "wxgate.toml", Path::new("/etc/wxgate"), environment).unwrap_err();
-    for Mistake { key, text } in &problems.0 {
+    for Mistake { key, text, .. } in &problems.0 {
         let is_chinese = |text: &str| text.chars().any(|c| ('\u{3400}'..='\u{9fff}').contains(&c));
         assert!(is_chinese(&text.zh) && !is_chinese(&text.en), "{key}: {text:?}");
     }
@@ -27,6 +27,26 @@ fn the_printed_defaults_are_the_defaults() {
     assert_eq!(read(DEFAULT_TOML).unwrap(), read("").unwrap());
 }
 
+/// What of a line means something; of an example too.
+fn meaning(line: &str) -> &str {
+    let example = line.strip_prefix("# ").filter(|rest| rest.starts_with("[[") || rest.contains(" = "));
+    let text = example.unwrap_or(line);
+    text.split_once(" # ").map_or(text, |(meant, _)| meant).trim_end()
+}
+
+#[test]
+fn the_english_defaults_say_the_same() {
+    assert_eq!(read(DEFAULT_TOML_EN).unwrap(), read("").unwrap());
+    assert!(!DEFAULT_TOML_EN.contains(|c: char| ('\u{3400}'..='\u{9fff}').contains(&c)));
+    assert_eq!(DEFAULT_TOML.lines().count(), DEFAULT_TOML_EN.lines().count());
+    for (zh, en) in DEFAULT_TOML.lines().zip(DEFAULT_TOML_EN.lines()) {
+        assert_eq!(zh.contains('#'), en.contains('#'), "{zh}\n{en}");
+        let (zh, en) = (meaning(zh), meaning(en));
+        let is_prose = zh.starts_with('#') || zh.starts_with("name = ");
+        assert!(zh == en || is_prose, "{zh}\n{en}");
+    }
+}
+
 #[test]
 fn the_examples_in_the_defaults_are_valid() {
     let text: String = DEFAULT_TOML
@@ -37,13 +57,16 @@ fn the_examples_in_the_defaults_are_valid() {
         .filter(|line| !line.contains("WXGATE_"))
         .map(|line| format!("{line}\n"))
         .collect();
-    let environment = environment(&[
-        ("WX_SECRET", "s"),
-        ("SHOP_KEY", "key_0123456789abcdefghijklmn"),
-        ("WX_CALLBACK_TOKEN", "t"),
-        ("AUDIT_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
-    ]);
-    let config = parse(&text, "x", Path::new(""), &environment).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    for (name, secret) in [
+        ("wx.secret", "s"),
+        ("shop.key", "key_0123456789abcdefghijklmn"),
+        ("wx.token", "t"),
+        ("audit.secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+    ] {
+        std::fs::write(dir.path().join(name), secret).unwrap();
+    }
+    let config = parse(&text, "x", dir.path(), &Environment::new()).unwrap();
     assert_eq!(
         config.entries.routes.iter().map(|route| route.name.as_str()).collect::<Vec<_>>(),
         ["shop", "audit"]
@@ -85,7 +108,7 @@ fn all_problems_are_reported_at_once_each_by_its_key() {
     let environment = environment(&[
         ("WXGATE_SERVER__LISTENN", "x"),
         ("WXGATE_NOPE__KEY", "x"),
-        ("WXGATE_ADMIN_TOKEN", "fine"),
+        ("WXGATE_ADMIN_TOKEN", "long-enough-to-be-one-0123"),
     ]);
     assert_eq!(
         wrong_keys(text, &environment),
@@ -275,18 +298,45 @@ fn public_listener_and_verify_files() {
 fn the_admin_token_comes_from_the_environment() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("token");
-    std::fs::write(&path, "t2\n").unwrap();
+    let (one, other) = ("the-first-token-of-24-chars", "another-token-of-24-chars");
+    std::fs::write(&path, format!("{other}\n")).unwrap();
     let token = |pairs: &[(&str, &str)]| {
         let config = parse("", "t", dir.path(), &environment(pairs)).unwrap();
         config.admin_token.map(|token| token.expose_secret().to_owned())
     };
     assert_eq!(token(&[]), None);
-    assert_eq!(token(&[("WXGATE_ADMIN_TOKEN", "t1")]).unwrap(), "t1");
-    assert_eq!(token(&[("WXGATE_ADMIN_TOKEN_FILE", path.to_str().unwrap())]).unwrap(), "t2");
-    assert_eq!(wrong_keys("", &environment(&[("WXGATE_ADMIN_TOKEN", " ")])), ["WXGATE_ADMIN_TOKEN"]);
+    assert_eq!(token(&[("WXGATE_ADMIN_TOKEN", one)]).unwrap(), one);
+    assert_eq!(token(&[("WXGATE_ADMIN_TOKEN_FILE", path.to_str().unwrap())]).unwrap(), other);
+    for short in [" ", "1", "only-twenty-three-chars"] {
+        assert_eq!(wrong_keys("", &environment(&[("WXGATE_ADMIN_TOKEN", short)])), ["WXGATE_ADMIN_TOKEN"]);
+    }
     assert_eq!(
         wrong_keys("", &environment(&[("WXGATE_ADMIN_TOKEN_FILE", "/nowhere")])),
         ["WXGATE_ADMIN_TOKEN_FILE"]
+    );
+}
+
+#[test]
+fn a_problem_names_its_entry() {
+    let caller = |name: &str, key: &str| {
+        format!("[[callers]]\nname = \"{name}\"\nkey = \"{key}\"\napps = [\"*\"]\napis = [\"*\"]\n")
+    };
+    let key = "key_0123456789abcdefghijklmn";
+    let text = [caller("crm", key), caller("erp", "short"), caller("shop", key), caller("crm", "")].concat();
+    let said = read(&text).unwrap_err().text(false);
+    for part in [
+        "callers[1].key（callers[1] \"erp\"）：",
+        "callers[3].networks（callers[3] \"crm\"）：",
+        "callers[2].key（callers[2] \"shop\"）：与 callers[0] \"crm\" 的密钥相同",
+        "callers[3].name（callers[3] \"crm\"）：",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let app = "[[apps]]\nappid = \"wx1\"\nkind = \"mini\"\nsecret = \"\"\n[[routes]]\ntarget = \"http://10.0.0.1/\"\n";
+    let said = read(app).unwrap_err().text(true);
+    assert!(
+        said.contains("apps[0].secret (apps[0] \"wx1\"): ") && said.contains("routes[0].name: "),
+        "{said}"
     );
 }
 
@@ -298,7 +348,7 @@ fn every_wrong_oauth_redirect_is_named_with_its_mend() {
     let config = read(&app("[\"https://*.example.com/\", \"http://127.0.0.1:8080/app/\"]")).unwrap();
     assert!(config.entries.apps[0].oauth_redirects.allows("https://a.example.com/x").is_some());
     let problems = read(&app("[\"https://a.example.com/\", \"https://*.com/\"]")).unwrap_err();
-    let Mistake { key, text } = &problems.0[0];
+    let Mistake { key, text, .. } = &problems.0[0];
     assert_eq!(key, "apps[0].oauth_redirects");
     assert!(text.zh.contains("\"https://*.com/\"") && text.en.contains("*.example.com"), "{text:?}");
 }

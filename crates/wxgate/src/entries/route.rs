@@ -108,16 +108,7 @@ pub(super) fn route(s: &mut Table<'_>, origin: Origin) -> RouteEntry {
         );
         Filter::default()
     });
-    let text = s.string("target", "");
-    let target = Target::parse(&text).unwrap_or_else(|error| {
-        let zh = "应是 http(s) 地址，如 \"http://10.0.0.5:8080/wx\"";
-        let en = "must be an http(s) URL, like \"http://10.0.0.5:8080/wx\"";
-        match text.is_empty() {
-            true => s.mistake("target", format!("缺少：{zh}"), format!("missing: {en}")),
-            false => s.mistake("target", format!("{zh}：{}", error.zh), format!("{en}: {}", error.en)),
-        }
-        Target(String::new())
-    });
+    let target = target(s);
     let form = if s.choice("format", &[("wechat", false), ("json", true)]) { json(s) } else { wechat(s) };
     let reply = s.bool("reply", false);
     let reply_wait = s.duration("reply_wait", "4.5s");
@@ -154,6 +145,19 @@ pub(super) fn route(s: &mut Table<'_>, origin: Origin) -> RouteEntry {
         retry,
         origin,
     }
+}
+
+fn target(s: &mut Table<'_>) -> Target {
+    let text = s.string("target", "");
+    Target::parse(&text).unwrap_or_else(|error| {
+        let zh = "应是 http(s) 地址，如 \"http://10.0.0.5:8080/wx\"";
+        let en = "must be an http(s) URL, like \"http://10.0.0.5:8080/wx\"";
+        match text.is_empty() {
+            true => s.mistake("target", format!("缺少：{zh}"), format!("missing: {en}")),
+            false => s.mistake("target", format!("{zh}：{}", error.zh), format!("{en}: {}", error.en)),
+        }
+        Target(String::new())
+    })
 }
 
 fn wechat(s: &mut Table<'_>) -> Form {

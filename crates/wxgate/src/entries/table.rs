@@ -2,7 +2,8 @@
 //! used, so that one run shows all of them; what nobody took is an unknown key.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -11,76 +12,44 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde_json::{Map, Value};
 
+use super::mistake::Mistake;
 use super::secret::Secret;
-use crate::lang::{Words, say};
+use crate::lang::Words;
 
 /// Variables of the environment.
 pub type Environment = BTreeMap<String, String>;
 
-/// One mistake in what an operator wrote.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistake {
-    /// The key it is about, as `server.listen` or `apps[0].secret`; a file's name for its syntax.
-    pub key: String,
-    /// What is wrong and how to mend it.
-    pub text: Words,
+/// Where the secrets of a configuration stand, as far as that is seen while it is read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// Files with a secret written out, each with the first such key.
+    pub written: BTreeMap<PathBuf, String>,
+    /// Files that `file:` names.
+    pub files: BTreeSet<PathBuf>,
+    /// Variables that `env:` names, each with the first key that does.
+    pub variables: BTreeMap<String, String>,
 }
-
-impl Mistake {
-    /// About `key`.
-    pub fn new(
-        key: impl Into<String>,
-        zh: impl Into<Cow<'static, str>>,
-        en: impl Into<Cow<'static, str>>,
-    ) -> Self {
-        Self { key: key.into(), text: Words::new(zh, en) }
-    }
-}
-
-/// Every mistake found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistakes(pub Vec<Mistake>);
-
-impl fmt::Display for Mistakes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (count, colon) = (self.0.len(), say("：", ": "));
-        write!(
-            f,
-            "{}",
-            say(
-                format_args!("配置有 {count} 处问题："),
-                format_args!("problems of the configuration: {count}")
-            )
-        )?;
-        for mistake in &self.0 {
-            write!(f, "\n  {}{colon}{}", mistake.key, mistake.text)?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for Mistakes {}
 
 /// Where `env:NAME` and `file:PATH` are looked up.
 #[derive(Clone, Copy, Debug)]
 pub struct Lookup<'a> {
+    /// The file that is read.
+    pub file: &'a Path,
     /// Relative paths start here.
     pub folder: &'a Path,
     /// What `env:` names.
     pub environment: &'a Environment,
+    /// What is found is noted here.
+    pub sources: &'a RefCell<Sources>,
 }
-
-/// What is said of a key that nobody knows.
-pub const UNKNOWN: Words = Words::fixed(
-    "没有这个配置项：检查拼写，全部配置项见 `wxgate config default`",
-    "there is no such key: check its spelling; `wxgate config default` shows them all",
-);
 
 /// A table on its way to become settings.
 pub struct Table<'a> {
     members: Map<String, Value>,
     /// Stands before a key in a mistake: `server.`, `apps[0].`.
     prefix: String,
+    /// The entry it is, with its name.
+    entry: String,
     /// Absent: secrets are written as they are, and nothing is looked up (what comes through an API).
     lookup: Option<Lookup<'a>>,
     mistakes: Vec<Mistake>,
@@ -95,7 +64,12 @@ impl fmt::Debug for Table<'_> {
 impl<'a> Table<'a> {
     /// Over `members`; `prefix` stands before every key in a mistake.
     pub fn new(members: Map<String, Value>, prefix: String, lookup: Option<Lookup<'a>>) -> Self {
-        Self { members, prefix, lookup, mistakes: Vec::new() }
+        Self { members, prefix, entry: String::new(), lookup, mistakes: Vec::new() }
+    }
+
+    /// Mistakes name the entry so.
+    pub fn named(self, entry: String) -> Self {
+        Self { entry, ..self }
     }
 
     /// The table `[name]`, empty if absent.
@@ -144,7 +118,8 @@ impl<'a> Table<'a> {
 
     /// Writes a mistake down.
     pub fn mistake(&mut self, key: &str, zh: impl Into<Cow<'static, str>>, en: impl Into<Cow<'static, str>>) {
-        self.mistakes.push(Mistake::new(format!("{}{key}", self.prefix), zh, en));
+        let mistake = Mistake::new(format!("{}{key}", self.prefix), zh, en);
+        self.mistakes.push(mistake.of(self.entry.as_str()));
     }
 
     /// How many mistakes there are so far.
@@ -337,6 +312,7 @@ impl<'a> Table<'a> {
         if text.is_empty() {
             return None;
         }
+        self.note_source(key, &text);
         let (value, missing) = match (self.lookup, text.split_once(':')) {
             (None, Some(("env" | "file", _))) => (
                 None,
@@ -375,6 +351,17 @@ impl<'a> Table<'a> {
                 self.mistake(key, missing.zh, missing.en);
                 None
             }
+        }
+    }
+
+    fn note_source(&self, key: &str, text: &str) {
+        let Some(lookup) = self.lookup else { return };
+        let mut sources = lookup.sources.borrow_mut();
+        let whole = || format!("{}{key}", self.prefix);
+        match text.split_once(':') {
+            Some(("env", name)) => drop(sources.variables.entry(name.to_owned()).or_insert_with(whole)),
+            Some(("file", path)) => drop(sources.files.insert(self.resolve(path))),
+            _ => drop(sources.written.entry(lookup.file.to_owned()).or_insert_with(whole)),
         }
     }
 

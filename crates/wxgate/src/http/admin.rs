@@ -1,23 +1,30 @@
 //! The operators' listener: is the process alive, may it get traffic, what is amiss; the admin API.
 
-use axum::Router;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Request, StatusCode};
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, Request, StatusCode, request};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use wechat::{catalog, errcode};
 
-use super::api::{self, Api};
+use super::api::{self, Api, Client, Refused};
+use super::health::{HEALTHZ, Health, READYZ, is_for_callbacks};
+use super::hosts::{self, Hosts};
 use super::problem::{Unhandled, problem_json};
 use super::server::Surface;
 use super::{Body, streamed, wants_english};
+use crate::admit::Door;
 use crate::clock::Clock;
+use crate::config;
 use crate::http::service::openapi;
 use crate::lang::Words;
 use crate::outcome::{End, OTHER, Outcome};
@@ -26,7 +33,6 @@ use crate::places;
 use crate::registry::App;
 use crate::slots::{Ailment, CredentialKind, Slot, Trouble};
 use crate::store::StoreError;
-use crate::text;
 
 /// What to do about a token that died too often.
 const SPENT: Words = Words::fixed(
@@ -39,26 +45,49 @@ const SUPERSEDED_SHOWN_MS: i64 = 24 * 3600 * 1000;
 /// A failure that nobody has tried to overcome since is shown this long.
 const TROUBLE_SHOWN_MS: i64 = 10 * 60 * 1000;
 
+/// The service API's document.
+const OPENAPI: &str = "/openapi.json";
 /// What is served besides the admin API.
-const PATHS: [&str; 3] = ["/healthz", "/readyz", "/openapi.json"];
+const PATHS: [&str; 3] = [HEALTHZ, READYZ, OPENAPI];
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Admin(Router);
+pub struct Admin(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    router: Router,
+    door: Door,
+    hosts: Hosts,
+    /// How callers connect: scheme and port.
+    callers: (&'static str, u16),
+}
 
 impl Admin {
-    /// Over what health looks at.
-    pub fn new(parts: Parts, api: Api) -> Self {
-        const KNOWN: &str = "没有这个路径：本端口提供 /healthz、/readyz、/openapi.json、/api/v1/events、/api/v1/deliveries、/api/v1/callers";
+    /// Over what health looks at; `callers` is where the service API is served.
+    pub fn new(parts: Parts, api: Api, door: Door, server: &config::Server, callers: SocketAddr) -> Self {
+        const KNOWN: Words = Words::fixed(
+            "没有这个路径：本端口提供 /healthz、/readyz、/openapi.json、/api/v1/events、/api/v1/deliveries、/api/v1/callers",
+            "no such path: this port has /healthz, /readyz, /openapi.json, /api/v1/events, /api/v1/deliveries, /api/v1/callers",
+        );
         let router = Router::new()
-            .route("/healthz", get(async || axum::Json(json!({"status": "ok"}))))
-            .route("/readyz", get(ready))
-            .route("/openapi.json", get(async || ([(CONTENT_TYPE, "application/json")], openapi::DOCUMENT)))
-            .fallback(async || problem_json(StatusCode::NOT_FOUND, KNOWN).into_response())
+            .route(HEALTHZ, get(async || axum::Json(json!({"status": "ok"}))))
+            .route(READYZ, get(ready))
+            .route(OPENAPI, get(document))
+            .fallback(async || api::refused(StatusCode::NOT_FOUND, KNOWN))
             .method_not_allowed_fallback(async || api::only_get())
             .with_state(parts)
             .nest("/api/v1", api.router());
-        Self(router)
+        let scheme = if server.tls.is_some() { "https" } else { "http" };
+        let hosts = Hosts::of_admin(server);
+        Self(Arc::new(Inner { router, door, hosts, callers: (scheme, callers.port()) }))
+    }
+
+    /// The server whose document it is, as whoever asks here reaches it.
+    fn service(&self, head: &request::Parts) -> Service {
+        let (scheme, port) = self.0.callers;
+        let host = hosts::host(head).and_then(|url| url.host_str().map(str::to_owned));
+        Service(format!("{scheme}://{}:{port}", host.as_deref().unwrap_or("127.0.0.1")))
     }
 }
 
@@ -66,22 +95,60 @@ impl Surface for Admin {
     const NAME: &'static str = "admin";
 
     async fn handle(self, request: Request<Incoming>, outcome: &mut Outcome) -> http::Response<Body> {
-        let path = request.uri().path();
-        let known = PATHS.into_iter().chain(api::PATHS).find(|known| *known == path);
+        let (mut head, body) = request.into_parts();
+        let known = PATHS.into_iter().chain(api::PATHS).find(|known| *known == head.uri.path());
         outcome.api = known.unwrap_or(OTHER).into();
-        let response = match self.0.oneshot(request.map(axum::body::Body::new)).await {
-            Ok(response) => response,
-            Err(never) => match never {},
+        outcome.peer = self.0.door.address(&head.headers, outcome.peer).unwrap_or(outcome.peer);
+        let english = wants_english(&head.headers);
+        let is_ours = Health::takes(head.uri.path()).is_some() || self.0.hosts.allow(&head);
+        let response = if is_ours {
+            head.extensions.insert(self.service(&head));
+            head.extensions.insert(Client(outcome.peer));
+            let request = Request::from_parts(head, axum::body::Body::new(body));
+            match self.0.router.clone().oneshot(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            }
+        } else {
+            api::refused(StatusCode::FORBIDDEN, FOREIGN_HOST)
         };
         if response.status().is_client_error() {
             outcome.end = End::Refused;
         }
-        streamed(response)
+        streamed(in_words(response, english))
     }
 
     fn refuse(&self, refused: &Unhandled<'_>, _: &mut Outcome) -> http::Response<Full<Bytes>> {
         problem_json(refused.status, refused.words.of(refused.english))
     }
+}
+
+const FOREIGN_HOST: Words = Words::fixed(
+    "这个主机名不是管理端口的：用 IP 地址或 localhost 访问，或把它写进 server.admin_url 或 server.hosts",
+    "this host name is none of the admin side's: use an IP address or localhost, or write it in server.admin_url or server.hosts",
+);
+
+/// A refusal gets its body here, in the language of the request.
+fn in_words(mut response: Response, english: bool) -> Response {
+    let Some(Refused(words)) = response.extensions_mut().remove::<Refused>() else { return response };
+    let told = problem_json(response.status(), words.of(english)).map(axum::body::Body::new);
+    let (mut head, body) = told.into_parts();
+    let own: HeaderMap = std::mem::take(response.headers_mut());
+    for name in [ALLOW, RETRY_AFTER, WWW_AUTHENTICATE] {
+        if let Some(value) = own.get(&name) {
+            head.headers.insert(name, value.clone());
+        }
+    }
+    Response::from_parts(head, body)
+}
+
+/// Where the service API is, for whoever asks the admin side.
+#[derive(Clone, Debug)]
+struct Service(String);
+
+async fn document(Extension(Service(server)): Extension<Service>, headers: HeaderMap) -> Response {
+    let document = openapi::document_of(&server, wants_english(&headers));
+    ([(CONTENT_TYPE, "application/json")], document).into_response()
 }
 
 /// 503 only while draining (or, asked for callbacks, without a store): no single app's token, nor
@@ -104,9 +171,7 @@ async fn ready(State(parts): State<Parts>, RawQuery(query): RawQuery, headers: H
         (false, Ok(())) => "ok",
     };
     let checks = json!({"store": store_check(&store), "tokens": tokens, "apps": apps});
-    let for_callbacks = text::pairs(query.unwrap_or_default().as_bytes())
-        .any(|(name, value)| name == "for" && value == "callbacks");
-    let unready = draining || (for_callbacks && store.is_err());
+    let unready = draining || (is_for_callbacks(query.as_deref()) && store.is_err());
     let code = if unready { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     let body = json!({"status": status, "checks": checks, "apps": {"total": total, "down": down}});
     (code, axum::Json(body)).into_response()

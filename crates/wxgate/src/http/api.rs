@@ -2,21 +2,24 @@
 //! who calls what.
 //! Opened by `Authorization: Bearer <WXGATE_ADMIN_TOKEN>`; without a token set it stays shut.
 
-use axum::Router;
+mod guard;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use http::StatusCode;
-use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
-use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json};
-use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq as _;
 use wechat::message::Message;
 
-use super::problem;
+use guard::Guard;
+
 use crate::entries::Secret;
+use crate::lang::{Words, say};
 use crate::parts::Parts;
 use crate::registry::callers::Caller;
 use crate::store::{Attempt, Delivery, DeliveryQuery, Event, EventQuery, Status, StoreError};
@@ -33,70 +36,66 @@ pub const PATHS: [&str; 3] = ["/api/v1/events", "/api/v1/deliveries", "/api/v1/c
 #[derive(Clone)]
 pub struct Api {
     parts: Parts,
-    /// SHA-256 of the admin token.
-    token: Option<[u8; 32]>,
+    guard: Arc<Guard>,
 }
 
 impl Api {
     /// Opened by `token`.
     pub fn new(parts: Parts, token: Option<&Secret>) -> Self {
-        let token = token.map(|token| Sha256::digest(token.expose_secret().as_bytes()).into());
-        Self { parts, token }
+        let guard = Guard::new(token, parts.limits.wrong_token_pause, parts.clock.clone());
+        Self { parts, guard: Arc::new(guard) }
     }
 
     /// The routes below `/api/v1`.
     pub(super) fn router(self) -> Router {
-        const KNOWN: &str =
-            "没有这个接口：现有 /api/v1/events、/api/v1/events/{id}、/api/v1/deliveries、/api/v1/callers";
+        const KNOWN: Words = Words::fixed(
+            "没有这个接口：现有 /api/v1/events、/api/v1/events/{id}、/api/v1/deliveries、/api/v1/callers",
+            "no such call: there are /api/v1/events, /api/v1/events/{id}, /api/v1/deliveries, /api/v1/callers",
+        );
         Router::new()
             .route("/events", get(events))
             .route("/events/{id}", get(event))
             .route("/deliveries", get(deliveries))
             .route("/callers", get(callers))
-            .fallback(async || problem_json(StatusCode::NOT_FOUND, KNOWN))
+            .fallback(async || refused(StatusCode::NOT_FOUND, KNOWN))
             .method_not_allowed_fallback(async || only_get())
             .layer(middleware::from_fn_with_state(self.clone(), only_admins))
             .with_state(self)
     }
 }
 
-fn problem_json(status: StatusCode, detail: &str) -> Response {
-    problem::problem_json(status, detail).into_response()
+/// A refusal on its way through the router: the surface says it in the language of the request.
+#[derive(Clone, Debug)]
+pub(super) struct Refused(pub(super) Words);
+
+/// Refuses with `words`.
+pub(super) fn refused(status: StatusCode, words: Words) -> Response {
+    (status, Extension(Refused(words))).into_response()
 }
 
 pub(super) fn only_get() -> Response {
-    problem_json(StatusCode::METHOD_NOT_ALLOWED, "请用 GET")
+    refused(StatusCode::METHOD_NOT_ALLOWED, Words::fixed("请用 GET", "use GET"))
 }
 
-async fn only_admins(State(api): State<Api>, request: Request, next: Next) -> Response {
-    let Some(expected) = api.token else {
-        return unauthorized(
-            "管理接口没有开启：设置环境变量 WXGATE_ADMIN_TOKEN（或 WXGATE_ADMIN_TOKEN_FILE）后重启",
-        );
-    };
-    let mut shown = request.headers().get_all(AUTHORIZATION).iter();
-    let token = match (shown.next(), shown.next()) {
-        (Some(one), None) => one.to_str().ok().and_then(|text| text.split_once(' ')),
-        _ => None,
-    };
-    let fits = token.is_some_and(|(scheme, token)| {
-        let digest: [u8; 32] = Sha256::digest(token.trim().as_bytes()).into();
-        scheme.eq_ignore_ascii_case("bearer") && bool::from(digest.ct_eq(&expected))
-    });
-    if fits {
-        next.run(request).await
-    } else {
-        unauthorized("没有管理令牌，或令牌不对：请求头写 Authorization: Bearer <WXGATE_ADMIN_TOKEN 的值>")
+/// Where a request to the admin side comes from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Client(pub(super) IpAddr);
+
+async fn only_admins(
+    State(api): State<Api>,
+    Extension(Client(client)): Extension<Client>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match api.guard.admit(request.headers(), client).await {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => refusal,
     }
-}
-
-fn unauthorized(detail: &str) -> Response {
-    ([(WWW_AUTHENTICATE, "Bearer")], problem_json(StatusCode::UNAUTHORIZED, detail)).into_response()
 }
 
 /// A query parameter that can't be understood, or a store that can't be read.
 enum Failed {
-    Parameter(String),
+    Parameter(Words),
     Store(StoreError),
 }
 
@@ -109,10 +108,14 @@ impl From<StoreError> for Failed {
 impl axum::response::IntoResponse for Failed {
     fn into_response(self) -> Response {
         match self {
-            Self::Parameter(detail) => problem_json(StatusCode::BAD_REQUEST, &detail),
+            Self::Parameter(words) => refused(StatusCode::BAD_REQUEST, words),
             Self::Store(error) => {
-                tracing::error!(%error, "管理接口读不到数据库");
-                problem_json(StatusCode::SERVICE_UNAVAILABLE, &format!("读不到数据库：{error}"))
+                tracing::error!(
+                    %error, "{}", say("管理接口读不到数据库", "the admin API can't read the database")
+                );
+                let words =
+                    Words::fixed("读不到数据库：原因见日志", "the database can't be read: the log says why");
+                refused(StatusCode::SERVICE_UNAVAILABLE, words)
             }
         }
     }
@@ -129,7 +132,7 @@ async fn events(State(api): State<Api>, RawQuery(raw): RawQuery) -> Result<Respo
             "to" => query.to = Some(seconds("to", &value)?),
             "cursor" => query.before = Some(number("cursor", &value)?),
             "limit" => query.limit = limit(&value)?,
-            _ => return Err(unknown(&name, "appid、openid、event、from、to、cursor、limit")),
+            _ => return Err(unknown(&name, &["appid", "openid", "event", "from", "to", "cursor", "limit"])),
         }
     }
     let limit = query.limit;
@@ -140,10 +143,11 @@ async fn events(State(api): State<Api>, RawQuery(raw): RawQuery) -> Result<Respo
 /// One event with its message.
 async fn event(State(api): State<Api>, Path(id): Path<String>) -> Result<Response, Failed> {
     let missing = || {
-        problem_json(
-            StatusCode::NOT_FOUND,
-            &format!("没有编号为 {id} 的消息：可能已过保留期（retention.events）"),
-        )
+        let words = Words::new(
+            format!("没有编号为 {id} 的消息：可能已过保留期（retention.events）"),
+            format!("there is no message {id}: it may be over its retention (retention.events)"),
+        );
+        refused(StatusCode::NOT_FOUND, words)
     };
     let Ok(number) = id.parse() else { return Ok(missing()) };
     let query = EventQuery { id: Some(number), limit: 1, ..EventQuery::default() };
@@ -163,13 +167,18 @@ async fn deliveries(State(api): State<Api>, RawQuery(raw): RawQuery) -> Result<R
             "route" => query.route = Some(value),
             "status" => {
                 let status = Status::parse(&value);
-                let wrong = || Failed::Parameter("参数 status 只能是 pending、delivered、dead".to_owned());
+                let wrong = || {
+                    Failed::Parameter(Words::fixed(
+                        "参数 status 只能是 pending、delivered、dead",
+                        "parameter status must be one of pending, delivered, dead",
+                    ))
+                };
                 query.status = Some(status.ok_or_else(wrong)?);
             }
             "event_id" => query.event_id = Some(number("event_id", &value)?),
             "cursor" => query.before = Some(number("cursor", &value)?),
             "limit" => query.limit = limit(&value)?,
-            _ => return Err(unknown(&name, "route、status、event_id、cursor、limit")),
+            _ => return Err(unknown(&name, &["route", "status", "event_id", "cursor", "limit"])),
         }
     }
     let limit = query.limit;
@@ -238,7 +247,7 @@ fn parameters(raw: &str) -> impl Iterator<Item = (String, String)> {
 }
 
 fn number(name: &str, value: &str) -> Result<i64, Failed> {
-    value.parse().map_err(|_| Failed::Parameter(format!("参数 {name} 应是整数")))
+    value.parse().map_err(|_| wrong(name, "应是整数", "must be a whole number"))
 }
 
 /// Unix seconds, to milliseconds.
@@ -246,14 +255,25 @@ fn seconds(name: &str, value: &str) -> Result<i64, Failed> {
     let seconds: Result<i64, _> = value.parse();
     seconds
         .map(|seconds| seconds.saturating_mul(1000))
-        .map_err(|_| Failed::Parameter(format!("参数 {name} 应是 Unix 秒")))
+        .map_err(|_| wrong(name, "应是 Unix 秒", "must be Unix seconds"))
 }
 
 fn limit(value: &str) -> Result<u32, Failed> {
     let limit = value.parse().ok().filter(|limit| (1..=MAX_PAGE).contains(limit));
-    limit.ok_or_else(|| Failed::Parameter(format!("参数 limit 应在 1 到 {MAX_PAGE} 之间")))
+    limit.ok_or_else(|| {
+        let (zh, en) = (format!("应在 1 到 {MAX_PAGE} 之间"), format!("must be between 1 and {MAX_PAGE}"));
+        wrong("limit", &zh, &en)
+    })
 }
 
-fn unknown(name: &str, known: &str) -> Failed {
-    Failed::Parameter(format!("没有参数 {name}：可用的有 {known}"))
+/// The texts complete "参数 limit …" and "parameter limit …".
+fn wrong(name: &str, zh: &str, en: &str) -> Failed {
+    Failed::Parameter(Words::new(format!("参数 {name} {zh}"), format!("parameter {name} {en}")))
+}
+
+fn unknown(name: &str, known: &[&str]) -> Failed {
+    Failed::Parameter(Words::new(
+        format!("没有参数 {name}：可用的有 {}", known.join("、")),
+        format!("there is no parameter {name}: there are {}", known.join(", ")),
+    ))
 }

@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use super::problem::{bare_text, envelope, note};
 use super::{Reader, Unread, wants_english};
 use crate::inbox::{Checked, Inbox, Receipt, Rejected};
+use crate::lang::say;
 use crate::outcome::{End, Outcome};
 use crate::parts::Parts;
 use crate::problem::{Code, Problem};
@@ -141,7 +142,7 @@ impl Rejection {
     /// One text, whichever check failed; why is in the log.
     fn answer(self, outcome: &mut Outcome) -> Response<Full<Bytes>> {
         outcome.end = End::Refused;
-        outcome.words = "回调被拒绝".into();
+        outcome.words = say("回调被拒绝", "callback refused").into();
         match self {
             Self::Rejected(Rejected::Refused(why)) => {
                 outcome.cause = Some(why);
@@ -149,7 +150,9 @@ impl Rejection {
             }
             Self::Rejected(Rejected::Store(error)) => {
                 outcome.end = End::Broken;
-                outcome.words = "消息没能存下，微信会重发".into();
+                outcome.words =
+                    say("消息没能存下，微信会重发", "the message wasn't stored, WeChat sends it again")
+                        .into();
                 outcome.cause = Some(error.to_string());
                 bare_text(StatusCode::INTERNAL_SERVER_ERROR, "not stored: send it again")
             }

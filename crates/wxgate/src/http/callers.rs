@@ -7,16 +7,24 @@ use hyper::body::Incoming;
 
 use super::problem::{Unhandled, text};
 use super::server::Surface;
-use super::{Body, PREFIX, whole};
+use super::{Body, PREFIX, wants_english, whole};
 use crate::http::proxy::Proxy;
 use crate::http::public::Public;
 use crate::http::service::{self, Service};
+use crate::lang::Words;
 use crate::outcome::Outcome;
 
-const INDEX: &str = concat!(
-    "wxgate ",
-    env!("CARGO_PKG_VERSION"),
-    "\n接口文档 API: /v1/service/wx/openapi.json\n健康检查 health: server.admin_listen /healthz /readyz\n"
+const INDEX: Words = Words::fixed(
+    concat!(
+        "wxgate ",
+        env!("CARGO_PKG_VERSION"),
+        "\n接口文档：/v1/service/wx/openapi.json\n健康检查：/healthz /readyz（详情在 server.admin_listen）\n"
+    ),
+    concat!(
+        "wxgate ",
+        env!("CARGO_PKG_VERSION"),
+        "\nAPI: /v1/service/wx/openapi.json\nhealth: /healthz /readyz (in detail on server.admin_listen)\n"
+    ),
 );
 
 /// Cheap to clone.
@@ -46,7 +54,7 @@ impl Surface for CallersSurface {
         }
         if path == "/" && matches!(*request.method(), Method::GET | Method::HEAD) {
             outcome.api = "/".into();
-            return whole(text(StatusCode::OK, INDEX));
+            return whole(text(StatusCode::OK, INDEX.of(wants_english(request.headers())).to_owned()));
         }
         match self.public.answer(request, outcome).await {
             Ok(response) => response,

@@ -6,7 +6,9 @@
 //! so a login costs wxgate nothing until WeChat answers, and only the browser that began it ends it.
 
 mod cookie;
+mod home;
 mod page;
+mod refusals;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,16 +22,19 @@ use url::{Url, form_urlencoded};
 use wechat::catalog::{OAUTH_AUTHORIZE, QRCONNECT};
 
 use super::problem::{Unhandled, note, unhandled};
-use super::{PREFIX, wants_english};
+use super::{PREFIX, hosts, wants_english};
 use crate::config::Config;
 use crate::outcome::Outcome;
 use crate::parts::Parts;
 use crate::problem::{Code, Problem};
 use crate::shares::{For, Place, Room};
-use crate::store::{Binding, Bound, StoreError};
+use crate::store::{Binding, Bound};
 use crate::text;
 
 use cookie::{Jar, Login};
+use home::Home;
+use page::About;
+use refusals::{no_public_url, not_allowed, not_stored, overloaded, refused, wrong};
 
 const START: &str = "oauth/start";
 const CALLBACK: &str = "oauth/callback";
@@ -61,6 +66,10 @@ struct Inner {
     open_base: String,
     /// Where WeChat sends browsers back; needs `server.public_url`.
     callback: Option<Url>,
+    /// Where logins begin and end; likewise.
+    home: Option<Home>,
+    /// Cookies are for HTTPS alone.
+    secure: bool,
     /// When the states that this process remembers are forgotten, in order.
     remembered: Mutex<VecDeque<(i64, Place)>>,
 }
@@ -93,6 +102,9 @@ impl OAuth {
             parts,
             open_base: config.wechat.open_base.as_str().trim_end_matches('/').to_owned(),
             callback,
+            home: config.server.public_url.as_ref().map(Home::new),
+            secure: config.server.tls.is_some()
+                || config.server.public_url.as_ref().is_some_and(|public| public.scheme() == "https"),
             remembered: Mutex::default(),
         }))
     }
@@ -115,8 +127,17 @@ impl OAuth {
         };
         answer.unwrap_or_else(|problem| {
             note(outcome, &problem);
-            page::problem(&problem, outcome.id, wants_english(&head.headers))
+            let about = About { account: self.account(outcome), host: hosts::named(&head) };
+            page::problem(&problem, outcome.id, &about, wants_english(&head.headers))
         })
+    }
+
+    /// Whose login it is, for people.
+    fn account(&self, outcome: &Outcome) -> Option<String> {
+        let appid = outcome.appid.as_deref()?;
+        let live = self.0.parts.registry.live();
+        let name = live.app(appid).map(|app| app.entry.name.clone()).filter(|name| !name.is_empty());
+        Some(name.map_or_else(|| appid.to_owned(), |name| format!("{name} ({appid})")))
     }
 
     async fn answer(&self, head: &request::Parts, outcome: &mut Outcome) -> Result<Redirect, Problem> {
@@ -129,14 +150,22 @@ impl OAuth {
         if head.uri.path().strip_prefix(PREFIX) == Some(CALLBACK) {
             return self.callback(&query, head, outcome).await;
         }
-        self.start(&query, outcome)
+        self.start(&query, head, outcome)
     }
 
     /// Sends a browser to WeChat.
-    fn start(&self, query: &Query, outcome: &mut Outcome) -> Result<Redirect, Problem> {
+    fn start(
+        &self,
+        query: &Query,
+        head: &request::Parts,
+        outcome: &mut Outcome,
+    ) -> Result<Redirect, Problem> {
         let asked = self.asked(query, outcome)?;
         let callback = self.0.callback.as_ref().ok_or_else(no_public_url)?;
-        let Parts { keys, random, clock, .. } = &self.0.parts;
+        let Parts { random, clock, .. } = &self.0.parts;
+        if let Some(to) = self.0.home.as_ref().and_then(|home| home.elsewhere(head, clock.now())) {
+            return Ok(Redirect { to, cookies: Vec::new() });
+        }
         let own = random.letters(STATE);
         let login = Login {
             appid: asked.appid.to_owned(),
@@ -144,8 +173,8 @@ impl OAuth {
             state: asked.state.to_owned(),
             expires: clock.now() + LOGIN_MS,
         };
-        let cookie = Jar::new(keys, callback).put(&own, &login);
-        let cookie = cookie.ok_or_else(|| {
+        let jar = self.jar(callback);
+        let cookie = jar.put(&own, &login).ok_or_else(|| {
             wrong(
                 "redirect_uri",
                 "和 state 加起来太长：缩短其一",
@@ -162,7 +191,13 @@ impl OAuth {
             .append_pair("state", &own)
             .finish();
         let to = format!("{}{path}?{query}#wechat_redirect", self.0.open_base);
-        Ok(Redirect { to, cookies: vec![cookie] })
+        let mut cookies = vec![cookie];
+        cookies.extend(jar.surplus(&own, &head.headers.get_all(COOKIE)));
+        Ok(Redirect { to, cookies })
+    }
+
+    fn jar<'a>(&'a self, callback: &'a Url) -> Jar<'a> {
+        Jar::new(&self.0.parts.keys, callback, self.0.secure)
     }
 
     /// What a browser wants, if it may.
@@ -216,7 +251,7 @@ impl OAuth {
         if state.len() != STATE || !state.bytes().all(|b| b.is_ascii_alphanumeric()) {
             return Err(refused("the state is none of ours"));
         }
-        let jar = Jar::new(&self.0.parts.keys, callback);
+        let jar = self.jar(callback);
         let cookies = head.headers.get_all(COOKIE);
         let login = jar.take(state, &cookies).ok_or_else(|| refused("no cookie for the state"))?;
         outcome.appid = Some(login.appid.as_str().into());
@@ -349,58 +384,11 @@ fn respond(redirect: Redirect) -> Result<Response<Full<Bytes>>, Problem> {
     Ok(response)
 }
 
-fn wrong(name: &'static str, zh: &str, en: &str) -> Problem {
-    Problem::parameter(name, zh, en).status(StatusCode::BAD_REQUEST)
-}
-
-fn not_allowed() -> Problem {
-    wrong(
-        "redirect_uri",
-        "不在允许的范围内：把它的协议、主机、端口和路径前缀加进这个账号的 oauth_redirects，并照浏览器地址栏里的写法写",
-        "is not allowed: add its scheme, host, port and path prefix to the app's oauth_redirects, and write it as a browser's address bar shows it",
-    )
-}
-
-fn no_public_url() -> Problem {
-    Problem::new(
-        Code::Internal,
-        "wxgate 不知道自己的公网地址：在配置里设 server.public_url（它的域名就是公众平台上的网页授权域名），然后重启",
-        "wxgate doesn't know its own address: set server.public_url in its configuration (its domain is the one authorised at WeChat) and restart",
-    )
-}
-
-fn refused(cause: &'static str) -> Problem {
-    Problem::new(
-        Code::Forbidden,
-        "这次登录已失效，或不是在这个浏览器里开始的：请回到原来的页面，重新登录",
-        "this login has ended, or was begun in another browser: go back to the page you came from and log in again",
-    )
-    .cause(cause)
-}
-
-fn overloaded() -> Problem {
-    Problem::new(
-        Code::Overloaded,
-        "同时登录的人太多：请稍后刷新本页",
-        "too many logins at once: reload this page later",
-    )
-}
-
-fn not_stored(error: &StoreError) -> Problem {
-    Problem::new(
-        Code::Store,
-        "暂时无法完成登录：请稍后刷新本页",
-        "the login can't be finished now: reload this page later",
-    )
-    .status(StatusCode::SERVICE_UNAVAILABLE)
-    .cause(error)
-}
-
 /// Says no to a browser where no handler could.
 pub fn refuse(refused: &Unhandled<'_>, outcome: &mut Outcome) -> Response<Full<Bytes>> {
     let problem = unhandled(refused);
     note(outcome, &problem);
-    page::problem(&problem, outcome.id, refused.english)
+    page::problem(&problem, outcome.id, &About::default(), refused.english)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::flights::{Flights, Turn};
 use crate::keys::{Holder, Keys};
+use crate::lang::say;
 use crate::parts::Parts;
 use crate::registry::callers::Caller;
 use crate::registry::line::Line;
@@ -75,7 +76,7 @@ impl<E: Clone + From<Unfinished>> Once<E> {
         match self.store.once_answer(key, self.clock.now()).await {
             Ok(row) => row.and_then(|row| open(&row, line)),
             Err(error) => {
-                tracing::error!(%error, "读不到一次性 code 的旧结果：照常问微信");
+                tracing::error!(%error, "{}", say("读不到一次性 code 的旧结果：照常问微信", "can't read the answer to a single-use code: WeChat is asked as usual"));
                 None
             }
         }
@@ -86,7 +87,7 @@ impl<E: Clone + From<Unfinished>> Once<E> {
         let keys: Vec<String> = line.keys().iter().map(|key| BASE64_STANDARD.encode(key.bytes())).collect();
         let row = json!({"keys": keys, "answer": answer}).to_string();
         if let Err(error) = self.store.keep_once_answer(key, row.as_bytes(), until).await {
-            tracing::error!(%error, "存不下一次性 code 的结果：本次照常返回，重复提交会被微信拒绝");
+            tracing::error!(%error, "{}", say("存不下一次性 code 的结果：本次照常返回，重复提交会被微信拒绝", "can't keep the answer to a single-use code: it is given this time, and WeChat will refuse the code when it comes again"));
         }
     }
 }

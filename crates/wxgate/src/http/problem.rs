@@ -80,7 +80,7 @@ pub fn note(outcome: &mut Outcome, problem: &Problem) {
     };
     outcome.errcode = i64::from(problem.code as u32);
     outcome.wx_errcode = problem.wechat.as_ref().map(|error| error.errcode);
-    outcome.words = problem.words.zh.clone();
+    outcome.words = problem.words.clone().said();
     outcome.cause.clone_from(&problem.cause);
 }
 

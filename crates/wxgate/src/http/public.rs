@@ -13,8 +13,11 @@ use super::server::Surface;
 use super::{Body, fold_slashes, whole};
 use crate::admit::Door;
 use crate::http::callback::Callbacks;
+use crate::http::health::Health;
 use crate::http::oauth::{self, OAuth};
+use crate::lang::say;
 use crate::outcome::{End, Outcome};
+use crate::parts::Parts;
 use crate::registry::Registry;
 
 /// Cheap to clone.
@@ -22,14 +25,16 @@ use crate::registry::Registry;
 pub struct Public {
     door: Door,
     registry: Registry,
+    health: Health,
     callbacks: Callbacks,
     oauth: OAuth,
 }
 
 impl Public {
-    /// Over the callbacks and the logins.
-    pub fn new(door: Door, registry: Registry, callbacks: Callbacks, oauth: OAuth) -> Self {
-        Self { door, registry, callbacks, oauth }
+    /// Over health, the callbacks and the logins.
+    pub fn new(door: Door, parts: &Parts, callbacks: Callbacks, oauth: OAuth) -> Self {
+        let (registry, health) = (parts.registry.clone(), Health::new(parts.clone()));
+        Self { door, registry, health, callbacks, oauth }
     }
 
     /// Whether `path` is ours, wherever else it may seem to belong.
@@ -52,6 +57,10 @@ impl Public {
         request: Request<Incoming>,
         outcome: &mut Outcome,
     ) -> Result<Response<Body>, Request<Incoming>> {
+        if let Some(own) = Health::takes(request.uri().path()) {
+            outcome.api = own.into();
+            return Ok(whole(self.health.handle(&request).await));
+        }
         if Callbacks::takes(request.uri().path()) {
             return Ok(whole(self.callbacks.handle(request, outcome).await));
         }
@@ -86,7 +95,7 @@ impl Surface for Public {
             Ok(response) => response,
             Err(_) => {
                 outcome.end = End::Refused;
-                outcome.words = "没有这个路径".into();
+                outcome.words = say("没有这个路径", "no such path").into();
                 whole(bare_text(StatusCode::NOT_FOUND, "not found"))
             }
         }

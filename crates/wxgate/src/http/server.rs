@@ -30,6 +30,7 @@ use super::bare::{Answers, Bare, Known, write_response};
 use super::problem::{Unhandled, closing};
 use super::{Body, Held, X_REQUEST_ID, wants_english, whole};
 use crate::clock::Clock;
+use crate::lang::say;
 use crate::limits::Limits;
 use crate::net::{Lingering, Stalling};
 use crate::outcome::{End, Outcome, Recorder, RequestId};
@@ -158,7 +159,7 @@ impl<S: Surface> Connections<S> {
                     });
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "接受连接失败（常见原因：打开的文件太多，调高 ulimit -n）");
+                    tracing::warn!(%error, "{}", say("接受连接失败（常见原因：打开的文件太多，调高 ulimit -n）", "a connection couldn't be accepted (too many open files, most often: raise ulimit -n)"));
                     self.carrier.clock.pause(ACCEPT_PAUSE).await;
                 }
             }
@@ -177,8 +178,12 @@ impl<S: Surface> Connections<S> {
                 let handshake = TlsAcceptor::from(config).accept(stream);
                 match tokio::time::timeout(limits.handshake_time, handshake).await {
                     Ok(Ok(stream)) => self.serve(stream, peer, seat).await,
-                    Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
-                    Err(_) => tracing::debug!(%peer, "TLS handshake timed out"),
+                    Ok(Err(error)) => {
+                        tracing::debug!(%peer, %error, "{}", say("TLS 握手失败", "the TLS handshake failed"))
+                    }
+                    Err(_) => {
+                        tracing::debug!(%peer, "{}", say("TLS 握手超时", "the TLS handshake took too long"))
+                    }
                 }
             }
         }
@@ -226,7 +231,7 @@ impl<S: Surface> Connections<S> {
             }
         };
         if let Err(error) = outcome {
-            tracing::debug!(%peer, %error, "connection ended");
+            tracing::debug!(%peer, %error, "{}", say("连接结束", "the connection ended"));
         }
     }
 
@@ -286,7 +291,7 @@ impl<S: Surface> Connections<S> {
 
     fn refuse(&self, refused: &Unhandled<'_>, outcome: &mut Outcome) -> Response<Full<Bytes>> {
         outcome.end = if refused.status.is_server_error() { End::Broken } else { End::Refused };
-        outcome.words = refused.words.zh.clone();
+        outcome.words = refused.words.clone().said();
         self.surface.refuse(refused, outcome)
     }
 

@@ -130,7 +130,8 @@ impl Service {
         let operation = table::find(path.strip_prefix(PREFIX).unwrap_or_default(), &head.method)?;
         outcome.api = operation.path().into();
         let Some(run) = operation.run else {
-            return Ok(Success::Bytes("application/json", Bytes::from_static(openapi::DOCUMENT.as_bytes())));
+            let document = openapi::document(super::wants_english(&head.headers));
+            return Ok(Success::Bytes("application/json", Bytes::from_static(document.as_bytes())));
         };
         let door = &self.0.door;
         let wish = Wish { path: Some(path), exports_token: operation.exports_token, ..Wish::default() };

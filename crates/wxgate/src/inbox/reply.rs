@@ -8,6 +8,7 @@ use wechat::message::{self, Format, Message};
 use super::Incoming;
 use crate::entries::{Form, Seal};
 use crate::keys::Keys;
+use crate::lang::say;
 use crate::registry::routes::Route;
 use crate::store::StoredEvent;
 
@@ -78,7 +79,7 @@ pub(super) fn read(
             let message = complete(&reply.message, incoming, made_at)
                 .unwrap_or_else(|| reply.in_format(incoming.format))
                 .inspect_err(|error| {
-                    tracing::info!(route = route.entry.name, event = event.id, %error, "后端的被动回复无法转换格式");
+                    tracing::info!(route = route.entry.name, event = event.id, %error, "{}", say("后端的被动回复无法转换格式", "a backend's passive reply can't be converted"));
                 })
                 .ok()?;
             Some(Reply { message, made_at, digest: event.digest })
@@ -86,7 +87,7 @@ pub(super) fn read(
         Err(refused) => {
             let is_silence = matches!(answer.trim_ascii(), b"" | b"success");
             if !is_silence {
-                tracing::info!(route = route.entry.name, event = event.id, %refused, "后端的应答不是被动回复，按 success 处理");
+                tracing::info!(route = route.entry.name, event = event.id, %refused, "{}", say("后端的应答不是被动回复，按 success 处理", "what a backend answered is no passive reply: WeChat gets success"));
             }
             None
         }

@@ -47,13 +47,7 @@ impl Cell<'_> {
 
 /// The sealed bytes are not ours: another key, another cell, or damage.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "{}",
-    say(
-        "加密的值打不开：主密钥不对，或数据库被改动过",
-        "a sealed value does not open: wrong master key, or the database was tampered with",
-    )
-)]
+#[error("a sealed value does not open: wrong master key, or the database was tampered with")]
 pub struct Unsealable;
 
 impl Keys {

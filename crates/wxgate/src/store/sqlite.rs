@@ -43,6 +43,7 @@ use super::{
 
 pub(super) use inspect::inspect;
 
+use crate::lang::say;
 use crate::limits::Limits;
 use reader::{Lists, Rows};
 use writer::Writer;
@@ -73,14 +74,22 @@ impl Sqlite {
     /// Opens, locks and migrates; blocks.
     pub(super) fn open(path: &Path, limits: Limits) -> anyhow::Result<Self> {
         if let Some(dir) = path.parent() {
-            std::fs::create_dir_all(dir).with_context(|| format!("无法创建目录 {}", dir.display()))?;
+            std::fs::create_dir_all(dir).with_context(|| {
+                let dir = dir.display();
+                say(format!("无法创建目录 {dir}"), format!("can't make the folder {dir}"))
+            })?;
         }
         let lock = file::lock(path)?;
-        file::make_private(path).with_context(|| format!("无法创建数据库 {}", path.display()))?;
-        let mut connection = file::connect(path, OpenFlags::default())
-            .with_context(|| format!("无法打开数据库 {}", path.display()))?;
-        migrations::migrate(&mut connection)
-            .with_context(|| format!("数据库 {} 升级失败", path.display()))?;
+        let name = path.display();
+        file::make_private(path).with_context(|| {
+            say(format!("无法创建数据库 {name}"), format!("can't make the database {name}"))
+        })?;
+        let mut connection = file::connect(path, OpenFlags::default()).with_context(|| {
+            say(format!("无法打开数据库 {name}"), format!("can't open the database {name}"))
+        })?;
+        migrations::migrate(&mut connection).with_context(|| {
+            say(format!("数据库 {name} 升级失败"), format!("can't upgrade the database {name}"))
+        })?;
         let read_only = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let (rows, lists) = (file::connect(path, read_only)?, file::connect(path, read_only)?);
         Ok(Self {

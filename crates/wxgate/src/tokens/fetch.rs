@@ -60,7 +60,7 @@ impl Tokens {
                 }
                 let token = slot.publish(&gate, value, lives, ageing, asked_at);
                 tracing::info!(
-                    appid = %slot.appid, kind = kind.as_str(), version = token.version, expires_in = lives, forced = force, "已取得"
+                    appid = %slot.appid, kind = kind.as_str(), version = token.version, expires_in = lives, forced = force, "{}", say("已取得", "fetched")
                 );
                 self.keep(slot, &token).await;
                 Ok((token, gate))
@@ -76,8 +76,11 @@ impl Tokens {
     pub(super) async fn keep(&self, slot: &Slot, token: &Token) {
         if let Err(error) = self.0.parts.store.save_credential(slot.row(token)).await {
             tracing::error!(
-                appid = %slot.appid, kind = slot.kind.as_str(), %error,
-                "存不下（照常使用；但重启后会重新获取）：检查磁盘空间和权限"
+                appid = %slot.appid, kind = slot.kind.as_str(), %error, "{}",
+                say(
+                    "存不下（照常使用；但重启后会重新获取）：检查磁盘空间和权限",
+                    "can't be stored (it serves all the same, and is fetched again after a restart): check disk space and permissions",
+                )
             );
         }
     }
@@ -91,7 +94,8 @@ impl Tokens {
         let advice = error.refusal().map_or(Words::fixed("", ""), |refused| advice(app, refused));
         let ip = error.refusal().and_then(ApiError::refused_ip);
         tracing::warn!(
-            appid = %slot.appid, kind = slot.kind.as_str(), %error, %advice, ip, retry_in_ms = wait, "获取失败"
+            appid = %slot.appid, kind = slot.kind.as_str(), %error, %advice, ip, retry_in_ms = wait,
+            "{}", say("获取失败", "not fetched")
         );
     }
 

@@ -8,6 +8,7 @@ use wechat::answer::ApiError;
 
 use super::Tokens;
 use crate::clock::Instant;
+use crate::lang::say;
 use crate::registry::App;
 use crate::slots::{CredentialKind, Found, Token, TokenError, Way};
 use crate::transport::Lost;
@@ -138,7 +139,11 @@ impl Tokens {
             event = "superseded",
             at = self.0.parts.clock.now_secs(),
             left_secs = (dead.expires_at - now) / 1000,
-            "access_token 提前失效：有别的程序用同一个 AppSecret 刷新了它。已换新；请找到那个程序，改为经由 wxgate 调用"
+            "{}",
+            say(
+                "access_token 提前失效：有别的程序用同一个 AppSecret 刷新了它。已换新；请找到那个程序，改为经由 wxgate 调用",
+                "the access_token died before its time: another program refreshed it with the same AppSecret. It was replaced; find that program and let it call through wxgate",
+            )
         );
     }
 }

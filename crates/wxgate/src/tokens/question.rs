@@ -10,6 +10,7 @@ use wechat::answer::errcode;
 use wechat::catalog::{self, API_DOMAIN_IP};
 
 use super::{Said, Tokens};
+use crate::lang::say;
 use crate::registry::App;
 use crate::registry::usage::OTHER;
 use crate::slots::policy::{Ageing, Rest};
@@ -80,14 +81,17 @@ impl Tokens {
             Probed::Alive => {
                 slot.found(now, |findings, _| findings.found_alive(used.version, path, now));
                 tracing::info!(
-                    %appid, api,
-                    "微信拒绝了 access_token，但它是好的：这个接口对谁都这样回答，检查账号有没有它的权限"
+                    %appid, api, "{}",
+                    say(
+                        "微信拒绝了 access_token，但它是好的：这个接口对谁都这样回答，检查账号有没有它的权限",
+                        "WeChat refused the access_token, which is alive: this API answers everybody so, see whether the account may call it",
+                    )
                 );
                 Ok((Found::Alive, gate))
             }
             Probed::Unknown => {
                 slot.found(now, |findings, _| findings.found_nothing(used.version, now));
-                tracing::warn!(%appid, api, "微信拒绝了 access_token，而查不出它是否失效：暂不换");
+                tracing::warn!(%appid, api, "{}", say("微信拒绝了 access_token，而查不出它是否失效：暂不换", "WeChat refused the access_token, and whether it is dead can't be found out: it stays for now"));
                 Ok((Found::Unknown, gate))
             }
             Probed::Dead => self.replace(app, used, mode, gate).await,
@@ -121,7 +125,7 @@ impl Tokens {
             return Ok((Found::Spent, gate));
         }
         if force {
-            tracing::warn!(appid = %app.appid, "稳定版接口返回的正是已失效的 access_token，已强制刷新");
+            tracing::warn!(appid = %app.appid, "{}", say("稳定版接口返回的正是已失效的 access_token，已强制刷新", "stable_token gave the very access_token that is dead: forced another"));
             // Whoever else was refused with it must not accuse others.
             dead.report_once();
             return Ok((Found::Forced(token), gate));
@@ -168,8 +172,11 @@ impl Tokens {
             findings.found_spent(dead.version, may_again.max(now), now);
         });
         tracing::warn!(
-            appid = %slot.appid,
-            "access_token 已失效，但刚换过太多次，暂不再换：找到另一个在刷新它的程序"
+            appid = %slot.appid, "{}",
+            say(
+                "access_token 已失效，但刚换过太多次，暂不再换：找到另一个在刷新它的程序",
+                "the access_token is dead, and was replaced too often to be replaced just now: find the other program that refreshes it",
+            )
         );
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use wxgate::limits::Limits;
 
 use crate::app::{ADMIN_TOKEN, EXAMPLE, OFFICIAL, Reply, TestApp};
 use crate::backend::{Backend, says};
@@ -16,7 +17,8 @@ async fn ask(app: &TestApp, path: &str, authorization: &str) -> Reply {
 
 #[tokio::test]
 async fn only_the_admin_token_opens_it() {
-    let app = TestApp::start().await;
+    let limits = Limits { wrong_token_pause: Duration::from_millis(1), ..Limits::default() };
+    let app = TestApp::limited("[auth]\nmode = \"off\"", limits).await;
     let good = format!("Bearer {ADMIN_TOKEN}");
     assert_eq!(ask(&app, "events", &good).await.status, StatusCode::OK);
     assert_eq!(ask(&app, "events", &good.replace("Bearer", "bearer")).await.status, StatusCode::OK);

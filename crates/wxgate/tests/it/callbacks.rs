@@ -555,9 +555,7 @@ async fn the_public_port_has_callbacks_and_verify_files_only() {
         let check = Maker::new(EXAMPLE, app.now()).check("9");
         assert_eq!(get(base, &format!("/v1/service/wx/wxmsg?{check}")).await.body, "9");
     }
-    for path in
-        ["/", "/v1/service/wx/openapi.json", "/healthz", "/readyz", "/api/v1/events", "/cgi-bin/token"]
-    {
+    for path in ["/", "/v1/service/wx/openapi.json", "/metrics", "/api/v1/events", "/cgi-bin/token"] {
         assert_eq!(get(&public, path).await.status, StatusCode::NOT_FOUND, "{path}");
     }
     let url = format!("{public}/v1/service/wx/getwxqrcode");

@@ -15,13 +15,13 @@ use wxgate::config;
 
 use crate::app::{EXAMPLE, EXAMPLE_CODE, Http, MINI, OFFICIAL};
 
-fn wxgate() -> Command {
+pub(crate) fn wxgate() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wxgate"));
     command.env_clear();
     command
 }
 
-fn run(args: &[&str], dir: &Path, input: &str) -> Output {
+pub(crate) fn run(args: &[&str], dir: &Path, input: &str) -> Output {
     let mut child = wxgate()
         .args(args)
         .current_dir(dir)
@@ -34,7 +34,7 @@ fn run(args: &[&str], dir: &Path, input: &str) -> Output {
     child.wait_with_output().unwrap()
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
@@ -79,6 +79,7 @@ pub(crate) async fn sandbox() -> Sandbox {
 
 #[tokio::test]
 async fn the_demo_runs_and_every_line_it_prints_succeeds() {
+    let dir = tempfile::tempdir().unwrap();
     let blocked = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = blocked.local_addr().unwrap().to_string();
     let (admin, sandbox) = (format!("127.0.0.1:{}", free_port()), format!("127.0.0.1:{}", free_port()));
@@ -102,7 +103,8 @@ async fn the_demo_runs_and_every_line_it_prints_succeeds() {
     assert!(printed.contains("已被占用"), "a taken port moves to the next and says so: {printed}");
     assert!(lines.len() >= 9, "{printed}");
     for line in lines {
-        let output = Command::new("sh").args(["-c", &format!("curl -sS --fail {line}")]).output();
+        let command = ["-c", &format!("curl -sS --fail {line}")];
+        let output = Command::new("sh").args(command).current_dir(dir.path()).output();
         let Ok(output) = output else { return };
         if text(&output.stderr).contains("not found") {
             eprintln!("skipped: no curl here");
@@ -110,6 +112,7 @@ async fn the_demo_runs_and_every_line_it_prints_succeeds() {
         }
         let answer = text(&output.stdout);
         assert!(output.status.success(), "{line}: {answer} {}", text(&output.stderr));
+        assert!(answer.len() < 2000, "it doesn't flood the terminal: {line}: {answer}");
         if line.contains("/v1/service/wx/") && !line.contains("--output") {
             assert!(answer.contains("\"code\":0"), "{line}: {answer}");
         }
@@ -119,6 +122,10 @@ async fn the_demo_runs_and_every_line_it_prints_succeeds() {
         if line.contains("/api/v1/events") {
             assert!(answer.contains("\"event\":\"SCAN\"") && answer.contains("delivered"), "{answer}");
         }
+    }
+    for picture in ["qr.jpg", "wxacode.jpg"] {
+        let bytes = std::fs::read(dir.path().join(picture)).unwrap();
+        assert!(bytes.starts_with(&[0xff, 0xd8]), "{picture} is a picture");
     }
     demo.signal("-TERM");
     assert!(demo.wait(Duration::from_secs(10)).success());
@@ -191,6 +198,11 @@ async fn init_tries_the_account_and_writes_what_check_accepts() {
     assert_eq!(check.status.code(), Some(0), "{}", text(&check.stdout));
     let again = run(&["init"], dir.path(), "");
     assert_eq!(again.status.code(), Some(1), "an existing file is never overwritten");
+    assert!(
+        text(&again.stderr).contains("mv wxgate.toml"),
+        "and what to do is said: {}",
+        text(&again.stderr)
+    );
 
     // WeChat refuses this machine's address: named, and the file is written all the same.
     let account = json!({"appid": OFFICIAL, "secret": secret, "kind": "official", "ip_allow": ["8.8.8.8"]});
@@ -214,7 +226,7 @@ fn what_the_small_commands_print_and_how_they_end() {
         text(&output.stdout)
     };
     assert_eq!(stdout(&["config", "default"]), wxgate::config::DEFAULT_TOML);
-    assert_eq!(stdout(&["openapi"]), wxgate::http::service::openapi::DOCUMENT);
+    assert_eq!(stdout(&["openapi"]), wxgate::http::service::openapi::document(false));
     assert!(wxgate::entries::is_key(stdout(&["key", "new"]).trim()));
     for wrong in [&[][..], &["nonsense"], &["serve", "--nonsense"], &["key"]] {
         assert_eq!(run(wrong, dir.path(), "").status.code(), Some(2), "{wrong:?}");
@@ -417,6 +429,7 @@ async fn route_test_says_which_routes_take_a_message_and_why() {
     for part in ["√ logins", "被动回复", "√ scans", "- gone", "HTTP 200", "welcome"] {
         assert!(said.contains(part), "{part}: {said}");
     }
+    assert!(said.contains(&format!("√ logins → {}/logins", backend.url)), "with port and path: {said}");
     let got = backend.got();
     assert_eq!(got.iter().map(|got| got.path.as_str()).collect::<Vec<_>>(), ["/logins", "/scans"]);
     assert_eq!(got[0].message().scene(), "login_1");

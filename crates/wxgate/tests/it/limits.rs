@@ -75,6 +75,7 @@ const PROOFS: &[(&str, &str, &str)] = &[
     ("log_sources", "src/shares/lines.rs", "a_source_has_a_line_a_second_and_every_request_is_counted"),
     ("open_rate", "tests/it/proxy.rs", "what_needs_no_credential_is_open_to_known_networks_at_a_rate"),
     ("open_addresses", "src/admit/open.rs", "an_address_has_its_rate_and_their_number_is_bounded"),
+    ("wrong_token_pause", "tests/it/admin_door.rs", "wrong_tokens_are_slowed_down_by_address_and_logged"),
     ("states", "tests/it/limits/places.rs", "states_that_are_remembered"),
     ("counted_paths", "src/registry/usage.rs", "every_request_counts_once_and_paths_are_bounded"),
 ];

@@ -5,6 +5,7 @@
 
 mod access;
 mod admin_api;
+mod admin_door;
 mod ailing;
 mod app;
 mod backend;
@@ -21,6 +22,7 @@ mod errors;
 mod healing;
 mod import;
 mod keyless;
+mod languages;
 mod lengths;
 mod lies;
 mod lifecycle;
@@ -29,7 +31,9 @@ mod logs;
 mod mirror;
 mod network;
 mod oauth;
+mod oauth_home;
 mod onlookers;
+mod operators;
 mod proxy;
 mod raw;
 mod replies;

@@ -10,6 +10,7 @@ use crate::app::{Http, MINI, OFFICIAL, Reply, TestApp};
 use crate::cli::{free_port, sandbox, serve, served};
 
 const PUBLIC: &str = "https://wx.example.com";
+const HOST: &str = "wx.example.com";
 const SITE: &str = "wxsite";
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -78,12 +79,17 @@ pub(crate) struct Begun {
     pub(crate) state: String,
 }
 
+/// As a browser that came by the public address.
+async fn browse(app: &TestApp, path: &str) -> Reply {
+    app.get(path, &[("host", HOST)]).await
+}
+
 async fn begin(app: &TestApp, path: &str) -> Begun {
-    let reply = app.get(path, &[]).await;
+    let reply = browse(app, path).await;
     let wechat = location(&reply).to_owned();
     let cookie = reply.headers["set-cookie"].to_str().unwrap();
-    let attributes = "; Path=/v1/service/wx/oauth/callback; Max-Age=900; HttpOnly; SameSite=Lax; Secure";
-    assert!(cookie.ends_with(attributes), "{cookie}");
+    let attributes = "; Path=/; Max-Age=900; HttpOnly; SameSite=Lax; Secure";
+    assert!(cookie.ends_with(attributes) && cookie.starts_with("__Host-wxgate_login_"), "{cookie}");
     let cookie = cookie.split(';').next().unwrap().to_owned();
     let state = param(&wechat, "state").unwrap();
     assert!(state.len() == 32 && state.bytes().all(|b| b.is_ascii_alphanumeric()), "{state}");
@@ -289,7 +295,7 @@ async fn what_is_asked_wrongly_is_told() {
         ("/v1/service/wx/oauth/start".to_owned(), "appid"),
         ("/connect/oauth2/authorize".to_owned(), "appid"),
     ] {
-        let reply = app.get(&path, &[]).await;
+        let reply = browse(&app, &path).await;
         let text = page(&reply, 400);
         assert!(text.contains(what) && !text.contains("<script") && text.contains("登录没有完成"), "{text}");
     }
@@ -432,7 +438,8 @@ async fn the_public_port_has_logins() {
     let public = format!("http://{}", app.gateway().public_address().unwrap());
     let http = app.http.clone();
     let get = async |path: &str, cookie: &str| {
-        http.send(Method::GET, &format!("{public}{path}"), &[("cookie", cookie)], "").await.unwrap()
+        let headers = [("cookie", cookie), ("host", HOST)];
+        http.send(Method::GET, &format!("{public}{path}"), &headers, "").await.unwrap()
     };
     let start = start_path(OFFICIAL, "https://a.example.com/", "snsapi_base", "s");
     for path in [start.clone(), start.replace("/v1/service/wx/oauth/start", "/connect/oauth2/authorize")] {

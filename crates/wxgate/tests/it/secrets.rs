@@ -28,6 +28,9 @@ fn callers() -> String {
 fn files_hold(dir: &Path, secret: &str) -> Option<String> {
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
+        if !path.is_file() {
+            continue;
+        }
         let bytes = std::fs::read(&path).unwrap();
         if bytes.windows(secret.len()).any(|window| window == secret.as_bytes()) {
             return Some(path.display().to_string());

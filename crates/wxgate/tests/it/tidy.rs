@@ -17,10 +17,11 @@ const LAYERS: Layers<'_> = &[
     // What listens. Surfaces don't use each other.
     &["http::callers", "http::admin"],
     &["http::public", "http::service", "http::proxy", "http::api"],
-    &["http::callback", "http::oauth"],
+    &["http::callback", "http::oauth", "http::health"],
     &["http::once"],
     &["http::server"],
     // What surfaces share.
+    &["http::hosts"],
     &["http"],
     &["admit"],
     &["outcome"],
@@ -176,6 +177,35 @@ fn the_protocol_crate_is_pure_and_the_sandbox_signs_by_itself() {
     }
     only_in("crates/sandbox/src", "wechat::crypt", &[]);
     only_in("crates/sandbox/src", "wechat::envelope", &[]);
+}
+
+#[test]
+fn every_line_of_the_log_is_in_both_languages() {
+    let is_chinese = |text: &str| text.contains(|c: char| ('\u{3400}'..='\u{9fff}').contains(&c));
+    let (mut wrong, mut seen) = (Vec::new(), 0);
+    for source in sources(WXGATE) {
+        for call in ["error", "warn", "info", "debug", "trace"].map(|level| format!("tracing::{level}!")) {
+            for call in source.calls(&call) {
+                seen += 1;
+                // What isn't a placeholder is a text.
+                let texts: Vec<&str> = call
+                    .texts
+                    .iter()
+                    .copied()
+                    .filter(|text| !text.trim_matches('"').starts_with('{'))
+                    .collect();
+                let is_pair = |pair: &[&str]| pair.len() == 2 && is_chinese(pair[0]) && !is_chinese(pair[1]);
+                let is_said = texts.is_empty() || call.rest.contains("say(");
+                let others = texts.iter().filter(|text| !is_chinese(text)).count();
+                let pairs = texts.windows(2).filter(|pair| is_pair(pair)).count();
+                if !is_said || pairs != texts.len() - others {
+                    wrong.push(format!("{}:{}: {texts:?}", source.name, call.line));
+                }
+            }
+        }
+    }
+    assert!(seen > 30, "the source is not understood: {seen}");
+    none(&wrong);
 }
 
 #[test]

@@ -17,6 +17,7 @@ use crate::config::Access;
 use crate::http::problem::{Unhandled, bare_text};
 use crate::http::server::{Carrier, Server, Surface, Tls};
 use crate::http::{Body, whole};
+use crate::lang::say;
 use crate::limits::Limits;
 use crate::outcome::{Outcome, Recorder};
 use crate::random::Random;
@@ -63,9 +64,16 @@ fn came_back(request: &Request<Incoming>) -> Response<Body> {
         value.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).collect::<String>()
     };
     let (code, state) = (parameter("code"), parameter("state"));
-    let _ = print(&format!("[示例后端] 浏览器登录后回来了 state={state}\n"));
-    let text =
-        format!("登录完成：state={state}\n用这个 code 调用 getwxuserinfo（5 分钟内，一次有效）：\n{code}\n");
+    let _ = print(&say(
+        format!("[示例后端] 浏览器登录后回来了 state={state}\n"),
+        format!("[sample backend] a browser came back from its login, state={state}\n"),
+    ));
+    let text = say(
+        format!("登录完成：state={state}\n用这个 code 调用 getwxuserinfo（5 分钟内，一次有效）：\n{code}\n"),
+        format!(
+            "Logged in: state={state}\nCall getwxuserinfo with this code (once, within 5 minutes):\n{code}\n"
+        ),
+    );
     let mut response = Response::new(Full::new(Bytes::from(text)));
     let plain = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, plain);
@@ -79,7 +87,8 @@ async fn webhook(request: Request<Incoming>) -> Response<Body> {
     let data = &webhook["data"];
     let text = |name: &str| data[name].as_str().unwrap_or_default().to_owned();
     let mut line = format!(
-        "[示例后端] {} appid={} openid={}",
+        "[{}] {} appid={} openid={}",
+        say("示例后端", "sample backend"),
         webhook["type"].as_str().unwrap_or("?"),
         text("appid"),
         text("openid")
@@ -94,7 +103,8 @@ async fn webhook(request: Request<Incoming>) -> Response<Body> {
     let _ = print(&format!("{line}\n"));
     let answer = match webhook["type"].as_str() {
         Some("wechat.message.text") => {
-            json!({"MsgType": "text", "Content": format!("收到：{}", text("content"))}).to_string()
+            json!({"MsgType": "text", "Content": format!("{}{}", say("收到：", "got: "), text("content"))})
+                .to_string()
         }
         _ => String::new(),
     };

@@ -2,6 +2,8 @@
 
 use super::yaml::Node;
 
+use crate::lang::say;
+
 /// The keys of one map, in any case; what nobody asked for is named at the end.
 pub(super) struct Fields<'a> {
     entries: Vec<(String, Node)>,
@@ -27,13 +29,22 @@ impl<'a> Fields<'a> {
         let node = found.map_or(Node::Null, |index| self.entries.remove(index).1);
         if self.entries.iter().any(|(name, _)| name.eq_ignore_ascii_case(key)) {
             self.entries.retain(|(name, _)| !name.eq_ignore_ascii_case(key));
-            self.remark(format!("{}{key} 写了不止一次，以第一个为准", self.place));
+            let place = &self.place;
+            self.remark(say(
+                format!("{place}{key} 写了不止一次，以第一个为准"),
+                format!("{place}{key} is written more than once: the first counts"),
+            ));
         }
         node
     }
 
-    fn wrong(&mut self, key: &str, wanted: &str) {
-        self.remark(format!("{}{key} 应是{wanted}，略过", self.place));
+    /// The texts complete "Port 应是…" and "Port must be …".
+    fn wrong(&mut self, key: &str, zh: &str, en: &str) {
+        let place = &self.place;
+        self.remark(say(
+            format!("{place}{key} 应是{zh}，略过"),
+            format!("{place}{key} must be {en}: left out"),
+        ));
     }
 
     /// One text, trimmed.
@@ -42,7 +53,7 @@ impl<'a> Fields<'a> {
             Node::Text(text) => Some(text.trim().to_owned()),
             Node::Null => None,
             _ => {
-                self.wrong(key, "一个字符串");
+                self.wrong(key, "一个字符串", "a string");
                 None
             }
         }
@@ -59,7 +70,9 @@ impl<'a> Fields<'a> {
         for item in items {
             match item {
                 Node::Text(text) => texts.push(text),
-                _ => self.wrong(key, "字符串的列表，其中有一项不是"),
+                _ => {
+                    self.wrong(key, "字符串的列表，其中有一项不是", "a list of strings, and one item is none")
+                }
             }
         }
         texts
@@ -73,7 +86,7 @@ impl<'a> Fields<'a> {
             // One entry without its dash.
             one @ Node::Map(_) => vec![one],
             Node::Text(_) => {
-                self.wrong(key, "一个列表");
+                self.wrong(key, "一个列表", "a list");
                 Vec::new()
             }
         }
@@ -85,7 +98,7 @@ impl<'a> Fields<'a> {
             Node::Map(entries) => Some(entries),
             Node::Null => None,
             _ => {
-                self.wrong(key, "一组键");
+                self.wrong(key, "一组键", "a table of keys");
                 None
             }
         }
@@ -97,6 +110,9 @@ impl<'a> Fields<'a> {
             return;
         }
         let names: Vec<_> = self.entries.iter().map(|(name, _)| format!("{}{name}", self.place)).collect();
-        self.remarks.push(format!("用不到的键：{}", names.join("、")));
+        self.remarks.push(say(
+            format!("用不到的键：{}", names.join("、")),
+            format!("keys of no use here: {}", names.join(", ")),
+        ));
     }
 }

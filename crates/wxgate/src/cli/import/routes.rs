@@ -5,6 +5,8 @@ use std::collections::{HashMap, HashSet};
 
 use super::original::{Environment, Original};
 
+use crate::lang::say;
+
 /// One `[[routes]]`.
 pub(super) struct Route {
     /// The environment's.
@@ -22,9 +24,11 @@ pub(super) struct Route {
 pub(super) fn routes(original: &Original, remarks: &mut Vec<String>) -> Vec<Route> {
     let Some((last, earlier)) = original.environments.split_last() else { return Vec::new() };
     if original.events.is_empty() {
-        remarks.push(
-            "WxMsgMgr.AllowMsgEvent 是空的，原服务什么都不转发：不生成 [[routes]]；填上后重新导入".to_owned(),
+        let empty = say(
+            "WxMsgMgr.AllowMsgEvent 是空的，原服务什么都不转发：不生成 [[routes]]；填上后重新导入",
+            "WxMsgMgr.AllowMsgEvent is empty, so that service handed nothing on: no [[routes]] are made; fill it and import again",
         );
+        remarks.push(empty.to_owned());
         return Vec::new();
     }
     let mut owners = HashMap::new();
@@ -34,9 +38,10 @@ pub(super) fn routes(original: &Original, remarks: &mut Vec<String>) -> Vec<Rout
         let openids = own(environment, &mut owners, remarks);
         elsewhere.extend(openids.iter().map(|openid| format!("!{openid}")));
         if openids.is_empty() {
-            remarks.push(format!(
-                "环境 {:?} 的 OpenIdList 没有只属于它的 openid，而未列出的都去最后一个环境：不为它生成路由",
-                environment.name
+            let name = &environment.name;
+            remarks.push(say(
+                format!("环境 {name:?} 的 OpenIdList 没有只属于它的 openid，而未列出的都去最后一个环境：不为它生成路由"),
+                format!("the OpenIdList of {name:?} has no openid of its own, and whoever isn't listed goes to the last environment: no route is made for it"),
             ));
             continue;
         }
@@ -60,9 +65,10 @@ fn own<'a>(
             &environment.name
         });
         if owner != environment.name {
-            remarks.push(format!(
-                "{openid} 在环境 {owner:?} 和 {:?} 里都有，按原服务归 {owner:?}",
-                environment.name
+            let name = &environment.name;
+            remarks.push(say(
+                format!("{openid} 在环境 {owner:?} 和 {name:?} 里都有，按原服务归 {owner:?}"),
+                format!("{openid} stands in {owner:?} and in {name:?}: it goes to {owner:?}, as before"),
             ));
         }
     }
@@ -78,9 +84,10 @@ fn route(
     let target = environment.target.clone()?;
     let events = events(&original.events, &environment.events);
     if events.is_empty() {
-        remarks.push(format!(
-            "环境 {:?} 的 AllowMsgEvent 与 WxMsgMgr 的没有共同事件，什么都收不到：不为它生成路由",
-            environment.name
+        let name = &environment.name;
+        remarks.push(say(
+            format!("环境 {name:?} 的 AllowMsgEvent 与 WxMsgMgr 的没有共同事件，什么都收不到：不为它生成路由"),
+            format!("AllowMsgEvent of {name:?} and of WxMsgMgr have no event in common, so it gets nothing: no route is made for it"),
         ));
         return None;
     }

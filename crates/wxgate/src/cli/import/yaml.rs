@@ -6,6 +6,8 @@ use std::collections::HashMap;
 use anyhow::{anyhow, bail};
 use saphyr_parser::{Event, Parser, ScalarStyle};
 
+use crate::lang::say;
+
 const MAX_DEPTH: usize = 32;
 /// Texts' bytes and 16 for every node, aliases counted as what they stand for.
 const MAX_WEIGHT: usize = 4 << 20;
@@ -27,11 +29,16 @@ pub(super) enum Node {
 pub(super) fn parse(text: &str) -> anyhow::Result<Node> {
     let mut builder = Builder::default();
     for event in Parser::new_from_str(text.trim_start_matches('\u{feff}')) {
-        let (event, span) = event.map_err(|error| anyhow!("不是有效的 YAML：{error}"))?;
+        let (event, span) = event.map_err(|error| {
+            anyhow!(say(format!("不是有效的 YAML：{error}"), format!("no valid YAML: {error}")))
+        })?;
         if matches!(event, Event::DocumentEnd) {
             break;
         }
-        builder.take(event).map_err(|error| anyhow!("第 {} 行：{error}", span.start.line()))?;
+        let line = span.start.line();
+        builder.take(event).map_err(|error| {
+            anyhow!(say(format!("第 {line} 行：{error}"), format!("line {line}: {error}")))
+        })?;
     }
     Ok(builder.root.unwrap_or(Node::Null))
 }
@@ -72,7 +79,7 @@ impl Builder {
                     let node = node.clone();
                     self.put(node, 0)
                 }
-                None => bail!("别名指向它自己"),
+                None => bail!(say("别名指向它自己", "an alias of itself")),
             },
             _ => Ok(()),
         }
@@ -80,7 +87,7 @@ impl Builder {
 
     fn open(&mut self, node: Node, anchor: usize) -> anyhow::Result<()> {
         if self.open.len() == MAX_DEPTH {
-            bail!("嵌套超过 {MAX_DEPTH} 层");
+            bail!(say(format!("嵌套超过 {MAX_DEPTH} 层"), format!("nested deeper than {MAX_DEPTH}")));
         }
         self.open.push(Open { node, key: None, anchor });
         Ok(())
@@ -105,7 +112,7 @@ impl Builder {
             (_, None) => match node {
                 Node::Text(key) => parent.key = Some(key),
                 Node::Null => parent.key = Some(String::new()),
-                Node::List(_) | Node::Map(_) => bail!("键应是文字"),
+                Node::List(_) | Node::Map(_) => bail!(say("键应是文字", "a key must be a text")),
             },
             (_, Some(_)) => {}
         }
@@ -114,7 +121,10 @@ impl Builder {
 
     fn bounded(&self) -> anyhow::Result<()> {
         if self.weight > MAX_WEIGHT {
-            bail!("内容太多，或别名展开后太大");
+            bail!(say(
+                "内容太多，或别名展开后太大",
+                "too much in it, or too much once its aliases are expanded"
+            ));
         }
         Ok(())
     }

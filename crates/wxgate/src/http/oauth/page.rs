@@ -21,8 +21,31 @@ p{margin:0}\
 small{display:block;margin-top:1.25rem;color:#646a73}\
 @media(prefers-color-scheme:dark){body{background:#111;color:#e6e6e6}main{background:#1d1e20}small{color:#9aa0a6}}";
 
+/// What the page says of the login, for whoever is asked for help.
+#[derive(Debug, Default)]
+pub(super) struct About<'a> {
+    /// Whose users log in.
+    pub(super) account: Option<String>,
+    /// The host that the browser came to.
+    pub(super) host: Option<&'a str>,
+}
+
+impl About<'_> {
+    fn text(&self, english: bool) -> String {
+        let (account, host) = if english { ("account", "host") } else { ("账号", "主机") };
+        let parts = [(account, self.account.as_deref()), (host, self.host)];
+        let said = parts.into_iter().filter_map(|(label, value)| Some(format!("{label} {}", value?)));
+        said.collect::<Vec<_>>().join(" · ")
+    }
+}
+
 /// `problem` as a page.
-pub(super) fn problem(problem: &Problem, id: RequestId, english: bool) -> Response<Full<Bytes>> {
+pub(super) fn problem(
+    problem: &Problem,
+    id: RequestId,
+    about: &About<'_>,
+    english: bool,
+) -> Response<Full<Bytes>> {
     let (language, title, text) = if english {
         ("en", "The login did not go through", &problem.words.en)
     } else {
@@ -31,8 +54,9 @@ pub(super) fn problem(problem: &Problem, id: RequestId, english: bool) -> Respon
     let html = format!(
         "<!doctype html><html lang=\"{language}\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>{title}</title>\
-         <style>{STYLE}</style></head><body><main><h1>{title}</h1><p>{}</p><small>{} · {}</small></main></body></html>",
+         <style>{STYLE}</style></head><body><main><h1>{title}</h1><p>{}</p><small>{}<br>{} · {}</small></main></body></html>",
         escape(text),
+        escape(&about.text(english)),
         problem.status.as_u16(),
         id.as_str(),
     );
@@ -56,7 +80,7 @@ pub(super) fn private(headers: &mut HeaderMap) {
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
 }
 
-/// The texts are our own and hold no input; they are escaped all the same.
+/// The texts are our own; the host is whatever the browser sent.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -58,8 +58,8 @@ impl Fields {
             match value {
                 Some(value) => checked.insert(param.name.to_owned(), checked_value(param, value)?),
                 None if param.required => {
-                    let (zh, en) = (format!("缺少：{}", param.doc), "is missing");
-                    return Err(self.missing(param.name, &zh, en));
+                    let (zh, en) = (format!("缺少：{}", param.doc.0), format!("is missing: {}", param.doc.1));
+                    return Err(self.missing(param.name, &zh, &en));
                 }
                 None => None,
             };

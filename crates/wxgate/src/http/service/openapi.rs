@@ -1,72 +1,101 @@
 //! The service API as OpenAPI 3.1, written from [`super::table`].
 
+use std::sync::LazyLock;
+
 use serde_json::{Map, Value, json};
 
-use super::param::{Param, Shape};
+use super::param::{Doc, Param, Shape};
 use super::table::{ENDPOINTS, Operation};
 use crate::http::PREFIX;
 
-/// The document, as committed; a test holds it equal to [`generate`].
-pub const DOCUMENT: &str = include_str!("../../../../../openapi.json");
+/// Says a text of the document in its language.
+type Say = fn(&'static str, &'static str) -> &'static str;
+
+/// The server: where the document itself came from.
+const HERE: &str = "/";
+
+static CHINESE: LazyLock<String> = LazyLock::new(|| generate(|zh, _| zh));
+static ENGLISH: LazyLock<String> = LazyLock::new(|| generate(|_, en| en));
+
+/// The document, in English or Chinese.
+pub fn document(english: bool) -> &'static str {
+    if english { &ENGLISH } else { &CHINESE }
+}
+
+/// The document for whoever reads it elsewhere: calls go to `server`.
+pub fn document_of(server: &str, english: bool) -> String {
+    let url = |server: &str| format!("\"url\": {}", json!(server));
+    document(english).replacen(&url(HERE), &url(server), 1)
+}
 
 /// Writes the document from the table.
-pub fn generate() -> String {
+fn generate(t: Say) -> String {
     let mut paths = Map::new();
     for endpoint in ENDPOINTS {
         let method = endpoint.method.as_str().to_lowercase();
-        paths.insert(format!("{PREFIX}{}", endpoint.name), json!({ method: operation(endpoint) }));
+        paths.insert(format!("{PREFIX}{}", endpoint.name), json!({ method: operation(endpoint, t) }));
     }
     for path in ["wxmsg", "wxmsg/{appid}"] {
-        paths.insert(format!("{PREFIX}{path}"), callback(path));
+        paths.insert(format!("{PREFIX}{path}"), callback(path, t));
     }
-    paths.insert(format!("{PREFIX}oauth/start"), login());
+    paths.insert(format!("{PREFIX}oauth/start"), login(t));
     let document = json!({
         "openapi": "3.1.0",
         "info": {
-            "title": "wxgate 服务接口",
+            "title": t("wxgate 服务接口", "wxgate service API"),
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "公司的微信公众号和小程序由 wxgate 统一管理，各后端通过这些接口使用。\
-                            HTTP 状态码 200 表示请求已被理解并尝试，结果看 ret.code；400 不是合法 JSON，401 没有密钥或密钥不对，\
-                            403 调用方无权，404/405 没有此接口或方法，413 请求体太大，429 超过调用方的速率，500 内部错误，503 过载。",
+            "description": t(
+                "公司的微信公众号和小程序由 wxgate 统一管理，各后端通过这些接口使用。\
+                 HTTP 状态码 200 表示请求已被理解并尝试，结果看 ret.code；400 不是合法 JSON，401 没有密钥或密钥不对，\
+                 403 调用方无权，404/405 没有此接口或方法，413 请求体太大，429 超过调用方的速率，500 内部错误，503 过载。",
+                "wxgate owns a company's official accounts and mini programs; backends use them through these calls. \
+                 HTTP status 200 says that a request was understood and tried, and ret.code what came of it; 400 no JSON, \
+                 401 no key or a wrong one, 403 the caller may not, 404/405 no such endpoint or method, 413 the body is too large, \
+                 429 over the caller's rate, 500 an internal error, 503 too much at once.",
+            ),
         },
-        "servers": [{"url": "http://127.0.0.1:36012"}],
+        "servers": [{"url": HERE}],
         "security": [{"key": []}, {"header": []}, {}],
         "paths": paths,
         "components": {
             "securitySchemes": {
-                "key": {"type": "http", "scheme": "bearer", "description": "调用方密钥"},
-                "header": {"type": "apiKey", "in": "header", "name": "X-Api-Key", "description": "调用方密钥"},
+                "key": {"type": "http", "scheme": "bearer", "description": t("调用方密钥", "the caller's key")},
+                "header": {"type": "apiKey", "in": "header", "name": "X-Api-Key", "description": t("调用方密钥", "the caller's key")},
             },
-            "schemas": {"Ret": ret(), "Failure": failure()},
+            "schemas": {"Ret": ret(), "Failure": failure(t)},
         },
     });
     format!("{}\n", serde_json::to_string_pretty(&document).unwrap_or_default())
 }
 
+fn in_words((zh, en): Doc, t: Say) -> &'static str {
+    t(zh, en)
+}
+
 /// A browser's, without a key.
-fn login() -> Value {
+fn login(t: Say) -> Value {
     let query = |name: &str, required: bool, doc: &str| json!({"name": name, "in": "query", "required": required, "schema": {"type": "string"}, "description": doc});
     let page = json!({"text/html": {"schema": {"type": "string"}}});
     json!({"get": {
         "operationId": "oauth_start",
-        "summary": "网页授权：浏览器从这里去微信，带着 code 和 state 回到 redirect_uri",
+        "summary": t("网页授权：浏览器从这里去微信，带着 code 和 state 回到 redirect_uri", "Web OAuth: a browser goes from here to WeChat, and comes back to redirect_uri with code and state"),
         "security": [],
         "parameters": [
-            query("appid", true, "公众号或网站应用"),
-            query("redirect_uri", true, "须符合 [[apps]] 的 oauth_redirects"),
-            query("scope", true, "snsapi_base、snsapi_userinfo 或 snsapi_login"),
-            query("state", false, "原样带回"),
+            query("appid", true, t("公众号或网站应用", "an official account or a website app")),
+            query("redirect_uri", true, t("须符合 [[apps]] 的 oauth_redirects", "one that oauth_redirects of [[apps]] allows")),
+            query("scope", true, t("snsapi_base、snsapi_userinfo 或 snsapi_login", "snsapi_base, snsapi_userinfo or snsapi_login")),
+            query("state", false, t("原样带回", "given back as it is")),
         ],
         "responses": {
-            "302": {"description": "去微信的授权页"},
-            "400": {"description": "参数不对，或 redirect_uri 不在 oauth_redirects 里", "content": page},
-            "500": {"description": "没有配置 server.public_url", "content": page},
+            "302": {"description": t("去微信的授权页", "to WeChat's page")},
+            "400": {"description": t("参数不对，或 redirect_uri 不在 oauth_redirects 里", "a wrong parameter, or a redirect_uri that oauth_redirects doesn't allow"), "content": page},
+            "500": {"description": t("没有配置 server.public_url", "server.public_url is not configured"), "content": page},
         },
     }})
 }
 
 /// WeChat's own: signed by it, without a key.
-fn callback(path: &str) -> Value {
+fn callback(path: &str, t: Say) -> Value {
     let query = |name: &str| json!({"name": name, "in": "query", "schema": {"type": "string"}});
     let mut parameters: Vec<Value> = ["signature", "timestamp", "nonce"].map(query).to_vec();
     if path.contains("{appid}") {
@@ -74,7 +103,7 @@ fn callback(path: &str) -> Value {
             .push(json!({"name": "appid", "in": "path", "required": true, "schema": {"type": "string"}}));
     }
     let text = json!({"text/plain": {"schema": {"type": "string"}}});
-    let refused = json!({"description": "签名、密钥或时间戳不对", "content": text});
+    let refused = json!({"description": t("签名、密钥或时间戳不对", "wrong signature, key or timestamp"), "content": text});
     let method = |verb: &str, summary: &str, more: &[&str], answer: Value, refusals: &[(&str, &str)]| {
         let parameters: Vec<Value> =
             parameters.iter().cloned().chain(more.iter().map(|name| query(name))).collect();
@@ -90,27 +119,34 @@ fn callback(path: &str) -> Value {
     };
     let mut post = method(
         "post",
-        "微信推送消息和事件：存下之后才应答",
+        t(
+            "微信推送消息和事件：存下之后才应答",
+            "WeChat pushes a message or an event: it is answered once it is stored",
+        ),
         &["openid", "encrypt_type", "msg_signature"],
-        json!({"description": "success，或被动回复", "content": {"text/plain": {}, "text/xml": {}, "application/json": {}}}),
-        &[("413", "超过 1 MiB"), ("500", "没有存下：微信会重发"), ("503", "过载：微信会重发")],
+        json!({"description": t("success，或被动回复", "success, or the passive reply"), "content": {"text/plain": {}, "text/xml": {}, "application/json": {}}}),
+        &[
+            ("413", t("超过 1 MiB", "over 1 MiB")),
+            ("500", t("没有存下：微信会重发", "not stored: WeChat sends it again")),
+            ("503", t("过载：微信会重发", "too much at once: WeChat sends it again")),
+        ],
     );
     post["requestBody"] = json!({"required": true, "content": {"text/xml": {}, "application/json": {}}});
     let get = method(
         "get",
-        "微信验证回调地址",
+        t("微信验证回调地址", "WeChat checks the callback URL"),
         &["echostr"],
-        json!({"description": "原样返回 echostr", "content": text}),
+        json!({"description": t("原样返回 echostr", "echostr as it is"), "content": text}),
         &[],
     );
     json!({"get": get, "post": post})
 }
 
-fn operation(endpoint: &Operation) -> Value {
+fn operation(endpoint: &Operation, t: Say) -> Value {
     if endpoint.run.is_none() {
         return json!({
-            "operationId": endpoint.name, "summary": endpoint.summary, "security": [],
-            "responses": {"200": {"description": "OpenAPI 文档", "content": {"application/json": {}}}},
+            "operationId": endpoint.name, "summary": in_words(endpoint.summary, t), "security": [],
+            "responses": {"200": {"description": t("OpenAPI 文档", "the OpenAPI document"), "content": {"application/json": {}}}},
         });
     }
     let mut content = json!({"application/json": {"schema": {"oneOf": [
@@ -121,18 +157,18 @@ fn operation(endpoint: &Operation) -> Value {
     }
     let mut operation = json!({
         "operationId": endpoint.name.replace('/', "_"),
-        "summary": endpoint.summary,
-        "responses": {"200": {"description": "已尝试：结果看 ret.code", "content": content}},
+        "summary": in_words(endpoint.summary, t),
+        "responses": {"200": {"description": t("已尝试：结果看 ret.code", "it was tried: ret.code says what came of it"), "content": content}},
     });
     let failure = json!({"application/json": {"schema": {"$ref": "#/components/schemas/Failure"}}});
     let refusals = [
-        ("400", "请求体不是合法的 JSON"),
-        ("401", "没有密钥，或密钥不对"),
-        ("403", "调用方无权"),
-        ("413", "请求体太大"),
-        ("429", "超过调用方的速率"),
-        ("500", "内部错误"),
-        ("503", "过载"),
+        ("400", t("请求体不是合法的 JSON", "the body is no JSON object")),
+        ("401", t("没有密钥，或密钥不对", "no key, or a wrong one")),
+        ("403", t("调用方无权", "the caller may not")),
+        ("413", t("请求体太大", "the body is too large")),
+        ("429", t("超过调用方的速率", "over the caller's rate")),
+        ("500", t("内部错误", "an internal error")),
+        ("503", t("过载", "too much at once")),
     ];
     for (status, meaning) in refusals {
         operation["responses"][status] = json!({"description": meaning, "content": failure});
@@ -143,17 +179,20 @@ fn operation(endpoint: &Operation) -> Value {
         ]);
     } else {
         operation["requestBody"] = json!({
-            "required": true, "content": {"application/json": {"schema": request(endpoint.params)}},
+            "required": true, "content": {"application/json": {"schema": request(endpoint.params, t)}},
         });
     }
     operation
 }
 
-fn request(params: &[Param]) -> Value {
+fn request(params: &[Param], t: Say) -> Value {
     let mut properties = Map::new();
     let text = |doc: &str| json!({"type": "string", "description": doc});
-    properties.insert("source".to_owned(), text("调用方业务的名字"));
-    properties.insert("appid".to_owned(), text("公众平台上的 AppID（也可写 app_id）"));
+    properties.insert("source".to_owned(), text(t("调用方业务的名字", "the name of the calling business")));
+    properties.insert(
+        "appid".to_owned(),
+        text(t("公众平台上的 AppID（也可写 app_id）", "the AppID (app_id is the same)")),
+    );
     let mut required = vec!["source", "appid"];
     for param in params {
         let mut schema = match param.shape {
@@ -164,7 +203,7 @@ fn request(params: &[Param]) -> Value {
             Shape::Object => json!({"type": "object"}),
             Shape::ObjectOrText => json!({"type": ["object", "string"]}),
         };
-        schema["description"] = param.doc.into();
+        schema["description"] = in_words(param.doc, t).into();
         properties.insert(param.name.to_owned(), schema);
         if param.required {
             required.push(param.name);
@@ -199,7 +238,7 @@ fn ret() -> Value {
     })
 }
 
-fn failure() -> Value {
+fn failure(t: Say) -> Value {
     json!({
         "type": "object",
         "required": ["ret", "body"],
@@ -209,10 +248,10 @@ fn failure() -> Value {
                 "required": ["code", "msg", "request_id", "retryable"],
                 "properties": {
                     "code": {"type": "integer", "minimum": 3_584_001, "maximum": 3_584_016},
-                    "msg": {"type": "string", "description": "哪里不对、怎么办；Accept-Language: en 时为英文"},
+                    "msg": {"type": "string", "description": t("哪里不对、怎么办；Accept-Language: en 时为英文", "what is wrong and what to do; in Chinese without Accept-Language: en")},
                     "request_id": {"type": "string"},
                     "retryable": {"type": "boolean"},
-                    "wx_errcode": {"type": "integer", "description": "微信的错误码（微信应答了才有）"},
+                    "wx_errcode": {"type": "integer", "description": t("微信的错误码（微信应答了才有）", "WeChat's code (if WeChat answered)")},
                     "wx_errmsg": {"type": "string"},
                     "wx_rid": {"type": "string"},
                 },
@@ -224,8 +263,42 @@ fn failure() -> Value {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
     fn the_committed_document_is_current() {
-        assert_eq!(super::generate(), super::DOCUMENT, "write it anew: make gen");
+        let committed = include_str!("../../../../../openapi.json");
+        assert_eq!(document(false), committed, "write it anew: make gen");
+    }
+
+    #[test]
+    fn every_description_is_in_the_language_of_its_document() {
+        fn descriptions(value: &Value, found: &mut Vec<String>) {
+            match value {
+                Value::Object(members) => {
+                    for (name, member) in members {
+                        match (name.as_str(), member) {
+                            ("description" | "summary" | "title", Value::String(text)) => {
+                                found.push(text.clone())
+                            }
+                            _ => descriptions(member, found),
+                        }
+                    }
+                }
+                Value::Array(items) => items.iter().for_each(|item| descriptions(item, found)),
+                _ => {}
+            }
+        }
+        let is_chinese = |text: &String| text.contains(|c: char| ('\u{3400}'..='\u{9fff}').contains(&c));
+        let read = |english| {
+            let mut found = Vec::new();
+            descriptions(&serde_json::from_str(document(english)).unwrap(), &mut found);
+            found
+        };
+        let (zh, en) = (read(false), read(true));
+        assert!(zh.len() > 50 && zh.len() == en.len());
+        for (zh, en) in zh.iter().zip(&en) {
+            assert!(is_chinese(zh) && !is_chinese(en), "{zh}: {en}");
+        }
     }
 }

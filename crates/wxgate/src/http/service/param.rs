@@ -1,13 +1,16 @@
 //! What a top-level member of a request may be.
 
+/// A text of the document: Chinese and English.
+pub(super) type Doc = (&'static str, &'static str);
+
 /// One top-level member of a request.
 #[derive(Debug)]
 pub(super) struct Param {
     pub(super) name: &'static str,
     pub(super) shape: Shape,
     pub(super) required: bool,
-    /// For people, Chinese.
-    pub(super) doc: &'static str,
+    /// For people.
+    pub(super) doc: Doc,
 }
 
 /// What a member may be.
@@ -25,10 +28,10 @@ pub(super) enum Shape {
     ObjectOrText,
 }
 
-pub(super) const fn need(name: &'static str, shape: Shape, doc: &'static str) -> Param {
-    Param { name, shape, required: true, doc }
+pub(super) const fn need(name: &'static str, shape: Shape, zh: &'static str, en: &'static str) -> Param {
+    Param { name, shape, required: true, doc: (zh, en) }
 }
 
-pub(super) const fn may(name: &'static str, shape: Shape, doc: &'static str) -> Param {
-    Param { name, shape, required: false, doc }
+pub(super) const fn may(name: &'static str, shape: Shape, zh: &'static str, en: &'static str) -> Param {
+    Param { name, shape, required: false, doc: (zh, en) }
 }

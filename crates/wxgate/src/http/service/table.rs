@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use http::{Method, StatusCode};
 
 use super::fields::Fields;
-use super::param::{Param, Shape, may, need};
+use super::param::{Doc, Param, Shape, may, need};
 use super::{Call, Service, Success, messages, token};
 use crate::entries::AccountKind::{self, Mini, Official, Open};
 use crate::problem::{Code, Problem};
@@ -20,8 +20,8 @@ pub(super) struct Operation {
     /// Path below the prefix.
     pub(super) name: &'static str,
     pub(super) method: Method,
-    /// For people, Chinese.
-    pub(super) summary: &'static str,
+    /// For people.
+    pub(super) summary: Doc,
     /// Besides `source` and `appid`.
     pub(super) params: &'static [Param],
     /// Members of `body`, with their JSON type.
@@ -63,16 +63,30 @@ pub(super) type Run = fn(Service, Call) -> BoxFuture<'static, Result<Success, Pr
 /// Checks what the parameters' shapes don't tell.
 pub(super) type Check = fn(&Fields) -> Result<(), Problem>;
 
-const FLOW_ID: Param = may("flow_id", Shape::Text(128), "业务流水号，原样返回");
-const CODE: Param =
-    need("code", Shape::Text(512), "微信给的一次性 code；同一调用方 5 分钟内重复提交得到相同结果");
-const OPENID: Param = may("openid", Shape::Text(128), "接收者的 openid（也可写 touser）");
-const TOUSER: Param = may("touser", Shape::Text(128), "同 openid");
+const FLOW_ID: Param = may(
+    "flow_id",
+    Shape::Text(128),
+    "业务流水号，原样返回",
+    "a number of the caller's own, given back as it is",
+);
+const CODE: Param = need(
+    "code",
+    Shape::Text(512),
+    "微信给的一次性 code；同一调用方 5 分钟内重复提交得到相同结果",
+    "WeChat's single-use code; the same caller gets the same answer for 5 minutes",
+);
+const OPENID: Param = may(
+    "openid",
+    Shape::Text(128),
+    "接收者的 openid（也可写 touser）",
+    "the receiver's openid (touser is the same)",
+);
+const TOUSER: Param = may("touser", Shape::Text(128), "同 openid", "the same as openid");
 
 const BASE: Operation = Operation {
     name: "",
     method: Method::POST,
-    summary: "",
+    summary: ("", ""),
     params: &[],
     answer: &[],
     refused_as: Code::Internal,
@@ -90,8 +104,16 @@ const TOKEN_ANSWER: &[(&str, &str)] =
 pub(super) const ENDPOINTS: &[Operation] = &[
     Operation {
         name: "getwxuserinfo",
-        summary: "网页授权：code 换用户信息",
-        params: &[CODE, may("lang", Shape::Choice(&["zh_CN", "zh_TW", "en"]), "资料的语言")],
+        summary: ("网页授权：code 换用户信息", "Web OAuth: a code for the user's profile"),
+        params: &[
+            CODE,
+            may(
+                "lang",
+                Shape::Choice(&["zh_CN", "zh_TW", "en"]),
+                "资料的语言",
+                "the language of the profile",
+            ),
+        ],
         answer: &[
             ("appid", "string"),
             ("openid", "string"),
@@ -115,7 +137,10 @@ pub(super) const ENDPOINTS: &[Operation] = &[
     },
     Operation {
         name: "code2session",
-        summary: "小程序登录：code 换 openid 和 session_key",
+        summary: (
+            "小程序登录：code 换 openid 和 session_key",
+            "Mini program login: a code for openid and session_key",
+        ),
         params: &[CODE],
         answer: &[
             ("appid", "string"),
@@ -131,11 +156,26 @@ pub(super) const ENDPOINTS: &[Operation] = &[
     },
     Operation {
         name: "getwxqrcode",
-        summary: "公众号带参二维码",
+        summary: ("公众号带参二维码", "An official account's QR code with a scene"),
         params: &[
-            may("scene", Shape::Text(64), "场景值，1 到 64 个字符；不给则随机"),
-            may("expire_seconds", Shape::Int(1, 2_592_000), "有效秒数，默认 2592000（30 天）"),
-            may("permanent", Shape::Flag, "true：永久二维码（总数 10 万）"),
+            may(
+                "scene",
+                Shape::Text(64),
+                "场景值，1 到 64 个字符；不给则随机",
+                "the scene, 1 to 64 characters; a random one if absent",
+            ),
+            may(
+                "expire_seconds",
+                Shape::Int(1, 2_592_000),
+                "有效秒数，默认 2592000（30 天）",
+                "seconds it lives, 2592000 (30 days) by default",
+            ),
+            may(
+                "permanent",
+                Shape::Flag,
+                "true：永久二维码（总数 10 万）",
+                "true: a permanent code (100,000 in all)",
+            ),
             FLOW_ID,
         ],
         answer: &[
@@ -156,16 +196,41 @@ pub(super) const ENDPOINTS: &[Operation] = &[
     },
     Operation {
         name: "getunlimitedqrcode",
-        summary: "小程序码（不限数量）",
+        summary: ("小程序码（不限数量）", "A mini program's code (any number of them)"),
         params: &[
-            need("scene", Shape::Text(32), "场景值，1 到 32 个字符"),
-            may("page", Shape::Text(1024), "页面路径，不以 / 开头、不带参数；默认主页"),
-            may("check_path", Shape::Flag, "是否检查页面已发布，默认 true"),
-            may("env_version", Shape::Choice(&["release", "trial", "develop"]), "要打开的版本，默认 release"),
-            may("width", Shape::Int(1, 4096), "宽度（像素），微信支持 280 到 1280，默认 430"),
-            may("auto_color", Shape::Flag, "自动配色"),
-            may("line_color", Shape::Object, "线条颜色 {\"r\":0,\"g\":0,\"b\":0}"),
-            may("is_hyaline", Shape::Flag, "透明底色"),
+            need("scene", Shape::Text(32), "场景值，1 到 32 个字符", "the scene, 1 to 32 characters"),
+            may(
+                "page",
+                Shape::Text(1024),
+                "页面路径，不以 / 开头、不带参数；默认主页",
+                "the page's path, without a leading / and parameters; default: the first page",
+            ),
+            may(
+                "check_path",
+                Shape::Flag,
+                "是否检查页面已发布，默认 true",
+                "whether the page has to be published, true by default",
+            ),
+            may(
+                "env_version",
+                Shape::Choice(&["release", "trial", "develop"]),
+                "要打开的版本，默认 release",
+                "the version to open, release by default",
+            ),
+            may(
+                "width",
+                Shape::Int(1, 4096),
+                "宽度（像素），微信支持 280 到 1280，默认 430",
+                "width in pixels, WeChat takes 280 to 1280, 430 by default",
+            ),
+            may("auto_color", Shape::Flag, "自动配色", "choose colours by itself"),
+            may(
+                "line_color",
+                Shape::Object,
+                "线条颜色 {\"r\":0,\"g\":0,\"b\":0}",
+                "the lines' colour {\"r\":0,\"g\":0,\"b\":0}",
+            ),
+            may("is_hyaline", Shape::Flag, "透明底色", "a transparent background"),
             FLOW_ID,
         ],
         answer: &[("flow_id", "string"), ("appid", "string"), ("qr_buffer", "string")],
@@ -178,8 +243,16 @@ pub(super) const ENDPOINTS: &[Operation] = &[
     },
     Operation {
         name: "getuserphone",
-        summary: "小程序手机号：code 换号码",
-        params: &[CODE, may("openid", Shape::Text(128), "用户的 openid，微信用来核对")],
+        summary: ("小程序手机号：code 换号码", "Mini program: a code for the phone number"),
+        params: &[
+            CODE,
+            may(
+                "openid",
+                Shape::Text(128),
+                "用户的 openid，微信用来核对",
+                "the user's openid, which WeChat checks",
+            ),
+        ],
         answer: &[
             ("appid", "string"),
             ("purePhoneNumber", "string"),
@@ -193,15 +266,35 @@ pub(super) const ENDPOINTS: &[Operation] = &[
     },
     Operation {
         name: "sendwxtemplatemsg",
-        summary: "公众号模板消息",
+        summary: ("公众号模板消息", "An official account's template message"),
         params: &[
             OPENID,
             TOUSER,
-            need("data", Shape::ObjectOrText, "关键词对象，或整条微信消息（对象或其 JSON 文本）"),
-            may("template_id", Shape::Text(128), "模板 ID；data 是整条消息时可省"),
-            may("url", Shape::Text(2048), "点击后打开的网页"),
-            may("miniprogram", Shape::Object, "点击后打开的小程序 {\"appid\":\"\",\"pagepath\":\"\"}"),
-            may("client_msg_id", Shape::Text(128), "防重入 ID：微信 10 分钟内只发一次"),
+            need(
+                "data",
+                Shape::ObjectOrText,
+                "关键词对象，或整条微信消息（对象或其 JSON 文本）",
+                "the keywords as an object, or a whole WeChat message (an object, or its JSON as a string)",
+            ),
+            may(
+                "template_id",
+                Shape::Text(128),
+                "模板 ID；data 是整条消息时可省",
+                "the template's id; not needed when data is a whole message",
+            ),
+            may("url", Shape::Text(2048), "点击后打开的网页", "the page that a tap opens"),
+            may(
+                "miniprogram",
+                Shape::Object,
+                "点击后打开的小程序 {\"appid\":\"\",\"pagepath\":\"\"}",
+                "the mini program that a tap opens {\"appid\":\"\",\"pagepath\":\"\"}",
+            ),
+            may(
+                "client_msg_id",
+                Shape::Text(128),
+                "防重入 ID：微信 10 分钟内只发一次",
+                "an id against doubles: WeChat sends it once within 10 minutes",
+            ),
             FLOW_ID,
         ],
         answer: &[("flow_id", "string"), ("msgid", "string")],
@@ -214,20 +307,39 @@ pub(super) const ENDPOINTS: &[Operation] = &[
     },
     Operation {
         name: "sendsubscribemsg",
-        summary: "订阅消息：公众号走 bizsend，小程序走 send",
+        summary: (
+            "订阅消息：公众号走 bizsend，小程序走 send",
+            "A subscription message: bizsend for official accounts, send for mini programs",
+        ),
         params: &[
             OPENID,
             TOUSER,
-            need("template_id", Shape::Text(128), "模板 ID"),
-            need("data", Shape::ObjectOrText, "关键词对象 {\"thing1\":{\"value\":\"…\"}}"),
-            may("page", Shape::Text(1024), "点击后打开的页面"),
-            may("miniprogram", Shape::Object, "公众号：点击后打开的小程序"),
+            need("template_id", Shape::Text(128), "模板 ID", "the template's id"),
+            need(
+                "data",
+                Shape::ObjectOrText,
+                "关键词对象 {\"thing1\":{\"value\":\"…\"}}",
+                "the keywords as an object {\"thing1\":{\"value\":\"…\"}}",
+            ),
+            may("page", Shape::Text(1024), "点击后打开的页面", "the page that a tap opens"),
+            may(
+                "miniprogram",
+                Shape::Object,
+                "公众号：点击后打开的小程序",
+                "official accounts: the mini program that a tap opens",
+            ),
             may(
                 "miniprogram_state",
                 Shape::Choice(&["developer", "trial", "formal"]),
                 "小程序：版本，默认 formal",
+                "mini programs: the version, formal by default",
             ),
-            may("lang", Shape::Choice(&["zh_CN", "en_US", "zh_HK", "zh_TW"]), "小程序：语言，默认 zh_CN"),
+            may(
+                "lang",
+                Shape::Choice(&["zh_CN", "en_US", "zh_HK", "zh_TW"]),
+                "小程序：语言，默认 zh_CN",
+                "mini programs: the language, zh_CN by default",
+            ),
             FLOW_ID,
         ],
         answer: &[("flow_id", "string"), ("msgid", "string")],
@@ -239,8 +351,13 @@ pub(super) const ENDPOINTS: &[Operation] = &[
     },
     Operation {
         name: "jssdk",
-        summary: "JS-SDK 签名",
-        params: &[need("url", Shape::Text(2048), "当前网页的完整地址，# 之后不参与签名")],
+        summary: ("JS-SDK 签名", "A JS-SDK signature"),
+        params: &[need(
+            "url",
+            Shape::Text(2048),
+            "当前网页的完整地址，# 之后不参与签名",
+            "the page's full URL; what follows # is not signed",
+        )],
         answer: &[
             ("appId", "string"),
             ("timestamp", "integer"),
@@ -256,7 +373,10 @@ pub(super) const ENDPOINTS: &[Operation] = &[
     Operation {
         name: "token",
         method: Method::GET,
-        summary: "读取真正的 access_token（调用方须有 export_token）",
+        summary: (
+            "读取真正的 access_token（调用方须有 export_token）",
+            "Read the real access_token (the caller needs export_token)",
+        ),
         answer: TOKEN_ANSWER,
         kinds: &[Official, Mini],
         refused_as: Code::Token,
@@ -266,8 +386,16 @@ pub(super) const ENDPOINTS: &[Operation] = &[
     },
     Operation {
         name: "token/refresh",
-        summary: "上报失效的 access_token：它仍是当前的才会刷新（调用方须有 export_token）",
-        params: &[need("current", Shape::Text(1024), "被微信拒绝的 access_token")],
+        summary: (
+            "上报失效的 access_token：它仍是当前的才会刷新（调用方须有 export_token）",
+            "Report a dead access_token: it is refreshed only if it is still the current one (the caller needs export_token)",
+        ),
+        params: &[need(
+            "current",
+            Shape::Text(1024),
+            "被微信拒绝的 access_token",
+            "the access_token that WeChat refused",
+        )],
         answer: TOKEN_ANSWER,
         kinds: &[Official, Mini],
         refused_as: Code::Token,
@@ -278,7 +406,7 @@ pub(super) const ENDPOINTS: &[Operation] = &[
     Operation {
         name: "openapi.json",
         method: Method::GET,
-        summary: "本接口的 OpenAPI 3.1 文档（无需密钥）",
+        summary: ("本接口的 OpenAPI 3.1 文档（无需密钥）", "This API's OpenAPI 3.1 document (without a key)"),
         ..BASE
     },
 ];

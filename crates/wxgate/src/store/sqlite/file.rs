@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use rusqlite::{Connection, OpenFlags};
 
+use crate::lang::say;
 use crate::store::StoreError;
 
 /// How long SQLite waits for a lock.
@@ -32,19 +33,26 @@ pub(super) fn make_private(path: &Path) -> std::io::Result<()> {
 pub(super) fn lock(path: &Path) -> anyhow::Result<File> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&name)
-        .with_context(|| format!("无法创建锁文件 {}", name.display()))?;
+    let file = File::options().create(true).truncate(false).write(true).open(&name).with_context(|| {
+        let name = name.display();
+        say(format!("无法创建锁文件 {name}"), format!("can't make the lock file {name}"))
+    })?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => bail!(
-            "数据库 {} 正在使用：同一个 SQLite 文件只能由一个 wxgate 进程打开，请先停掉另一个",
-            path.display()
-        ),
-        Err(std::fs::TryLockError::Error(error)) => Err(error).context("无法锁定数据库"),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            let path = path.display();
+            bail!(say(
+                format!(
+                    "数据库 {path} 正在使用：同一个 SQLite 文件只能由一个 wxgate 进程打开，请先停掉另一个"
+                ),
+                format!(
+                    "the database {path} is in use: one wxgate at a time may open it, stop the other first"
+                ),
+            ))
+        }
+        Err(std::fs::TryLockError::Error(error)) => {
+            Err(error).context(say("无法锁定数据库", "can't lock the database"))
+        }
     }
 }
 
@@ -58,7 +66,10 @@ pub(super) struct Placed {
 
 impl Placed {
     pub(super) fn new(path: &Path) -> anyhow::Result<Self> {
-        let file = identity(path).with_context(|| format!("无法读取数据库 {}", path.display()))?;
+        let file = identity(path).with_context(|| {
+            let path = path.display();
+            say(format!("无法读取数据库 {path}"), format!("can't read the database {path}"))
+        })?;
         Ok(Self { path: path.to_owned(), file, looked: Instant::now() })
     }
 
@@ -68,7 +79,10 @@ impl Placed {
             return Ok(());
         }
         if identity(&self.path).ok() != Some(self.file) {
-            return Err(StoreError::Unavailable("the database file was removed or replaced: restart".into()));
+            return Err(StoreError::Unavailable(
+                say("数据库文件被移走或替换了：请重启", "the database file was removed or replaced: restart")
+                    .into(),
+            ));
         }
         self.looked = Instant::now();
         Ok(())

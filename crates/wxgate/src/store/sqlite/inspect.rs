@@ -6,6 +6,7 @@ use anyhow::bail;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{file, meta, migrations};
+use crate::lang::say;
 use crate::store::Inspection;
 
 pub(in crate::store) fn inspect(path: &Path) -> anyhow::Result<Option<Inspection>> {
@@ -16,7 +17,11 @@ pub(in crate::store) fn inspect(path: &Path) -> anyhow::Result<Option<Inspection
     db.busy_timeout(file::BUSY)?;
     let fate: String = db.query_row("pragma integrity_check", [], |row| row.get(0))?;
     if fate != "ok" {
-        bail!("数据库 {} 已损坏（{fate}）：请从备份恢复", path.display());
+        let path = path.display();
+        bail!(say(
+            format!("数据库 {path} 已损坏（{fate}）：请从备份恢复"),
+            format!("the database {path} is damaged ({fate}): restore it from a backup"),
+        ));
     }
     let schema = migrations::version(&db)?;
     if schema == 0 {

@@ -3,11 +3,16 @@
 use anyhow::bail;
 use rusqlite::Connection;
 
+use crate::lang::say;
+
 /// How many steps the database has taken; an error if it took some that are not known here.
 pub(super) fn version(db: &Connection) -> anyhow::Result<u32> {
     let done: u32 = db.query_row("pragma user_version", [], |row| row.get(0))?;
     if done as usize > STEPS.len() {
-        bail!("这个数据库由更新版本的 wxgate 写成（schema {done}），请升级 wxgate");
+        bail!(say(
+            format!("这个数据库由更新版本的 wxgate 写成（schema {done}），请升级 wxgate"),
+            format!("a newer wxgate wrote this database (schema {done}): upgrade wxgate"),
+        ));
     }
     Ok(done)
 }

@@ -11,6 +11,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use super::file::Placed;
 use super::meta;
+use crate::lang::say;
 use crate::limits::Limits;
 use crate::store::StoreError;
 
@@ -72,7 +73,7 @@ impl Writer {
             write_groups(&mut connection, &queue, place, limits.group);
             // So that the database file alone is whole, for whoever copies it now.
             if let Err(error) = connection.execute_batch("pragma wal_checkpoint(truncate)") {
-                tracing::warn!(%error, "停止时没能把 WAL 并入数据库文件：复制数据库时请连同 *-wal 文件");
+                tracing::warn!(%error, "{}", say("停止时没能把 WAL 并入数据库文件：复制数据库时请连同 *-wal 文件", "couldn't merge the WAL into the database at the stop: whoever copies the database takes the *-wal file along"));
             }
             drop(connection);
             drop(lock);
@@ -87,7 +88,7 @@ impl Writer {
         let Some(Thread { jobs, handle }) = thread else { return };
         drop(jobs);
         if handle.join().is_err() {
-            tracing::error!("the store's writer thread panicked");
+            tracing::error!("{}", say("写数据库的线程崩溃了", "the store's writer thread panicked"));
         }
     }
 

@@ -30,6 +30,13 @@ pub(super) struct Written {
     pub(super) alias: Option<String>,
 }
 
+/// See [`Source::calls`].
+pub(super) struct Call<'a> {
+    pub(super) line: usize,
+    pub(super) texts: Vec<&'a str>,
+    pub(super) rest: &'a str,
+}
+
 /// A function with a body.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Function {
@@ -76,6 +83,31 @@ impl Source {
         let tests: Vec<String> = all.iter().flat_map(|source| source.tests.clone()).collect();
         all.retain(|source| !tests.iter().any(|test| is_in(&source.module, test)));
         all
+    }
+
+    /// Every call of `name`, as `tracing::warn!`: its line, what stands in quotes in it, and the rest.
+    pub(super) fn calls(&self, name: &str) -> Vec<Call<'_>> {
+        let mut found = Vec::new();
+        for (at, _) in self.bare.match_indices(name) {
+            let Some(open) = self.bare[at..].find('(').map(|open| at + open) else { continue };
+            let mut depth = 0;
+            let end = self.bare[open..].find(|c: char| {
+                depth += i32::from(c == '(') - i32::from(c == ')');
+                depth == 0
+            });
+            let span = open..open + end.unwrap_or_default();
+            let (mut texts, mut inside) = (Vec::new(), span.start);
+            while inside < span.end {
+                let (piece, length) = next_piece(&self.code[inside..]);
+                if matches!(piece, Piece::Literal) {
+                    texts.push(&self.code[inside..inside + length]);
+                }
+                inside += length;
+            }
+            let line = self.bare[..at].matches('\n').count() + 1;
+            found.push(Call { line, texts, rest: &self.bare[span] });
+        }
+        found
     }
 
     /// Every identifier, with its line.

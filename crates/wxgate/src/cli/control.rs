@@ -1,0 +1,220 @@
+//! How `wxgate reload` and `wxgate check` speak with the process that serves: over a socket in `store.run_dir` that only
+//! its user may open. One line of JSON each way.
+
+use std::collections::BTreeMap;
+use std::fs::{File, Permissions};
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+
+use crate::config;
+use crate::entries::Environment;
+use crate::lang::{Words, say};
+use crate::text::hex;
+
+/// Bytes of a line.
+const LONGEST: u64 = 256 << 10;
+/// A request that isn't there after this time doesn't come.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// A reload that isn't done after this time is not waited for.
+const WORK: Duration = Duration::from_secs(30);
+
+/// What is asked of the process.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "lowercase")]
+pub(super) enum Request {
+    /// Read the files again.
+    Reload,
+    /// What are you?
+    Status {
+        /// Variables by name, with a digest of each value: which of them does the process not see?
+        variables: BTreeMap<String, String>,
+    },
+}
+
+/// What became of a reload.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Reloaded {
+    /// Whether it was taken up.
+    pub(super) done: bool,
+    zh: String,
+    en: String,
+}
+
+impl Reloaded {
+    pub(super) fn new(done: bool, Words { zh, en }: Words) -> Self {
+        Self { done, zh: zh.into_owned(), en: en.into_owned() }
+    }
+
+    /// For the terminal and the log.
+    pub(super) fn text(&self) -> &str {
+        say(&self.zh, &self.en)
+    }
+}
+
+/// What a process says of itself.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Status {
+    /// Where it listens.
+    pub(super) addresses: Vec<SocketAddr>,
+    /// Variables that it doesn't see, or not so.
+    pub(super) unseen: Vec<String>,
+}
+
+impl Status {
+    /// Of a process with `environment`.
+    pub(super) fn new(
+        addresses: Vec<SocketAddr>,
+        variables: &BTreeMap<String, String>,
+        environment: &Environment,
+    ) -> Self {
+        let differs = |(name, seen): &(&String, &String)| {
+            environment.get(*name).map(|value| digest(value)).as_ref() != Some(*seen)
+        };
+        let unseen = variables.iter().filter(differs).map(|(name, _)| name.clone()).collect();
+        Self { addresses, unseen }
+    }
+}
+
+/// So that no secret goes over the socket.
+pub(super) fn digest(value: &str) -> String {
+    hex(&Sha256::digest(value.as_bytes()))
+}
+
+/// Where a process is spoken to, gone when it is dropped.
+#[derive(Debug)]
+pub(super) struct Control {
+    listener: UnixListener,
+    place: Place,
+}
+
+impl Control {
+    /// Takes the place of `store`'s process: whoever has its database open is the only one.
+    pub(super) fn bind(store: &config::Store) -> anyhow::Result<Self> {
+        let place =
+            std::fs::create_dir_all(folder(store)).and_then(|()| Place::of(store)).and_then(|place| {
+                // Under another name until its mode is right.
+                let fresh = place.reach(&format!(".{}", std::process::id()));
+                let _ = std::fs::remove_file(&fresh);
+                let listener = UnixListener::bind(&fresh)?;
+                std::fs::set_permissions(&fresh, Permissions::from_mode(0o600))?;
+                std::fs::rename(&fresh, place.reach(""))?;
+                Ok(Self { listener, place })
+            });
+        place.with_context(|| {
+            let dir = folder(store);
+            let dir = dir.display();
+            say(
+                format!("无法在 {dir} 里创建 wxgate reload 用的套接字（store.run_dir）"),
+                format!("can't make the socket of wxgate reload in {dir} (store.run_dir)"),
+            )
+        })
+    }
+
+    /// The next request, and who waits for its answer. A connection without one is dropped.
+    pub(super) async fn next(&self) -> (Request, UnixStream) {
+        loop {
+            let Ok((mut stream, _)) = self.listener.accept().await else {
+                // Out of descriptors, most likely.
+                tokio::time::sleep(PATIENCE).await;
+                continue;
+            };
+            let line = tokio::time::timeout(PATIENCE, read_line(&mut stream)).await;
+            if let Ok(Ok(line)) = line
+                && let Ok(request) = serde_json::from_slice(&line)
+            {
+                return (request, stream);
+            }
+        }
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        // What is left of it answers nobody.
+        let _ = std::fs::remove_file(self.place.reach(""));
+    }
+}
+
+/// Answers whoever asked; one that went away is nobody's trouble.
+pub(super) async fn answer(mut stream: UnixStream, answer: &impl Serialize) {
+    if let Ok(mut line) = serde_json::to_vec(answer) {
+        line.push(b'\n');
+        let _ = tokio::time::timeout(PATIENCE, stream.write_all(&line)).await;
+    }
+}
+
+/// Asks the process of `store`; `Ok(None)`: none runs there.
+pub(super) async fn ask<T: for<'a> Deserialize<'a>>(
+    store: &config::Store,
+    request: &Request,
+) -> anyhow::Result<Option<T>> {
+    let Ok(place) = Place::of(store) else { return Ok(None) };
+    let mut stream = match UnixStream::connect(place.reach("")).await {
+        Ok(stream) => stream,
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            return Err(error).context(Words::fixed(
+                "无权与运行中的 wxgate 通话：用运行它的用户（或 root）",
+                "may not speak with the wxgate that runs: do it as its user (or root)",
+            ));
+        }
+        Err(_) => return Ok(None),
+    };
+    let silent = || {
+        Words::fixed(
+            "运行中的 wxgate 没有应答：看它的日志",
+            "the wxgate that runs doesn't answer: look at its log",
+        )
+    };
+    let mut line = serde_json::to_vec(request)?;
+    line.push(b'\n');
+    let exchange = async {
+        stream.write_all(&line).await?;
+        read_line(&mut stream).await
+    };
+    let line = tokio::time::timeout(WORK, exchange).await.with_context(silent)?.with_context(silent)?;
+    Ok(Some(serde_json::from_slice(&line).with_context(silent)?))
+}
+
+async fn read_line(stream: &mut UnixStream) -> std::io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    BufReader::new(stream.take(LONGEST)).read_until(b'\n', &mut line).await?;
+    Ok(line)
+}
+
+/// Where it is: a relative path may be nothing but the file's name.
+fn folder(store: &config::Store) -> PathBuf {
+    let dir = store.run_dir();
+    if dir.as_os_str().is_empty() { PathBuf::from(".") } else { dir }
+}
+
+/// The socket's place. Its path may be longer than a socket's may, so it is reached through its folder.
+#[derive(Debug)]
+struct Place {
+    folder: File,
+    dir: PathBuf,
+    name: String,
+}
+
+impl Place {
+    fn of(store: &config::Store) -> std::io::Result<Self> {
+        let database = store.real_path();
+        let name = database.file_name().unwrap_or_default().to_string_lossy();
+        let dir = folder(store);
+        Ok(Self { folder: File::open(&dir)?, dir, name: format!("{name}.sock") })
+    }
+
+    fn reach(&self, suffix: &str) -> PathBuf {
+        let folder = PathBuf::from(format!("/proc/self/fd/{}", self.folder.as_raw_fd()));
+        let folder = if folder.exists() { &folder } else { &self.dir };
+        folder.join(format!("{}{suffix}", self.name))
+    }
+}
