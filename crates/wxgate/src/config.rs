@@ -7,6 +7,7 @@
 mod environment;
 mod files;
 mod sections;
+mod server;
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -103,7 +104,7 @@ pub fn parse(text: &str, name: &str, folder: &Path, environment: &Environment) -
     let lookup = Lookup { file: Path::new(name), folder, environment, sources: &sources };
     let mut root = Table::new(members, String::new(), Some(lookup));
     let included = files::included(&root.strings("include", &[]), folder, &mut mistakes);
-    let server = sections::read(&mut root, "server", &mut mistakes, sections::server);
+    let server = sections::read(&mut root, "server", &mut mistakes, server::server);
     let mut config = Config {
         auth: sections::read(&mut root, "auth", &mut mistakes, |s| sections::auth(s, &server)),
         server,

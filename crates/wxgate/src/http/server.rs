@@ -154,7 +154,7 @@ impl<S: Surface> Connections<S> {
                         let seat = sitting.seat().clone();
                         tokio::select! {
                             () = this.connection(stream, peer, &seat) => {}
-                            () = seat.must_leave() => tracing::debug!(%peer, "its place was needed"),
+                            () = seat.must_leave() => tracing::debug!(%peer, "{}", say("它的位置让给了别人", "its place was needed")),
                         }
                     });
                 }
