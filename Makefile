@@ -1,5 +1,5 @@
 # The commands of this project; .ci/run calls the same ones.
-.PHONY: demo test test-faults figures test-sdk test-browser check fmt gen release
+.PHONY: demo test test-faults figures memory test-sdk test-browser check fmt gen release
 
 CARGO ?= cargo
 
@@ -18,6 +18,11 @@ test-faults:
 # Figures that ARCHITECTURE.md speaks of; judges nothing.
 figures:
 	$(CARGO) test --profile demo --locked -p wxgate --lib -- --ignored --nocapture figures
+
+# What a gateway holds after a burst of 2,000 calls with 1 MiB each; judges nothing.
+memory:
+	$(CARGO) build --profile demo --locked -p wxgate --bin wxgate
+	python3 crates/wxgate/tests/memory.py target/demo/wxgate
 
 # Real SDKs against gateway and sandbox; needs their registries once.
 # A real browser logs in (browser-tests/).

@@ -23,7 +23,7 @@ pub(crate) struct Call {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
     pub(crate) peer: IpAddr,
-    /// WeChat's edge lets it not through, with this status: a body that is too long (413).
+    /// WeChat's edge lets it not through, with this status: a body without a length (412), or one that is too long (413).
     pub(crate) stopped: Option<StatusCode>,
 }
 
@@ -31,6 +31,8 @@ impl Call {
     pub(super) async fn read(request: Request<Body>) -> Self {
         let (head, body) = request.into_parts();
         let peer = head.extensions.get::<SocketAddr>().map(SocketAddr::ip);
+        let has_no_length =
+            head.method == Method::POST && head.headers.contains_key(header::TRANSFER_ENCODING);
         // Read even if it is refused: else the client may not see the answer.
         let body = Limited::new(body, MAX_BODY).collect().await.map(Collected::to_bytes).ok();
         let query = head.uri.query().unwrap_or_default();
@@ -41,7 +43,9 @@ impl Call {
             raw_query: query.to_owned(),
             headers: head.headers,
             peer: peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-            stopped: body.is_none().then_some(StatusCode::PAYLOAD_TOO_LARGE),
+            stopped: has_no_length
+                .then_some(StatusCode::PRECONDITION_FAILED)
+                .or_else(|| body.is_none().then_some(StatusCode::PAYLOAD_TOO_LARGE)),
             body: body.unwrap_or_default(),
         }
     }

@@ -4,14 +4,18 @@ use serde_json::{Value, json};
 
 use crate::app::{MINI, OFFICIAL, TEMPLATE, TestApp};
 
-const TEMPLATE_SEND: (&str, &str) = ("sendwxtemplatemsg", "/cgi-bin/message/template/send");
-const SUBSCRIBE_SEND: (&str, &str) = ("sendsubscribemsg", "/cgi-bin/message/subscribe/send");
-const UNLIMITED: (&str, &str) = ("getunlimitedqrcode", "/wxa/getwxacodeunlimit");
-const QR_CODE: (&str, &str) = ("getwxqrcode", "/cgi-bin/qrcode/create");
-const TICKET: (&str, &str) = ("jssdk", "/cgi-bin/ticket/getticket");
+/// An endpoint of the service API, and the path of WeChat's that it calls.
+type Called = (&'static str, &'static str);
+/// What is called, WeChat's code, ours, whether to try again, what `msg` says.
+type Case = (Called, i64, u64, bool, &'static str);
 
-/// Endpoint and WeChat's path, WeChat's code, ours, whether to try again, what `msg` says.
-const CASES: &[((&str, &str), i64, u64, bool, &str)] = &[
+const TEMPLATE_SEND: Called = ("sendwxtemplatemsg", "/cgi-bin/message/template/send");
+const SUBSCRIBE_SEND: Called = ("sendsubscribemsg", "/cgi-bin/message/subscribe/send");
+const UNLIMITED: Called = ("getunlimitedqrcode", "/wxa/getwxacodeunlimit");
+const QR_CODE: Called = ("getwxqrcode", "/cgi-bin/qrcode/create");
+const TICKET: Called = ("jssdk", "/cgi-bin/ticket/getticket");
+
+const CASES: &[Case] = &[
     // The mini program that a message names, not the account.
     (TEMPLATE_SEND, 40013, 3_584_009, false, "没有与该账号关联"),
     (SUBSCRIBE_SEND, 40013, 3_584_009, false, "没有与该账号关联"),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, params};
+use tokio_util::task::TaskTracker;
 
 use super::Sqlite;
 use crate::limits::Limits;
@@ -71,7 +72,7 @@ async fn commits_while_a_million_dead_letters_are_kept_then_forgotten() {
     for (what, dead_before) in [("all are kept", 0), ("all are forgotten", 2)] {
         let purging = {
             let db = db.clone();
-            tokio::task::spawn(async move {
+            TaskTracker::new().spawn(async move {
                 let (begin, mut rows, mut steps) = (Instant::now(), 0, 0);
                 let mut next = Some(Purge::new(0, 1, dead_before, 1000));
                 while let Some(step) = next.take_if(|_| begin.elapsed() < Duration::from_secs(20)) {
