@@ -4,7 +4,9 @@
 //! type. So the body alone decides: its first character is `{`, it parses, its `errcode` isn't 0.
 
 use crate::errcode::{self, Class};
-use serde_json::Value;
+use serde::de::{Deserializer as _, MapAccess, Visitor};
+use serde_json::{Map, Value};
+use std::fmt;
 
 /// A failure WeChat reported.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,7 +49,7 @@ impl ApiError {
 /// The failure in an answer's body; `None` for success, binary data and anything that isn't a
 /// JSON object. An absent `errcode` is 0.
 pub fn errcode(body: &[u8]) -> Option<ApiError> {
-    if body.trim_ascii_start().first() != Some(&b'{') {
+    if unmarked(body).trim_ascii_start().first() != Some(&b'{') {
         return None;
     }
     let answer = json(body)?;
@@ -56,26 +58,88 @@ pub fn errcode(body: &[u8]) -> Option<ApiError> {
     (code != 0).then(|| ApiError { errcode: code, errmsg: errmsg.to_owned() })
 }
 
-/// An answer's JSON. WeChat puts what users wrote into it as it is: control characters within a text, and bytes that are no
-/// UTF-8, are read all the same.
+/// An answer's JSON. WeChat puts what users wrote into it as it is: control characters within a text, bytes that are no
+/// UTF-8 and halves of characters are read all the same, a byte order mark is skipped, and of a repeated member the first
+/// counts: the later ones may be what a user wrote.
 pub fn json(body: &[u8]) -> Option<Value> {
-    serde_json::from_slice(body).ok().or_else(|| serde_json::from_str(&mended(body)).ok())
+    let body = unmarked(body);
+    std::str::from_utf8(body).ok().and_then(read).or_else(|| read(&mended(body)))
 }
 
-/// `body` as UTF-8, with the control characters in its texts escaped.
+fn unmarked(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
+}
+
+fn read(text: &str) -> Option<Value> {
+    if !text.trim_start().starts_with('{') {
+        return serde_json::from_str(text).ok();
+    }
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let members = reader.deserialize_map(Members).ok()?;
+    reader.end().ok()?;
+    Some(Value::Object(members))
+}
+
+/// Takes an object's members; of a repeated one the first.
+struct Members;
+
+impl<'de> Visitor<'de> for Members {
+    type Value = Map<String, Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        let mut first = Map::new();
+        while let Some((name, value)) = members.next_entry::<String, Value>()? {
+            first.entry(name).or_insert(value);
+        }
+        Ok(first)
+    }
+}
+
+/// `body` as UTF-8, with the control characters in its texts escaped and halves of characters replaced.
 fn mended(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
+    let (mut rest, mut in_text) = (&*text, false);
     let mut out = String::with_capacity(text.len() + 16);
-    let (mut in_text, mut is_escaped) = (false, false);
-    for c in text.chars() {
-        match c {
-            c if in_text && c < ' ' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => out.push(c),
-        }
-        in_text ^= c == '"' && !is_escaped;
-        is_escaped = in_text && c == '\\' && !is_escaped;
+    while let Some(c) = rest.chars().next() {
+        let taken = match c {
+            '\\' if in_text => escape(rest, &mut out),
+            c if in_text && c < ' ' => {
+                out.push_str(&format!("\\u{:04x}", u32::from(c)));
+                c.len_utf8()
+            }
+            c => {
+                in_text ^= c == '"';
+                out.push(c);
+                c.len_utf8()
+            }
+        };
+        rest = &rest[taken..];
     }
     out
+}
+
+/// Copies the escape that `rest` begins with; gives its length, or a pair's of surrogates. One without the other becomes
+/// U+FFFD.
+fn escape(rest: &str, out: &mut String) -> usize {
+    let code = |at: usize| {
+        let hex = rest.get(at..at + 6)?.strip_prefix("\\u")?;
+        u16::from_str_radix(hex, 16).ok()
+    };
+    let length = match (code(0), code(6)) {
+        (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => 12,
+        (Some(0xD800..=0xDFFF), _) => {
+            out.push_str("\\ufffd");
+            return 6;
+        }
+        (Some(_), _) => 6,
+        (None, _) => 1 + rest[1..].chars().next().map_or(0, char::len_utf8),
+    };
+    out.push_str(&rest[..length]);
+    length
 }
 
 /// A number, or a string of one.
@@ -144,6 +208,21 @@ mod tests {
         assert_eq!(nickname(b"{\"nickname\":\"\xff\xfe\"}"), "\u{fffd}\u{fffd}");
         let said = errcode(b"{\"errcode\":40029,\"errmsg\":\"invalid\x01 code\"}").unwrap();
         assert_eq!((said.errcode, said.errmsg.as_str()), (40029, "invalid\u{1} code"));
+        for (lone, read) in [
+            (&br#"{"nickname":"a\ud83d"}"#[..], "a\u{fffd}"),
+            (br#"{"nickname":"\udc20b"}"#, "\u{fffd}b"),
+            (br#"{"nickname":"\ud83d\ud83d\udc20"}"#, "\u{fffd}\u{1f420}"),
+            (br#"{"nickname":"\\ud83d\ud83d"}"#, "\\ud83d\u{fffd}"),
+            (br#"{"nickname":"\ud83dx\""}"#, "\u{fffd}x\""),
+        ] {
+            assert_eq!(nickname(lone), read);
+        }
+        assert_eq!(nickname(b"\xef\xbb\xbf{\"nickname\":\"a\"}"), "a");
+        let marked = errcode(b"\xef\xbb\xbf {\"errcode\":40001}").unwrap();
+        assert!(marked.is_dead_token());
+        // A nickname that leaves its field makes nobody else of a user.
+        let injected = json(br#"{"openid":"oX","nickname":"a","openid":"oVICTIM","n":1.50}"#).unwrap();
+        assert_eq!((injected["openid"].as_str(), injected["n"].to_string()), (Some("oX"), "1.50".to_owned()));
         for broken in [&b"{\"a\":"[..], b"{\"a\" 1}", b"{\x01}", b""] {
             assert_eq!(json(broken), None);
         }

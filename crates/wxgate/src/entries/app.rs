@@ -131,16 +131,7 @@ pub(super) fn app(s: &mut Table<'_>, origin: Origin) -> AppEntry {
     );
     let name = s.string("name", "");
     let tags = s.strings("tags", &[]);
-    let had_secret = s.has("secret");
-    let before = s.mistakes();
-    let secret = s.secret("secret");
-    if secret.is_none() && (!had_secret || s.mistakes() == before) {
-        s.mistake(
-            "secret",
-            "缺少 AppSecret：写值本身，或 \"env:变量名\"、\"file:路径\"",
-            "the AppSecret is missing: write it itself, or \"env:NAME\", or \"file:PATH\"",
-        );
-    }
+    let secret = secret(s);
     let token_mode =
         s.choice("token_mode", &[("stable", TokenMode::Stable), ("classic", TokenMode::Classic)]);
     let original_id = s.string("original_id", "");
@@ -158,7 +149,7 @@ pub(super) fn app(s: &mut Table<'_>, origin: Origin) -> AppEntry {
         kind,
         name,
         tags,
-        secret: secret.unwrap_or_default(),
+        secret,
         token_mode,
         original_id,
         callback_tokens,
@@ -168,6 +159,21 @@ pub(super) fn app(s: &mut Table<'_>, origin: Origin) -> AppEntry {
         oauth_redirects,
         origin,
     }
+}
+
+/// The AppSecret, which must be there.
+fn secret(s: &mut Table<'_>) -> Secret {
+    let had_secret = s.has("secret");
+    let before = s.mistakes();
+    let secret = s.secret("secret");
+    if secret.is_none() && (!had_secret || s.mistakes() == before) {
+        s.mistake(
+            "secret",
+            "缺少 AppSecret：写值本身，或 \"env:变量名\"、\"file:路径\"",
+            "the AppSecret is missing: write it itself, or \"env:NAME\", or \"file:PATH\"",
+        );
+    }
+    secret.unwrap_or_default()
 }
 
 /// The current secret and the one before it, in this order.

@@ -200,5 +200,5 @@ async fn words_of_wechats_that_quote_a_credential_are_replaced() {
     let ret = app.qr_code(OFFICIAL).await.fails(3_584_005, false, 40125);
     assert_eq!(ret["wx_errmsg"], "invalid appsecret");
     let refused = get(&app, CALLS[0]).await.json();
-    assert!(refused["errmsg"].as_str().unwrap().ends_with("40125 invalid appsecret"), "{refused}");
+    assert!(refused["errmsg"].as_str().unwrap().contains("40125 invalid appsecret；"), "{refused}");
 }
