@@ -9,7 +9,7 @@ use wechat::catalog::{Endpoint, QRCODE_CREATE, SHOWQRCODE, WXACODE_UNLIMIT};
 use super::{Call, Service, Success, failure, incomplete};
 use crate::lang::{Words, say};
 use crate::problem::Problem;
-use crate::upstream::picture_type;
+use crate::upstream::{CallError, picture_type};
 
 const DEFAULT_EXPIRE_SECONDS: i64 = 2_592_000;
 
@@ -33,7 +33,7 @@ impl Service {
         };
         // The code exists by now, and the same call again would make another: its ticket is told whatever comes of its
         // picture.
-        let picture = self.picture(call, &SHOWQRCODE, &[("ticket", ticket)], None).await;
+        let picture = self.0.upstream.picture(&call.app, &SHOWQRCODE, &[("ticket", ticket)], None).await;
         let mut body = json!({
             "flow_id": call.fields.text("flow_id"),
             "appid": call.app.entry.appid,
@@ -46,12 +46,13 @@ impl Service {
         match picture {
             Ok(picture) if call.wants_picture => return Ok(bare(picture)),
             Ok(picture) => body["qr_buffer"] = data_uri(&picture).into(),
-            Err(problem) => {
+            Err(error) => {
+                let why = reason(&error);
                 tracing::warn!(
-                    appid = %call.app.appid, reason = %problem.words,
+                    appid = %call.app.appid, reason = %why,
                     "{}", say("二维码已创建，但没有取到图片", "the code was made, but its picture could not be had")
                 );
-                body["message"] = without_picture(&problem.words).of(call.english).into();
+                body["message"] = without_picture(&why).of(call.english).into();
             }
         }
         Ok(Success::Body(body))
@@ -82,6 +83,19 @@ impl Service {
     ) -> Result<Bytes, Problem> {
         let picture = self.0.upstream.picture(&call.app, endpoint, query, body).await;
         picture.map_err(|failure| failure::problem(call, endpoint, failure))
+    }
+}
+
+/// Why there is no picture. WeChat's own words may hold anything.
+fn reason(error: &CallError) -> Words {
+    match error {
+        CallError::Lost(lost) => Words::new(lost.zh.to_string(), lost.why.to_string()),
+        CallError::Refused(error) => {
+            Words::new(format!("微信 {}", error.errcode), format!("WeChat {}", error.errcode))
+        }
+        CallError::Token(_) | CallError::Unknown | CallError::Again => {
+            Words::fixed("没有可用的 access_token", "there is no access_token")
+        }
     }
 }
 
