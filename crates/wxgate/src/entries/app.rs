@@ -109,15 +109,7 @@ impl AppEntry {
 
 /// Judges `s`; mistakes are written down in it.
 pub(super) fn app(s: &mut Table<'_>, origin: Origin) -> AppEntry {
-    let appid = s.string("appid", "");
-    if appid.is_empty() || appid.len() > 64 || !appid.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-    {
-        s.mistake(
-            "appid",
-            "应是公众平台上的 AppID，如 \"wx3cc8fd6963e31a32\"",
-            "must be the AppID from mp.weixin.qq.com, like \"wx3cc8fd6963e31a32\"",
-        );
-    }
+    let appid = appid(s);
     if !s.has("kind") {
         s.mistake(
             "kind",
@@ -174,6 +166,19 @@ fn secret(s: &mut Table<'_>) -> Secret {
         );
     }
     secret.unwrap_or_default()
+}
+
+fn appid(s: &mut Table<'_>) -> String {
+    let appid = s.string("appid", "");
+    if appid.is_empty() || appid.len() > 64 || !appid.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    {
+        s.mistake(
+            "appid",
+            "应是公众平台上的 AppID，如 \"wx3cc8fd6963e31a32\"",
+            "must be the AppID from mp.weixin.qq.com, like \"wx3cc8fd6963e31a32\"",
+        );
+    }
+    appid
 }
 
 /// The current secret and the one before it, in this order.

@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use http::{Method, StatusCode};
 
 use super::fields::Fields;
-use super::param::{Doc, Param, Shape, may, need};
+use super::param::{CODE, Doc, FLOW_ID, OPENID, Param, Shape, TOUSER, may, need};
 use super::{Call, Service, Success, messages, token};
 use crate::entries::AccountKind::{self, Mini, Official, Open};
 use crate::problem::{Code, Problem};
@@ -62,26 +62,6 @@ pub(super) type Run = fn(Service, Call) -> BoxFuture<'static, Result<Success, Pr
 
 /// Checks what the parameters' shapes don't tell.
 pub(super) type Check = fn(&Fields) -> Result<(), Problem>;
-
-const FLOW_ID: Param = may(
-    "flow_id",
-    Shape::Text(128),
-    "业务流水号，原样返回",
-    "a number of the caller's own, given back as it is",
-);
-const CODE: Param = need(
-    "code",
-    Shape::Text(512),
-    "微信给的一次性 code；同一调用方 5 分钟内重复提交得到相同结果",
-    "WeChat's single-use code; the same caller gets the same answer for 5 minutes",
-);
-const OPENID: Param = may(
-    "openid",
-    Shape::Text(128),
-    "接收者的 openid（也可写 touser）",
-    "the receiver's openid (touser is the same)",
-);
-const TOUSER: Param = may("touser", Shape::Text(128), "同 openid", "the same as openid");
 
 const BASE: Operation = Operation {
     name: "",
