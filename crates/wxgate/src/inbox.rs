@@ -99,6 +99,8 @@ struct Incoming {
     format: Format,
     /// A user's text may have left its field.
     is_suspect: bool,
+    /// It was read only as far as it can be.
+    is_malformed: bool,
     /// Whom the answer goes to, and from whom.
     user: String,
     account: String,
@@ -220,6 +222,7 @@ impl Inbox {
         Incoming {
             format: message.format(),
             is_suspect: message.is_suspect(),
+            is_malformed: message.is_malformed(),
             user: message.from_user().into_owned(),
             account: message.to_user().into_owned(),
             app: app.clone(),
@@ -299,6 +302,13 @@ impl Inbox {
                             "消息里有重复的字段或注释：可能是用户的文字冒充了别的字段，不按场景值路由，原样投递并带 x-wxgate-suspect",
                             "a message with repeated fields or comments: a user's text may pass for another field; it goes to no scene, and on as it is with x-wxgate-suspect",
                         )
+                    );
+                }
+                if incoming.is_malformed {
+                    tracing::warn!(
+                        event = event.id,
+                        appid = incoming.event.appid,
+                        "消息签名无误，但不是合法的 XML 或 JSON：原样投递，只给没有 openids 和 scenes 的路由"
                     );
                 }
                 incoming.wake_routes();

@@ -101,7 +101,7 @@ impl Checked {
     }
 
     pub(super) fn open(self, body: &[u8]) -> Result<Verified, Rejected> {
-        let push = Push::read(self.query.clone(), body)?;
+        let push = Push::read(self.query.clone(), body);
         let apps = candidates(&self.live, self.appid.as_deref(), &push.to_user());
         let is_plain = push.mode() == Mode::Plain;
         let accounts: Vec<Account<'_>> =
@@ -112,6 +112,10 @@ impl Checked {
         })?;
         if opened.keys.key.is_some() && is_swapped(&self.query, opened.message.create_time()) {
             return Err(Rejected::Refused("its timestamp and its nonce changed places".to_owned()));
+        }
+        // Nothing in it says whose it is.
+        if opened.keys.key.is_none() && self.appid.is_none() && opened.message.is_malformed() {
+            return Err(Rejected::Refused("plain, malformed, and no appid in the path".to_owned()));
         }
         let app = apps[opened.account].clone();
         let fitted = |token: &&Secret| token.expose_secret() == opened.keys.token;

@@ -28,6 +28,7 @@ mod lies;
 mod lifecycle;
 mod limits;
 mod logs;
+mod malformed;
 mod mirror;
 mod network;
 mod oauth;

@@ -28,30 +28,30 @@ impl<'a> Maker<'a> {
         Self { appid, token: TOKEN, aes_key: AES_KEY, at }
     }
 
-    pub(crate) fn plain(self, message: &str) -> Callback {
+    pub(crate) fn plain(self, message: &(impl AsRef<[u8]> + ?Sized)) -> Callback {
         self.plain_with(&nonce(), message)
     }
 
-    pub(crate) fn plain_with(self, nonce: &str, message: &str) -> Callback {
+    pub(crate) fn plain_with(self, nonce: &str, message: &(impl AsRef<[u8]> + ?Sized)) -> Callback {
         let at = self.at.to_string();
         let signature = signature(&[self.token, &at, nonce]);
         Callback {
             query: format!("signature={signature}&timestamp={at}&nonce={nonce}&openid=o1"),
-            body: message.as_bytes().to_vec(),
+            body: message.as_ref().to_vec(),
         }
     }
 
-    pub(crate) fn safe(self, message: &str) -> Callback {
-        self.sealed(message, push)
+    pub(crate) fn safe(self, message: &(impl AsRef<[u8]> + ?Sized)) -> Callback {
+        self.sealed(message, |keys, message, stamp| Ok(push(keys, message, stamp)))
     }
 
-    pub(crate) fn compat(self, message: &str) -> Callback {
+    pub(crate) fn compat(self, message: &(impl AsRef<[u8]> + ?Sized)) -> Callback {
         self.sealed(message, compatible_push)
     }
 
     fn sealed(
         self,
-        message: &str,
+        message: &(impl AsRef<[u8]> + ?Sized),
         write: fn(
             &Keys<'_>,
             &[u8],
@@ -61,7 +61,7 @@ impl<'a> Maker<'a> {
         let key = AesKey::parse(self.aes_key).unwrap();
         let keys = Keys { appid: self.appid, token: self.token, key: Some(&key) };
         let stamp = Stamp { timestamp: self.at, nonce: &nonce(), random: rand::random() };
-        let push = write(&keys, message.as_bytes(), &stamp).unwrap();
+        let push = write(&keys, message.as_ref(), &stamp).unwrap();
         Callback { query: push.query, body: push.body }
     }
 
