@@ -299,13 +299,25 @@ impl Message {
         xml::render(&self.fields)
     }
 
-    /// As JSON; `CreateTime` is a number there.
+    /// As JSON; `CreateTime` is a number there, and so are the codes of an event's own answer.
     pub fn to_json(&self) -> String {
         let mut fields = self.fields.clone();
         if let Some(time) = fields.get_mut("CreateTime") {
             *time = seconds(&self.text("CreateTime")).into();
         }
+        for name in ["ErrCode", "errcode", "SubErrCode"] {
+            if let Some(code) = fields.get_mut(name)
+                && let Ok(number) = self.text(name).trim().parse::<i64>()
+            {
+                *code = number.into();
+            }
+        }
         Value::Object(fields).to_string()
+    }
+
+    /// Whether an event's own answer says success: `ErrCode` or `errcode` 0.
+    pub fn says_success(&self) -> bool {
+        ["ErrCode", "errcode"].iter().any(|name| self.text(name).trim() == "0")
     }
 }
 
@@ -313,6 +325,15 @@ impl Message {
 /// elements. For messages made here; [`Message::to_xml`] is for one that was read.
 pub fn to_xml(fields: &Map<String, Value>) -> Result<String, Malformed> {
     xml::render(fields)
+}
+
+/// Whether `text` is a document of XML or JSON, of WeChat's kind or not; JSON that is a bare word or number isn't.
+pub fn is_document(text: &[u8]) -> bool {
+    match text.trim_ascii_start().first() {
+        Some(b'<') => std::str::from_utf8(text).is_ok_and(xml::is_document),
+        Some(b'{' | b'[') => serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok(),
+        _ => false,
+    }
 }
 
 fn seconds(text: &str) -> i64 {

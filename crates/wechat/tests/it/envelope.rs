@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use wechat::crypt::{AesKey, signature};
 use wechat::envelope::{
-    Account, Keys, Mode, Opened, Outgoing, Push, Query, Refused, Stamp, compatible_push, open_reply, push,
-    seal_reply,
+    Account, Keys, Kind, Mode, Opened, Outgoing, Push, Query, Refused, Stamp, compatible_push, open_reply,
+    push, seal_reply,
 };
 use wechat::message::{Format, Malformed, Message, to_xml};
 
@@ -147,16 +147,16 @@ fn replies_are_recognised() {
     let key = key(KEY_1);
     let backend = account("wx1", &["t"], &[&key]);
     let text = "<xml><MsgType>text</MsgType><Content>hi</Content></xml>";
-    let reply = open_reply(text.as_bytes(), &backend).unwrap();
+    let reply = open_reply(text.as_bytes(), &backend, Kind::Message).unwrap();
     assert_eq!((reply.encrypted, reply.in_format(Format::Xml).unwrap()), (false, text.as_bytes().to_vec()));
     assert_eq!(reply.in_format(Format::Json).unwrap(), br#"{"MsgType":"text","Content":"hi"}"#);
 
     for format in [Format::Xml, Format::Json] {
         let sealed = seal_reply(&keys("wx1", "t", Some(&key)), format, text.as_bytes(), &STAMP);
-        let reply = open_reply(&sealed, &backend).unwrap();
+        let reply = open_reply(&sealed, &backend, Kind::Message).unwrap();
         assert!(reply.encrypted);
         assert_eq!(reply.body, text.as_bytes());
-        let refused = |account: &Account<'_>| open_reply(&sealed, account).unwrap_err();
+        let refused = |account: &Account<'_>| open_reply(&sealed, account, Kind::Message).unwrap_err();
         assert_eq!(refused(&account("wx1", &["u"], &[&key])), Refused::Signature);
         assert_eq!(refused(&account("wx2", &["t"], &[&key])), Refused::ReceiveId);
         assert_eq!(refused(&account("wx1", &["t"], &[])), Refused::NoKey);
@@ -175,10 +175,10 @@ fn replies_are_recognised() {
         r#"{"MsgType":""}"#,
         r#"{"errcode":0}"#,
     ] {
-        assert!(open_reply(none.as_bytes(), &backend).is_err(), "{none}");
+        assert!(open_reply(none.as_bytes(), &backend, Kind::Message).is_err(), "{none}");
     }
     let json = br#"{"MsgType":"text","Content":"hi"}"#;
-    let xml = open_reply(json, &backend).unwrap().in_format(Format::Xml).unwrap();
+    let xml = open_reply(json, &backend, Kind::Message).unwrap().in_format(Format::Xml).unwrap();
     let expected = "<xml><MsgType><![CDATA[text]]></MsgType><Content><![CDATA[hi]]></Content></xml>";
     assert_eq!(String::from_utf8(xml).unwrap(), expected);
 }
@@ -238,7 +238,7 @@ proptest! {
         prop_assert_eq!(opened.mode, [Mode::Plain, Mode::Compatible, Mode::Secure][mode as usize]);
 
         let sealed = seal_reply(&opened.keys, opened.message.format(), text.as_bytes(), &stamp);
-        let reply = open_reply(&sealed, &account).unwrap();
+        let reply = open_reply(&sealed, &account, Kind::Message).unwrap();
         prop_assert_eq!(reply.body, text.as_bytes());
         prop_assert_eq!(reply.encrypted, mode != 0);
     }
@@ -265,7 +265,7 @@ proptest! {
         let aes = key(KEY_1);
         let _ = aes.decrypt(&String::from_utf8_lossy(&body));
         let _ = AesKey::parse(&String::from_utf8_lossy(&body));
-        let _ = open_reply(&body, &account("wx1", &["t"], &[&aes]));
+        let _ = open_reply(&body, &account("wx1", &["t"], &[&aes]), Kind::Message);
         if let Ok(query) = Query::parse(&query) {
             let _ = Push::read(query, &body).open(&[account("wx1", &["t"], &[&aes])]);
         }

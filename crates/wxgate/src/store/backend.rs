@@ -66,6 +66,9 @@ pub(crate) trait Backend: Send + Sync + Debug {
         limit: u32,
         lease: Lease,
     ) -> Pending<'_, (Vec<ClaimedRow>, Option<i64>)>;
+    /// Leases the delivery of a message by `route`, unless somebody holds it: one that has ended in another round, one that
+    /// never was as a new one. `None` also if the message is forgotten.
+    fn take_on(&self, event_id: i64, route: &str, now: i64, lease: Lease) -> Pending<'_, Option<ClaimedRow>>;
     /// Writes down an attempt and what follows from it.
     fn record(&self, record: Record) -> Pending<'_, ()>;
     /// Makes a delivery that `owner` holds due at `now`.

@@ -1,7 +1,7 @@
 //! Messages from WeChat: kept once each, and the answer they got.
 
 use super::backend::{AcceptedRow, DELIVERIES_PER_MESSAGE, DueRow, EventRow, MessageKey};
-use super::{Store, StoreError};
+use super::{Claimed, Store, StoreError};
 use crate::keys::Cell;
 use crate::text::hex;
 
@@ -104,7 +104,7 @@ impl Store {
             return Err(StoreError::Unavailable("a message can't go to more than 65,536 routes".into()));
         }
         let digest = event.digest;
-        let seen = MessageKey { created: u32::try_from(event.create_time).unwrap_or_default(), digest };
+        let seen = MessageKey { created: created(event.create_time), digest };
         let kept = |id| StoredEvent { id, digest, created: seen.created };
         match self.backend.accept(self.event_row(event, seen)).await? {
             AcceptedRow::New(id, deliveries) => Ok(Accepted::New { event: kept(id), deliveries }),
@@ -113,6 +113,15 @@ impl Store {
                 Ok(Accepted::Duplicate { event: kept(id), answer })
             }
             AcceptedRow::SignatureReused => Ok(Accepted::SignatureReused),
+        }
+    }
+
+    /// The message of a delivery, as it was kept; `create_time` is its own.
+    pub fn stored_event(&self, claimed: &Claimed, create_time: i64) -> StoredEvent {
+        StoredEvent {
+            id: claimed.event_id,
+            digest: self.message_digest(&claimed.appid, &claimed.body),
+            created: created(create_time),
         }
     }
 
@@ -178,6 +187,11 @@ impl Store {
     pub(super) fn open_body(&self, digest: &[u8], sealed: &[u8]) -> Result<Vec<u8>, crate::keys::Unsealable> {
         self.keys.open(body_cell(&hex(digest)), sealed)
     }
+}
+
+/// `CreateTime` as far as it is one.
+fn created(create_time: i64) -> u32 {
+    u32::try_from(create_time).unwrap_or_default()
 }
 
 fn body_cell(row: &str) -> Cell<'_> {

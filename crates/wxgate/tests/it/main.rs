@@ -35,6 +35,8 @@ mod oauth;
 mod oauth_home;
 mod onlookers;
 mod operators;
+mod own_answers;
+mod patience;
 mod proxy;
 mod raw;
 mod replies;
