@@ -2,26 +2,26 @@
 //! what is on disk may be acknowledged.
 //!
 //! [`Inbox::check`] looks at a callback's query, [`Inbox::verify_url`] and [`Inbox::receive`] answer
-//! it; [`verify`] holds the rules about which app and which signature, [`take`] commits, [`hear`] finds what a backend
+//! it; [`verify`] holds the rules about which app and which signature, [`seen`] how long they are remembered, [`take`] commits, [`hear`] finds what a backend
 //! wants to answer, [`reply`] seals it.
 
 mod hear;
 mod reply;
+mod seen;
 mod take;
 mod verify;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
+use secrecy::ExposeSecret as _;
 use tokio::sync::Semaphore;
-use wechat::envelope::{Query, Refused};
+use wechat::envelope::Refused;
 
 use crate::clock::Instant;
 use crate::delivery::Deliveries;
 use crate::flights::Flights;
 use crate::parts::Parts;
-use crate::registry::Live;
 use crate::shares::Place;
 use crate::store::StoreError;
 
@@ -30,10 +30,6 @@ pub use verify::Checked;
 use reply::Reply;
 use take::Stage;
 
-/// How long duplicates are known if callbacks of any age are taken.
-const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
-/// How far ahead a nonce that could be a timestamp is reckoned with.
-const SWAPPED_MS: i64 = 30 * 86_400_000;
 /// So many apps' tokens are tried at once on a callback that names none; more beside the requests.
 const FEW_APPS: usize = 8;
 /// One in so many callbacks at work may wait longer than one of WeChat's attempts takes.
@@ -130,10 +126,10 @@ impl Inbox {
 
     /// Answers WeChat's check of a URL: the bare `echostr`.
     pub async fn verify_url(&self, checked: Checked) -> Result<String, Rejected> {
-        let query = checked.verify_url()?;
+        let (query, token) = checked.verify_url()?;
         // From now on this signature is good for no plain message.
         let now = self.0.parts.clock.now();
-        let until = remembered_until(&checked.live, query, now);
+        let until = seen::signature(&checked.live, query, token.expose_secret(), now);
         self.0.parts.store.keep_signature(&query.signature, now, until).await?;
         Ok(query.echostr.clone())
     }
@@ -146,13 +142,14 @@ impl Inbox {
         began: Instant,
         place: Place,
     ) -> Result<Receipt, Rejected> {
-        let Parts { keys, tasks, .. } = &self.0.parts;
+        let Parts { keys, tasks, clock, .. } = &self.0.parts;
+        let now = clock.now_secs();
         let verified = if checked.is_signed() {
-            checked.open(&body)?
+            checked.open(&body, now)?
         } else {
             // One at a time, and beside the requests: nobody signed it.
             let _turn = self.0.unsigned.acquire().await;
-            tasks.beside_requests(move || checked.open(&body)).await.unwrap_or_else(|| Err(cut()))?
+            tasks.beside_requests(move || checked.open(&body, now)).await.unwrap_or_else(|| Err(cut()))?
         };
         let incoming = self.incoming(&verified, began);
         // In a task of its own: it goes on when WeChat hangs up.
@@ -177,18 +174,4 @@ impl Inbox {
 
 fn cut() -> Rejected {
     Rejected::Refused("the check was cut".to_owned())
-}
-
-/// Until no replay of this callback can pass the check of its age.
-fn remembered_until(live: &Live, query: &Query, now: i64) -> i64 {
-    // WeChat sorts token, timestamp and nonce before it signs them, so the signature still holds when timestamp and nonce
-    // change places: a nonce that reads as a time is reckoned with as one.
-    let millis = |seconds: i64| seconds.saturating_mul(1000);
-    let swapped = query.nonce.parse().map_or(0, millis);
-    let swapped = if swapped < now + SWAPPED_MS { swapped } else { 0 };
-    let (window, from) = match live.callback.max_age {
-        Some(max_age) => (max_age, now.max(millis(query.seconds())).max(swapped)),
-        None => (REMEMBERED, now),
-    };
-    from.saturating_add(i64::try_from(window.as_millis()).unwrap_or(i64::MAX / 2)).saturating_add(1000)
 }

@@ -159,13 +159,18 @@ impl Rejection {
             }
             Self::Rejected(Rejected::Unanswered(appid)) => {
                 outcome.end = End::Failed;
-                outcome.words = "后端还没有给出这个事件要的应答，微信会再推".into();
+                outcome.words = say(
+                    "后端还没有给出这个事件要的应答，微信会再推",
+                    "the backend hasn't given the answer that this event wants: WeChat will send it again",
+                )
+                .into();
                 outcome.appid = Some(appid);
                 bare_text(StatusCode::INTERNAL_SERVER_ERROR, "no answer yet: send it again")
             }
             Self::Rejected(Rejected::Left(appid)) => {
                 outcome.end = End::Done;
-                outcome.words = "后端还没有回复，留给微信的下一次请求".into();
+                outcome.words =
+                    say("后端还没有回复，留给微信的下一次请求", "no reply yet: left to WeChat's next attempt").into();
                 outcome.appid = Some(appid);
                 no_answer()
             }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use wechat::envelope::Mode;
 
-use super::verify::{self, Verified};
-use super::{Inbox, Rejected, Said, remembered_until};
+use super::verify::Verified;
+use super::{Inbox, Rejected, Said, seen};
 use crate::clock::Instant;
 use crate::delivery::{self, answers_itself};
 use crate::entries::WAIT_OF_ONE;
@@ -145,8 +145,7 @@ impl Inbox {
         // The plain signature beside an encrypted message would be good for a forged plain one: if some app takes those,
         // it is remembered as spent.
         let is_plain = verified.mode == Mode::Plain;
-        let remember =
-            is_plain || (!query.signature.is_empty() && live.apps().any(|app| verify::takes_plain(app)));
+        let remember = is_plain || (!query.signature.is_empty() && live.apps().any(|app| app.takes_plain()));
         let event = NewEvent {
             appid: app.entry.appid.clone(),
             openid: message.from_user().into_owned(),
@@ -160,7 +159,8 @@ impl Inbox {
             digest: store.message_digest(&app.entry.appid, &verified.body),
             signature: remember.then(|| query.signature.clone()),
             is_plain,
-            remembered_until: remembered_until(live, query, now),
+            remembered_until: seen::message(live, query, message, !is_plain, now),
+            spent_until: seen::signature(live, query, verified.token(), now),
             deliveries: deliveries.collect(),
         };
         Incoming {

@@ -34,6 +34,8 @@ pub struct NewEvent {
     pub is_plain: bool,
     /// Until when the same message is a duplicate, Unix milliseconds.
     pub remembered_until: i64,
+    /// Until when that signature is spent, which may be long after that. Unix milliseconds.
+    pub spent_until: i64,
     /// Where it goes, 65,536 places at most.
     pub deliveries: Vec<NewDelivery>,
 }
@@ -66,7 +68,7 @@ pub enum Accepted {
         /// The passive reply it got; `None`: none.
         answer: Option<Vec<u8>>,
     },
-    /// Its signature came before, with another body.
+    /// Its signature came before: with another body, or with one that is no duplicate any more.
     SignatureReused,
 }
 
@@ -149,6 +151,7 @@ impl Store {
             seen,
             is_plain: event.is_plain,
             remembered_until: event.remembered_until,
+            spent_until: event.spent_until,
         }
     }
 

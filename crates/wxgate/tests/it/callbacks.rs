@@ -693,7 +693,7 @@ async fn user_text_that_leaves_its_field_logs_nobody_in() {
     let content = "hi]]></Content><FromUserName><![CDATA[oVICTIM]]></FromUserName>\
         <MsgType><![CDATA[event]]></MsgType><Event><![CDATA[SCAN]]></Event>\
         <EventKey><![CDATA[login_1]]></EventKey><Content><![CDATA[";
-    let sent = text("gh_0000000000a1", content);
+    let sent = text("gh_0000000000a1", content).replace("1409735668", &app.now().to_string());
     taken(&app.callback(None, &Maker::new(OFFICIAL, app.now()).safe(&sent)).await);
     app.all_delivered().await;
     assert_eq!(logins.count(), 0, "nobody's login");

@@ -46,6 +46,7 @@ mod shares;
 mod signed;
 mod smuggling;
 mod successors;
+mod splits;
 mod tidy;
 mod tokens;
 mod wayout;
