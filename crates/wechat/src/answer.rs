@@ -100,7 +100,7 @@ impl<'de> Visitor<'de> for Members {
 }
 
 /// `body` as UTF-8, with the control characters in its texts escaped and halves of characters replaced.
-fn mended(body: &[u8]) -> String {
+pub(crate) fn mended(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let (mut rest, mut in_text) = (&*text, false);
     let mut out = String::with_capacity(text.len() + 16);

@@ -3,6 +3,8 @@
 //! Typed calls, rights, metrics labels, the manual and the sandbox read this table; nothing else
 //! spells a WeChat path.
 
+pub mod events;
+
 /// The host an endpoint lives on; each has its own configurable base URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Host {

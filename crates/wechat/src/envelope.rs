@@ -23,7 +23,7 @@ mod reply;
 pub use open::{Mode, Opened, Push, verify_url};
 pub use outgoing::{Outgoing, compatible_push, push, seal_reply};
 pub use query::Query;
-pub use reply::{Reply, open_reply};
+pub use reply::{Kind, Reply, open_reply};
 
 use crate::crypt::AesKey;
 use crate::message::Malformed;

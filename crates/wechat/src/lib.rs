@@ -23,11 +23,11 @@
 //! // What WeChat would send ...
 //! let theirs = Keys { appid: "wx0000000000000001", token: "AAAAA", key: Some(&key) };
 //! let text = br#"<xml><MsgType><![CDATA[text]]></MsgType><Content>hello</Content></xml>"#;
-//! let sent = push(&theirs, text, &stamp)?;
+//! let sent = push(&theirs, text, &stamp);
 //!
 //! // ... and what a gateway does with it.
 //! let account = Account { appid: "wx0000000000000001", tokens: vec!["AAAAA"], keys: vec![&key] };
-//! let opened = Push::read(Query::parse(&sent.query)?, &sent.body)?.open(&[account])?;
+//! let opened = Push::read(Query::parse(&sent.query)?, &sent.body).open(&[account])?;
 //! assert_eq!(opened.message.content(), "hello");
 //! let answer = b"<xml><MsgType>text</MsgType><Content>hi</Content></xml>";
 //! let sealed = seal_reply(&opened.keys, opened.message.format(), answer, &stamp);

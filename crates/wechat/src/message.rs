@@ -8,8 +8,9 @@
 //! everybody relies on is therefore read from where no user's text can stand ([`Message::from_user`], [`Message::event`]), and
 //! a message that shows traces of such a text says so ([`Message::is_suspect`]).
 //!
-//! Both parsers refuse what no push of WeChat's contains: DTDs, foreign entities, NUL, nesting beyond
-//! 16 levels. The caller limits the size.
+//! Both parsers refuse what no push of WeChat's should contain: DTDs, foreign entities, NUL, nesting beyond
+//! 16 levels. But WeChat does push such a thing once in a while, because a user wrote it: whoever knows by its signature
+//! that it is WeChat's takes what can be read of it ([`Message::read`]). The caller limits the size.
 
 mod json;
 pub(crate) mod xml;
@@ -45,6 +46,11 @@ fn always_list(name: &str) -> bool {
     matches!(name, "item" | "List")
 }
 
+/// Without a byte order mark.
+fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
+}
+
 /// How an account's messages are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
@@ -57,8 +63,7 @@ pub enum Format {
 impl Format {
     /// The format of a body, by its first character after a byte order mark and white space.
     pub fn of(body: &[u8]) -> Option<Self> {
-        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-        match body.trim_ascii_start().first()? {
+        match without_mark(body).trim_ascii_start().first()? {
             b'<' => Some(Self::Xml),
             b'{' => Some(Self::Json),
             _ => None,
@@ -115,22 +120,46 @@ pub struct Message {
     format: Format,
     fields: Map<String, Value>,
     is_suspect: bool,
+    is_malformed: bool,
 }
 
 impl Message {
     /// Reads a body in either format.
     pub fn parse(body: &[u8]) -> Result<Self, Malformed> {
         let format = Format::of(body).ok_or(Malformed::Format)?;
-        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-        let text = std::str::from_utf8(body).map_err(|_| Malformed::Utf8)?;
+        let text = std::str::from_utf8(without_mark(body)).map_err(|_| Malformed::Utf8)?;
         if text.contains('\0') {
             return Err(Malformed::Nul);
         }
-        let Fields { map: fields, is_suspect } = match format {
-            Format::Xml => xml::parse(text)?,
-            Format::Json => json::parse(text)?,
+        let (fields, wrong) = match format {
+            Format::Xml => xml::read(text, false),
+            Format::Json => json::read(text),
         };
-        Ok(Self { format, fields, is_suspect })
+        match wrong {
+            Some(wrong) => Err(wrong),
+            None => Ok(Self::new(format, fields, false)),
+        }
+    }
+
+    /// Reads a body whatever it is. Of one that isn't a message all that can be read is there, up to where it can't be
+    /// read any more; what no text can hold is U+FFFD.
+    pub fn read(body: &[u8]) -> Self {
+        Self::parse(body).unwrap_or_else(|_| {
+            let body = without_mark(body);
+            let (fields, format) = match Format::of(body) {
+                Some(Format::Xml) => {
+                    let text = String::from_utf8_lossy(body).replace('\0', "\u{fffd}");
+                    (xml::read(&text, true).0, Format::Xml)
+                }
+                Some(Format::Json) => (json::read(&json::mended(body)).0, Format::Json),
+                None => (Fields::default(), Format::Xml),
+            };
+            Self::new(format, fields, true)
+        })
+    }
+
+    fn new(format: Format, fields: Fields, is_malformed: bool) -> Self {
+        Self { format, fields: fields.map, is_suspect: fields.is_suspect, is_malformed }
     }
 
     /// What it was parsed from.
@@ -153,6 +182,11 @@ impl Message {
     /// within that WeChat never writes.
     pub fn is_suspect(&self) -> bool {
         self.is_suspect
+    }
+
+    /// Whether the body isn't quite a message, and was read as far as that goes.
+    pub fn is_malformed(&self) -> bool {
+        self.is_malformed
     }
 
     /// A field as text: numbers in digits, of a repeated field the first, `""` for an absent one.
@@ -228,10 +262,10 @@ impl Message {
     }
 
     /// The scene of the parametric QR code that was scanned, by a follower (`SCAN`) or by one who
-    /// follows thereby (`subscribe`, whose key has a prefix); `""` for all else, and for what is suspect: a scene may log
-    /// somebody in.
+    /// follows thereby (`subscribe`, whose key has a prefix); `""` for all else, and for what is suspect or malformed: a
+    /// scene may log somebody in.
     pub fn scene(&self) -> Cow<'_, str> {
-        if self.is_suspect || !self.is_event() {
+        if self.is_suspect || self.is_malformed || !self.is_event() {
             return Cow::Borrowed("");
         }
         let (event, key) = (self.event(), self.event_key());
@@ -244,12 +278,12 @@ impl Message {
         }
     }
 
-    /// What kind it is, in lower case: `event.scan`, `message.text`.
+    /// What kind it is, in lower case: `event.scan`, `message.text`; `unknown` without a `MsgType`.
     pub fn kind(&self) -> String {
-        let kind = if self.is_event() {
-            format!("event.{}", self.event())
-        } else {
-            format!("message.{}", self.msg_type())
+        let kind = match self.msg_type() {
+            none if none.is_empty() => "unknown".to_owned(),
+            _ if self.is_event() => format!("event.{}", self.event()),
+            message => format!("message.{message}"),
         };
         kind.to_ascii_lowercase()
     }
@@ -265,13 +299,25 @@ impl Message {
         xml::render(&self.fields)
     }
 
-    /// As JSON; `CreateTime` is a number there.
+    /// As JSON; `CreateTime` is a number there, and so are the codes of an event's own answer.
     pub fn to_json(&self) -> String {
         let mut fields = self.fields.clone();
         if let Some(time) = fields.get_mut("CreateTime") {
             *time = seconds(&self.text("CreateTime")).into();
         }
+        for name in ["ErrCode", "errcode", "SubErrCode"] {
+            if let Some(code) = fields.get_mut(name)
+                && let Ok(number) = self.text(name).trim().parse::<i64>()
+            {
+                *code = number.into();
+            }
+        }
         Value::Object(fields).to_string()
+    }
+
+    /// Whether an event's own answer says success: `ErrCode` or `errcode` 0.
+    pub fn says_success(&self) -> bool {
+        ["ErrCode", "errcode"].iter().any(|name| self.text(name).trim() == "0")
     }
 }
 
@@ -279,6 +325,15 @@ impl Message {
 /// elements. For messages made here; [`Message::to_xml`] is for one that was read.
 pub fn to_xml(fields: &Map<String, Value>) -> Result<String, Malformed> {
     xml::render(fields)
+}
+
+/// Whether `text` is a document of XML or JSON, of WeChat's kind or not; JSON that is a bare word or number isn't.
+pub fn is_document(text: &[u8]) -> bool {
+    match text.trim_ascii_start().first() {
+        Some(b'<') => std::str::from_utf8(text).is_ok_and(xml::is_document),
+        Some(b'{' | b'[') => serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok(),
+        _ => false,
+    }
 }
 
 fn seconds(text: &str) -> i64 {

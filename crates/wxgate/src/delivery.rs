@@ -4,8 +4,11 @@
 //! Each route has a worker that takes on what is due, as much as its backend has room for
 //! ([`Deliveries::run`] starts them). [`form`] writes a request, [`send`] makes one attempt,
 //! [`schedule`] says what follows from it. A delivery that was taken on is leased: if the process
-//! dies, the next one takes it on again.
+//! dies, the next one takes it on again. A backend that is to reply is asked at once ([`ask`]), and what it says is read by
+//! [`answer`].
 
+mod answer;
+mod ask;
 mod form;
 pub mod schedule;
 mod send;
@@ -15,10 +18,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::OwnedSemaphorePermit;
 
-use crate::clock::{Clock, Instant};
+use crate::clock::Clock;
 use crate::entries::{AppEntry, RouteEntry};
+use crate::flights::Flights;
 use crate::keys::Keys;
 use crate::lang::say;
 use crate::limits::Limits;
@@ -29,7 +33,11 @@ use crate::registry::routes::Route;
 use crate::rules::egress::Forbidden;
 use crate::store::{Attempt, Claimed, Fate, Purge, Seen, StoreError};
 
+pub use answer::{Answer, answers_itself};
+pub use ask::{Asked, Opened, Patience};
 pub use send::Sent;
+
+use ask::Hearing;
 
 /// Most deliveries taken on at once.
 const BATCH: usize = 32;
@@ -62,6 +70,8 @@ struct Inner {
     client: Client,
     /// Routes that have a worker.
     working: Mutex<HashSet<String>>,
+    /// Backends that are asked for a reply, by their message's digest.
+    asked: Flights<[u8; 32], Asked>,
 }
 
 /// How far forgetting got among old messages, and when it begins with the oldest again: what was still needed may not be
@@ -88,18 +98,17 @@ pub struct Courier<'a> {
 }
 
 impl Courier<'_> {
-    /// Sends `claimed`, a message of `app` if that is still configured, by `route` once. `answer` is told the body of a
-    /// 2xx.
+    /// Sends `claimed`, a message of `app` if that is still configured, by `route` once; with the body of a 2xx, if `listens`.
     pub async fn deliver(
         &self,
         route: &RouteEntry,
         claimed: &Claimed,
         app: Option<&AppEntry>,
-        answer: Option<oneshot::Sender<Option<Bytes>>>,
-    ) -> Sent {
+        listens: bool,
+    ) -> (Sent, Option<Bytes>) {
         match form::write(self, route, claimed, app) {
-            Ok(outgoing) => send::send(self, outgoing, route.timeout, answer).await,
-            Err(why) => Sent::failed(why),
+            Ok(outgoing) => send::send(self, outgoing, route.timeout, listens).await,
+            Err(why) => (Sent::failed(why), None),
         }
     }
 }
@@ -112,7 +121,7 @@ pub fn lease(route: &Route) -> i64 {
 impl Deliveries {
     /// Requests go out by `client`, whose connector knows the egress rules.
     pub fn new(parts: Parts, client: Client) -> Self {
-        Self(Arc::new(Inner { parts, client, working: Mutex::default() }))
+        Self(Arc::new(Inner { parts, client, working: Mutex::default(), asked: Flights::default() }))
     }
 
     /// Forgets what is old, and gives up what has no route any more, until the stop begins.
@@ -234,7 +243,8 @@ impl Deliveries {
             for (claimed, permit) in claimed.into_iter().zip(room) {
                 let (this, route) = (self.clone(), route.clone());
                 self.0.parts.tasks.spawn(async move {
-                    this.attempt(&route, &claimed, None).await;
+                    let hearing = this.overhear(&route, &claimed);
+                    this.attempt(&route, &claimed, hearing).await;
                     drop(permit);
                 });
             }
@@ -273,42 +283,15 @@ impl Deliveries {
         }
     }
 
-    /// Sends a leased delivery now, in a task of its own that nobody's hanging up ends, and gives
-    /// the body of a 2xx answer: `None` if there was none. Waits for room until `patience` is over;
-    /// then the worker does it, when there is room.
-    pub fn ask(
-        &self,
-        route: Arc<Route>,
-        claimed: Claimed,
-        patience: Instant,
-    ) -> oneshot::Receiver<Option<Bytes>> {
-        let (answer, receiver) = oneshot::channel();
-        let this = self.clone();
-        self.0.parts.tasks.spawn(async move {
-            let room = route.lane.room.clone().acquire_owned();
-            match this.0.parts.clock.by(patience, room).await {
-                Some(Ok(permit)) => {
-                    this.attempt(&route, &claimed, Some(answer)).await;
-                    drop(permit);
-                }
-                _ => this.give_back(&[claimed.id]).await,
-            }
-        });
-        receiver
-    }
-
-    async fn attempt(
-        &self,
-        route: &Route,
-        claimed: &Claimed,
-        answer: Option<oneshot::Sender<Option<Bytes>>>,
-    ) {
+    /// Makes an attempt; `hearing`: somebody wants to hear what is answered.
+    async fn attempt(&self, route: &Route, claimed: &Claimed, hearing: Option<Hearing>) {
         let Inner { parts: Parts { registry, clock, random, keys, limits, .. }, client, .. } = &*self.0;
-        let at = clock.now();
-        let began = clock.instant();
+        let (at, began) = (clock.now(), clock.instant());
+        let _at_work = route.lane.begin();
         let app = registry.live().app(&claimed.appid).cloned();
         let courier = Courier { client, keys, random, clock, limits };
-        let sent = courier.deliver(&route.entry, claimed, app.as_deref().map(|app| &app.entry), answer).await;
+        let app = app.as_deref().map(|app| &app.entry);
+        let (sent, body) = courier.deliver(&route.entry, claimed, app, hearing.is_some()).await;
         let ms = u64::try_from((clock.instant() - began).as_millis()).unwrap_or(u64::MAX);
         let fate = schedule::fate(&route.entry.retry, claimed.attempt, &sent, clock.now(), random.jitter());
         let (name, event, attempt) = (&route.entry.name, claimed.event_id, claimed.attempt);
@@ -325,7 +308,14 @@ impl Deliveries {
                 say("投递失败，转入死信", "the delivery failed for good: a dead letter")
             );
         }
-        self.record(claimed, Attempt { at, status, ms, error: sent.error }, fate).await;
+        let attempt = Attempt { at, status, ms, error: sent.error.clone() };
+        let heard = async {
+            if let Some(hearing) = hearing {
+                self.heard(route, claimed, &sent, body, hearing).await;
+            }
+        };
+        // Side by side, so that both are one commit.
+        tokio::join!(heard, self.record(claimed, attempt, fate));
         route.lane.wake.all();
     }
 

@@ -21,7 +21,7 @@ pub use caller::{CallerEntry, is_key};
 pub use mistake::{Mistake, Mistakes, UNKNOWN};
 pub use origin::Origin;
 pub use proxy::Proxy;
-pub use route::{Form, RouteEntry, Seal, Target};
+pub use route::{Form, Replying, RouteEntry, Seal, Target, WAIT_OF_ONE};
 pub use secret::{Secret, WebhookSecret};
 pub use table::{Environment, Lookup, Sources, Table};
 

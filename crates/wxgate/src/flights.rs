@@ -53,12 +53,22 @@ impl<K: Eq + Hash + Copy, S> Flights<K, S> {
         }
     }
 
+    /// The work under `key`, if somebody is at it.
+    pub fn watch(&self, key: &K) -> Option<watch::Receiver<S>> {
+        self.lock().get(key).cloned()
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<K, watch::Receiver<S>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<K: Eq + Hash + Copy, S> Lead<K, S> {
+    /// How far it is.
+    pub fn watch(&self) -> watch::Receiver<S> {
+        self.stage.subscribe()
+    }
+
     /// Tells whoever watches how far it is.
     pub fn reached(&self, stage: S) {
         self.stage.send_replace(stage);

@@ -72,6 +72,8 @@ pub struct Limits {
     pub resolve_time: Duration,
     /// To the answer of a callback: WeChat waits five seconds.
     pub callback_time: Duration,
+    /// To the end of a callback that is left without an answer, for WeChat's next attempt.
+    pub callback_left: Duration,
     /// To the end of a callback's body.
     pub callback_body_time: Duration,
     /// Bytes of a backend's answer.
@@ -142,6 +144,7 @@ impl Default for Limits {
             addresses: 4,
             resolve_time: Duration::from_secs(5),
             callback_time: Duration::from_millis(4500),
+            callback_left: Duration::from_millis(5500),
             callback_body_time: Duration::from_millis(3500),
             reply: 64 << 10,
             writes: 1024,
@@ -217,6 +220,7 @@ impl Limits {
             ("addresses", count(self.addresses)),
             ("resolve_time", time(self.resolve_time)),
             ("callback_time", time(self.callback_time)),
+            ("callback_left", time(self.callback_left)),
             ("callback_body_time", time(self.callback_body_time)),
             ("reply", size(self.reply)),
             ("writes", count(self.writes)),

@@ -41,6 +41,12 @@ impl App {
     pub fn takes_callbacks(&self) -> bool {
         self.entry.kind.has_callbacks() && !self.entry.callback_tokens.is_empty()
     }
+
+    /// Whether some message of its needs no encryption.
+    pub fn takes_plain(&self) -> bool {
+        let AppEntry { callback_tokens, aes_keys, allow_plain, .. } = &self.entry;
+        !callback_tokens.is_empty() && (aes_keys.is_empty() || *allow_plain)
+    }
 }
 
 /// One consistent state of the configuration.

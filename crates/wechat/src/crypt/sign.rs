@@ -6,11 +6,16 @@ use subtle::ConstantTimeEq;
 /// Lower-case hexadecimal SHA-1 of the parts, sorted and joined: `signature` over token, timestamp
 /// and nonce; `msg_signature` with the ciphertext as fourth.
 pub fn signature(parts: &[&str]) -> String {
+    let mut sha = Sha1::new();
+    sorted(parts).iter().for_each(|part| sha.update(part));
+    hex(&sha.finalize())
+}
+
+/// The parts in the order in which they are joined.
+pub(super) fn sorted<'a>(parts: &[&'a str]) -> Vec<&'a str> {
     let mut sorted = parts.to_vec();
     sorted.sort_unstable();
-    let mut sha = Sha1::new();
-    sorted.iter().for_each(|part| sha.update(part));
-    hex(&sha.finalize())
+    sorted
 }
 
 /// Whether `claimed` is the [`signature`] of `parts`, in constant time.

@@ -3,6 +3,7 @@
 use super::{Account, Keys, Query, Refused};
 use crate::crypt;
 use crate::message::{Format, Message};
+use serde_json::Value;
 
 /// How a push came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,6 +22,8 @@ pub struct Push<'b> {
     query: Query,
     body: &'b [u8],
     outer: Message,
+    /// What may be the ciphertext, the likeliest first.
+    sealed: Vec<String>,
 }
 
 /// A verified push.
@@ -52,10 +55,11 @@ pub fn verify_url(query: &Query, accounts: &[Account<'_>]) -> Result<usize, Refu
 }
 
 impl<'b> Push<'b> {
-    /// Reads the body of a push.
-    pub fn read(query: Query, body: &'b [u8]) -> Result<Self, Refused> {
-        let outer = Message::parse(body)?;
-        Ok(Self { query, body, outer })
+    /// Reads the body of a push, whatever it is: whose it is, the signature tells.
+    pub fn read(query: Query, body: &'b [u8]) -> Self {
+        let outer = Message::read(body);
+        let sealed = ciphertexts(&outer, body);
+        Self { query, body, outer, sealed }
     }
 
     /// The parameters.
@@ -76,7 +80,7 @@ impl<'b> Push<'b> {
 
     /// How it came.
     pub fn mode(&self) -> Mode {
-        match (self.encrypted().is_empty(), self.outer.text("MsgType").is_empty()) {
+        match (self.sealed.is_empty(), self.outer.text("MsgType").is_empty()) {
             (true, _) => Mode::Plain,
             (false, false) => Mode::Compatible,
             (false, true) => Mode::Secure,
@@ -90,7 +94,7 @@ impl<'b> Push<'b> {
         for (index, account) in accounts.iter().enumerate() {
             match self.open_encrypted(account) {
                 Ok((keys, body)) => {
-                    let message = Message::parse(&body)?;
+                    let message = Message::read(&body);
                     return Ok(Opened { account: index, keys, mode: self.mode(), body, message });
                 }
                 Err(refused) => furthest = furthest.max(refused),
@@ -110,22 +114,24 @@ impl<'b> Push<'b> {
         Ok(Opened { account: index, keys, mode: Mode::Plain, body, message })
     }
 
-    fn encrypted(&self) -> std::borrow::Cow<'_, str> {
-        self.outer.text("Encrypt")
-    }
-
     fn open_encrypted<'a>(&self, account: &Account<'a>) -> Result<(Keys<'a>, Vec<u8>), Refused> {
-        let (encrypted, query) = (self.encrypted(), &self.query);
-        match (encrypted.is_empty(), account.keys.is_empty()) {
-            (true, false) => Err(Refused::Plain),
+        match (self.sealed.is_empty(), account.keys.is_empty()) {
+            (true, false) => return Err(Refused::Plain),
             // A plain push to a plain account that got here didn't fit its token.
-            (true, true) => Err(Refused::Signature),
-            (false, true) if self.mode() == Mode::Secure => Err(Refused::NoKey),
-            (false, true) => Err(Refused::Signature),
-            (false, false) => {
-                open_sealed(account, &query.msg_signature, [&query.timestamp, &query.nonce, &encrypted])
+            (true, true) => return Err(Refused::Signature),
+            (false, true) if self.mode() == Mode::Secure => return Err(Refused::NoKey),
+            (false, true) => return Err(Refused::Signature),
+            (false, false) => {}
+        }
+        let Query { msg_signature, timestamp, nonce, .. } = &self.query;
+        let mut furthest = Refused::Signature;
+        for sealed in &self.sealed {
+            match open_sealed(account, msg_signature, [timestamp, nonce, sealed]) {
+                Err(refused) => furthest = furthest.max(refused),
+                opened => return opened,
             }
         }
+        Err(furthest)
     }
 
     fn plain_keys<'a>(&self, account: &Account<'a>) -> Option<Keys<'a>> {
@@ -135,6 +141,42 @@ impl<'b> Push<'b> {
         let token = plain_token(&self.query, account)?;
         Some(Keys { appid: account.appid, token, key: None })
     }
+}
+
+/// The ciphertexts that may be WeChat's. In compatible mode a user's text stands in the clear beside it, and may hold
+/// another one, or spoil the document; WeChat's own is the first or the last then.
+fn ciphertexts(outer: &Message, body: &[u8]) -> Vec<String> {
+    let found = match outer.fields().get("Encrypt") {
+        Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        _ if outer.is_malformed() => search(&String::from_utf8_lossy(body), outer.format()),
+        _ => vec![outer.text("Encrypt").into_owned()],
+    };
+    let mut found: Vec<String> = found.into_iter().filter(|text| !text.is_empty()).collect();
+    if found.len() > 2 {
+        found.drain(1..found.len() - 1);
+    }
+    found.dedup();
+    found
+}
+
+/// What stands as `Encrypt` in what can't be read as a document.
+fn search(text: &str, format: Format) -> Vec<String> {
+    let (begin, end) = match format {
+        Format::Xml => ("<Encrypt>", "</Encrypt>"),
+        Format::Json => ("\"Encrypt\"", ","),
+    };
+    let value = |from: usize| {
+        let rest = &text[from + begin.len()..];
+        let value = rest.split(end).next().unwrap_or_default().trim();
+        match format {
+            Format::Xml => value.trim_start_matches("<![CDATA[").trim_end_matches("]]>").to_owned(),
+            Format::Json => {
+                let value = value.trim_start_matches(':').trim_start().trim_start_matches('"');
+                value.split('"').next().unwrap_or_default().replace("\\/", "/")
+            }
+        }
+    };
+    text.find(begin).into_iter().chain(text.rfind(begin)).map(value).collect()
 }
 
 fn plain_token<'a>(query: &Query, account: &Account<'a>) -> Option<&'a str> {

@@ -45,8 +45,8 @@ pub fn seal_reply(keys: &Keys<'_>, format: Format, message: &[u8], stamp: &Stamp
     text.into_bytes()
 }
 
-/// Writes `message` as WeChat pushes it: in secure mode if `keys` has a key, else plain.
-pub fn push(keys: &Keys<'_>, message: &[u8], stamp: &Stamp<'_>) -> Result<Outgoing, Malformed> {
+/// Writes `message` as WeChat pushes it, well-formed or not: in secure mode if `keys` has a key, else plain.
+pub fn push(keys: &Keys<'_>, message: &[u8], stamp: &Stamp<'_>) -> Outgoing {
     write(keys, message, stamp, |parsed, encrypted| match parsed.format() {
         Format::Json => json!({ "ToUserName": parsed.to_user(), "Encrypt": encrypted }).to_string(),
         Format::Xml => {
@@ -67,7 +67,7 @@ pub fn compatible_push(keys: &Keys<'_>, message: &[u8], stamp: &Stamp<'_>) -> Re
         Format::Json => text.rfind('}'),
     };
     let (head, tail) = text.split_at(last.ok_or(Malformed::Root)?);
-    write(keys, message, stamp, |parsed, encrypted| match parsed.format() {
+    Ok(write(keys, message, stamp, |parsed, encrypted| match parsed.format() {
         Format::Json => {
             let comma = if parsed.fields().is_empty() { "" } else { "," };
             format!("{head}{comma}\"Encrypt\":\"{encrypted}\"{tail}")
@@ -77,7 +77,7 @@ pub fn compatible_push(keys: &Keys<'_>, message: &[u8], stamp: &Stamp<'_>) -> Re
             element(&mut xml, "Encrypt", encrypted);
             xml + tail
         }
-    })
+    }))
 }
 
 fn write(
@@ -85,8 +85,8 @@ fn write(
     message: &[u8],
     stamp: &Stamp<'_>,
     seal: impl Fn(&Message, &str) -> String,
-) -> Result<Outgoing, Malformed> {
-    let parsed = Message::parse(message)?;
+) -> Outgoing {
+    let parsed = Message::read(message);
     let Stamp { timestamp, nonce, .. } = *stamp;
     let signed = signature(&[keys.token, &timestamp.to_string(), nonce]);
     let nonce = utf8_percent_encode(nonce, UNRESERVED);
@@ -98,13 +98,13 @@ fn write(
     }
     let content_type = parsed.format().content_type();
     let Some(key) = keys.key else {
-        return Ok(Outgoing { query, body: message.to_vec(), content_type });
+        return Outgoing { query, body: message.to_vec(), content_type };
     };
     let sealed = Sealed::new(keys, key, message, stamp);
     query.push_str("&encrypt_type=aes&msg_signature=");
     query.push_str(&sealed.signature);
     let body = seal(&parsed, &sealed.encrypted).into_bytes();
-    Ok(Outgoing { query, body, content_type })
+    Outgoing { query, body, content_type }
 }
 
 /// Openids contain `-` and `_`, which WeChat doesn't escape.

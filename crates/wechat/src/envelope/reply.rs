@@ -28,13 +28,22 @@ impl Reply {
     }
 }
 
-/// Reads a reply: a message with a `MsgType`, in either format, plain or encrypted with what
-/// `account` has. `success` and other words are [`Malformed::Format`].
-pub fn open_reply(body: &[u8], account: &Account<'_>) -> Result<Reply, Refused> {
+/// What a backend may answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A message with a `MsgType`.
+    Message,
+    /// Any `<xml>` document, any JSON object: the answer of an event's own protocol.
+    Document,
+}
+
+/// Reads a reply of this kind, in either format, plain or encrypted with what `account` has. `success` and other words are
+/// [`Malformed::Format`].
+pub fn open_reply(body: &[u8], account: &Account<'_>, kind: Kind) -> Result<Reply, Refused> {
     let outer = Message::parse(body)?;
     let sealed = outer.text("Encrypt");
     if sealed.is_empty() {
-        return reply(body.to_vec(), outer, false);
+        return reply(body.to_vec(), outer, false, kind);
     }
     if account.keys.is_empty() {
         return Err(Refused::NoKey);
@@ -42,9 +51,12 @@ pub fn open_reply(body: &[u8], account: &Account<'_>) -> Result<Reply, Refused> 
     let signed = [&*outer.text("TimeStamp"), &*outer.text("Nonce"), &*sealed];
     let (_, inner) = open_sealed(account, &outer.text("MsgSignature"), signed)?;
     let message = Message::parse(&inner)?;
-    reply(inner, message, true)
+    reply(inner, message, true, kind)
 }
 
-fn reply(body: Vec<u8>, message: Message, encrypted: bool) -> Result<Reply, Refused> {
-    if message.is_reply() { Ok(Reply { body, message, encrypted }) } else { Err(Refused::NotReply) }
+fn reply(body: Vec<u8>, message: Message, encrypted: bool, kind: Kind) -> Result<Reply, Refused> {
+    if kind == Kind::Message && !message.is_reply() {
+        return Err(Refused::NotReply);
+    }
+    Ok(Reply { body, message, encrypted })
 }

@@ -9,51 +9,65 @@ use std::fmt;
 /// Every integer up to here survives a reader that keeps numbers as doubles.
 const MAX_SAFE: u64 = 1 << 53;
 
-pub(super) fn parse(text: &str) -> Result<Fields, Malformed> {
+/// What can be read of `text`, and why that isn't all.
+pub(super) fn read(text: &str) -> (Fields, Option<Malformed>) {
+    let mut fields = Fields::default();
     let mut reader = serde_json::Deserializer::from_str(text);
-    let mut fields = reader.deserialize_map(Members).map_err(|_| Malformed::Json)?;
-    reader.end().map_err(|_| Malformed::Json)?;
-    fields.map = normalise(fields.map)?;
-    Ok(fields)
+    let whole = reader.deserialize_map(Members(&mut fields)).and_then(|()| reader.end());
+    let mut wrong = whole.err().map(|_| Malformed::Json);
+    for (name, value) in std::mem::take(&mut fields.map) {
+        match member(&name, value, 1) {
+            Ok(value) => drop(fields.map.insert(name, value)),
+            Err(error) => wrong = wrong.or(Some(error)),
+        }
+    }
+    (fields, wrong)
 }
 
-/// Takes an object's members; of a repeated one the first.
-struct Members;
+/// `body` with what makes no JSON, but reaches us all the same, in a form that does: control characters and broken bytes
+/// within texts, halves of surrogate pairs, NUL.
+pub(super) fn mended(body: &[u8]) -> String {
+    crate::answer::mended(body).replace("\\u0000", "\\ufffd")
+}
 
-impl<'de> Visitor<'de> for Members {
-    type Value = Fields;
+/// Takes an object's members, also if they end in nothing readable; of a repeated one the first.
+struct Members<'a>(&'a mut Fields);
+
+impl<'de> Visitor<'de> for Members<'_> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Fields, A::Error> {
-        let mut fields = Fields::default();
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        let Self(fields) = self;
         while let Some((name, value)) = members.next_entry::<String, Value>()? {
             fields.is_suspect |= super::repeats(&fields.map, &name);
             fields.map.entry(name).or_insert(value);
         }
-        Ok(fields)
+        Ok(())
     }
 }
 
 /// Lists always arrays, integers above 2^53 strings, no NUL, not too deep.
-pub(super) fn normalise(fields: Map<String, Value>) -> Result<Map<String, Value>, Malformed> {
-    object(fields, 1)
+fn member(name: &str, value: Value, depth: usize) -> Result<Value, Malformed> {
+    if name.contains('\0') {
+        return Err(Malformed::Nul);
+    }
+    Ok(match self::value(value, depth)? {
+        list @ Value::Array(_) => list,
+        single if always_list(name) => Value::Array(vec![single]),
+        single => single,
+    })
 }
 
 fn object(fields: Map<String, Value>, depth: usize) -> Result<Map<String, Value>, Malformed> {
     if depth > MAX_DEPTH {
         return Err(Malformed::Depth);
     }
-    let pairs = fields.into_iter().map(|(name, member)| {
-        let member = match value(member, depth)? {
-            list @ Value::Array(_) => list,
-            single if always_list(&name) => Value::Array(vec![single]),
-            single => single,
-        };
-        no_nul(name).map(|name| (name, member))
-    });
+    let pairs =
+        fields.into_iter().map(|(name, value)| member(&name, value, depth).map(|value| (name, value)));
     pairs.collect()
 }
 

@@ -48,22 +48,35 @@ impl Open {
     }
 }
 
-/// The children of the root.
-pub(super) fn parse(text: &str) -> Result<Fields, Malformed> {
-    let mut is_suspect = false;
+/// The children of the root that can be read of `text`, and why those aren't all. `mends`: what isn't XML, but can be read
+/// as text, is.
+pub(super) fn read(text: &str, mends: bool) -> (Fields, Option<Malformed>) {
+    let (mut open, mut root, mut is_suspect) = (Vec::new(), None, false);
+    let wrong = walk(text, mends, &mut open, &mut root, &mut is_suspect).err();
+    let cut = || open.into_iter().next().map(|root| root.fields);
+    let map = root.or_else(cut).unwrap_or_default();
+    (Fields { map, is_suspect }, wrong)
+}
+
+fn walk(
+    text: &str,
+    mends: bool,
+    open: &mut Vec<Open>,
+    root: &mut Option<Map<String, Value>>,
+    is_suspect: &mut bool,
+) -> Result<(), Malformed> {
     let mut reader = Reader::from_str(text);
-    let mut open: Vec<Open> = Vec::new();
-    let mut root = None;
+    reader.config_mut().allow_dangling_amp = mends;
     loop {
         match reader.read_event().map_err(|_| Malformed::Xml)? {
             Event::Start(tag) => {
-                start(&mut open, tag.name().as_ref(), root.is_some())?;
+                start(open, tag.name().as_ref(), root.is_some())?;
             }
             Event::Empty(tag) => {
-                start(&mut open, tag.name().as_ref(), root.is_some())?;
-                is_suspect |= end(&mut open, &mut root)?;
+                start(open, tag.name().as_ref(), root.is_some())?;
+                *is_suspect |= end(open, root)?;
             }
-            Event::End(_) => is_suspect |= end(&mut open, &mut root)?,
+            Event::End(_) => *is_suspect |= end(open, root)?,
             Event::Text(text) => match open.last_mut() {
                 Some(element) => element.plain(&text),
                 None if is_blank(&text) => {}
@@ -71,15 +84,16 @@ pub(super) fn parse(text: &str) -> Result<Fields, Malformed> {
             },
             Event::CData(text) => open.last_mut().ok_or(Malformed::Root)?.cdata(&text),
             Event::GeneralRef(name) => {
-                let character = resolve(&name)?;
+                let character = match resolve(&name) {
+                    Err(_) if mends => format!("&{};", &*name),
+                    resolved => resolved?,
+                };
                 open.last_mut().ok_or(Malformed::Root)?.plain(&character);
             }
             Event::DocType(_) => return Err(Malformed::Doctype),
             // WeChat writes none within a message.
-            Event::Decl(_) | Event::PI(_) | Event::Comment(_) => is_suspect |= !open.is_empty(),
-            Event::Eof if open.is_empty() => {
-                return root.map(|map| Fields { map, is_suspect }).ok_or(Malformed::Root);
-            }
+            Event::Decl(_) | Event::PI(_) | Event::Comment(_) => *is_suspect |= !open.is_empty(),
+            Event::Eof if open.is_empty() => return root.is_some().then_some(()).ok_or(Malformed::Root),
             Event::Eof => return Err(Malformed::Xml),
         }
     }
@@ -206,4 +220,25 @@ fn is_name(name: &str) -> bool {
     let mut chars = name.chars();
     chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
         && chars.all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+}
+
+/// Whether `text` is a document, whatever its root is called.
+pub(super) fn is_document(text: &str) -> bool {
+    let mut reader = Reader::from_str(text);
+    let (mut depth, mut roots) = (0_usize, 0);
+    loop {
+        match reader.read_event() {
+            Ok(Event::Start(_)) => {
+                roots += usize::from(depth == 0);
+                depth += 1;
+            }
+            Ok(Event::Empty(_)) => roots += usize::from(depth == 0),
+            Ok(Event::End(_)) => depth = depth.saturating_sub(1),
+            Ok(Event::Text(text)) if depth == 0 && !is_blank(&text) => return false,
+            Ok(Event::CData(_) | Event::GeneralRef(_)) if depth == 0 => return false,
+            Ok(Event::Eof) => return depth == 0 && roots == 1,
+            Ok(_) => {}
+            Err(_) => return false,
+        }
+    }
 }

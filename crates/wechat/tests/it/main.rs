@@ -2,6 +2,7 @@
 
 mod envelope;
 mod hostile;
+mod malformed;
 mod message;
 mod vectors;
 

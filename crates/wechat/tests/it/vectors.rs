@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use wechat::crypt::{AesKey, jssdk_signature, signature, verify, wxa};
-use wechat::envelope::{Account, Push, Query, open_reply, verify_url};
+use wechat::envelope::{Account, Kind, Push, Query, open_reply, verify_url};
 use wechat::message::{Format, Message};
 
 fn vectors(name: &str) -> Vec<Value> {
@@ -90,7 +90,7 @@ fn whole_pushes_and_replies() {
             let query = format!(
                 "signature=x&timestamp={timestamp}&nonce={nonce}&openid=o&encrypt_type=aes&msg_signature={signed}"
             );
-            let push = Push::read(Query::parse(&query).unwrap(), body.as_bytes()).unwrap();
+            let push = Push::read(Query::parse(&query).unwrap(), body.as_bytes());
             assert_eq!(push.to_user(), "gh_x");
             let push = push.open(&[account]).unwrap();
             assert_eq!(push.body, text(&v, "msg").as_bytes());
@@ -101,7 +101,7 @@ fn whole_pushes_and_replies() {
                 "<xml><Encrypt><![CDATA[{sealed}]]></Encrypt><MsgSignature><![CDATA[{signed}]]></MsgSignature>\
                  <TimeStamp>{timestamp}</TimeStamp><Nonce><![CDATA[{nonce}]]></Nonce></xml>"
             );
-            let reply = open_reply(body.as_bytes(), &account).unwrap();
+            let reply = open_reply(body.as_bytes(), &account, Kind::Message).unwrap();
             assert!(reply.encrypted);
             assert_eq!(reply.message.content(), "test");
             opened += 1;
@@ -111,7 +111,7 @@ fn whole_pushes_and_replies() {
                 r#"{{"Encrypt":"{sealed}","MsgSignature":"{signed}","TimeStamp":{timestamp},"Nonce":"{nonce}"}}"#
             );
             assert!(matches!(
-                open_reply(body.as_bytes(), &account),
+                open_reply(body.as_bytes(), &account, Kind::Message),
                 Err(wechat::envelope::Refused::NotReply)
             ));
             opened += 1;

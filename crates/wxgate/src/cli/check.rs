@@ -3,6 +3,7 @@
 
 mod dangers;
 mod machine;
+mod routes;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -123,6 +124,7 @@ fn reminders(config: &Config) -> Vec<String> {
         );
         found.push(none.to_owned());
     }
+    found.extend(routes::reminders(config));
     for app in &config.entries.apps {
         remind_of_login(config, app, &mut found);
         remind_of_messages(config, app, &mut found);

@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use serde_json::{Map, Value};
-use tokio::sync::oneshot;
 use url::Url;
 use wechat::message::{self, Message};
 
@@ -150,7 +149,7 @@ fn explain<'a>(config: &'a Config, app: &AppEntry, message: &Message) -> anyhow:
             print(&say(format!("× {name}：{key} 不匹配\n"), format!("× {name}: {key} doesn't match\n")))?;
             continue;
         }
-        let role = match route.reply_wait {
+        let role = match route.reply.map(|reply| reply.wait) {
             Some(wait) if !replied => say(
                 format!("，应答作为被动回复（最多等 {wait:?}）"),
                 format!(", its answer is the passive reply ({wait:?} at most)"),
@@ -164,7 +163,7 @@ fn explain<'a>(config: &'a Config, app: &AppEntry, message: &Message) -> anyhow:
             }
             None => String::new(),
         };
-        replied |= route.reply_wait.is_some();
+        replied |= route.reply.is_some();
         let target = route.target.url(&app.appid).map(|url| shown(&url)).unwrap_or_default();
         print(&format!("√ {name} → {target}{role}\n"))?;
         taking.push(route);
@@ -205,12 +204,11 @@ async fn send(config: &Config, app: &AppEntry, routes: &[&RouteEntry], xml: Stri
     for route in routes {
         let (random, clock) = (&Random::System, &Clock::System);
         let courier = Courier { client: &client, keys: &keys, random, clock, limits: &limits };
-        let (answer, receiver) = oneshot::channel();
         let began = Instant::now();
-        let sent = courier.deliver(route, &claimed, Some(app), Some(answer)).await;
+        let (sent, body) = courier.deliver(route, &claimed, Some(app), true).await;
         let ms = began.elapsed().as_millis();
         if sent.error.is_empty() {
-            let body = receiver.await.ok().flatten().unwrap_or_default();
+            let body = body.unwrap_or_default();
             let text = String::from_utf8_lossy(&body);
             let text: String = text.chars().take(200).map(|c| if c.is_control() { ' ' } else { c }).collect();
             let (name, status) = (&route.name, sent.status);

@@ -45,8 +45,8 @@ pub(super) fn write(
 ) -> Result<Outgoing, String> {
     let now = courier.clock.now_secs();
     let url = route.target.url(&claimed.appid).map_err(|error| format!("target: {error}"))?;
-    let message = Message::parse(&claimed.body);
-    let is_suspect = message.as_ref().is_ok_and(Message::is_suspect);
+    let message = Message::read(&claimed.body);
+    let is_suspect = message.is_suspect();
     let mut outgoing = match &route.form {
         Form::Wechat { token, seal } => {
             let token = token.as_ref().or_else(|| app?.callback_tokens.first());
@@ -59,12 +59,9 @@ pub(super) fn write(
             let account = envelope::Keys { appid: &claimed.appid, token: token.expose_secret(), key };
             let stamp =
                 Stamp { timestamp: now, nonce: &courier.keys.nonce(), random: courier.random.bytes() };
-            wechat_form(url, &account, &claimed.body, &stamp)?
+            wechat_form(url, &account, &claimed.body, &stamp)
         }
-        Form::Json(secrets) => {
-            let message = message.map_err(|error| error.to_string())?;
-            json_form(url, secrets, claimed, message, now)
-        }
+        Form::Json(secrets) => json_form(url, secrets, claimed, message, now),
     };
     outgoing.headers.extend([
         (ACCEPT, "*/*".to_owned()),
@@ -80,24 +77,19 @@ pub(super) fn write(
     Ok(outgoing)
 }
 
-fn wechat_form(
-    url: Url,
-    keys: &envelope::Keys<'_>,
-    message: &[u8],
-    stamp: &Stamp<'_>,
-) -> Result<Outgoing, String> {
-    let push = envelope::push(keys, message, stamp).map_err(|error| error.to_string())?;
+fn wechat_form(url: Url, keys: &envelope::Keys<'_>, message: &[u8], stamp: &Stamp<'_>) -> Outgoing {
+    let push = envelope::push(keys, message, stamp);
     let mut url = url;
     let query = match url.query().filter(|query| !query.is_empty()) {
         Some(query) => format!("{query}&{}", push.query),
         None => push.query,
     };
     url.set_query(Some(&query));
-    Ok(Outgoing { url, headers: vec![(CONTENT_TYPE, push.content_type.to_owned())], body: push.body })
+    Outgoing { url, headers: vec![(CONTENT_TYPE, push.content_type.to_owned())], body: push.body }
 }
 
 fn json_form(url: Url, secrets: &[WebhookSecret], claimed: &Claimed, message: Message, now: i64) -> Outgoing {
-    let body = payload(&claimed.appid, claimed.received_at, message).to_string();
+    let body = payload(claimed, message).to_string();
     let signed = format!("{}.{now}.{body}", claimed.event_name);
     let signatures: Vec<String> = secrets.iter().map(|secret| sign(secret, signed.as_bytes())).collect();
     let headers = vec![
@@ -116,16 +108,17 @@ fn sign(secret: &WebhookSecret, text: &[u8]) -> String {
     format!("v1,{}", BASE64_STANDARD.encode(mac.finalize().into_bytes()))
 }
 
-/// The object that receivers of JSON get. `received_at`: Unix milliseconds.
-pub(super) fn payload(appid: &str, received_at: i64, message: Message) -> Value {
-    let when = if message.create_time() > 0 { message.create_time() } else { received_at / 1000 };
+/// The object that receivers of JSON get.
+fn payload(claimed: &Claimed, message: Message) -> Value {
+    let when = if message.create_time() > 0 { message.create_time() } else { claimed.received_at / 1000 };
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
     let kind: String = message.kind().chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
-    json!({
+    let raw = message.is_malformed().then(|| BASE64_STANDARD.encode(&claimed.body));
+    let mut payload = json!({
         "type": format!("wechat.{kind}"),
         "timestamp": rfc3339(when),
         "data": {
-            "appid": appid,
+            "appid": claimed.appid,
             "openid": message.from_user(),
             "msg_type": message.msg_type(),
             "event": message.event(),
@@ -137,7 +130,11 @@ pub(super) fn payload(appid: &str, received_at: i64, message: Message) -> Value 
             "create_time": message.create_time(),
             "message": message.into_value(),
         },
-    })
+    });
+    if let Some(raw) = raw {
+        payload["data"]["raw"] = raw.into();
+    }
+    payload
 }
 
 fn rfc3339(seconds: i64) -> String {
@@ -162,7 +159,17 @@ mod tests {
         let xml = b"<xml><ToUserName>gh_1</ToUserName><FromUserName>o1</FromUserName>\
             <CreateTime>1409735668</CreateTime><MsgType>event</MsgType><Event>SCAN</Event>\
             <EventKey>login_1</EventKey><Ticket>t</Ticket></xml>";
-        let payload = payload("wx1", 5, Message::parse(xml).unwrap());
+        let claimed = Claimed {
+            id: 1,
+            round: 0,
+            attempt: 1,
+            event_id: 1,
+            event_name: String::new(),
+            appid: "wx1".to_owned(),
+            received_at: 5,
+            body: xml.to_vec(),
+        };
+        let payload = payload(&claimed, Message::read(xml));
         assert_eq!(payload["type"], "wechat.event.scan");
         assert_eq!(payload["timestamp"], "2014-09-03T09:14:28Z");
         let data = &payload["data"];

@@ -8,7 +8,7 @@ use crate::store::Fate;
 /// `retry`: the waits before each further attempt. `attempt`: the number of this one, from 1.
 /// `jitter`: between 0.8 and 1.2. `now`: Unix milliseconds.
 pub fn fate(retry: &[Duration], attempt: u32, sent: &Sent, now: i64, jitter: f64) -> Fate {
-    if (200..300).contains(&sent.status) {
+    if sent.is_success() {
         return Fate::Delivered;
     }
     if sent.status == 410 {

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, RETRY_AFTER};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use tokio::sync::oneshot;
 
 use super::Courier;
 use super::form::Outgoing;
@@ -30,6 +29,11 @@ pub struct Sent {
 }
 
 impl Sent {
+    /// Whether it arrived.
+    pub(super) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
     /// Without an answer.
     pub(super) fn failed(why: impl Into<String>) -> Self {
         let mut error: String = why.into();
@@ -38,49 +42,48 @@ impl Sent {
     }
 }
 
-/// Posts `outgoing`. The answer's head has to come within `timeout`. `answer` is told the body of a
-/// 2xx as soon as it is there: `None` if it is too long, too slow or cut.
+/// Posts `outgoing`. The answer's head has to come within `timeout`. The body of a 2xx is there if `listens`, unless it is too
+/// long, too slow or cut.
 pub(super) async fn send(
     courier: &Courier<'_>,
     outgoing: Outgoing,
     timeout: Duration,
-    answer: Option<oneshot::Sender<Option<Bytes>>>,
-) -> Sent {
+    listens: bool,
+) -> (Sent, Option<Bytes>) {
+    let failed = |why: String| (Sent::failed(why), None);
     let clock = courier.clock;
     let deadline = clock.instant() + timeout;
     let request = match outgoing.request() {
         Ok(request) => request,
-        Err(error) => return Sent::failed(format!("the request can't be written: {error}")),
+        Err(error) => return failed(format!("the request can't be written: {error}")),
     };
     let response = match clock.by(deadline, courier.client.send(request)).await {
         Some(Ok(response)) => response,
         Some(Err(error)) => {
-            return Sent::failed(match net::forbidden(&error) {
+            return failed(match net::forbidden(&error) {
                 Some(reason) => super::forbidden(reason),
                 None => causes(&error),
             });
         }
-        None => return Sent::failed(format!("no answer within {timeout:?}")),
+        None => return failed(format!("no answer within {timeout:?}")),
     };
     let (head, body) = response.into_parts();
     let status = head.status;
     let retry_after = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    match answer {
-        Some(answer) if status.is_success() => {
-            let body = clock.by(deadline, read(courier, body)).await.flatten();
-            let is_gzip = head.headers.get(CONTENT_ENCODING).is_some_and(|coding| coding == "gzip");
-            let body = if is_gzip { body.and_then(|body| gunzip(&body, courier.limits.reply)) } else { body };
-            // Whoever asked may have stopped waiting: it was delivered all the same.
-            let _ = answer.send(body);
-        }
-        _ => drop(clock.by(deadline.min(clock.instant() + COURTESY), read(courier, body)).await),
-    }
+    let said = if listens && status.is_success() {
+        let body = clock.by(deadline, read(courier, body)).await.flatten();
+        let is_gzip = head.headers.get(CONTENT_ENCODING).is_some_and(|coding| coding == "gzip");
+        if is_gzip { body.and_then(|body| gunzip(&body, courier.limits.reply)) } else { body }
+    } else {
+        drop(clock.by(deadline.min(clock.instant() + COURTESY), read(courier, body)).await);
+        None
+    };
     let error = match status {
         _ if status.is_success() => String::new(),
         _ if status.is_redirection() => format!("HTTP {}: redirects are not followed", status.as_u16()),
         _ => format!("HTTP {}", status.as_u16()),
     };
-    Sent { status: status.as_u16(), error, retry_after }
+    (Sent { status: status.as_u16(), error, retry_after }, said)
 }
 
 async fn read(courier: &Courier<'_>, mut body: Incoming) -> Option<Bytes> {

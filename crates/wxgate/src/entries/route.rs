@@ -15,7 +15,9 @@ use crate::rules::egress;
 use crate::rules::filter::Filter;
 
 /// WeChat waits five seconds for a passive reply; what is left pays for the way.
-const LONGEST_REPLY_WAIT: Duration = Duration::from_millis(4500);
+pub const WAIT_OF_ONE: Duration = Duration::from_millis(4500);
+/// It asks three times.
+const LONGEST_REPLY_WAIT: Duration = Duration::from_secs(14);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(120);
 const LONGEST_RETRY: Duration = Duration::from_secs(30 * 86400);
 const MOST_RETRIES: usize = 100;
@@ -31,8 +33,8 @@ pub struct RouteEntry {
     pub target: Target,
     /// How they are written and signed.
     pub form: Form,
-    /// How long WeChat is kept waiting for this backend's answer, which becomes the passive reply.
-    pub reply_wait: Option<Duration>,
+    /// This backend's answer becomes the passive reply.
+    pub reply: Option<Replying>,
     /// What matched here goes to no later route.
     pub stop: bool,
     /// Most requests at once.
@@ -43,6 +45,15 @@ pub struct RouteEntry {
     pub retry: Vec<Duration>,
     /// Who set it up.
     pub origin: Origin,
+}
+
+/// How a backend's answer becomes the passive reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replying {
+    /// How long it is waited for. Over [`WAIT_OF_ONE`], WeChat's first attempts are left without an answer.
+    pub wait: Duration,
+    /// Any document goes back as it is.
+    pub is_raw: bool,
 }
 
 /// A URL in which `{appid}` is filled in.
@@ -110,15 +121,7 @@ pub(super) fn route(s: &mut Table<'_>, origin: Origin) -> RouteEntry {
     });
     let target = target(s);
     let form = if s.choice("format", &[("wechat", false), ("json", true)]) { json(s) } else { wechat(s) };
-    let reply = s.bool("reply", false);
-    let reply_wait = s.duration("reply_wait", "4.5s");
-    if reply_wait.is_zero() || reply_wait > LONGEST_REPLY_WAIT {
-        s.mistake(
-            "reply_wait",
-            "应大于 0，最多 \"4.5s\"：微信只等 5 秒",
-            "must be over 0 and at most \"4.5s\": WeChat waits five seconds",
-        );
-    }
+    let reply = replying(s);
     s.later("late_reply", &Value::String(String::new()));
     let stop = s.bool("stop", false);
     let concurrency = s.integer("concurrency", 8);
@@ -133,18 +136,20 @@ pub(super) fn route(s: &mut Table<'_>, origin: Origin) -> RouteEntry {
     if retry.len() > MOST_RETRIES || retry.iter().any(|wait| *wait > LONGEST_RETRY) {
         s.mistake("retry", "最多 100 次，每次最多等 30d", "at most 100 times, each after 30d at most");
     }
-    RouteEntry {
-        name,
-        filter,
-        target,
-        form,
-        reply_wait: reply.then_some(reply_wait),
-        stop,
-        concurrency,
-        timeout,
-        retry,
-        origin,
+    RouteEntry { name, filter, target, form, reply, stop, concurrency, timeout, retry, origin }
+}
+
+fn replying(s: &mut Table<'_>) -> Option<Replying> {
+    let is_raw = s.switch("reply", "raw");
+    let wait = s.duration("reply_wait", "4.5s");
+    if wait.is_zero() || wait > LONGEST_REPLY_WAIT {
+        s.mistake(
+            "reply_wait",
+            "应大于 0，最多 \"14s\"：微信问三次，每次等 5 秒",
+            "must be over 0 and at most \"14s\": WeChat asks three times and waits five seconds each",
+        );
     }
+    is_raw.map(|is_raw| Replying { wait, is_raw })
 }
 
 fn target(s: &mut Table<'_>) -> Target {

@@ -168,6 +168,20 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// `false` (the default), `true`, or `word`: `None` for `false`, and whether it is the word.
+    pub fn switch(&mut self, key: &'static str, word: &str) -> Option<bool> {
+        match self.take(key) {
+            None | Some(Value::Bool(false)) => None,
+            Some(Value::Bool(true)) => Some(false),
+            Some(Value::String(text)) if text == word => Some(true),
+            Some(_) => {
+                let en = format!("must be true, false or \"{word}\"");
+                self.mistake(key, format!("应是 true、false 或 \"{word}\""), en);
+                None
+            }
+        }
+    }
+
     /// A whole number, also as a text.
     pub fn integer(&mut self, key: &'static str, default: u32) -> u32 {
         let value = match self.take(key) {

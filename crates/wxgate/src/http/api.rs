@@ -156,7 +156,7 @@ async fn event(State(api): State<Api>, Path(id): Path<String>) -> Result<Respons
         return Ok(missing());
     };
     let mut item = event_json(event);
-    item["message"] = Message::parse(&body).map_or(Value::Null, Message::into_value);
+    item["message"] = Message::read(&body).into_value();
     Ok(axum::Json(item).into_response())
 }
 

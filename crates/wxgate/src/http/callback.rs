@@ -9,6 +9,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 
 use super::problem::{bare_text, envelope, note};
+use super::server::no_answer;
 use super::{Reader, Unread, wants_english};
 use crate::inbox::{Checked, Inbox, Receipt, Rejected};
 use crate::lang::say;
@@ -155,6 +156,23 @@ impl Rejection {
                         .into();
                 outcome.cause = Some(error.to_string());
                 bare_text(StatusCode::INTERNAL_SERVER_ERROR, "not stored: send it again")
+            }
+            Self::Rejected(Rejected::Unanswered(appid)) => {
+                outcome.end = End::Failed;
+                outcome.words = say(
+                    "后端还没有给出这个事件要的应答，微信会再推",
+                    "the backend hasn't given the answer that this event wants: WeChat will send it again",
+                )
+                .into();
+                outcome.appid = Some(appid);
+                bare_text(StatusCode::INTERNAL_SERVER_ERROR, "no answer yet: send it again")
+            }
+            Self::Rejected(Rejected::Left(appid)) => {
+                outcome.end = End::Done;
+                outcome.words =
+                    say("后端还没有回复，留给微信的下一次请求", "no reply yet: left to WeChat's next attempt").into();
+                outcome.appid = Some(appid);
+                no_answer()
             }
             Self::TooLarge(limit) => {
                 outcome.cause = Some(format!("over {limit} bytes"));

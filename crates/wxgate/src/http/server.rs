@@ -39,11 +39,26 @@ use crate::random::Random;
 use crate::registry::callers::contains;
 use crate::shares::seats::{Seat, Seats};
 
+/// In a response's extensions: the connection is closed without it.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("left without an answer")]
+struct NoAnswer;
+
+/// A response that is never written: its connection is closed instead. The status is for the log.
+pub fn no_answer() -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = StatusCode::from_u16(NOT_ANSWERED).unwrap_or(StatusCode::NO_CONTENT);
+    response.extensions_mut().insert(NoAnswer);
+    response
+}
+
 /// TLS settings that a reload may swap; empty: plain HTTP.
 pub type Tls = Arc<ArcSwapOption<ServerConfig>>;
 
 /// The status of a request whose client hung up before its answer, in the log.
 const HUNG_UP: u16 = 499;
+/// And of one that gets none on purpose.
+const NOT_ANSWERED: u16 = 444;
 /// After `accept` failed, most often for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// So long requests of open connections are still read once the listener is closed.
@@ -205,7 +220,10 @@ impl<S: Surface> Connections<S> {
             async move {
                 let kept = (open, seat.begins());
                 let answer = this.answer(request, peer, seat).await;
-                Ok::<_, std::convert::Infallible>(answer.map(|body| Held::new(body, kept)))
+                match answer.extensions().get::<NoAnswer>() {
+                    Some(none) => Err(*none),
+                    None => Ok(answer.map(|body| Held::new(body, kept))),
+                }
             }
         });
         let connection = http1::Builder::new()

@@ -8,13 +8,15 @@ use wechat::crypt::AesKey;
 use wechat::envelope::{self, Account, Mode, Push, Query};
 use wechat::message::{Format, Message};
 
-use super::Rejected;
+use super::{Rejected, seen};
 use crate::entries::Secret;
 use crate::keys::Keys;
 use crate::registry::{App, Live};
 
-/// A message's time and its claimed one may be this far apart when the claim is honest.
-const SWAPPED_SECONDS: u64 = 600;
+/// A message's time and its claimed one are hardly further apart when another claim would fit.
+const HONEST_SECONDS: u64 = 600;
+/// WeChat's are ten digits. A part of a ciphertext, which is signed along without a mark between them, is longer.
+const LONGEST_NONCE: usize = 64;
 /// Appids named in one line of the log.
 const MOST_NAMED: usize = 5;
 
@@ -44,6 +46,11 @@ pub(super) struct Verified {
 }
 
 impl Verified {
+    /// What its signature was made with.
+    pub(super) fn token(&self) -> &str {
+        self.token.expose_secret()
+    }
+
     /// What fitted: a reply goes out with the same.
     pub(super) fn keys(&self) -> envelope::Keys<'_> {
         envelope::Keys {
@@ -66,20 +73,26 @@ pub(super) fn check(
     if keys.made_nonce(&query.nonce) {
         return Err(Rejected::Refused("a delivery or reply of our own came back".to_owned()));
     }
+    if query.timestamp.len() != 10 || query.seconds() >= seen::LATEST {
+        return Err(Rejected::Refused("its timestamp isn't ten digits, or beyond 2100".to_owned()));
+    }
+    if query.nonce.len() > LONGEST_NONCE {
+        return Err(Rejected::Refused(format!("its nonce is longer than {LONGEST_NONCE}")));
+    }
     let age = now.abs_diff(query.seconds());
     if live.callback.max_age.is_some_and(|most| age > most.as_secs()) {
         return Err(Rejected::Refused(format!("its timestamp is {age} s from now, over callback.max_age")));
     }
-    let signed_by = candidates(&live, appid, "").into_iter().find(|app| is_signed(&query, app));
+    let signed_by = candidates(&live, appid, "").into_iter().find(|app| signing(&query, app).is_some());
     Ok(Checked { live, query, appid: appid.map(str::to_owned), signed_by })
 }
 
-/// Whether the plain signature is right; encrypted messages have a better one inside.
-fn is_signed(query: &Query, app: &App) -> bool {
-    let fits = |token: &Secret| {
+/// Which of the app's tokens the plain signature is right by; encrypted messages have a better one inside.
+fn signing<'a>(query: &Query, app: &'a App) -> Option<&'a Secret> {
+    let fits = |token: &&Secret| {
         crypt::verify(&query.signature, &[token.expose_secret(), &query.timestamp, &query.nonce])
     };
-    app.entry.callback_tokens.iter().any(fits)
+    app.entry.callback_tokens.iter().find(fits)
 }
 
 impl Checked {
@@ -93,15 +106,17 @@ impl Checked {
         self.signed_by.as_ref()
     }
 
-    pub(super) fn verify_url(&self) -> Result<&Query, Rejected> {
+    /// The query, and the token it is signed with.
+    pub(super) fn verify_url(&self) -> Result<(&Query, Secret), Rejected> {
         let apps = candidates(&self.live, self.appid.as_deref(), "");
         let accounts = apps.iter().map(|app| account(app, false)).collect::<Vec<_>>();
-        envelope::verify_url(&self.query, &accounts)?;
-        Ok(&self.query)
+        let fits = envelope::verify_url(&self.query, &accounts)?;
+        Ok((&self.query, signing(&self.query, &apps[fits]).cloned().unwrap_or_default()))
     }
 
-    pub(super) fn open(self, body: &[u8]) -> Result<Verified, Rejected> {
-        let push = Push::read(self.query.clone(), body)?;
+    /// `now`: Unix seconds.
+    pub(super) fn open(self, body: &[u8], now: i64) -> Result<Verified, Rejected> {
+        let push = Push::read(self.query.clone(), body);
         let apps = candidates(&self.live, self.appid.as_deref(), &push.to_user());
         let is_plain = push.mode() == Mode::Plain;
         let accounts: Vec<Account<'_>> =
@@ -110,8 +125,12 @@ impl Checked {
             let tried: Vec<&str> = accounts.iter().take(MOST_NAMED).map(|account| account.appid).collect();
             Rejected::Refused(format!("{refused} (tried {} of {})", tried.join(", "), accounts.len()))
         })?;
-        if opened.keys.key.is_some() && is_swapped(&self.query, opened.message.create_time()) {
-            return Err(Rejected::Refused("its timestamp and its nonce changed places".to_owned()));
+        if opened.keys.key.is_some() {
+            self.check_time(&opened.message, opened.keys.token, now)?;
+        }
+        // Nothing in it says whose it is.
+        if opened.keys.key.is_none() && self.appid.is_none() && opened.message.is_malformed() {
+            return Err(Rejected::Refused("plain, malformed, and no appid in the path".to_owned()));
         }
         let app = apps[opened.account].clone();
         let fitted = |token: &&Secret| token.expose_secret() == opened.keys.token;
@@ -132,11 +151,24 @@ impl Checked {
     }
 }
 
-/// The signature holds whichever of the two numbers is called the timestamp, so an old message could
-/// claim a new time. What is encrypted says when it was made.
-fn is_swapped(query: &Query, create_time: i64) -> bool {
-    let is_near = |seconds: i64| seconds.abs_diff(create_time) <= SWAPPED_SECONDS;
-    query.nonce.parse().is_ok_and(is_near) && !is_near(query.seconds())
+impl Checked {
+    /// The signature may hold at another time as well, but what is encrypted says when it was made.
+    fn check_time(&self, message: &Message, token: &str, now: i64) -> Result<(), Rejected> {
+        let Some(window) = seen::window(&self.live, message) else { return Ok(()) };
+        let made = message.create_time();
+        let age = now.abs_diff(made);
+        if age > window.as_secs() {
+            return Err(Rejected::Refused(format!("its CreateTime is {age} s from now")));
+        }
+        let is_honest = |time: i64| time.abs_diff(made) <= HONEST_SECONDS;
+        let Query { timestamp, nonce, .. } = &self.query;
+        let others = crypt::readings([token, timestamp, nonce], [token]);
+        let swapped = nonce.parse().ok();
+        if !is_honest(self.query.seconds()) && others.into_iter().chain(swapped).any(is_honest) {
+            return Err(Rejected::Refused("its timestamp is cut from another's digits".to_owned()));
+        }
+        Ok(())
+    }
 }
 
 /// The apps a callback may be for: the one in the path, else the one with this original id, else
@@ -158,9 +190,4 @@ fn account(app: &App, plain: bool) -> Account<'_> {
         tokens: app.entry.callback_tokens.iter().map(|token| token.expose_secret()).collect(),
         keys: if plain { Vec::new() } else { app.entry.aes_keys.iter().collect() },
     }
-}
-
-/// Whether some message of the app needs no encryption.
-pub(super) fn takes_plain(app: &App) -> bool {
-    !app.entry.callback_tokens.is_empty() && (app.entry.aes_keys.is_empty() || app.entry.allow_plain)
 }

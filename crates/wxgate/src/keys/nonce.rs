@@ -14,7 +14,7 @@ const RANDOM: usize = 10;
 const MAC: usize = 16;
 
 impl Keys {
-    /// A fresh nonce: a letter, so that it can't be mistaken for the end of a timestamp, then random and MAC.
+    /// A fresh nonce: random and MAC between letters, so that neither end can be mistaken for a part of a timestamp.
     pub fn nonce(&self) -> String {
         self.nonce_from(self.0.random.number())
     }
@@ -26,7 +26,7 @@ impl Keys {
         nonce.push('w');
         nonce.extend(drawn.map(char::from));
         let mac = self.nonce_mac(&nonce);
-        nonce + &mac
+        nonce + &mac + "w"
     }
 
     /// Whether `nonce` was made here. A signature joins timestamp and nonce without a mark between
@@ -55,7 +55,12 @@ mod tests {
         let nonce = ours.nonce();
         assert!(ours.made_nonce(&nonce) && !theirs.made_nonce(&nonce));
         assert_ne!(ours.nonce(), nonce);
-        assert!(nonce.starts_with('w') && nonce.bytes().all(|b| b.is_ascii_alphanumeric()), "{nonce}");
+        assert!(
+            nonce.starts_with('w')
+                && nonce.ends_with('w')
+                && nonce.bytes().all(|b| b.is_ascii_alphanumeric()),
+            "{nonce}"
+        );
         // What could be shifted over from a timestamp before it, or a ciphertext behind it.
         assert!(ours.made_nonce(&format!("506{nonce}")) && ours.made_nonce(&format!("{nonce}AbC=")));
         for other in [

@@ -2,6 +2,7 @@
 //! room for.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::sync::Semaphore;
 use wechat::message::Message;
@@ -25,7 +26,19 @@ pub struct Lane {
     pub room: Arc<Semaphore>,
     /// There may be something to deliver.
     pub wake: Wake,
+    /// Requests at work, or about to be. A worker that looks what is due holds permits too, for a moment.
+    at_work: Arc<AtomicU32>,
     concurrency: u32,
+}
+
+/// A request at work, until it is dropped.
+#[derive(Debug)]
+pub struct AtWork(Arc<AtomicU32>);
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 impl Lane {
@@ -36,9 +49,23 @@ impl Lane {
             _ => Self {
                 room: Arc::new(Semaphore::new(concurrency as usize)),
                 wake: before.map(|before| before.wake.clone()).unwrap_or_default(),
+                at_work: Arc::default(),
                 concurrency,
             },
         }
+    }
+
+    /// Counts a request.
+    pub fn begin(&self) -> AtWork {
+        self.at_work.fetch_add(1, Ordering::AcqRel);
+        AtWork(self.at_work.clone())
+    }
+
+    /// Counts a request if fewer than the backend has room for are at work: its permit comes soon.
+    pub fn begin_soon(&self) -> Option<AtWork> {
+        let one_more = |n| (n < self.concurrency).then_some(n + 1);
+        self.at_work.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more).ok()?;
+        Some(AtWork(self.at_work.clone()))
     }
 }
 

@@ -44,8 +44,9 @@ impl EventPattern {
         }
     }
 
-    fn fits(&self, is_event: bool, name: &str) -> bool {
-        self.is_event.is_none_or(|wanted| wanted == is_event)
+    /// `is_event`: absent if nobody knows.
+    fn fits(&self, is_event: Option<bool>, name: &str) -> bool {
+        self.is_event.is_none_or(|wanted| Some(wanted) == is_event)
             && self.name.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(name))
     }
 }
@@ -75,14 +76,19 @@ impl Filter {
 
     /// Why `message` of the app isn't taken; `None`: it is.
     pub fn misses(&self, appid: &str, tags: &[String], message: &Message) -> Option<Miss> {
-        let is_event = message.is_event();
+        let (msg_type, is_event) = (message.msg_type(), message.is_event());
         // Of what is suspect nothing counts but what kind of message it is.
-        let name = if is_event && !message.is_suspect() { message.event() } else { message.msg_type() };
+        let name = if is_event && !message.is_suspect() { message.event() } else { msg_type.clone() };
+        let is_event = (!msg_type.is_empty()).then_some(is_event);
         if !self.takes_app(appid, tags) {
             return Some(Miss("apps"));
         }
         if !self.events.takes(|pattern| pattern.fits(is_event, &name)) {
             return Some(Miss("events"));
+        }
+        // Whose, and which scene, is nothing to be guessed.
+        if message.is_malformed() && !self.openids.is_empty() {
+            return Some(Miss("openids"));
         }
         let openid = message.from_user();
         if !self.openids.takes(|one| *one == openid) {

@@ -49,8 +49,8 @@ pub(crate) trait Backend: Send + Sync + Debug {
     fn add_usage(&self, deltas: Vec<UsageDelta>) -> Pending<'_, ()>;
 
     /// Keeps a message. First its signature is looked at: one that came with another body refuses it. Then its digest: if
-    /// that is known, the message is a duplicate, and known for longer if `remembered_until` is later. Else message,
-    /// deliveries, digest and signature are kept.
+    /// that is known, the message is a duplicate, and known for longer if `remembered_until` is later. One whose signature
+    /// came with a digest that is forgotten is refused, too. Else message, deliveries, digest and signature are kept.
     fn accept(&self, event: EventRow) -> Pending<'_, AcceptedRow>;
     /// Keeps the answer of a message that is still remembered.
     fn keep_answer(&self, seen: MessageKey, event_id: i64, sealed: Vec<u8>) -> Pending<'_, ()>;
@@ -66,6 +66,9 @@ pub(crate) trait Backend: Send + Sync + Debug {
         limit: u32,
         lease: Lease,
     ) -> Pending<'_, (Vec<ClaimedRow>, Option<i64>)>;
+    /// Leases the delivery of a message by `route`, unless somebody holds it: one that has ended in another round, one that
+    /// never was as a new one. `None` also if the message is forgotten.
+    fn take_on(&self, event_id: i64, route: &str, now: i64, lease: Lease) -> Pending<'_, Option<ClaimedRow>>;
     /// Writes down an attempt and what follows from it.
     fn record(&self, record: Record) -> Pending<'_, ()>;
     /// Makes a delivery that `owner` holds due at `now`.
@@ -124,6 +127,7 @@ pub(crate) struct EventRow {
     /// The signature is good for this body, and for no other.
     pub(crate) is_plain: bool,
     pub(crate) remembered_until: i64,
+    pub(crate) spent_until: i64,
     /// In the order of their places.
     pub(crate) deliveries: Vec<DueRow>,
 }

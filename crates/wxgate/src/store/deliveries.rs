@@ -127,6 +127,23 @@ impl Store {
         Ok((claimed, next))
     }
 
+    /// Takes on the delivery of a message by `route`, due or not, ended or not, until `leased_until`: in another round if it
+    /// has ended. `None` if somebody holds it, or the message is forgotten.
+    pub async fn take_on(
+        &self,
+        event_id: i64,
+        route: &str,
+        now: i64,
+        leased_until: i64,
+    ) -> Result<Option<Claimed>, StoreError> {
+        let Some(row) = self.backend.take_on(event_id, route, now, self.lease(leased_until)).await? else {
+            return Ok(None);
+        };
+        let body = self.open_body(&row.digest, &row.body);
+        let body = body.map_err(|error| StoreError::Corrupt(format!("events {event_id}: {error}").into()))?;
+        Ok(Some(Claimed { body, ..taken_on(row) }))
+    }
+
     /// Writes down how an attempt of a delivery went. If somebody else has taken it on meanwhile, or given it up, only
     /// an arrival counts: that ends it.
     pub async fn record(

@@ -1,7 +1,7 @@
 //! Messages from WeChat: kept once each, and the answer they got.
 
 use super::backend::{AcceptedRow, DELIVERIES_PER_MESSAGE, DueRow, EventRow, MessageKey};
-use super::{Store, StoreError};
+use super::{Claimed, Store, StoreError};
 use crate::keys::Cell;
 use crate::text::hex;
 
@@ -34,6 +34,8 @@ pub struct NewEvent {
     pub is_plain: bool,
     /// Until when the same message is a duplicate, Unix milliseconds.
     pub remembered_until: i64,
+    /// Until when that signature is spent, which may be long after that. Unix milliseconds.
+    pub spent_until: i64,
     /// Where it goes, 65,536 places at most.
     pub deliveries: Vec<NewDelivery>,
 }
@@ -66,7 +68,7 @@ pub enum Accepted {
         /// The passive reply it got; `None`: none.
         answer: Option<Vec<u8>>,
     },
-    /// Its signature came before, with another body.
+    /// Its signature came before: with another body, or with one that is no duplicate any more.
     SignatureReused,
 }
 
@@ -104,7 +106,7 @@ impl Store {
             return Err(StoreError::Unavailable("a message can't go to more than 65,536 routes".into()));
         }
         let digest = event.digest;
-        let seen = MessageKey { created: u32::try_from(event.create_time).unwrap_or_default(), digest };
+        let seen = MessageKey { created: created(event.create_time), digest };
         let kept = |id| StoredEvent { id, digest, created: seen.created };
         match self.backend.accept(self.event_row(event, seen)).await? {
             AcceptedRow::New(id, deliveries) => Ok(Accepted::New { event: kept(id), deliveries }),
@@ -113,6 +115,15 @@ impl Store {
                 Ok(Accepted::Duplicate { event: kept(id), answer })
             }
             AcceptedRow::SignatureReused => Ok(Accepted::SignatureReused),
+        }
+    }
+
+    /// The message of a delivery, as it was kept; `create_time` is its own.
+    pub fn stored_event(&self, claimed: &Claimed, create_time: i64) -> StoredEvent {
+        StoredEvent {
+            id: claimed.event_id,
+            digest: self.message_digest(&claimed.appid, &claimed.body),
+            created: created(create_time),
         }
     }
 
@@ -140,6 +151,7 @@ impl Store {
             seen,
             is_plain: event.is_plain,
             remembered_until: event.remembered_until,
+            spent_until: event.spent_until,
         }
     }
 
@@ -178,6 +190,11 @@ impl Store {
     pub(super) fn open_body(&self, digest: &[u8], sealed: &[u8]) -> Result<Vec<u8>, crate::keys::Unsealable> {
         self.keys.open(body_cell(&hex(digest)), sealed)
     }
+}
+
+/// `CreateTime` as far as it is one.
+fn created(create_time: i64) -> u32 {
+    u32::try_from(create_time).unwrap_or_default()
 }
 
 fn body_cell(row: &str) -> Cell<'_> {

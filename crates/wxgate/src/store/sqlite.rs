@@ -170,6 +170,11 @@ impl Backend for Sqlite {
         Box::pin(self.writer.write(move |tx| queue::claim(tx, &route, now, limit, lease)))
     }
 
+    fn take_on(&self, event_id: i64, route: &str, now: i64, lease: Lease) -> Pending<'_, Option<ClaimedRow>> {
+        let route = route.to_owned();
+        Box::pin(self.writer.write(move |tx| queue::take_on(tx, event_id, &route, now, lease)))
+    }
+
     fn record(&self, record: Record) -> Pending<'_, ()> {
         Box::pin(self.writer.write(move |tx| queue::record(tx, &record)))
     }

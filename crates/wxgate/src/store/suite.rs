@@ -81,6 +81,7 @@ fn message(store: &Store, content: &str, routes: &[&str]) -> NewEvent {
         signature: None,
         is_plain: false,
         remembered_until: NOW + WHILE,
+        spent_until: NOW + WHILE,
         deliveries: routes.iter().map(due).collect(),
     }
 }

@@ -134,8 +134,7 @@ impl WeChat {
         let key = n.is_multiple_of(2).then_some(&aes_key);
         let nonce = rand::random::<u64>().to_string();
         let stamp = Stamp { timestamp: Clock::System.now_secs(), nonce: &nonce, random: rand::random() };
-        let sent =
-            envelope::push(&Keys { appid: APPID, token: TOKEN, key }, message(n).as_bytes(), &stamp).unwrap();
+        let sent = envelope::push(&Keys { appid: APPID, token: TOKEN, key }, message(n).as_bytes(), &stamp);
         let request = Request::post(format!("{}?{}", self.url, sent.query))
             .header("content-type", sent.content_type)
             .body(Full::from(sent.body))

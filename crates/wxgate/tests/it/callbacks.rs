@@ -612,7 +612,7 @@ async fn a_timestamp_and_a_nonce_that_changed_places_make_no_new_time() {
     let key = wechat::crypt::AesKey::parse(AES_KEY).unwrap();
     let keys = wechat::envelope::Keys { appid: OFFICIAL, token: TOKEN, key: Some(&key) };
     let stamp = wechat::envelope::Stamp { timestamp: app.now(), nonce: &later.to_string(), random: [1; 16] };
-    let push = wechat::envelope::push(&keys, body.as_bytes(), &stamp).unwrap();
+    let push = wechat::envelope::push(&keys, body.as_bytes(), &stamp);
     let sealed = Callback { query: push.query.clone(), body: push.body };
     let plain =
         Maker::new(EXAMPLE, app.now()).plain_with(&(later + 1).to_string(), &text("gh_0000000000c3", "old"));
@@ -693,7 +693,7 @@ async fn user_text_that_leaves_its_field_logs_nobody_in() {
     let content = "hi]]></Content><FromUserName><![CDATA[oVICTIM]]></FromUserName>\
         <MsgType><![CDATA[event]]></MsgType><Event><![CDATA[SCAN]]></Event>\
         <EventKey><![CDATA[login_1]]></EventKey><Content><![CDATA[";
-    let sent = text("gh_0000000000a1", content);
+    let sent = text("gh_0000000000a1", content).replace("1409735668", &app.now().to_string());
     taken(&app.callback(None, &Maker::new(OFFICIAL, app.now()).safe(&sent)).await);
     app.all_delivered().await;
     assert_eq!(logins.count(), 0, "nobody's login");

@@ -54,6 +54,7 @@ const PROOFS: &[(&str, &str, &str)] = &[
     ("addresses", "tests/it/egress.rs", "an_address_that_does_not_answer_gives_way_to_the_next"),
     ("resolve_time", "tests/it/limits/times.rs", "a_target_whose_name_server_is_silent"),
     ("callback_time", "tests/it/limits/times.rs", "a_callbacks_answer"),
+    ("callback_left", "tests/it/patience.rs", "the_third_attempt_and_a_late_one_get_success"),
     ("callback_body_time", "tests/it/limits/times.rs", "a_callbacks_body"),
     ("reply", "tests/it/limits/sizes.rs", "a_backends_answer"),
     ("writes", "src/store/sqlite/tests.rs", "no_more_writes_wait_than_there_is_room_for"),

@@ -28,30 +28,30 @@ impl<'a> Maker<'a> {
         Self { appid, token: TOKEN, aes_key: AES_KEY, at }
     }
 
-    pub(crate) fn plain(self, message: &str) -> Callback {
+    pub(crate) fn plain(self, message: &(impl AsRef<[u8]> + ?Sized)) -> Callback {
         self.plain_with(&nonce(), message)
     }
 
-    pub(crate) fn plain_with(self, nonce: &str, message: &str) -> Callback {
+    pub(crate) fn plain_with(self, nonce: &str, message: &(impl AsRef<[u8]> + ?Sized)) -> Callback {
         let at = self.at.to_string();
         let signature = signature(&[self.token, &at, nonce]);
         Callback {
             query: format!("signature={signature}&timestamp={at}&nonce={nonce}&openid=o1"),
-            body: message.as_bytes().to_vec(),
+            body: message.as_ref().to_vec(),
         }
     }
 
-    pub(crate) fn safe(self, message: &str) -> Callback {
-        self.sealed(message, push)
+    pub(crate) fn safe(self, message: &(impl AsRef<[u8]> + ?Sized)) -> Callback {
+        self.sealed(message, |keys, message, stamp| Ok(push(keys, message, stamp)))
     }
 
-    pub(crate) fn compat(self, message: &str) -> Callback {
+    pub(crate) fn compat(self, message: &(impl AsRef<[u8]> + ?Sized)) -> Callback {
         self.sealed(message, compatible_push)
     }
 
     fn sealed(
         self,
-        message: &str,
+        message: &(impl AsRef<[u8]> + ?Sized),
         write: fn(
             &Keys<'_>,
             &[u8],
@@ -61,7 +61,9 @@ impl<'a> Maker<'a> {
         let key = AesKey::parse(self.aes_key).unwrap();
         let keys = Keys { appid: self.appid, token: self.token, key: Some(&key) };
         let stamp = Stamp { timestamp: self.at, nonce: &nonce(), random: rand::random() };
-        let push = write(&keys, message.as_bytes(), &stamp).unwrap();
+        // What is encrypted says when it was made.
+        let message = replaced(message.as_ref(), MADE, &self.at.to_string());
+        let push = write(&keys, &message, &stamp).unwrap();
         Callback { query: push.query, body: push.body }
     }
 
@@ -76,6 +78,16 @@ impl<'a> Maker<'a> {
 /// Nine digits: one that could be a time to come is remembered longer.
 pub(crate) fn nonce() -> String {
     rand::random_range(100_000_000..1_000_000_000_u32).to_string()
+}
+
+/// When a [`text`] was made, unless it is sealed.
+const MADE: &str = "1409735668";
+
+fn replaced(text: &[u8], what: &str, by: &str) -> Vec<u8> {
+    let Some(at) = text.windows(what.len()).position(|window| window == what.as_bytes()) else {
+        return text.to_vec();
+    };
+    [&text[..at], by.as_bytes(), &text[at + what.len()..]].concat()
 }
 
 /// A text message from `o1`.

@@ -6,14 +6,20 @@ use crate::store::backend::{AcceptedRow, DELIVERIES_PER_MESSAGE, EventRow, Messa
 
 pub(super) fn accept(tx: &Transaction<'_>, event: &EventRow) -> rusqlite::Result<AcceptedRow> {
     let (now, until) = (event.received_at, event.remembered_until);
+    let mut is_spent = false;
     if let Some(key) = &event.signature {
         let body: &[u8] = if event.is_plain { &event.seen.digest } else { &[] };
-        if !remember(tx, key, body, now, until)? && event.is_plain {
-            return Ok(AcceptedRow::SignatureReused);
+        match remember(tx, key, body, now, event.spent_until)? {
+            Remembered::WithOther if event.is_plain => return Ok(AcceptedRow::SignatureReused),
+            Remembered::WithThis => is_spent = event.is_plain,
+            Remembered::WithOther | Remembered::New => {}
         }
     }
     if let Some((id, answer)) = known(tx, &event.seen, now, until)? {
         return Ok(AcceptedRow::Duplicate(id, answer));
+    }
+    if is_spent {
+        return Ok(AcceptedRow::SignatureReused);
     }
     let id = insert(tx, event)?;
     tx.prepare_cached(
@@ -87,14 +93,25 @@ pub(super) fn keep_answer(
         .map(drop)
 }
 
-/// Whether a signature may stand with `digest`: it is new, or stood with the same.
+/// How a signature stood before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Remembered {
+    /// Not at all.
+    New,
+    /// With the same digest.
+    WithThis,
+    /// With another.
+    WithOther,
+}
+
+/// Remembers a signature with `digest`, unless it is remembered.
 pub(super) fn remember(
     tx: &Transaction<'_>,
     key: &[u8; 32],
     digest: &[u8],
     now: i64,
     until: i64,
-) -> rusqlite::Result<bool> {
+) -> rusqlite::Result<Remembered> {
     let is_new = tx
         .prepare_cached(
             "insert into seen_sig (key, digest, expires_at) values (?1, ?2, ?3)
@@ -103,10 +120,10 @@ pub(super) fn remember(
         .execute(params![key, digest, until, now])?
         > 0;
     if is_new {
-        return Ok(true);
+        return Ok(Remembered::New);
     }
     let before: Vec<u8> = tx
         .prepare_cached("select digest from seen_sig where key = ?1")?
         .query_row([key], |row| row.get(0))?;
-    Ok(before == digest)
+    Ok(if before == digest { Remembered::WithThis } else { Remembered::WithOther })
 }

@@ -5,6 +5,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
+use super::deliveries_of;
 use crate::store::backend::{ClaimedRow, Record};
 use crate::store::{Attempt, Fate, Lease};
 
@@ -43,6 +44,15 @@ pub(super) const WAITING_ROUTES: &str = "
     select name from names where name is not null";
 pub(super) const OF_ROUTE: &str = "select id, round, attempts from due where route = ?1 order by id limit ?2";
 
+/// The delivery of a message, whose deliveries are `?1` to `?2`, by a route.
+pub(super) const WAITING_BY: &str = "select id from due where id between ?1 and ?2 and route = ?3";
+pub(super) const ENDED_BY: &str =
+    "select id from deliveries where id between ?1 and ?2 and route = ?3 limit 1";
+pub(super) const NEXT_PLACE: &str = "
+    select max(id) from (
+        select max(id) as id from due where id between ?1 and ?2
+        union all select max(id) from deliveries where id between ?1 and ?2)";
+
 pub(super) fn claim(
     tx: &Transaction<'_>,
     route: &str,
@@ -57,25 +67,84 @@ pub(super) fn claim(
         })?
         .collect::<rusqlite::Result<_>>()?;
     taken.sort_unstable();
-    let mut read =
-        tx.prepare_cached("select appid, received_at, digest, body from events where id = ?1 >> 16")?;
     let mut claimed = Vec::with_capacity(taken.len());
     for (id, round, attempts) in taken {
-        let message = |row: &Row<'_>| {
-            Ok(ClaimedRow {
-                id,
-                round,
-                attempts,
-                appid: row.get(0)?,
-                received_at: row.get(1)?,
-                digest: row.get(2)?,
-                body: row.get(3)?,
-            })
-        };
-        claimed.push(read.query_row([id], message)?);
+        claimed.extend(with_message(tx, id, round, attempts)?);
     }
     let next = tx.prepare_cached(NEXT)?.query_row([route], |row| row.get(0)).optional()?;
     Ok((claimed, next))
+}
+
+/// A delivery with its message; `None` if that is forgotten.
+fn with_message(
+    tx: &Transaction<'_>,
+    id: i64,
+    round: u32,
+    attempts: u32,
+) -> rusqlite::Result<Option<ClaimedRow>> {
+    let message = |row: &Row<'_>| {
+        Ok(ClaimedRow {
+            id,
+            round,
+            attempts,
+            appid: row.get(0)?,
+            received_at: row.get(1)?,
+            digest: row.get(2)?,
+            body: row.get(3)?,
+        })
+    };
+    tx.prepare_cached("select appid, received_at, digest, body from events where id = ?1 >> 16")?
+        .query_row([id], message)
+        .optional()
+}
+
+pub(super) fn take_on(
+    tx: &Transaction<'_>,
+    event_id: i64,
+    route: &str,
+    now: i64,
+    lease: Lease,
+) -> rusqlite::Result<Option<ClaimedRow>> {
+    let is_kept: bool = tx
+        .prepare_cached("select exists (select 1 from events where id = ?1)")?
+        .query_row([event_id], |row| row.get(0))?;
+    if !is_kept {
+        return Ok(None);
+    }
+    let (first, last) = deliveries_of(event_id);
+    let number = |sql: &str| -> rusqlite::Result<Option<i64>> {
+        tx.prepare_cached(sql)?.query_row(params![first, last, route], |row| row.get(0)).optional()
+    };
+    let id = match number(WAITING_BY)? {
+        Some(id) => id,
+        None => match number(ENDED_BY)? {
+            Some(id) => {
+                replay(tx, id, now)?;
+                id
+            }
+            // The route is newer than the message.
+            None => {
+                let id = tx
+                    .prepare_cached(NEXT_PLACE)?
+                    .query_row(params![first, last], |row| row.get::<_, Option<i64>>(0))?
+                    .map_or(first, |id| id + 1);
+                tx.prepare_cached("insert into due (id, route, due_at) values (?1, ?2, ?3)")?
+                    .execute(params![id, route, now])?;
+                id
+            }
+        },
+    };
+    let taken: Option<(u32, u32)> = tx
+        .prepare_cached(
+            "update due set due_at = ?2, owner = ?3, leased_until = ?2
+             where id = ?1 and (owner is null or leased_until <= ?4) returning round, attempts",
+        )?
+        .query_row(params![id, lease.until, lease.owner, now], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    match taken {
+        Some((round, attempts)) => with_message(tx, id, round, attempts),
+        None => Ok(None),
+    }
 }
 
 pub(super) fn record(tx: &Transaction<'_>, record: &Record) -> rusqlite::Result<()> {

@@ -101,6 +101,7 @@ async fn a_plain_signature_is_good_for_one_body() {
         is_plain,
         received_at,
         remembered_until: received_at + WHILE,
+        spent_until: received_at + WHILE,
         ..message(&store, content, &["r"])
     };
     let is = |accepted: &Accepted| match accepted {
@@ -131,11 +132,39 @@ async fn a_plain_signature_is_good_for_one_body() {
     let later = |at| {
         let event = message(&store, "h", &[]);
         let signature = Some("1".to_owned());
-        NewEvent { signature, is_plain: true, received_at: at, remembered_until: at + WHILE, ..event }
+        NewEvent {
+            signature,
+            is_plain: true,
+            received_at: at,
+            remembered_until: at + WHILE,
+            spent_until: at + WHILE,
+            ..event
+        }
     };
     assert_eq!(is(&accept(&store, later(NOW + WHILE - 1)).await), "reused");
     assert_eq!(is(&accept(&store, later(NOW + WHILE)).await), "new", "its time is over");
     assert_eq!(deliveries(&store).await.len(), 4, "what was refused left nothing");
+}
+
+#[tokio::test]
+async fn a_signature_may_be_spent_for_longer_than_its_message_is_known() {
+    let fixture = Fixture::new();
+    let store = fixture.open().await;
+    let sent = |at: i64| NewEvent {
+        signature: Some("1".to_owned()),
+        is_plain: true,
+        received_at: at,
+        remembered_until: at + WHILE,
+        spent_until: NOW + 1000 * WHILE,
+        ..message(&store, "a", &["r"])
+    };
+    assert!(matches!(accept(&store, sent(NOW)).await, Accepted::New { .. }));
+    assert!(matches!(accept(&store, sent(NOW + WHILE - 1)).await, Accepted::Duplicate { .. }));
+    for at in [NOW + 2 * WHILE, NOW + 999 * WHILE] {
+        assert!(matches!(accept(&store, sent(at)).await, Accepted::SignatureReused), "{at}");
+    }
+    assert!(matches!(accept(&store, sent(NOW + 1000 * WHILE)).await, Accepted::New { .. }));
+    assert_eq!(deliveries(&store).await.len(), 2);
 }
 
 #[tokio::test]

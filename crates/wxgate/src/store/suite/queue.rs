@@ -227,3 +227,33 @@ async fn a_message_that_does_not_open_is_given_up() {
     assert!(delivery.attempts[0].error.contains("does not open"), "{delivery:?}");
     assert!(claim(&store, "r", NOW + WHILE).await.is_empty());
 }
+
+#[tokio::test]
+async fn one_delivery_is_taken_on_by_name_whatever_became_of_it() {
+    let fixture = Fixture::new();
+    let store = fixture.open().await;
+    let other = fixture.beside(&store).await;
+    let (event, ids) = keep(&store, message(&store, "a", &["q", "r"])).await;
+    let take = async |store: &Store, route: &str, now: i64| {
+        store.take_on(event.id, route, now, now + WHILE).await.unwrap()
+    };
+    let first = take(&store, "r", NOW - 1).await.expect("before its time");
+    assert_eq!((first.id, first.round, first.attempt, &first.body[..]), (ids[1], 0, 1, &b"a"[..]));
+    assert_eq!(first.event_name, event.name());
+    assert!(take(&other, "r", NOW).await.is_none() && take(&store, "r", NOW).await.is_none(), "it is held");
+    record(&store, &first, 500, Fate::Retry(NOW + 2 * WHILE)).await;
+    let second = take(&other, "r", NOW).await.expect("the queue would wait");
+    assert_eq!((second.round, second.attempt), (0, 2));
+    let lost = take(&store, "r", NOW + WHILE).await.expect("its lease ran out");
+    record(&store, &lost, 200, Fate::Delivered).await;
+    let third = take(&store, "r", NOW).await.expect("it has ended");
+    assert_eq!((third.id, third.round, third.attempt), (ids[1], 1, 1));
+    record(&store, &third, 410, Fate::Dead).await;
+    assert_eq!(take(&store, "r", NOW).await.expect("a dead letter").round, 2);
+    // A route that wasn't there when the message came.
+    let new = take(&store, "new", NOW).await.expect("a delivery of its own");
+    assert_eq!((new.id, new.round, new.attempt), (ids[1] + 1, 0, 1));
+    assert!(take(&store, "new", NOW).await.is_none());
+    assert_eq!(claim(&store, "q", NOW).await.len(), 1, "nobody touched it");
+    assert!(store.take_on(event.id + 1, "r", NOW, NOW + WHILE).await.unwrap().is_none(), "no such message");
+}

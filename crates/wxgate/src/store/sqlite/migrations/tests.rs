@@ -166,6 +166,7 @@ fn message(store: &Store, content: &str, created: u32) -> NewEvent {
         signature: None,
         is_plain: false,
         remembered_until: NOW + WHILE,
+        spent_until: NOW + WHILE,
         deliveries: Vec::new(),
     }
 }

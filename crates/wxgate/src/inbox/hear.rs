@@ -1,0 +1,181 @@
+//! What a backend wants to answer, and how long WeChat is kept waiting for it.
+//!
+//! | | its backend is asked | without an answer WeChat gets |
+//! |---|---|---|
+//! | an ordinary message | once | `success` after `reply_wait`, 4.5 s at most |
+//! | `reply_wait` over 4.5 s | once | nothing at its first attempts, `success` at the last |
+//! | an event with an answer of its own | at each repeat, until it says success | 500 |
+
+use tokio::sync::watch;
+
+use super::reply::Reply;
+use super::take::{Incoming, Manner};
+use super::{Inbox, Said};
+use crate::clock::Instant;
+use crate::delivery::lease;
+use crate::delivery::{Answer, Asked, Patience};
+use crate::lang::say;
+use crate::parts::Parts;
+use crate::store::{Claimed, StoredEvent};
+
+/// WeChat asks so often.
+const ATTEMPTS: u32 = 3;
+
+/// What there is to hear.
+pub(super) enum Hearing {
+    /// Nobody answers, or has anything to say any more.
+    Nobody,
+    /// It was said before.
+    Kept(Answer),
+    /// The backend is asked.
+    Asked(watch::Receiver<Asked>),
+}
+
+impl Inbox {
+    /// Asks the backend that is to answer a new message.
+    pub(super) fn ask(&self, incoming: &Incoming, event: &StoredEvent, deliveries: &[i64]) -> Hearing {
+        let delivery = incoming.asking.as_ref().and_then(|asking| deliveries.get(asking.index));
+        let Some(id) = delivery else { return Hearing::Nobody };
+        self.begin(
+            incoming,
+            Claimed {
+                id: *id,
+                round: 0,
+                attempt: 1,
+                event_id: event.id,
+                event_name: event.name(),
+                appid: incoming.event.appid.clone(),
+                received_at: incoming.event.received_at,
+                body: incoming.event.body.clone(),
+            },
+        )
+    }
+
+    /// What there is to hear about a message that came before.
+    pub(super) async fn again(
+        &self,
+        incoming: &Incoming,
+        event: &StoredEvent,
+        kept: Option<Vec<u8>>,
+        under_way: Option<watch::Receiver<Asked>>,
+    ) -> Hearing {
+        let kept = kept.as_deref().and_then(Answer::from_kept);
+        let asking = incoming.asking.as_ref();
+        let is_protocol = asking.is_some_and(|asking| asking.manner == Manner::Protocol);
+        match (kept, under_way) {
+            (Some(answer), _) if !is_protocol || answer.says_success() => Hearing::Kept(answer),
+            (_, Some(asked)) => Hearing::Asked(asked),
+            _ if is_protocol => self.ask_anew(incoming, event).await,
+            _ => Hearing::Nobody,
+        }
+    }
+
+    /// Asks once more for an answer that is still wanted.
+    async fn ask_anew(&self, incoming: &Incoming, event: &StoredEvent) -> Hearing {
+        let Parts { store, clock, .. } = &self.0.parts;
+        let Some(asking) = &incoming.asking else { return Hearing::Nobody };
+        let (name, now) = (&asking.route.entry.name, clock.now());
+        let taken = store.take_on(event.id, name, now, now + lease(&asking.route));
+        match clock.by(incoming.deadline, taken).await {
+            Some(Ok(Some(claimed))) => self.begin(incoming, claimed),
+            // The queue has just taken it on.
+            Some(Ok(None)) => {
+                self.0.deliveries.under_way(&incoming.digest()).map_or(Hearing::Nobody, Hearing::Asked)
+            }
+            Some(Err(error)) => {
+                let why = say("事件要后端自己的应答，这次没能再问", "an event wants its backend's own answer, which couldn't be asked");
+                tracing::warn!(event = event.id, %error, "{why}");
+                Hearing::Nobody
+            }
+            None => Hearing::Nobody,
+        }
+    }
+
+    fn begin(&self, incoming: &Incoming, claimed: Claimed) -> Hearing {
+        let Some(asking) = &incoming.asking else { return Hearing::Nobody };
+        let until = incoming.until();
+        let patience = match asking.manner {
+            Manner::Once => Patience { room: until, only_with_room: false, answer: Some(until) },
+            Manner::Thrice => Patience { room: incoming.deadline, only_with_room: true, answer: Some(until) },
+            Manner::Protocol => Patience { room: until, only_with_room: false, answer: None },
+        };
+        Hearing::Asked(self.0.deliveries.ask(asking.route.clone(), claimed, incoming.digest(), patience))
+    }
+
+    /// Waits for what there is to hear, as long as this attempt of WeChat's may take.
+    pub(super) async fn hear(&self, incoming: &Incoming, hearing: Hearing) -> Said {
+        let manner = incoming.asking.as_ref().map_or(Manner::Once, |asking| asking.manner);
+        let mut asked = match hearing {
+            Hearing::Kept(answer) => return reply(incoming, answer),
+            Hearing::Nobody if manner == Manner::Protocol => return Said::Unanswered,
+            Hearing::Nobody => return Said::Nothing,
+            Hearing::Asked(asked) => asked,
+        };
+        match manner {
+            Manner::Once => {
+                let deadline = until(&asked).map_or(incoming.deadline, |until| until.min(incoming.deadline));
+                self.listen(incoming, &mut asked, deadline).await.unwrap_or(Said::Nothing)
+            }
+            Manner::Protocol => {
+                let heard = self.listen(incoming, &mut asked, incoming.until()).await;
+                heard.unwrap_or(Said::Unanswered)
+            }
+            Manner::Thrice => self.hear_in_three(incoming, asked).await,
+        }
+    }
+
+    /// With a `reply_wait` of more than one attempt.
+    async fn hear_in_three(&self, incoming: &Incoming, mut asked: watch::Receiver<Asked>) -> Said {
+        let Parts { clock, tasks, limits, .. } = &self.0.parts;
+        let Ok(_place) = self.0.waits.try_acquire() else { return Said::Nothing };
+        let (until, attempt) = match &*asked.borrow() {
+            Asked::Open(opened) => (opened.until(), opened.joined()),
+            _ => (None, 1),
+        };
+        let is_last = incoming.is_last || attempt >= ATTEMPTS;
+        let end = if is_last { incoming.deadline } else { incoming.began + limits.callback_left };
+        let until = until.unwrap_or(end);
+        let heard = tokio::select! {
+            biased;
+            heard = self.listen(incoming, &mut asked, end.min(until)) => heard,
+            () = tasks.draining.cancelled() => Some(Said::Nothing),
+        };
+        match heard {
+            Some(said) => said,
+            None if is_last || clock.instant() >= until => Said::Nothing,
+            None => Said::Left,
+        }
+    }
+
+    /// `None`: nothing was said by `deadline`.
+    async fn listen(
+        &self,
+        incoming: &Incoming,
+        asked: &mut watch::Receiver<Asked>,
+        deadline: Instant,
+    ) -> Option<Said> {
+        let clock = &self.0.parts.clock;
+        let said = asked.wait_for(|asked| !matches!(asked, Asked::Open(_)));
+        let said = clock.by(deadline, said).await?.map(|asked| asked.clone());
+        let is_protocol = incoming.asking.as_ref().is_some_and(|asking| asking.manner == Manner::Protocol);
+        Some(match said {
+            Ok(Asked::Answered(answer)) => reply(incoming, answer),
+            Ok(Asked::Silent) => Said::Nothing,
+            // It failed, or was cut.
+            _ if is_protocol => Said::Unanswered,
+            _ => Said::Nothing,
+        })
+    }
+}
+
+fn reply(incoming: &Incoming, answer: Answer) -> Said {
+    Said::Reply(Reply { answer, digest: incoming.digest() })
+}
+
+/// When the answer is for nobody any more.
+fn until(asked: &watch::Receiver<Asked>) -> Option<Instant> {
+    match &*asked.borrow() {
+        Asked::Open(opened) => opened.until(),
+        _ => None,
+    }
+}
