@@ -169,8 +169,11 @@ impl Rejection {
             }
             Self::Rejected(Rejected::Left(appid)) => {
                 outcome.end = End::Done;
-                outcome.words =
-                    say("后端还没有回复，留给微信的下一次请求", "no reply yet: left to WeChat's next attempt").into();
+                outcome.words = say(
+                    "后端还没有回复，留给微信的下一次请求",
+                    "no reply yet: left to WeChat's next attempt",
+                )
+                .into();
                 outcome.appid = Some(appid);
                 no_answer()
             }

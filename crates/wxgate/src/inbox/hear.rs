@@ -83,7 +83,10 @@ impl Inbox {
                 self.0.deliveries.under_way(&incoming.digest()).map_or(Hearing::Nobody, Hearing::Asked)
             }
             Some(Err(error)) => {
-                let why = say("事件要后端自己的应答，这次没能再问", "an event wants its backend's own answer, which couldn't be asked");
+                let why = say(
+                    "事件要后端自己的应答，这次没能再问",
+                    "an event wants its backend's own answer, which couldn't be asked",
+                );
                 tracing::warn!(event = event.id, %error, "{why}");
                 Hearing::Nobody
             }
