@@ -3,7 +3,7 @@
 //! - [`AesKey`]: the `EncodingAESKey` of a callback, AES-256-CBC over WeChat's own envelope.
 //! - [`signature`] and [`verify`]: SHA-1 of sorted parts, for callbacks; [`jssdk_signature`] and
 //!   [`card_signature`] for pages.
-//! - [`readings`]: what else such a signature is good for.
+//! - [`readings()`]: what else such a signature is good for.
 //! - [`wxa`]: what a mini program's front end hands over.
 //!
 //! Nothing here draws random bytes: they are parameters, so every function is a function. Failures

@@ -15,8 +15,11 @@
 mod json;
 pub(crate) mod xml;
 
-use serde_json::{Map, Value};
 use std::borrow::Cow;
+
+use serde_json::{Map, Value};
+
+use crate::catalog::events;
 
 /// Elements, or objects and arrays, within each other.
 const MAX_DEPTH: usize = 16;
@@ -44,6 +47,25 @@ fn repeats(fields: &Map<String, Value>, name: &str) -> bool {
 /// The names WeChat gives to lists, which may hold one.
 fn always_list(name: &str) -> bool {
     matches!(name, "item" | "List")
+}
+
+/// Makes an array of what stands at `path`, if the fields above it are there.
+fn make_list(fields: &mut Map<String, Value>, path: &[&str]) {
+    let Some((name, rest)) = path.split_first() else { return };
+    // An element without content reads as "".
+    let is_empty = |value: &Value| value.as_str().is_some_and(|text| text.trim().is_empty());
+    match (fields.get_mut(*name), rest.is_empty()) {
+        (Some(Value::Object(next)), false) => make_list(next, rest),
+        (Some(empty), false) if is_empty(empty) => {
+            let mut next = Map::new();
+            make_list(&mut next, rest);
+            *empty = Value::Object(next);
+        }
+        (Some(Value::Array(_)), true) | (_, false) => {}
+        (Some(empty), true) if is_empty(empty) => *empty = Value::Array(Vec::new()),
+        (Some(one), true) => *one = Value::Array(vec![one.take()]),
+        (None, true) => drop(fields.insert((*name).to_owned(), Value::Array(Vec::new()))),
+    }
 }
 
 /// Without a byte order mark.
@@ -173,8 +195,12 @@ impl Message {
         &self.fields
     }
 
-    /// The same, as an object.
-    pub fn into_value(self) -> Value {
+    /// The same, as an object in which all that WeChat can repeat in such an event is an array, also where there is one of
+    /// it or none.
+    pub fn into_value(mut self) -> Value {
+        for path in events::lists(&self.event()) {
+            make_list(&mut self.fields, path);
+        }
         Value::Object(self.fields)
     }
 

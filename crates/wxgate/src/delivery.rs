@@ -10,6 +10,7 @@
 mod answer;
 mod ask;
 mod form;
+mod news;
 pub mod schedule;
 mod send;
 
@@ -130,6 +131,9 @@ impl Deliveries {
         let mut round = Round::default();
         loop {
             changes.mark_seen();
+            for route in self.0.parts.registry.live().routes.iter() {
+                news::remind(route, self.0.parts.clock.now());
+            }
             if let Err(error) = self.tidy_up(&mut round).await {
                 tracing::warn!(%error, "{}", say("清理过期消息失败，稍后再试", "can't remove what is over its retention: later"));
             }
@@ -308,6 +312,7 @@ impl Deliveries {
                 say("投递失败，转入死信", "the delivery failed for good: a dead letter")
             );
         }
+        news::tell(route, fate == Fate::Delivered, &sent, clock.now());
         let attempt = Attempt { at, status, ms, error: sent.error.clone() };
         let heard = async {
             if let Some(hearing) = hearing {

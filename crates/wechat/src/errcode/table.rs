@@ -1,4 +1,4 @@
-//! The rows of [`TABLE`](super::TABLE): code, class, WeChat's words, Chinese, English.
+//! The rows of [`table()`](super::table()): code, class, WeChat's words, Chinese, English.
 
 mod features;
 mod general;

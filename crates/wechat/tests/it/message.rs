@@ -239,3 +239,55 @@ fn repeated_members_of_json_are_as_suspect() {
     assert_eq!((&*event.event(), &*event.scene(), event.is_suspect()), ("scancode_push", "", true));
     assert!(!parse(r#"{"MsgType":"text","item":1,"item":2}"#).is_suspect(), "lists may repeat");
 }
+
+#[test]
+fn what_an_event_can_repeat_is_a_list_whatever_its_count_and_format() {
+    let xml = |event: &str, rest: &str| {
+        let head = "<ToUserName>gh_1</ToUserName><FromUserName>o1</FromUserName><CreateTime>1</CreateTime><MsgType>event</MsgType>";
+        parse(&format!("<xml>{head}<Event>{event}</Event>{rest}</xml>")).into_value()
+    };
+    let json = |event: &str, rest: &str| {
+        let head = r#""ToUserName":"gh_1","FromUserName":"o1","CreateTime":1,"MsgType":"event""#;
+        parse(&format!("{{{head},\"Event\":\"{event}\"{rest}}}")).into_value()
+    };
+    // None, one, two; by XML and by JSON.
+    let detail =
+        |count: usize| xml("wxa_media_check", &"<detail><errcode>0</errcode></detail>".repeat(count));
+    for count in 0..3 {
+        assert_eq!(detail(count)["detail"], json!(vec![json!({"errcode": "0"}); count]));
+    }
+    assert_eq!(json("wxa_media_check", r#","detail":{"errcode":0}"#)["detail"], json!([{"errcode": 0}]));
+    assert_eq!(json("WXA_media_check", "")["detail"], json!([]));
+    for (event, empty, one, at) in [
+        (
+            "MASSSENDJOBFINISH",
+            "<CopyrightCheckResult><Count>0</Count><ResultList></ResultList></CopyrightCheckResult>",
+            "<CopyrightCheckResult><ResultList><item>a</item></ResultList></CopyrightCheckResult>",
+            "/CopyrightCheckResult/ResultList/item",
+        ),
+        (
+            "PUBLISHJOBFINISH",
+            "<PublishEventInfo><publish_id>1</publish_id></PublishEventInfo>",
+            "<PublishEventInfo><fail_idx>a</fail_idx></PublishEventInfo>",
+            "/PublishEventInfo/fail_idx",
+        ),
+        (
+            "pic_weixin",
+            "<SendPicsInfo><Count>0</Count><PicList/></SendPicsInfo>",
+            "<SendPicsInfo><PicList><item>a</item></PicList></SendPicsInfo>",
+            "/SendPicsInfo/PicList/item",
+        ),
+        (
+            "ShakearoundUserShake",
+            "<AroundBeacons></AroundBeacons>",
+            "<AroundBeacons><AroundBeacon>a</AroundBeacon></AroundBeacons>",
+            "/AroundBeacons/AroundBeacon",
+        ),
+        ("add_express_path", "", "<Actions>a</Actions>", "/Actions"),
+    ] {
+        assert_eq!(xml(event, empty).pointer(at), Some(&json!([])), "{event}");
+        assert_eq!(xml(event, one).pointer(at), Some(&json!(["a"])), "{event}");
+    }
+    // Not of events that have none of it.
+    assert_eq!(xml("SCAN", "").get("detail"), None);
+}

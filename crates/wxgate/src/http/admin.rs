@@ -45,6 +45,9 @@ const SUPERSEDED_SHOWN_MS: i64 = 24 * 3600 * 1000;
 /// A failure that nobody has tried to overcome since is shown this long.
 const TROUBLE_SHOWN_MS: i64 = 10 * 60 * 1000;
 
+/// A backlog is counted so far.
+const MOST_COUNTED: u32 = 100_000;
+
 /// The service API's document.
 const OPENAPI: &str = "/openapi.json";
 /// What is served besides the admin API.
@@ -170,7 +173,8 @@ async fn ready(State(parts): State<Parts>, RawQuery(query): RawQuery, headers: H
         (false, Err(_)) => "degraded",
         (false, Ok(())) => "ok",
     };
-    let checks = json!({"store": store_check(&store), "tokens": tokens, "apps": apps});
+    let routes = failing_routes(&parts).await;
+    let checks = json!({"store": store_check(&store), "tokens": tokens, "apps": apps, "routes": routes});
     let unready = draining || (is_for_callbacks(query.as_deref()) && store.is_err());
     let code = if unready { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     let body = json!({"status": status, "checks": checks, "apps": {"total": total, "down": down}});
@@ -182,6 +186,23 @@ fn store_check(store: &Result<(), StoreError>) -> Value {
         Ok(()) => json!({"status": "ok"}),
         Err(error) => json!({"status": "failed", "error": error.to_string()}),
     }
+}
+
+/// The routes whose deliveries fail, and how many of them wait.
+async fn failing_routes(parts: &Parts) -> Vec<Value> {
+    let failing: Vec<(String, i64)> = parts
+        .registry
+        .live()
+        .routes
+        .iter()
+        .filter_map(|route| Some((route.entry.name.clone(), route.lane.failing()?.since)))
+        .collect();
+    let mut shown = Vec::new();
+    for (route, since) in failing {
+        let waiting = parts.store.backlog(&route, MOST_COUNTED).await.ok();
+        shown.push(json!({"route": route, "waiting": waiting, "failing_since": since / 1000}));
+    }
+    shown
 }
 
 /// What an account suffers from, and what to do about it.

@@ -1,8 +1,8 @@
 //! The routes as they are now: which message goes where, and how many requests each backend has
 //! room for.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
 use wechat::message::Message;
@@ -29,7 +29,32 @@ pub struct Lane {
     /// Requests at work, or about to be. A worker that looks what is due holds permits too, for a moment.
     at_work: Arc<AtomicU32>,
     concurrency: u32,
+    failing: Arc<Mutex<Option<Failing>>>,
 }
+
+/// A route whose attempts fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failing {
+    /// Since its first failure, Unix milliseconds.
+    pub since: i64,
+    /// Failures since then.
+    pub count: u64,
+    told: i64,
+}
+
+/// What an attempt changed about a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+    /// Nothing that isn't known.
+    Nothing,
+    /// It began to fail.
+    Fails,
+    /// It works again.
+    Works(Failing),
+}
+
+/// How often it is told that a route still fails.
+const TOLD_EVERY_MS: i64 = 3_600_000;
 
 /// A request at work, until it is dropped.
 #[derive(Debug)]
@@ -51,8 +76,38 @@ impl Lane {
                 wake: before.map(|before| before.wake.clone()).unwrap_or_default(),
                 at_work: Arc::default(),
                 concurrency,
+                failing: before.map(|before| before.failing.clone()).unwrap_or_default(),
             },
         }
+    }
+
+    /// Notes how an attempt went at `now` (Unix milliseconds).
+    pub fn went(&self, well: bool, now: i64) -> News {
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        match (well, &mut *failing) {
+            (true, before) => before.take().map_or(News::Nothing, News::Works),
+            (false, Some(failing)) => {
+                failing.count += 1;
+                News::Nothing
+            }
+            (false, none) => {
+                *none = Some(Failing { since: now, count: 1, told: now });
+                News::Fails
+            }
+        }
+    }
+
+    /// Whether it fails, and since when.
+    pub fn failing(&self) -> Option<Failing> {
+        *self.failing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same if it is time to tell it again; then it is told.
+    pub fn still_failing(&self, now: i64) -> Option<Failing> {
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        let failing = failing.as_mut().filter(|failing| (now - failing.told).abs() >= TOLD_EVERY_MS)?;
+        failing.told = now;
+        Some(*failing)
     }
 
     /// Counts a request.
@@ -106,5 +161,27 @@ impl Routes {
             }
         }
         matching
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_told_once_then_hourly_and_when_it_is_over() {
+        let lane = Lane::new(1, None);
+        assert_eq!(lane.went(true, 0), News::Nothing);
+        assert_eq!(lane.went(false, 1), News::Fails);
+        assert_eq!(lane.went(false, 2), News::Nothing);
+        assert_eq!(lane.still_failing(TOLD_EVERY_MS), None);
+        let told = lane.still_failing(TOLD_EVERY_MS + 1).expect("an hour later");
+        assert_eq!((told.since, told.count), (1, 2));
+        assert_eq!(lane.still_failing(TOLD_EVERY_MS + 2), None);
+        // A reload doesn't forget it.
+        let later = Lane::new(2, Some(&lane));
+        let News::Works(over) = later.went(true, 3) else { panic!("it is over") };
+        assert_eq!((over.since, over.count), (1, 2));
+        assert_eq!((lane.failing(), lane.went(true, 4)), (None, News::Nothing));
     }
 }

@@ -69,6 +69,11 @@ impl Filter {
         })
     }
 
+    /// The names in `events`, in lower case.
+    pub fn event_names(&self) -> impl Iterator<Item = &str> {
+        self.events.each().filter_map(|pattern| pattern.name.as_deref())
+    }
+
     /// Whether any message of the app may be taken.
     pub fn takes_app(&self, appid: &str, tags: &[String]) -> bool {
         self.apps.matches(appid, tags)

@@ -93,6 +93,11 @@ impl<T> List<T> {
         Self { wanted: vec![pattern], excluded: Vec::new() }
     }
 
+    /// Each, wanted or not.
+    pub fn each(&self) -> impl Iterator<Item = &T> {
+        self.wanted.iter().chain(&self.excluded)
+    }
+
     /// Whether it says nothing.
     pub fn is_empty(&self) -> bool {
         self.wanted.is_empty() && self.excluded.is_empty()

@@ -78,6 +78,8 @@ pub(crate) trait Backend: Send + Sync + Debug {
     fn resume(&self, owner: i32, now: i64) -> Pending<'_, ()>;
     /// The routes that something waits for.
     fn waiting_routes(&self) -> Pending<'_, Vec<String>>;
+    /// How many deliveries wait for `route`, counted up to `most`.
+    fn backlog(&self, route: &str, most: u32) -> Pending<'_, u32>;
     /// Gives up at most `limit` deliveries that wait for `route`, whoever holds them; how many.
     fn bury(&self, route: &str, now: i64, limit: u32) -> Pending<'_, usize>;
     /// Begins another round of a delivery that has ended; false if none has.

@@ -180,6 +180,11 @@ impl Store {
         self.backend.waiting_routes().await
     }
 
+    /// How many deliveries wait for `route`, counted up to `most`.
+    pub async fn backlog(&self, route: &str, most: u32) -> Result<u32, StoreError> {
+        self.backend.backlog(route, most).await
+    }
+
     /// Gives up at most `limit` waiting deliveries of a route that is gone; how many.
     pub async fn bury(&self, route: &str, now: i64, limit: u32) -> Result<usize, StoreError> {
         self.backend.bury(route, now, limit).await

@@ -191,6 +191,11 @@ impl Backend for Sqlite {
         Box::pin(self.rows.read(queue::waiting_routes))
     }
 
+    fn backlog(&self, route: &str, most: u32) -> Pending<'_, u32> {
+        let route = route.to_owned();
+        Box::pin(self.rows.read(move |db| queue::backlog(db, &route, most)))
+    }
+
     fn bury(&self, route: &str, now: i64, limit: u32) -> Pending<'_, usize> {
         let route = route.to_owned();
         Box::pin(self.writer.write(move |tx| queue::bury(tx, &route, now, limit)))

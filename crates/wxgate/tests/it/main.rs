@@ -44,6 +44,7 @@ mod secrets;
 mod services;
 mod shares;
 mod signed;
+mod silence;
 mod smuggling;
 mod splits;
 mod successors;

@@ -42,6 +42,7 @@ pub(super) const WAITING_ROUTES: &str = "
         union all
         select (select min(route) from due where route > name) from names where name is not null)
     select name from names where name is not null";
+pub(super) const BACKLOG: &str = "select count(*) from (select 1 from due where route = ?1 limit ?2)";
 pub(super) const OF_ROUTE: &str = "select id, round, attempts from due where route = ?1 order by id limit ?2";
 
 /// The delivery of a message, whose deliveries are `?1` to `?2`, by a route.
@@ -252,6 +253,10 @@ pub(super) fn resume(tx: &Transaction<'_>, owner: i32, now: i64) -> rusqlite::Re
 
 pub(super) fn waiting_routes(db: &Connection) -> rusqlite::Result<Vec<String>> {
     db.prepare_cached(WAITING_ROUTES)?.query_map([], |row| row.get(0))?.collect()
+}
+
+pub(super) fn backlog(db: &Connection, route: &str, most: u32) -> rusqlite::Result<u32> {
+    db.prepare_cached(BACKLOG)?.query_row(params![route, most], |row| row.get(0))
 }
 
 pub(super) fn bury(tx: &Transaction<'_>, route: &str, now: i64, limit: u32) -> rusqlite::Result<usize> {

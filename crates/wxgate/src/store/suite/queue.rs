@@ -213,6 +213,10 @@ async fn the_routes_that_something_waits_for() {
     let waiting = store.waiting_routes().await.unwrap();
     let expected: Vec<&String> = names.iter().filter(|name| *name != "route 07").collect();
     assert_eq!(waiting.iter().collect::<Vec<_>>(), expected, "also those whose deliveries are under way");
+    for (route, waiting) in [("route 07", 0), ("route 08", 2), ("route 09", 2), ("nobody", 0)] {
+        assert_eq!(store.backlog(route, 100).await.unwrap(), waiting, "{route}");
+    }
+    assert_eq!(store.backlog("route 09", 1).await.unwrap(), 1, "no further than asked");
 }
 
 #[tokio::test]
