@@ -21,6 +21,14 @@ pub(crate) fn wxgate() -> Command {
     command
 }
 
+/// `check` of a configuration with the usual ports, which something on this machine may hold.
+fn check(args: &[&str], dir: &Path) -> Output {
+    let anywhere = "127.0.0.1:0";
+    let mut command = wxgate();
+    command.env("WXGATE_SERVER__LISTEN", anywhere).env("WXGATE_SERVER__ADMIN_LISTEN", anywhere);
+    command.arg("check").args(args).current_dir(dir).output().unwrap()
+}
+
 pub(crate) fn run(args: &[&str], dir: &Path, input: &str) -> Output {
     let mut child = wxgate()
         .args(args)
@@ -194,8 +202,8 @@ async fn init_tries_the_account_and_writes_what_check_accepts() {
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
 
-    let check = run(&["check", "--online"], dir.path(), "");
-    assert_eq!(check.status.code(), Some(0), "{}", text(&check.stdout));
+    let checked = check(&["--online"], dir.path());
+    assert_eq!(checked.status.code(), Some(0), "{}", text(&checked.stdout));
     let again = run(&["init"], dir.path(), "");
     assert_eq!(again.status.code(), Some(1), "an existing file is never overwritten");
     assert!(
@@ -212,8 +220,8 @@ async fn init_tries_the_account_and_writes_what_check_accepts() {
     let output = run(&args, dir.path(), &format!("1\n{OFFICIAL}\n{secret}\n"));
     let said = text(&output.stdout);
     assert!(said.contains("127.0.0.1") && said.contains("白名单"), "{said}");
-    let check = run(&["check", "--online", "--config", "other.toml"], dir.path(), "");
-    assert_eq!(check.status.code(), Some(1), "{}", text(&check.stdout));
+    let checked = check(&["--online", "--config", "other.toml"], dir.path());
+    assert_eq!(checked.status.code(), Some(1), "{}", text(&checked.stdout));
     sandbox.stop().await;
 }
 
@@ -277,9 +285,9 @@ fn check_accepts_what_import_makes() {
     assert_eq!(import.status.code(), Some(0), "{remarks}");
     assert!(!remarks.contains("wxgate check"), "{remarks}");
     std::fs::write(dir.path().join("imported.toml"), import.stdout).unwrap();
-    let check = run(&["check", "--config", "imported.toml"], dir.path(), "");
-    assert_eq!(check.status.code(), Some(0), "{}{}", text(&check.stdout), text(&check.stderr));
-    assert!(text(&check.stdout).contains("2 个账号，1 个调用方"), "{}", text(&check.stdout));
+    let checked = check(&["--config", "imported.toml"], dir.path());
+    assert_eq!(checked.status.code(), Some(0), "{}{}", text(&checked.stdout), text(&checked.stderr));
+    assert!(text(&checked.stdout).contains("2 个账号，1 个调用方"), "{}", text(&checked.stdout));
 }
 
 #[test]
