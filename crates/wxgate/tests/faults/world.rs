@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -46,6 +46,9 @@ pub(crate) fn wants_reply(n: u64) -> bool {
 
 /// Message `n`: its sender's openid is `o<n>`.
 fn message(n: u64) -> String {
+    // The same each time it comes: WeChat repeats a message as it was.
+    static MADE: LazyLock<i64> = LazyLock::new(|| Clock::System.now_secs());
+    let made = *MADE;
     let rest = if wants_reply(n) {
         "<MsgType>event</MsgType><Event>CLICK</Event><EventKey>ask</EventKey>".to_owned()
     } else {
@@ -53,7 +56,7 @@ fn message(n: u64) -> String {
     };
     format!(
         "<xml><ToUserName>gh_0000000000a1</ToUserName><FromUserName>o{n}</FromUserName>\
-         <CreateTime>1795305600</CreateTime>{rest}</xml>"
+         <CreateTime>{made}</CreateTime>{rest}</xml>"
     )
 }
 
