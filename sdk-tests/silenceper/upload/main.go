@@ -50,7 +50,7 @@ func main() {
 		panic(err)
 	}
 	said := make([]string, 0, ask.Times)
-	for range ask.Times {
+	for n := 0; n < ask.Times; n++ {
 		said = append(said, once(ask))
 	}
 	_ = json.NewEncoder(os.Stdout).Encode(said)
