@@ -3,6 +3,7 @@
 //! contract's; what is refused is a [`Denied`], which each surface says in its own shape.
 
 pub mod denied;
+pub mod hosts;
 pub mod identify;
 mod open;
 
@@ -104,9 +105,10 @@ impl Door {
         }))
     }
 
-    /// The client's address, as far as trusted proxies tell it; `None` if they talk nonsense.
-    pub fn address(&self, headers: &HeaderMap, peer: IpAddr) -> Option<IpAddr> {
-        self.0.gatekeeper.address(headers, peer)
+    /// Notes in `outcome` where the client is: who connected, or whom trusted proxies name.
+    pub fn locate(&self, headers: &HeaderMap, outcome: &mut Outcome) {
+        let peer = outcome.peer;
+        outcome.comes_from(self.0.gatekeeper.address(headers, peer).unwrap_or(peer));
     }
 
     /// Identity, network, rights and rate, in this order. The caller is noted in `outcome` as soon as it is known, so that
@@ -219,7 +221,7 @@ impl Door {
         if !for_pages {
             self.0.gatekeeper.check_page(head)?;
         }
-        let address = self.address(&head.headers, peer).ok_or(Denied::Address)?;
+        let address = self.0.gatekeeper.address(&head.headers, peer).ok_or(Denied::Address)?;
         if !self.0.registry.live().callers.may_come_from(address) {
             return Err(Denied::Address);
         }

@@ -9,7 +9,6 @@ mod body;
 pub mod callback;
 pub mod callers;
 pub mod health;
-pub mod hosts;
 pub mod oauth;
 mod once;
 pub mod problem;

@@ -29,7 +29,7 @@ use rustls::ClientConfig;
 use tokio::net::TcpStream;
 
 pub use body::{Download, Pace, Upload};
-pub use collect::{Collected, Cut, causes, collect};
+pub use collect::{Collected, Cut, causes, collect, piece};
 pub use linger::Lingering;
 pub use resolver::{Lookup, Resolver};
 pub use spool::{Spool, Spooled, SpooledBody};

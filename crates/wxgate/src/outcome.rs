@@ -13,6 +13,7 @@ use crate::lang::say;
 use crate::random::Random;
 use crate::registry::callers::Caller;
 pub use crate::registry::usage::OTHER;
+use crate::shares::Share;
 use crate::shares::lines::{GATHERED, Gathered, Lines};
 use crate::shares::seats::Seat;
 
@@ -124,15 +125,15 @@ impl Outcome {
     pub fn is_of(&mut self, caller: &Arc<Caller>) {
         self.caller = Some(caller.clone());
         if let Some(seat) = &self.seat {
-            seat.belongs_to(&caller.name);
+            seat.belongs_to(&caller.share);
         }
     }
 
-    /// It is WeChat's, for the app `appid`, as a signature says.
-    pub fn is_wechats(&mut self, appid: &str) {
+    /// It is WeChat's, for the app whose share this is, as a signature says.
+    pub fn is_wechats(&mut self, app: &Arc<Share>) {
         self.is_signed = true;
         if let Some(seat) = &self.seat {
-            seat.belongs_to(appid);
+            seat.belongs_to(app);
         }
     }
 

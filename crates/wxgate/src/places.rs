@@ -148,6 +148,13 @@ pub fn mend(app: &AppEntry, error: &ApiError) -> Option<Words> {
     }
 }
 
+/// What WeChat's `error` says about `app`, and what to do: of its own words nothing, which may hold anything. Empty if nobody
+/// knows the code.
+pub fn advice(app: &AppEntry, error: &ApiError) -> Words {
+    let known = || error.entry().map_or(Words::fixed("", ""), |entry| Words::fixed(entry.zh, entry.en));
+    mend(app, error).unwrap_or_else(known)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

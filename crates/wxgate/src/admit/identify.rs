@@ -5,12 +5,13 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::{AUTHORIZATION, FORWARDED, HOST, HeaderName, ORIGIN, REFERER, VIA};
+use http::header::{AUTHORIZATION, FORWARDED, HeaderName, ORIGIN, REFERER, VIA};
 use http::{HeaderMap, Version, request};
 use ipnet::IpNet;
-use url::{Host, Url};
+use url::Url;
 
 use super::denied::Denied;
+use super::hosts::Hosts;
 use crate::config;
 use crate::registry::callers::{Caller, Callers, contains};
 
@@ -24,7 +25,7 @@ const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 #[derive(Clone, Debug)]
 pub struct Gatekeeper {
     trusted_proxies: Vec<IpNet>,
-    hosts: Vec<String>,
+    hosts: Hosts,
     public_url: Option<Url>,
     /// What the callers' listener speaks.
     scheme: &'static str,
@@ -56,7 +57,7 @@ impl Gatekeeper {
     pub fn new(server: &config::Server) -> Self {
         Self {
             trusted_proxies: server.trusted_proxies.clone(),
-            hosts: server.hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
+            hosts: Hosts::of_callers(server),
             public_url: server.public_url.clone(),
             scheme: if server.tls.is_some() { "https" } else { "http" },
         }
@@ -148,7 +149,7 @@ impl Gatekeeper {
         if says(&SEC_FETCH_MODE, [b"no-cors", b"navigate"]) {
             return Err(Denied::WebPage("Sec-Fetch-Mode"));
         }
-        let host = self.host(head).ok_or(Denied::WebPage("Host"))?;
+        let host = self.hosts.allowed(head, self.scheme).ok_or(Denied::WebPage("Host"))?;
         let is_ours = |origin: &Url| {
             let same = origin.origin() == host.origin();
             let public = self.public_url.as_ref().is_some_and(|url| url.origin() == origin.origin());
@@ -163,29 +164,6 @@ impl Gatekeeper {
             }
         }
         Ok(())
-    }
-
-    /// The `Host`, if it is one that keyless calls may use.
-    fn host(&self, head: &request::Parts) -> Option<Url> {
-        let mut given = head.headers.get_all(HOST).iter();
-        let authority = match (head.uri.authority(), given.next(), given.next()) {
-            (Some(authority), _, None) => authority.as_str(),
-            (None, Some(host), None) => host.to_str().ok()?,
-            _ => return None,
-        };
-        if authority.is_empty() || authority.contains(['@', '/', '?', '#', '\\']) {
-            return None;
-        }
-        let url = Url::parse(&format!("{}://{authority}/", self.scheme)).ok()?;
-        let allowed = match url.host()? {
-            Host::Ipv4(_) | Host::Ipv6(_) => true,
-            Host::Domain(name) => {
-                name == "localhost"
-                    || self.hosts.iter().any(|host| host == name)
-                    || self.public_url.as_ref().and_then(Url::host_str) == Some(name)
-            }
-        };
-        allowed.then_some(url)
     }
 }
 
@@ -213,10 +191,11 @@ mod tests {
     use super::*;
 
     fn keeper() -> Gatekeeper {
+        let public_url = Url::parse("https://wx.example.com").unwrap();
         Gatekeeper {
             trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
-            hosts: vec!["wx-proxy".to_owned()],
-            public_url: Some(Url::parse("https://wx.example.com").unwrap()),
+            hosts: Hosts::new(Some(&public_url), &["wx-proxy".to_owned()]),
+            public_url: Some(public_url),
             scheme: "http",
         }
     }

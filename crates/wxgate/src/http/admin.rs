@@ -18,11 +18,11 @@ use wechat::{catalog, errcode};
 
 use super::api::{self, Api, Client, Refused};
 use super::health::{HEALTHZ, Health, READYZ, is_for_callbacks};
-use super::hosts::{self, Hosts};
 use super::problem::{Unhandled, problem_json};
 use super::server::Surface;
 use super::{Body, streamed, wants_english};
 use crate::admit::Door;
+use crate::admit::hosts::{self, Hosts};
 use crate::clock::Clock;
 use crate::config;
 use crate::http::service::openapi;
@@ -89,7 +89,7 @@ impl Admin {
     /// The server whose document it is, as whoever asks here reaches it.
     fn service(&self, head: &request::Parts) -> Service {
         let (scheme, port) = self.0.callers;
-        let host = hosts::host(head).and_then(|url| url.host_str().map(str::to_owned));
+        let host = hosts::host(head, "http").and_then(|url| url.host_str().map(str::to_owned));
         Service(format!("{scheme}://{}:{port}", host.as_deref().unwrap_or("127.0.0.1")))
     }
 }
@@ -101,9 +101,10 @@ impl Surface for Admin {
         let (mut head, body) = request.into_parts();
         let known = PATHS.into_iter().chain(api::PATHS).find(|known| *known == head.uri.path());
         outcome.api = known.unwrap_or(OTHER).into();
-        outcome.peer = self.0.door.address(&head.headers, outcome.peer).unwrap_or(outcome.peer);
+        self.0.door.locate(&head.headers, outcome);
         let english = wants_english(&head.headers);
-        let is_ours = Health::takes(head.uri.path()).is_some() || self.0.hosts.allow(&head);
+        let is_ours =
+            Health::takes(head.uri.path()).is_some() || self.0.hosts.allowed(&head, "http").is_some();
         let response = if is_ours {
             head.extensions.insert(self.service(&head));
             head.extensions.insert(Client(outcome.peer));
@@ -269,8 +270,7 @@ fn failing(app: &App, slot: &Slot, trouble: &Trouble, clock: &Clock, english: bo
     });
     if let Some(error) = trouble.error.refusal() {
         entry["wx_errcode"] = error.errcode.into();
-        let known = || error.entry().map_or(Words::fixed("", ""), |entry| Words::new(entry.zh, entry.en));
-        entry["advice"] = places::mend(&app.entry, error).unwrap_or_else(known).of(english).into();
+        entry["advice"] = places::advice(&app.entry, error).of(english).into();
         entry["ip"] = error.refused_ip().into();
     }
     entry

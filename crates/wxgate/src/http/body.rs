@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 
 use crate::clock::Instant;
 use crate::lang::say;
-use crate::net::{Pace, Spool, Spooled, Upload, causes};
+use crate::net::{self, Cut, Pace, Spool, Spooled, Upload};
 use crate::parts::Parts;
 use crate::shares::{For, Place, Room, Share};
 use crate::transport::Payload;
@@ -146,23 +145,16 @@ impl<'a> Reader<'a> {
     async fn piece(&mut self) -> Result<Option<Bytes>, Unread> {
         let Parts { clock, limits, .. } = self.parts;
         let asked = clock.instant();
-        let deadline = asked + self.pace.left().min(limits.silence);
-        let deadline = self.until.map_or(deadline, |until| until.min(deadline));
-        loop {
-            match clock.by(deadline, self.body.frame()).await {
-                None => return Err(Unread::Cut("too slow".to_owned())),
-                Some(None) => return Ok(None),
-                Some(Some(Err(error))) => return Err(Unread::Cut(causes(&error))),
-                Some(Some(Ok(frame))) => {
-                    if let Ok(data) = frame.into_data()
-                        && !data.is_empty()
-                    {
-                        self.pace.came(data.len(), clock.instant() - asked);
-                        return Ok(Some(data));
-                    }
-                }
-            }
+        let patience = self.pace.left().min(limits.silence);
+        let patience = self.until.map_or(patience, |until| patience.min(until - asked));
+        let piece = net::piece(&mut self.body, patience).await.map_err(|cut| match cut {
+            Cut::Stalled(_) => Unread::Cut("too slow".to_owned()),
+            Cut::Broken(why) => Unread::Cut(why),
+        })?;
+        if let Some(data) = &piece {
+            self.pace.came(data.len(), clock.instant() - asked);
         }
+        Ok(piece)
     }
 
     /// `first` and the rest in a file.

@@ -79,7 +79,7 @@ impl Callbacks {
             self.inbox.check_aside(query.to_owned()).await?
         };
         if let Some(app) = checked.signed_by() {
-            outcome.is_wechats(&app.appid);
+            outcome.is_wechats(&app.share);
         }
         Ok(checked)
     }

@@ -22,7 +22,8 @@ use url::{Url, form_urlencoded};
 use wechat::catalog::{OAUTH_AUTHORIZE, QRCONNECT};
 
 use super::problem::{Unhandled, note, unhandled};
-use super::{PREFIX, hosts, wants_english};
+use super::{PREFIX, wants_english};
+use crate::admit::hosts;
 use crate::config::Config;
 use crate::outcome::Outcome;
 use crate::parts::Parts;

@@ -47,7 +47,7 @@ impl Public {
     pub fn arrives<B>(&self, request: &mut Request<B>, outcome: &mut Outcome) -> IpAddr {
         fold_slashes(request);
         let peer = outcome.peer;
-        outcome.comes_from(self.door.address(request.headers(), peer).unwrap_or(peer));
+        self.door.locate(request.headers(), outcome);
         peer
     }
 

@@ -1,4 +1,4 @@
-//! The one collector of bodies: requests' and answers', ours and WeChat's.
+//! Reading bodies: a piece of any, or all of an answer's. Requests' are gathered by `http::body`, within a budget.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -55,8 +55,9 @@ where
     Ok(Collected { bytes: gathered.into_bytes(), whole: true })
 }
 
-/// The next bytes of `body`; `None` at its end. Frames without a byte don't count as a sign of life.
-async fn piece<B>(body: &mut B, silence: Duration) -> Result<Option<Bytes>, Cut>
+/// The next bytes of `body`, if they come within `silence`; `None` at its end. Frames without a byte don't count as a sign
+/// of life.
+pub async fn piece<B>(body: &mut B, silence: Duration) -> Result<Option<Bytes>, Cut>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<BoxError>,

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::source;
+use super::{Share, source};
 
 /// A proxy that nothing came from for so long doesn't pass on a request.
 const PROXY_MS: i64 = 1000;
@@ -225,9 +225,10 @@ impl Seat {
         }
     }
 
-    /// The request is `owner`'s, who showed so.
-    pub fn belongs_to(&self, owner: &str) {
-        self.owner.store(self.hall.number(&owner), Ordering::Relaxed);
+    /// The request is that of whoever has this share, and showed so.
+    pub fn belongs_to(&self, owner: &Arc<Share>) {
+        // Where the share is tells it from every other, and takes no reckoning.
+        self.owner.store(Arc::as_ptr(owner).addr() as u64, Ordering::Relaxed);
         self.stage.store(Stage::AtWork as u8, Ordering::Relaxed);
     }
 
@@ -268,7 +269,7 @@ mod tests {
         let seats = Seats::new(100);
         let caller = came(&seats, "10.0.0.9");
         let _busy = caller.seat.begins();
-        caller.seat.belongs_to("shop");
+        caller.seat.belongs_to(&Arc::default());
         let mut crowd: Vec<Sitting> = (0..61).map(|_| came(&seats, "6.6.6.6")).collect();
         crowd.iter().enumerate().for_each(|(n, one)| old(one, 5000 - i64::try_from(n).unwrap()));
         let few: Vec<Sitting> = (0..29).map(|_| came(&seats, "7.7.7.7")).collect();
@@ -290,7 +291,8 @@ mod tests {
         let seats = Seats::new(10);
         let sitting: Vec<Sitting> = (0..10).map(|_| came(&seats, "10.0.0.9")).collect();
         let busy: Vec<Busy> = sitting.iter().map(|one| one.seat.begins()).collect();
-        sitting.iter().for_each(|one| one.seat.belongs_to("shop"));
+        let shop = Arc::default();
+        sitting.iter().for_each(|one| one.seat.belongs_to(&shop));
         assert!(seats.try_take(Some("1.1.1.1".parse().unwrap())).is_none());
         assert!(!sitting.iter().any(must_leave));
         drop(busy);

@@ -11,10 +11,10 @@ use wechat::catalog::{GET_TICKET, STABLE_TOKEN, TOKEN};
 use super::Tokens;
 use super::granted::{Granted, NotGranted, granted};
 use super::heal::{Said, TokenCall, Unhealed};
-use super::health::advice;
 use crate::clock::Instant;
 use crate::entries::TokenMode;
 use crate::lang::{Words, say};
+use crate::places;
 use crate::registry::App;
 use crate::rules::leaks::Leaks;
 use crate::slots::policy::Rest;
@@ -91,7 +91,8 @@ impl Tokens {
         let rest = if is_tokens { Rest::Short } else { error.rest() };
         let wait = slot.failed(error.clone(), rest, self.now());
         // WeChat's own words may hold anything: only what is known of them is logged.
-        let advice = error.refusal().map_or(Words::fixed("", ""), |refused| advice(app, refused));
+        let advice =
+            error.refusal().map_or(Words::fixed("", ""), |refused| places::advice(&app.entry, refused));
         let ip = error.refusal().and_then(ApiError::refused_ip);
         tracing::warn!(
             appid = %slot.appid, kind = slot.kind.as_str(), %error, %advice, ip, retry_in_ms = wait,

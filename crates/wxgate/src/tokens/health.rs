@@ -5,7 +5,7 @@ use wechat::catalog;
 
 use super::Tokens;
 use super::heal::Said;
-use crate::lang::{Words, say};
+use crate::lang::say;
 use crate::places;
 use crate::registry::App;
 use crate::registry::usage::OTHER;
@@ -35,7 +35,7 @@ impl Tokens {
 
     pub(super) fn heard_refusal(&self, app: &App, way: Way, path: &str, error: &ApiError) {
         let Some(ailment) = app.slots.health().refused(way, path, error, self.now()) else { return };
-        let advice = advice(app, error);
+        let advice = places::advice(&app.entry, error);
         tracing::warn!(
             appid = %app.appid, errcode = ailment.errcode, ip = ailment.ip, api = known(path), %advice,
             "{}",
@@ -45,12 +45,6 @@ impl Tokens {
             )
         );
     }
-}
-
-/// What is known of a refusal; WeChat's own words may hold anything.
-pub(super) fn advice(app: &App, error: &ApiError) -> Words {
-    let known = || error.entry().map_or(Words::fixed("", ""), |entry| Words::new(entry.zh, entry.en));
-    places::mend(&app.entry, error).unwrap_or_else(known)
 }
 
 /// A caller's path may hold anything: only one that is known is logged.

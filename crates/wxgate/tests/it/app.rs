@@ -149,6 +149,8 @@ impl Beside {
     }
 }
 
+const EXPORTER: &str = "key_exporter_0123456789abcdef";
+
 /// See the module.
 pub(crate) struct TestApp {
     pub(crate) clock: Arc<ManualClock>,
@@ -178,6 +180,23 @@ impl TestApp {
         app.world.limits = limits;
         app.restart().await;
         app
+    }
+
+    /// With an account `wxd` of its own in this token mode, and a caller who sees its token: see [`TestApp::exported`].
+    pub(crate) async fn exporting(mode: &str) -> Self {
+        let secret = "e5".repeat(16);
+        let app = Self::configured(&format!(
+            "[auth]\nmode = \"off\"\n[[apps]]\nappid = \"wxd\"\nkind = \"official\"\nsecret = \"{secret}\"\ntoken_mode = \"{mode}\"\n\
+             [[callers]]\nname = \"exporter\"\nkey = \"{EXPORTER}\"\napps = [\"*\"]\napis = [\"*\"]\nexport_token = true\n"
+        ))
+        .await;
+        app.control("apps", json!({"appid": "wxd", "secret": secret, "kind": "official"})).await;
+        app
+    }
+
+    /// `wxd`'s token, with what belongs to it.
+    pub(crate) async fn exported(&self) -> Value {
+        self.get("/v1/service/wx/token?appid=wxd", &[("x-api-key", EXPORTER)]).await.ok()
     }
 
     /// Likewise, with lines for `[wechat]`.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::app::{OFFICIAL, TestApp};
 
@@ -10,7 +10,6 @@ const TOKEN: &str = "/cgi-bin/stable_token";
 const TICKET: &str = "/cgi-bin/ticket/getticket";
 const PROBE: &str = "/cgi-bin/get_api_domain_ip";
 const HOUR: i64 = 3_600_000;
-const KEY: &str = "key_exporter_0123456789abcdef";
 
 fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -18,22 +17,6 @@ fn secs(n: u64) -> Duration {
 
 async fn sign(app: &TestApp) {
     app.call("jssdk", json!({"appid": OFFICIAL, "url": "https://a.example.com/"})).await.ok();
-}
-
-/// An account `wxd` in the mode, and a caller who sees its token.
-async fn account(mode: &str) -> TestApp {
-    let secret = "e5".repeat(16);
-    let app = TestApp::configured(&format!(
-        "[auth]\nmode = \"off\"\n[[apps]]\nappid = \"wxd\"\nkind = \"official\"\nsecret = \"{secret}\"\ntoken_mode = \"{mode}\"\n\
-         [[callers]]\nname = \"exporter\"\nkey = \"{KEY}\"\napps = [\"*\"]\napis = [\"*\"]\nexport_token = true\n"
-    ))
-    .await;
-    app.control("apps", json!({"appid": "wxd", "secret": secret, "kind": "official"})).await;
-    app
-}
-
-async fn exported(app: &TestApp) -> Value {
-    app.get("/v1/service/wx/token?appid=wxd", &[("x-api-key", KEY)]).await.ok()
 }
 
 #[tokio::test]
@@ -123,9 +106,9 @@ async fn what_cannot_be_looked_at_serves_meanwhile() {
 #[tokio::test]
 async fn a_classic_token_of_unknown_age_is_probed_and_not_replaced() {
     for is_dead in [false, true] {
-        let mut app = account("classic").await;
+        let mut app = TestApp::exporting("classic").await;
         app.clock.set(8 * HOUR);
-        let before = exported(&app).await;
+        let before = app.exported().await;
         app.clock.set(-8 * HOUR);
         if is_dead {
             app.control("token/rotate", json!({"appid": "wxd", "mode": "classic", "hard": true})).await;
@@ -137,7 +120,7 @@ async fn a_classic_token_of_unknown_age_is_probed_and_not_replaced() {
             app.until("another", async || app.token_calls(Some("wxd")).await == fetched + 1).await;
         }
         app.qr_code("wxd").await.ok();
-        let after = exported(&app).await;
+        let after = app.exported().await;
         assert_eq!(after["access_token"] != before["access_token"], is_dead);
         assert_eq!(after["expires_in"], 7200);
         assert_eq!(
@@ -149,8 +132,8 @@ async fn a_classic_token_of_unknown_age_is_probed_and_not_replaced() {
 
 #[tokio::test]
 async fn limits_of_a_clock_that_was_ahead_end() {
-    let mut app = account("stable").await;
-    exported(&app).await;
+    let mut app = TestApp::exporting("stable").await;
+    app.exported().await;
     app.clock.set(8 * HOUR);
     for path in ["/cgi-bin/qrcode/create", PROBE] {
         app.faults(path, json!({"errcode": 40001}), 1).await;

@@ -10,7 +10,6 @@ use crate::app::{OFFICIAL, Reply, TestApp};
 const QR: &str = "/cgi-bin/qrcode/create";
 const SEND: &str = "/cgi-bin/message/template/send";
 const PROBE: &str = "/cgi-bin/get_api_domain_ip";
-const KEY: &str = "key_exporter_0123456789abcdef";
 const MODES: [&str; 2] = ["stable", "classic"];
 const DAY: u64 = 24 * 3600;
 
@@ -20,13 +19,7 @@ fn secs(n: u64) -> Duration {
 
 /// An account `wxd` of its own, in the mode.
 async fn account(mode: &str) -> TestApp {
-    let secret = "e5".repeat(16);
-    let app = TestApp::configured(&format!(
-        "[auth]\nmode = \"off\"\n[[apps]]\nappid = \"wxd\"\nkind = \"official\"\nsecret = \"{secret}\"\ntoken_mode = \"{mode}\"\n\
-         [[callers]]\nname = \"exporter\"\nkey = \"{KEY}\"\napps = [\"*\"]\napis = [\"*\"]\nexport_token = true\n"
-    ))
-    .await;
-    app.control("apps", json!({"appid": "wxd", "secret": secret, "kind": "official"})).await;
+    let app = TestApp::exporting(mode).await;
     app.qr_code("wxd").await.ok();
     app
 }
@@ -51,7 +44,7 @@ async fn fetches(app: &TestApp) -> usize {
 
 /// How many tokens the account has had, by what wxgate counts.
 async fn tokens_had(app: &TestApp) -> usize {
-    let token = app.get("/v1/service/wx/token?appid=wxd", &[("x-api-key", KEY)]).await.ok();
+    let token = app.exported().await;
     usize::try_from(token["version"].as_u64().unwrap()).unwrap()
 }
 

@@ -21,7 +21,6 @@ const LAYERS: Layers<'_> = &[
     &["http::once"],
     &["http::server"],
     // What surfaces share.
-    &["http::hosts"],
     &["http"],
     &["admit"],
     &["outcome"],

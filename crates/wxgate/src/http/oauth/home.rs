@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use http::request;
 use url::Url;
 
-use crate::http::hosts;
+use crate::admit::hosts;
 use crate::lang::say;
 
 /// Marks a browser that was sent to the public address before.
@@ -46,7 +46,7 @@ impl Home {
 
     /// Cookies ignore ports, but those for HTTPS don't come back over another port's plain HTTP. Proxies leave ports out.
     fn is_here(&self, head: &request::Parts) -> bool {
-        let Some(host) = hosts::host(head) else { return false };
+        let Some(host) = hosts::host(head, "http") else { return false };
         let port = hosts::port(head).filter(|_| self.public.scheme() == "https");
         let is_port = port.is_none_or(|port| Some(port) == self.public.port_or_known_default());
         host.host_str() == self.public.host_str() && is_port

@@ -12,15 +12,24 @@ use crate::config;
 pub struct Hosts(Vec<String>);
 
 impl Hosts {
-    /// Of the admin side: `admin_url`'s and `hosts`.
-    pub fn of_admin(server: &config::Server) -> Self {
-        let own = server.admin_url.as_ref().and_then(Url::host_str).map(str::to_owned);
-        Self(server.hosts.iter().map(|host| host.to_ascii_lowercase()).chain(own).collect())
+    /// Of calls without a key: `public_url`'s and `hosts`.
+    pub fn of_callers(server: &config::Server) -> Self {
+        Self::new(server.public_url.as_ref(), &server.hosts)
     }
 
-    /// Whether the request came to an address, to localhost or to one of these names.
-    pub fn allow(&self, head: &request::Parts) -> bool {
-        host(head).is_some_and(|url| match url.host() {
+    /// Of the admin side: `admin_url`'s and `hosts`.
+    pub fn of_admin(server: &config::Server) -> Self {
+        Self::new(server.admin_url.as_ref(), &server.hosts)
+    }
+
+    pub(super) fn new(own: Option<&Url>, others: &[String]) -> Self {
+        let own = own.and_then(Url::host_str).map(str::to_owned);
+        Self(others.iter().map(|host| host.to_ascii_lowercase()).chain(own).collect())
+    }
+
+    /// Where the request came to, if that is an address, localhost or one of these names.
+    pub fn allowed(&self, head: &request::Parts, scheme: &str) -> Option<Url> {
+        host(head, scheme).filter(|url| match url.host() {
             Some(Host::Ipv4(_) | Host::Ipv6(_)) => true,
             Some(Host::Domain(name)) => name == "localhost" || self.0.iter().any(|host| host == name),
             None => false,
@@ -28,13 +37,13 @@ impl Hosts {
     }
 }
 
-/// The host that the request names, as a URL's; `None`: none, or nothing that is one.
-pub fn host(head: &request::Parts) -> Option<Url> {
+/// The host that the request names, as a URL's of `scheme`; `None`: none, or nothing that is one.
+pub fn host(head: &request::Parts, scheme: &str) -> Option<Url> {
     let authority = named(head)?;
     if authority.is_empty() || authority.contains(['@', '/', '?', '#', '\\']) {
         return None;
     }
-    Url::parse(&format!("http://{authority}/")).ok()
+    Url::parse(&format!("{scheme}://{authority}/")).ok()
 }
 
 /// The port that the request names, if it names one.
@@ -42,11 +51,13 @@ pub fn port(head: &request::Parts) -> Option<u16> {
     named(head)?.rsplit_once(':').and_then(|(_, port)| port.parse().ok())
 }
 
-/// The host and port that the request names, as written.
+/// The host and port that the request names, once, as written.
 pub fn named(head: &request::Parts) -> Option<&str> {
-    match head.uri.authority() {
-        Some(authority) => Some(authority.as_str()),
-        None => head.headers.get(HOST)?.to_str().ok(),
+    let mut given = head.headers.get_all(HOST).iter();
+    match (head.uri.authority(), given.next(), given.next()) {
+        (Some(authority), _, None) => Some(authority.as_str()),
+        (None, Some(host), None) => host.to_str().ok(),
+        _ => None,
     }
 }
 
@@ -59,7 +70,7 @@ mod tests {
         let hosts = Hosts(vec!["wx-admin.example.com".to_owned()]);
         let allowed = |host: &str| {
             let request = http::Request::builder().uri("/").header("host", host).body(()).unwrap();
-            hosts.allow(&request.into_parts().0)
+            hosts.allowed(&request.into_parts().0, "http").is_some()
         };
         for host in ["127.0.0.1:36013", "[::1]:36013", "10.1.2.3", "LOCALHOST:1", "wx-admin.example.com"] {
             assert!(allowed(host), "{host}");
