@@ -58,14 +58,6 @@ REFUSED = {
 }
 
 
-# Not mended yet: these use a connection again that a refusal ended without saying so.
-LOSES = pytest.mark.xfail(strict=False, reason="some answers are still lost")
-
-
-def client(name: str):
-    return pytest.param(name, marks=[LOSES] if name in ("go", "axios") else [])
-
-
 @pytest.fixture(scope="module")
 def gateway(folder: Path, sandbox: Sandbox) -> Iterator[Gateway]:
     with harness.gateway(folder, sandbox, CONFIG, auth="keys") as gateway:
@@ -82,7 +74,7 @@ def run(client: str, url: str, key: str, chunked: bool) -> list[str]:
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
-@pytest.mark.parametrize("client", [client(name) for name, (program, _) in CLIENTS.items() if harness.can_run(program)])
+@pytest.mark.parametrize("client", [name for name, (program, _) in CLIENTS.items() if harness.can_run(program)])
 def test_no_answer_is_lost(gateway: Gateway, client: str, chunked: bool) -> None:
     lost = {}
     for what, (path, key, words) in REFUSED.items():

@@ -3,6 +3,7 @@
 
 mod body;
 mod collect;
+mod inbound;
 mod linger;
 mod resolver;
 mod spool;
@@ -30,6 +31,7 @@ use tokio::net::TcpStream;
 
 pub use body::{Download, Pace, Upload};
 pub use collect::{Collected, Cut, causes, collect, piece};
+pub use inbound::Inbound;
 pub use linger::Lingering;
 pub use resolver::{Lookup, Resolver};
 pub use spool::{Spool, Spooled, SpooledBody};

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::net::Inbound;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
@@ -11,7 +12,6 @@ use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, Request, StatusCode, request};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use wechat::{catalog, errcode};
@@ -97,7 +97,7 @@ impl Admin {
 impl Surface for Admin {
     const NAME: &'static str = "admin";
 
-    async fn handle(self, request: Request<Incoming>, outcome: &mut Outcome) -> http::Response<Body> {
+    async fn handle(self, request: Request<Inbound>, outcome: &mut Outcome) -> http::Response<Body> {
         let (mut head, body) = request.into_parts();
         let known = PATHS.into_iter().chain(api::PATHS).find(|known| *known == head.uri.path());
         outcome.api = known.unwrap_or(OTHER).into();

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::net::Inbound;
 use bytes::Bytes;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body as _;
 
 use crate::clock::Instant;
 use crate::lang::say;
@@ -45,7 +46,7 @@ pub(crate) struct Passable {
 pub(crate) struct Reader<'a> {
     parts: &'a Parts,
     by: &'a Arc<Share>,
-    body: Incoming,
+    body: Inbound,
     pace: Pace,
     /// Not later than this, however fast it comes.
     until: Option<Instant>,
@@ -53,7 +54,7 @@ pub(crate) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// Of `body`, which is held for `by`.
-    pub(crate) fn new(parts: &'a Parts, by: &'a Arc<Share>, body: Incoming) -> Self {
+    pub(crate) fn new(parts: &'a Parts, by: &'a Arc<Share>, body: Inbound) -> Self {
         let pace = Pace::new(&parts.limits);
         Self { parts, by, body, pace, until: None }
     }

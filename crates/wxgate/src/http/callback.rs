@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::net::Inbound;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
-use hyper::body::Incoming;
 
 use super::problem::{bare_text, envelope, note};
 use super::server::no_answer;
@@ -42,7 +42,7 @@ impl Callbacks {
     }
 
     /// Answers one callback.
-    pub async fn handle(&self, request: Request<Incoming>, outcome: &mut Outcome) -> Response<Full<Bytes>> {
+    pub async fn handle(&self, request: Request<Inbound>, outcome: &mut Outcome) -> Response<Full<Bytes>> {
         outcome.api = API.into();
         let (head, body) = request.into_parts();
         if !matches!(head.method, Method::GET | Method::POST) {
@@ -93,7 +93,7 @@ impl Callbacks {
     async fn receive(
         &self,
         checked: Checked,
-        body: Incoming,
+        body: Inbound,
         outcome: &mut Outcome,
     ) -> Result<Receipt, Rejection> {
         let limits = &self.parts.limits;

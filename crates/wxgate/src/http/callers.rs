@@ -1,9 +1,9 @@
 //! The callers' listener, dispatched by hand: the service API, what the internet may reach, and everything else to WeChat.
 
+use crate::net::Inbound;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
-use hyper::body::Incoming;
 
 use super::problem::{Unhandled, text};
 use super::server::Surface;
@@ -45,7 +45,7 @@ impl CallersSurface {
 impl Surface for CallersSurface {
     const NAME: &'static str = "callers";
 
-    async fn handle(self, mut request: Request<Incoming>, outcome: &mut Outcome) -> Response<Body> {
+    async fn handle(self, mut request: Request<Inbound>, outcome: &mut Outcome) -> Response<Body> {
         let peer = self.public.arrives(&mut request, outcome);
         let path = request.uri().path();
         if path.starts_with(PREFIX) && !Public::takes(path) {

@@ -13,11 +13,11 @@ mod refusals;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::net::Inbound;
 use bytes::Bytes;
 use http::header::{COOKIE, LOCATION, SET_COOKIE};
 use http::{HeaderValue, Method, Request, Response, StatusCode, request};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use url::{Url, form_urlencoded};
 use wechat::catalog::{OAUTH_AUTHORIZE, QRCONNECT};
 
@@ -116,7 +116,7 @@ impl OAuth {
     }
 
     /// Answers a browser.
-    pub async fn handle(&self, request: Request<Incoming>, outcome: &mut Outcome) -> Response<Full<Bytes>> {
+    pub async fn handle(&self, request: Request<Inbound>, outcome: &mut Outcome) -> Response<Full<Bytes>> {
         let (head, _) = request.into_parts();
         let path = head.uri.path();
         let ours = [START, CALLBACK].into_iter().find(|name| path.strip_prefix(PREFIX) == Some(*name));

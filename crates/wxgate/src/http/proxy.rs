@@ -15,10 +15,10 @@ mod token;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::net::Inbound;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, request};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use wechat::catalog::{self, Auth, Endpoint, Host, Treat};
 
 use super::body::Passable;
@@ -67,7 +67,7 @@ impl Proxy {
     /// Answers one request; `peer` is who connected.
     pub async fn handle(
         self,
-        request: Request<Incoming>,
+        request: Request<Inbound>,
         peer: IpAddr,
         outcome: &mut Outcome,
     ) -> Response<Body> {
@@ -84,7 +84,7 @@ impl Proxy {
     async fn answer(
         &self,
         head: &request::Parts,
-        body: Incoming,
+        body: Inbound,
         peer: IpAddr,
         outcome: &mut Outcome,
     ) -> Result<Response<Body>, Refusal> {
@@ -111,7 +111,7 @@ impl Proxy {
     async fn pass(
         &self,
         asked: &Asked<'_>,
-        body: Incoming,
+        body: Inbound,
         known: Option<&Endpoint>,
         outcome: &mut Outcome,
     ) -> Result<Response<Body>, Refusal> {
@@ -184,7 +184,7 @@ impl Proxy {
     }
 
     /// The body as it goes on, with the length that WeChat wants.
-    async fn passable(&self, by: &Arc<Share>, body: Incoming) -> Result<Passable, Refusal> {
+    async fn passable(&self, by: &Arc<Share>, body: Inbound) -> Result<Passable, Refusal> {
         let Inner { parts, spool, .. } = &*self.0;
         Reader::new(parts, by, body)
             .passable(spool)

@@ -3,10 +3,10 @@
 
 use std::net::IpAddr;
 
+use crate::net::Inbound;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
-use hyper::body::Incoming;
 
 use super::problem::{Unhandled, bare_text};
 use super::server::Surface;
@@ -54,9 +54,9 @@ impl Public {
     /// Answers a request that is for us; gives back one that isn't.
     pub async fn answer(
         &self,
-        request: Request<Incoming>,
+        request: Request<Inbound>,
         outcome: &mut Outcome,
-    ) -> Result<Response<Body>, Request<Incoming>> {
+    ) -> Result<Response<Body>, Request<Inbound>> {
         if let Some(own) = Health::takes(request.uri().path()) {
             outcome.api = own.into();
             return Ok(whole(self.health.handle(&request).await));
@@ -76,7 +76,7 @@ impl Public {
         }
     }
 
-    fn verify_file(&self, request: &Request<Incoming>) -> Option<String> {
+    fn verify_file(&self, request: &Request<Inbound>) -> Option<String> {
         let name = request.uri().path().strip_prefix('/')?;
         let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
         if name.contains('/') || !is_read {
@@ -89,7 +89,7 @@ impl Public {
 impl Surface for Public {
     const NAME: &'static str = "public";
 
-    async fn handle(self, mut request: Request<Incoming>, outcome: &mut Outcome) -> Response<Body> {
+    async fn handle(self, mut request: Request<Inbound>, outcome: &mut Outcome) -> Response<Body> {
         self.arrives(&mut request, outcome);
         match self.answer(request, outcome).await {
             Ok(response) => response,

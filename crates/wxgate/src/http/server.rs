@@ -32,7 +32,7 @@ use super::{Body, Held, X_REQUEST_ID, wants_english, whole};
 use crate::clock::Clock;
 use crate::lang::say;
 use crate::limits::Limits;
-use crate::net::{Lingering, Stalling};
+use crate::net::{Inbound, Lingering, Stalling};
 use crate::outcome::{End, Outcome, Recorder, RequestId};
 use crate::problem::Words;
 use crate::random::Random;
@@ -72,7 +72,7 @@ pub trait Surface: Clone + Send + Sync + 'static {
     /// Answers one request; what it learns of it goes into `outcome`.
     fn handle(
         self,
-        request: Request<Incoming>,
+        request: Request<Inbound>,
         outcome: &mut Outcome,
     ) -> impl Future<Output = Response<Body>> + Send;
 
@@ -263,6 +263,9 @@ impl<S: Surface> Connections<S> {
         let mut recording = self.begin(peer, Some(seat));
         let (path, english) = (request.uri().path().to_owned(), wants_english(request.headers()));
         let no = |status, words| Unhandled { status, path: Some(&path), is_odd_url: false, words, english };
+        let (head, body) = request.into_parts();
+        let (body, fate) = Inbound::new(body);
+        let request = Request::from_parts(head, body);
         let mut response = match ambiguous(&request) {
             Some(words) => {
                 let mut response = self.refuse(&no(StatusCode::BAD_REQUEST, words), &mut recording.outcome);
@@ -281,7 +284,8 @@ impl<S: Surface> Connections<S> {
                 })
             }
         };
-        self.finish(&mut response, recording.outcome.id);
+        let closes = !fate.leaves_nothing().await || self.carrier.draining.is_cancelled();
+        self.finish(&mut response, recording.outcome.id, closes);
         recording.status = response.status().as_u16();
         response
     }
@@ -302,7 +306,7 @@ impl<S: Surface> Connections<S> {
         let Known { path, is_odd_url } = known;
         let refused = Unhandled { status, path, is_odd_url, words, english: false };
         let mut response = self.refuse(&refused, &mut recording.outcome);
-        self.finish(&mut response, recording.outcome.id);
+        self.finish(&mut response, recording.outcome.id, true);
         recording.status = response.status().as_u16();
         write_response(&response.map(|body| body.into_inner().unwrap_or_default()))
     }
@@ -313,9 +317,9 @@ impl<S: Surface> Connections<S> {
         self.surface.refuse(refused, outcome)
     }
 
-    fn finish<B>(&self, response: &mut Response<B>, id: RequestId) {
+    fn finish<B>(&self, response: &mut Response<B>, id: RequestId, closes: bool) {
         response.headers_mut().insert(X_REQUEST_ID, id.header());
-        if self.carrier.draining.is_cancelled() {
+        if closes {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
     }

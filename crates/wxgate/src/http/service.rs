@@ -18,11 +18,11 @@ mod users;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::net::Inbound;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderValue, Method, Response, StatusCode, request};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use serde_json::{Value, json};
 use wechat::catalog::Endpoint;
 
@@ -98,7 +98,7 @@ impl Service {
     pub async fn handle(
         &self,
         head: &request::Parts,
-        body: Incoming,
+        body: Inbound,
         peer: IpAddr,
         outcome: &mut Outcome,
     ) -> Response<Full<Bytes>> {
@@ -122,7 +122,7 @@ impl Service {
     async fn answer(
         &self,
         head: &request::Parts,
-        body: Incoming,
+        body: Inbound,
         peer: IpAddr,
         outcome: &mut Outcome,
     ) -> Result<Success, Problem> {
@@ -166,7 +166,7 @@ impl Service {
         answer.map_err(|failure| failure::problem(call, endpoint, failure))
     }
 
-    async fn read(&self, caller: &Caller, body: Incoming) -> Result<Kept, Problem> {
+    async fn read(&self, caller: &Caller, body: Inbound) -> Result<Kept, Problem> {
         let Parts { clock, limits, .. } = &self.0.parts;
         let read = Reader::new(&self.0.parts, &caller.share, body).whole(limits.body).await;
         let mut kept = read.map_err(|unread| match unread {

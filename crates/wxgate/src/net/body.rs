@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 
+use super::inbound::Inbound;
 use crate::limits::Limits;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -47,16 +48,20 @@ impl Pace {
 }
 
 /// What comes, with a limit on silence, and a request's with one on its slowness.
-struct Watched {
-    body: Incoming,
+struct Watched<B> {
+    body: B,
     silence: Duration,
     pace: Option<Pace>,
     /// Runs while a byte is waited for, since then.
     timer: Option<(Pin<Box<Sleep>>, Instant)>,
 }
 
-impl Watched {
-    fn new(body: Incoming, silence: Duration, pace: Option<Pace>) -> Self {
+impl<B> Watched<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<BoxError>,
+{
+    fn new(body: B, silence: Duration, pace: Option<Pace>) -> Self {
         Self { body, silence, pace, timer: None }
     }
 
@@ -66,7 +71,7 @@ impl Watched {
             if let (Some(pace), Some(Ok(frame))) = (&mut self.pace, &frame) {
                 pace.came(frame.data_ref().map_or(0, Bytes::len), waited);
             }
-            return Poll::Ready(frame.map(|frame| frame.map_err(BoxError::from)));
+            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
         let patience = self.pace.map_or(self.silence, |pace| pace.left().min(self.silence));
         let fresh = || (Box::pin(tokio::time::sleep(patience)), Instant::now());
@@ -86,13 +91,13 @@ pub struct Upload {
 
 struct Source {
     head: Option<Bytes>,
-    rest: Watched,
+    rest: Watched<Inbound>,
     ended: bool,
 }
 
 impl Upload {
     /// `head` was read already; the rest ends when no byte of it comes for `silence`, or when it falls behind `pace`.
-    pub fn new(head: Bytes, rest: Incoming, silence: Duration, pace: Pace) -> Self {
+    pub fn new(head: Bytes, rest: Inbound, silence: Duration, pace: Pace) -> Self {
         let rest = Watched::new(rest, silence, Some(pace));
         let source = Source { head: Some(head), rest, ended: false };
         Self { source: Arc::new(Mutex::new(source)), sent: CancellationToken::new() }
@@ -148,7 +153,7 @@ impl Body for Upload {
 /// An answer's body on its way to the caller: what was looked at already, and the rest.
 pub struct Download {
     head: Option<Bytes>,
-    rest: Option<Watched>,
+    rest: Option<Watched<Incoming>>,
 }
 
 impl Download {

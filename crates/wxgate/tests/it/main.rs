@@ -50,5 +50,6 @@ mod splits;
 mod successors;
 mod tidy;
 mod tokens;
+mod unread;
 mod wayout;
 mod words;

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::net::Inbound;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response};
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -45,7 +45,7 @@ struct Backend;
 impl Surface for Backend {
     const NAME: &'static str = "sample-backend";
 
-    async fn handle(self, request: Request<Incoming>, _: &mut Outcome) -> Response<Body> {
+    async fn handle(self, request: Request<Inbound>, _: &mut Outcome) -> Response<Body> {
         if request.method() == Method::GET { came_back(&request) } else { webhook(request).await }
     }
 
@@ -55,7 +55,7 @@ impl Surface for Backend {
 }
 
 /// A browser that logged in at WeChat.
-fn came_back(request: &Request<Incoming>) -> Response<Body> {
+fn came_back(request: &Request<Inbound>) -> Response<Body> {
     let query = request.uri().query().unwrap_or_default();
     let parameter = |name: &str| {
         let found = text::pairs(query.as_bytes()).find(|(key, _)| key == name);
@@ -81,7 +81,7 @@ fn came_back(request: &Request<Incoming>) -> Response<Body> {
 }
 
 /// A message, as docs/callbacks.md describes it.
-async fn webhook(request: Request<Incoming>) -> Response<Body> {
+async fn webhook(request: Request<Inbound>) -> Response<Body> {
     let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     let webhook: Value = serde_json::from_slice(&body).unwrap_or_default();
     let data = &webhook["data"];

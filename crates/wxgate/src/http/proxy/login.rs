@@ -4,13 +4,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::net::Inbound;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use serde_json::{Value, json};
 use wechat::answer::errcode;
 use wechat::catalog::Host;
@@ -103,7 +103,7 @@ impl Proxy {
     pub(super) async fn login(
         &self,
         asked: &Asked<'_>,
-        body: Incoming,
+        body: Inbound,
         parameter: Option<&'static str>,
         outcome: &mut Outcome,
     ) -> Result<Response<Body>, Refusal> {

@@ -4,9 +4,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::net::Inbound;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response};
-use hyper::body::Incoming;
 use serde_json::{Value, json};
 use wechat::catalog::{self, Endpoint, Host, Treat};
 
@@ -30,7 +30,7 @@ impl Proxy {
     pub(super) async fn token(
         &self,
         asked: &Asked<'_>,
-        body: Incoming,
+        body: Inbound,
         outcome: &mut Outcome,
     ) -> Result<Response<Body>, Refusal> {
         let names = ["appid", "secret", "grant_type"];
@@ -68,7 +68,7 @@ impl Proxy {
     pub(super) async fn with_secret(
         &self,
         asked: &Asked<'_>,
-        body: Incoming,
+        body: Inbound,
         outcome: &mut Outcome,
     ) -> Result<Response<Body>, Refusal> {
         let path = asked.target.path;
@@ -104,7 +104,7 @@ impl Proxy {
     async fn given<const N: usize>(
         &self,
         asked: &Asked<'_>,
-        body: Incoming,
+        body: Inbound,
         names: [&'static str; N],
         peer: IpAddr,
     ) -> Result<[String; N], Refusal> {
@@ -125,7 +125,7 @@ impl Proxy {
     }
 
     /// The members of a JSON object, or of a form.
-    async fn fields(&self, body: Incoming, peer: IpAddr) -> Result<Vec<(String, String)>, Refusal> {
+    async fn fields(&self, body: Inbound, peer: IpAddr) -> Result<Vec<(String, String)>, Refusal> {
         let parts = &self.0.parts;
         // Nobody has shown anything yet: it counts for the address.
         let share = parts.shares.of(peer);
