@@ -17,6 +17,7 @@ pub use denied::Denied;
 
 use crate::clock::Clock;
 use crate::config;
+use crate::entries::{self, SHORTEST_KEY};
 use crate::keys::{Holder, Keys, TOKEN_PREFIX};
 use crate::outcome::Outcome;
 use crate::parts::Parts;
@@ -177,7 +178,7 @@ impl Door {
                 if callers.is_open() && callers.by_key(secret).is_none() {
                     return without();
                 }
-                let found = by_key(secret, Denied::WrongSecret)?;
+                let found = by_key(secret, Denied::WrongSecret { odd: text::odd_character(secret) })?;
                 if says_otherwise(shown, found.caller, callers) {
                     return Err(Denied::Disagree);
                 }
@@ -196,7 +197,9 @@ impl Door {
         shown: Shown<'_>,
         callers: &'a Callers,
     ) -> Result<Identified<'a>, Denied> {
-        let grant = self.0.keys.granted(token, self.0.clock.now()).ok_or(Denied::DeadToken)?;
+        let grant = self.0.keys.granted(token, self.0.clock.now()).ok_or_else(|| {
+            if callers.by_key(token).is_some() { Denied::KeyAsToken } else { Denied::DeadToken }
+        })?;
         let (caller, keyless) = callers.by_holder(&grant.holder).ok_or(Denied::DeadToken)?;
         if says_otherwise(shown, caller, callers) {
             return Err(Denied::Disagree);
@@ -275,15 +278,27 @@ impl Door {
         self.0.shares.take(Room::Strangers, 1, For::from(&share)).map_err(|_| Denied::Overloaded)
     }
 
-    /// Whether `value` is a caller's key.
-    pub fn is_key(&self, value: &str) -> bool {
-        crate::entries::is_key(value) && self.0.registry.live().callers.by_key(value).is_some()
+    /// Whether a caller's key stands in `text`, alone or among other words, in any encoding of URLs.
+    pub fn shows_key(&self, text: &[u8]) -> bool {
+        let live = self.0.registry.live();
+        shows(text, |word| entries::is_key(word) && live.callers.by_key(word).is_some())
     }
 
-    /// Whether `value` is a gateway token that lives.
-    pub fn is_token(&self, value: &str) -> bool {
-        value.starts_with(TOKEN_PREFIX) && self.0.keys.granted(value, self.0.clock.now()).is_some()
+    /// The same of a gateway token that lives.
+    pub fn shows_token(&self, text: &[u8]) -> bool {
+        let Inner { keys, clock, .. } = &*self.0;
+        shows(text, |word| word.starts_with(TOKEN_PREFIX) && keys.granted(word, clock.now()).is_some())
     }
+}
+
+/// Whether a word of `text` is one; they are as long as credentials are at least.
+fn shows(text: &[u8], is_one: impl Fn(&str) -> bool) -> bool {
+    let is_one = |word: &[u8]| std::str::from_utf8(word).is_ok_and(&is_one);
+    text.len() >= SHORTEST_KEY
+        && text::in_any_encoding(text, |text| {
+            let words = text.split(|byte| !entries::is_of_keys(*byte));
+            words.filter(|word| word.len() >= SHORTEST_KEY).any(is_one)
+        })
 }
 
 /// Whether a key in the headers means somebody else than `caller`.

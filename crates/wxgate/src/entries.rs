@@ -17,7 +17,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value};
 
 pub use app::{AccountKind, AppEntry, TokenMode};
-pub use caller::{CallerEntry, is_key};
+pub use caller::{CallerEntry, SHORTEST_KEY, is_key, is_of_keys};
 pub use mistake::{Mistake, Mistakes, UNKNOWN};
 pub use origin::Origin;
 pub use proxy::Proxy;

@@ -60,8 +60,12 @@ pub fn fold_slashes<B>(request: &mut Request<B>) {
 
 /// Whether English is the first language of `Accept-Language`.
 pub fn wants_english(headers: &HeaderMap) -> bool {
-    let first = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let tag = first.split([',', ';']).next().unwrap_or_default().trim();
+    headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).is_some_and(is_english)
+}
+
+/// Whether English is the first of `languages`, an `Accept-Language`.
+fn is_english(languages: &str) -> bool {
+    let tag = languages.split([',', ';']).next().unwrap_or_default().trim();
     tag.split('-').next().is_some_and(|language| language.eq_ignore_ascii_case("en"))
 }
 

@@ -75,6 +75,12 @@ impl Words {
         say(self.zh, self.en)
     }
 
+    /// Each in both, for whom nobody knows the language of.
+    pub fn both(&self) -> Self {
+        let both = format!("{} / {}", self.zh, self.en);
+        Self::new(both.clone(), both)
+    }
+
     /// In one of them.
     pub fn of(&self, english: bool) -> &str {
         if english { &self.en } else { &self.zh }

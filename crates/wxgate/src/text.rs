@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{percent_decode, percent_decode_str};
 use url::form_urlencoded;
 
 /// Lower-case hexadecimal.
@@ -27,6 +27,22 @@ pub fn decode(text: &str) -> Cow<'_, str> {
 /// Names and values of a form or query, decoded, in order; empty pairs are left out.
 pub fn pairs(text: &[u8]) -> form_urlencoded::Parse<'_> {
     form_urlencoded::parse(text)
+}
+
+/// What was percent-encoded more often than this is read by nobody.
+const ROUNDS: usize = 4;
+
+/// Whether `is_so` for `text` as it stands, or percent-decoded, once or more.
+pub fn in_any_encoding(text: &[u8], is_so: impl Fn(&[u8]) -> bool) -> bool {
+    let mut text = Cow::Borrowed(text);
+    for _ in 0..ROUNDS {
+        if is_so(&text) {
+            return true;
+        }
+        let Cow::Owned(decoded) = Cow::from(percent_decode(&text)) else { return false };
+        text = Cow::Owned(decoded);
+    }
+    false
 }
 
 /// A character that people don't see, or take for another.

@@ -16,7 +16,10 @@ pub enum Denied {
     /// Nobody's key.
     UnknownKey,
     /// What stands in place of an AppSecret is nobody's key.
-    WrongSecret,
+    WrongSecret {
+        /// It holds a character that no key has.
+        odd: Option<Odd>,
+    },
     /// No key, and nobody may call without one from there.
     NoKey,
     /// No key, and passed on by a proxy nobody trusts.
@@ -29,6 +32,8 @@ pub enum Denied {
     Prefix,
     /// A gateway token that isn't ours, has ended, or whose key was revoked.
     DeadToken,
+    /// A caller key in the place of a gateway token.
+    KeyAsToken,
     /// Token, key and named app don't belong together.
     Disagree,
     /// A caller outside its networks.
@@ -103,10 +108,11 @@ impl Denied {
                 "密钥不对：请求头写 Authorization: Bearer <wxgate 的调用方密钥>（在 [[callers]] 里，用 `wxgate key new` 生成）",
                 "wrong key: send the header Authorization: Bearer <caller key of wxgate> (from [[callers]], made by `wxgate key new`)",
             ),
-            Self::WrongSecret => Words::new(
-                "secret 应填 wxgate 的调用方密钥（[[callers]] 的 key，用 wxgate key new 生成），不是 AppSecret",
-                "secret must be a caller key of wxgate (`key` in [[callers]], made by `wxgate key new`), not the AppSecret",
+            Self::KeyAsToken => Words::new(
+                "access_token 里填的是调用方密钥：先用它作 secret 从 /cgi-bin/token 取 access_token，或写进请求头 Authorization: Bearer",
+                "access_token holds a caller key: get an access_token from /cgi-bin/token with it as secret, or send it in the header Authorization: Bearer",
             ),
+            Self::WrongSecret { odd } => wrong_secret(odd.as_ref()),
             Self::NoKey => Words::new(
                 "没有密钥：请求头写 Authorization: Bearer <wxgate 的调用方密钥>（在 [[callers]] 里，用 `wxgate key new` 生成）",
                 "no key: send the header Authorization: Bearer <caller key of wxgate> (from [[callers]], made by `wxgate key new`)",
@@ -157,6 +163,22 @@ impl Denied {
     }
 }
 
+fn wrong_secret(odd: Option<&Odd>) -> Words {
+    match odd {
+        Some(odd) => Words::new(
+            format!("secret 里有{}：去掉它（应填 wxgate 的调用方密钥，只有字母、数字、_ 和 -）", odd.zh),
+            format!(
+                "secret holds {}: take it out (it must be a caller key of wxgate: letters, digits, _ and -)",
+                odd.en
+            ),
+        ),
+        None => Words::new(
+            "secret 应填 wxgate 的调用方密钥（[[callers]] 的 key，用 wxgate key new 生成），不是 AppSecret",
+            "secret must be a caller key of wxgate (`key` in [[callers]], made by `wxgate key new`), not the AppSecret",
+        ),
+    }
+}
+
 fn old_http() -> Words {
     Words::new(
         "没有密钥的调用不接受 HTTP/1.0（代理默认用它转发）：在 nginx 的 location 里加 proxy_http_version 1.1，并给调用方一个密钥",
@@ -194,8 +216,10 @@ fn unknown(appid: Option<&str>, odd: Option<&Odd>) -> Words {
     }
     match appid {
         Some(appid) => Words::new(
-            format!("appid {appid} 没有配置：在 wxgate.toml 的 [[apps]] 里加上它，然后发 SIGHUP"),
-            format!("appid {appid} is not configured: add it to [[apps]] in wxgate.toml and send SIGHUP"),
+            format!("appid {appid} 没有配置：在 wxgate.toml 的 [[apps]] 里加上它，然后运行 wxgate reload"),
+            format!(
+                "appid {appid} is not configured: add it to [[apps]] in wxgate.toml and run `wxgate reload`"
+            ),
         ),
         None => Words::new(
             "appid 不像 AppID（wx 后跟 16 个 0-9a-f），也没有配置：检查前后的空格，是不是和密钥填反了",

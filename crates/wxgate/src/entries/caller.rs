@@ -85,10 +85,17 @@ fn key(s: &mut Table<'_>, name: &'static str) -> Option<Secret> {
     None
 }
 
+/// No caller key is shorter.
+pub const SHORTEST_KEY: usize = 24;
+
 /// Whether `text` has the shape of a caller key.
 pub fn is_key(text: &str) -> bool {
-    (24..=128).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    (SHORTEST_KEY..=128).contains(&text.len()) && text.bytes().all(is_of_keys)
+}
+
+/// Whether caller keys and gateway tokens are made of it.
+pub fn is_of_keys(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
 }
 
 fn patterns<T: Default>(

@@ -22,6 +22,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use seen::Seen;
 
+/// How a client begins that speaks HTTP/2 without asking.
+const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// No bare answer is longer.
 const LONGEST: usize = 160;
 
@@ -80,8 +82,10 @@ impl Drop for Open {
 pub struct Known<'a> {
     /// Its path, or the beginning of it, without the query.
     pub path: Option<&'a str>,
-    /// Its request line is fine but for the characters of the URL.
-    pub is_odd_url: bool,
+    /// Two readers could see different ends of it.
+    pub is_ambiguous: bool,
+    /// Its `Accept-Language`, "" without one; `None`: nobody knows.
+    pub language: Option<&'a str>,
 }
 
 /// A connection's stream as hyper gets it; see the module.
@@ -128,10 +132,14 @@ where
         }
         let Some((status, date)) = bare(bytes) else { return false };
         let known = self.seen.pass(self.answers.take_begun());
-        let (method, path) = if known { self.seen.request_line() } else { (None, None) };
-        let is_odd_url = known && self.seen.is_odd_url();
-        let answer = (self.replace)(status, Known { path, is_odd_url });
-        self.instead = dated(&answer, date, method == Some("HEAD"));
+        let (mut known_of_it, mut is_head) = (Known::default(), false);
+        if known {
+            let (method, path) = self.seen.request_line();
+            let (is_ambiguous, language) = (self.seen.is_ambiguous(), self.seen.language());
+            known_of_it = Known { path, is_ambiguous, language };
+            is_head = method == Some("HEAD");
+        }
+        self.instead = dated(&(self.replace)(status, known_of_it), date, is_head);
         true
     }
 
@@ -168,7 +176,12 @@ where
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        self.came(&buf.filled()[before..]);
+        let came = &mut buf.filled_mut()[before..];
+        self.came(came);
+        if came.starts_with(HTTP2) && self.answers.are_through() {
+            // Hyper hangs up on it without a word; this it refuses.
+            came[0].make_ascii_lowercase();
+        }
         Poll::Ready(Ok(()))
     }
 }

@@ -41,6 +41,11 @@ impl Callbacks {
         path.strip_prefix(PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
+    /// The appid that a callback's path names.
+    pub fn appid(path: &str) -> Option<&str> {
+        path.strip_prefix(PATH)?.strip_prefix('/').filter(|appid| !appid.is_empty())
+    }
+
     /// Answers one callback.
     pub async fn handle(&self, request: Request<Inbound>, outcome: &mut Outcome) -> Response<Full<Bytes>> {
         outcome.api = API.into();
@@ -50,8 +55,7 @@ impl Callbacks {
             note(outcome, &problem);
             return envelope(&problem, outcome.id, wants_english(&head.headers));
         }
-        let appid = head.uri.path().strip_prefix(PATH).and_then(|rest| rest.strip_prefix('/'));
-        let appid = appid.filter(|appid| !appid.is_empty());
+        let appid = Self::appid(head.uri.path());
         let answer = match self.check(head.uri.query().unwrap_or_default(), appid, outcome).await {
             Err(no) => Err(no),
             Ok(checked) => match head.method {
@@ -107,7 +111,7 @@ impl Callbacks {
         })?;
         let place = self.place(room(&checked), &share)?;
         let receipt = self.inbox.receive(checked, body.bytes, began, place).await?;
-        outcome.appid.clone_from(&receipt.appid);
+        outcome.appid = receipt.appid.clone().or(outcome.appid.take());
         Ok(receipt)
     }
 

@@ -20,8 +20,8 @@ pub struct Unhandled<'a> {
     pub status: StatusCode,
     /// Its path, as far as it can be known.
     pub path: Option<&'a str>,
-    /// Nothing is wrong but characters in its URL.
-    pub is_odd_url: bool,
+    /// Two readers could understand it differently.
+    pub is_ambiguous: bool,
     /// What is wrong and what to do.
     pub words: Words,
     /// In which language.
@@ -33,10 +33,11 @@ impl From<Denied> for Problem {
         let code = match &denied {
             Denied::Unreadable
             | Denied::UnknownKey
-            | Denied::WrongSecret
+            | Denied::WrongSecret { .. }
             | Denied::NoKey
             | Denied::Forwarded
-            | Denied::DeadToken => Code::Unauthenticated,
+            | Denied::DeadToken
+            | Denied::KeyAsToken => Code::Unauthenticated,
             Denied::WebPage(_)
             | Denied::OldHttp
             | Denied::Prefix

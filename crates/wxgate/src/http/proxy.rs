@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use crate::net::Inbound;
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, request};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, request};
 use http_body_util::Full;
 use wechat::catalog::{self, Auth, Endpoint, Host, Treat};
 
@@ -127,6 +127,8 @@ impl Proxy {
             door.notice(named, outcome);
         }
         let entered = door.enter(head, peer, proof, wish, outcome)?;
+        let headers = headers::to_wechat(&head.headers);
+        self.refuse_credentials(target, &headers, "")?;
         if known.is_none() && is_plain_path(target.path) {
             outcome.api = target.path.to_owned().into();
         }
@@ -140,7 +142,6 @@ impl Proxy {
             Refusal::no_app_named(door.first_app(&entered.caller).as_deref(), has_key)
         };
         let appid = appid.ok_or_else(no_app)?;
-        self.refuse_credentials(target, "")?;
         let app = door.app(&entered.caller, &appid, outcome)?;
         if let Some(kind) = token::managed_ticket(target, known)? {
             let _place = door.place(Room::Passed, &entered.caller, &app)?;
@@ -157,7 +158,7 @@ impl Proxy {
             method: head.method.clone(),
             path: target.path.to_owned(),
             target: parts,
-            headers: headers::to_wechat(&head.headers),
+            headers,
             body: body.payload,
             proves_token: known.is_some_and(|known| known.auth == Auth::AccessToken),
         };
@@ -168,18 +169,29 @@ impl Proxy {
         Ok(passed(answer, (place, body.place)))
     }
 
-    /// No caller key stands in path or query but in the parameter `place`, and no gateway token but as `access_token`.
-    /// Bodies aren't looked at.
-    fn refuse_credentials(&self, target: &Target<'_>, place: &str) -> Result<(), Refusal> {
+    /// No caller key stands in path, query or headers but in the parameter `place`, and no gateway token but as
+    /// `access_token`. Bodies aren't looked at.
+    fn refuse_credentials(
+        &self,
+        target: &Target<'_>,
+        passing: &HeaderMap,
+        place: &str,
+    ) -> Result<(), Refusal> {
         let door = &self.0.door;
-        let is_token = |name: &str, value: &str| name != "access_token" && door.is_token(value);
-        let in_path = target.path.split('/').any(|segment| door.is_key(segment) || door.is_token(segment));
-        let is_ours = |(name, value): (String, String)| {
-            (name != place && door.is_key(&value)) || is_token(&name, &value)
+        let shows = |text: &[u8]| door.shows_key(text) || door.shows_token(text);
+        let is_shown = |(name, value): (String, String)| {
+            shows(name.as_bytes())
+                || (name != place && door.shows_key(value.as_bytes()))
+                || (name != "access_token" && door.shows_token(value.as_bytes()))
         };
-        match in_path || target.values().any(is_ours) {
-            true => Err(Refusal::key_in_parameter()),
-            false => Ok(()),
+        if shows(target.path.as_bytes()) || target.values().any(is_shown) {
+            return Err(Refusal::shown_credential(None));
+        }
+        let mut headers = passing.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        match headers.find(|(name, value)| shows(name.as_bytes()) || shows(value)) {
+            Some((name, _)) if shows(name.as_bytes()) => Err(Refusal::shown_credential(None)),
+            Some((name, _)) => Err(Refusal::shown_credential(Some(name))),
+            None => Ok(()),
         }
     }
 
@@ -271,13 +283,13 @@ fn answered(body: &serde_json::Value) -> Response<Body> {
     whole(json_response(StatusCode::OK, body))
 }
 
-/// Says no in WeChat's shape where no handler could. A request line that is one but for its characters is refused as
-/// WeChat refuses URLs; for anything else the HTTP status tells that it was no request at all.
+/// Says no in WeChat's shape where no handler could: with HTTP 200, as every refusal here. What two readers could understand
+/// differently is none: whoever stands in front has to see that.
 pub fn refuse(refused: &Unhandled<'_>, outcome: &mut Outcome) -> Response<Full<Bytes>> {
     let refusal = Refusal::malformed(refused);
     refusal.note(outcome);
     let mut response = refusal.response(outcome.id, refused.english);
-    if !refused.is_odd_url && refused.status != StatusCode::URI_TOO_LONG {
+    if refused.is_ambiguous || refused.status.is_server_error() {
         *response.status_mut() = refused.status;
     }
     response

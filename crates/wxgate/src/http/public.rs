@@ -62,6 +62,7 @@ impl Public {
             return Ok(whole(self.health.handle(&request).await));
         }
         if Callbacks::takes(request.uri().path()) {
+            self.notice(request.uri().path(), outcome);
             return Ok(whole(self.callbacks.handle(request, outcome).await));
         }
         if OAuth::takes(request.uri().path()) {
@@ -73,6 +74,13 @@ impl Public {
                 Ok(whole(bare_text(StatusCode::OK, file)))
             }
             None => Err(request),
+        }
+    }
+
+    /// A refused callback names its app as well.
+    fn notice(&self, path: &str, outcome: &mut Outcome) {
+        if let Some(appid) = Callbacks::appid(path) {
+            self.door.notice(appid, outcome);
         }
     }
 
@@ -104,7 +112,12 @@ impl Surface for Public {
     fn refuse(&self, refused: &Unhandled<'_>, outcome: &mut Outcome) -> Response<Full<Bytes>> {
         match refused.path {
             Some(path) if OAuth::takes(path) => oauth::refuse(refused, outcome),
-            _ => bare_text(refused.status, format!("refused {}\n", outcome.id.as_str())),
+            path => {
+                self.notice(path.unwrap_or_default(), outcome);
+                let is_callback = path.is_some_and(Callbacks::takes) && refused.status.is_client_error();
+                let status = if is_callback { StatusCode::FORBIDDEN } else { refused.status };
+                bare_text(status, format!("refused {}\n", outcome.id.as_str()))
+            }
         }
     }
 }

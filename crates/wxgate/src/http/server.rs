@@ -28,7 +28,7 @@ use tokio_util::task::TaskTracker;
 use super::ambiguous::ambiguous;
 use super::bare::{Answers, Bare, Known, write_response};
 use super::problem::{Unhandled, closing};
-use super::{Body, Held, X_REQUEST_ID, wants_english, whole};
+use super::{Body, Held, X_REQUEST_ID, is_english, wants_english, whole};
 use crate::clock::Clock;
 use crate::lang::say;
 use crate::limits::Limits;
@@ -262,15 +262,20 @@ impl<S: Surface> Connections<S> {
     async fn answer(&self, request: Request<Incoming>, peer: IpAddr, seat: Arc<Seat>) -> Response<Body> {
         let mut recording = self.begin(peer, Some(seat));
         let (path, english) = (request.uri().path().to_owned(), wants_english(request.headers()));
-        let no = |status, words| Unhandled { status, path: Some(&path), is_odd_url: false, words, english };
+        let no = |status, words, is_ambiguous| Unhandled {
+            status,
+            path: Some(&path),
+            is_ambiguous,
+            words,
+            english,
+        };
         let (head, body) = request.into_parts();
         let (body, fate) = Inbound::new(body);
         let request = Request::from_parts(head, body);
         let mut response = match ambiguous(&request) {
             Some(words) => {
-                let mut response = self.refuse(&no(StatusCode::BAD_REQUEST, words), &mut recording.outcome);
-                *response.status_mut() = StatusCode::BAD_REQUEST;
-                whole(closing(response))
+                let no = no(StatusCode::BAD_REQUEST, words, true);
+                whole(closing(self.refuse(&no, &mut recording.outcome)))
             }
             None => {
                 let handled = self.surface.clone().handle(request, &mut recording.outcome);
@@ -279,7 +284,7 @@ impl<S: Surface> Connections<S> {
                         "处理请求时崩溃，请凭 request_id 查看日志并报告",
                         "a crash: look up the request_id in the log and report it",
                     );
-                    let no = no(StatusCode::INTERNAL_SERVER_ERROR, words);
+                    let no = no(StatusCode::INTERNAL_SERVER_ERROR, words, false);
                     whole(self.refuse(&no, &mut recording.outcome))
                 })
             }
@@ -299,13 +304,16 @@ impl<S: Surface> Connections<S> {
                 Words::new("请求头太大", "the request's headers are too large")
             }
             _ => Words::new(
-                "请求不是合法的 HTTP：检查地址里有没有未编码的字符、请求头和长度写得对不对",
-                "the request is no valid HTTP: look for characters in the URL that should be encoded, and at its headers and length",
+                "请求不是合法的 HTTP/1.1：检查地址里有没有未编码的字符、请求头和长度写得对不对",
+                "the request is no valid HTTP/1.1: look for characters in the URL that should be encoded, and at its headers and length",
             ),
         };
-        let Known { path, is_odd_url } = known;
-        let refused = Unhandled { status, path, is_odd_url, words, english: false };
+        let Known { path, is_ambiguous, language } = known;
+        let english = language.is_some_and(is_english);
+        let told = if language.is_none() { words.both() } else { words.clone() };
+        let refused = Unhandled { status, path, is_ambiguous, words: told, english };
         let mut response = self.refuse(&refused, &mut recording.outcome);
+        recording.outcome.words = words.said();
         self.finish(&mut response, recording.outcome.id, true);
         recording.status = response.status().as_u16();
         write_response(&response.map(|body| body.into_inner().unwrap_or_default()))

@@ -1,16 +1,14 @@
 //! Whether what came back shows a credential that went out with the call: as it is, or percent-encoded, once or more.
 
-use std::borrow::Cow;
 use std::fmt;
 
-use percent_encoding::percent_decode;
 use wechat::answer::ApiError;
 use wechat::errcode;
 
+use crate::text::in_any_encoding;
+
 /// What is shorter than this is no credential, and would be found everywhere.
 const SHORTEST: usize = 8;
-/// What was encoded more often than this is read by nobody.
-const ROUNDS: usize = 4;
 
 /// The credentials of one call: the app's AppSecret, and its access_token if that went out.
 #[derive(Clone, Copy)]
@@ -33,19 +31,11 @@ impl<'a> Leaks<'a> {
 
     /// Whether `text` shows one of them.
     pub fn are_in(&self, text: &[u8]) -> bool {
-        let mut text = Cow::Borrowed(text);
-        for _ in 0..ROUNDS {
-            // Most headers are too short to hold anything.
-            if text.len() < SHORTEST {
-                return false;
-            }
-            if [self.secret, self.token].iter().any(|secret| holds(&text, secret.as_bytes())) {
-                return true;
-            }
-            let Cow::Owned(decoded) = Cow::from(percent_decode(&text)) else { return false };
-            text = Cow::Owned(decoded);
-        }
-        false
+        // Most headers are too short to hold anything.
+        text.len() >= SHORTEST
+            && in_any_encoding(text, |text| {
+                [self.secret, self.token].iter().any(|secret| holds(text, secret.as_bytes()))
+            })
     }
 
     /// `error` with other words, if its own show one of them.

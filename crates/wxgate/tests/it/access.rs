@@ -14,12 +14,15 @@ use crate::cli::{free_port, sandbox, serve, served};
 use crate::signed::{Maker, text};
 
 const SHOP: &str = "key_shop_0123456789abcdefghij";
+/// Of words, as a path may be.
+const WORDS: &str = "key-for-nobody-but-us-alone";
 const NARROW: &str = "key_narrow_0123456789abcdefgh";
 
 /// Two callers: one may everything, the other hardly anything.
 fn callers() -> String {
     format!(
-        "[[callers]]\nname = \"shop\"\nkey = \"{SHOP}\"\napps = [\"*\"]\napis = [\"*\"]\n\
+        "[[callers]]\nname = \"words\"\nkey = \"{WORDS}\"\napps = [\"*\"]\napis = [\"*\"]\n\
+         [[callers]]\nname = \"shop\"\nkey = \"{SHOP}\"\napps = [\"*\"]\napis = [\"*\"]\n\
          [[callers]]\nname = \"narrow\"\nkey = \"{NARROW}\"\napps = [\"{MINI}\"]\napis = [\"/cgi-bin/user/get\"]\nrate = 3\n"
     )
 }
@@ -156,7 +159,7 @@ async fn every_request_leaves_one_line_with_all_that_is_known() {
             String::from_utf8(push.body.clone()).unwrap(),
         )
         .await,
-        json!(["-", "-", "wxmsg", 403, 0]),
+        json!(["-", OFFICIAL, "wxmsg", 403, 0]),
     );
     ask(
         "a login that may not be",
@@ -177,7 +180,12 @@ async fn every_request_leaves_one_line_with_all_that_is_known() {
     ask(
         "a secret in a service call's",
         service(SHOP, "code2session", json!({"source": "t", "appid": NARROW, "code": "c"})).await,
-        json!(["shop", "-", api("code2session"), 200, 3_584_005]),
+        json!(["shop", "-", api("code2session"), 200, 3_584_002]),
+    );
+    ask(
+        "a key in a path of words",
+        get(&format!("/cgi-bin/{WORDS}"), &[("x-api-key", SHOP), ("x-wx-appid", OFFICIAL)]).await,
+        json!(["shop", OFFICIAL, "other", 200, 40035]),
     );
     let secret = "a1".repeat(16);
     ask(
@@ -206,6 +214,11 @@ async fn every_request_leaves_one_line_with_all_that_is_known() {
         "an odd head",
         raw(port, "POST /v1/service/wx/jssdk HTTP/1.1\r\nHost: h\r\nX: planted\0\r\n\r\n").await,
         json!(["-", "-", "other", 400, 3_584_002]),
+    );
+    ask(
+        "an odd callback",
+        raw(port, &format!("POST /v1/service/wx/wxmsg/{OFFICIAL}?a=\"b\" HTTP/1.1\r\nHost: h\r\n\r\n")).await,
+        json!(["-", OFFICIAL, "other", 403, 0]),
     );
     let ids: Vec<&str> =
         asked.iter().map(|asked| asked.reply.headers["x-request-id"].to_str().unwrap()).collect();

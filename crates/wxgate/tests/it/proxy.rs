@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::app::{MINI, OFFICIAL, Reply, TEMPLATE, TestApp};
 use crate::mirror::{Mirror, Says, TOKEN, hash};
 
-const SHOP: &str = "key_shop_0123456789abcdefghijk";
+pub(crate) const SHOP: &str = "key_shop_0123456789abcdefghijk";
 const OTHER: &str = "key_other_0123456789abcdefghij";
 const SLOW: &str = "key_slow_0123456789abcdefghijk";
 

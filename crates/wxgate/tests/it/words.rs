@@ -109,6 +109,7 @@ async fn a_keyword_without_its_value_is_named() {
         ("sendwxtemplatemsg", json!("{\"thing1\":\"x\"}"), "data.thing1"),
         ("sendwxtemplatemsg", json!({"template_id": TEMPLATE, "data": {"time3": ["x"]}}), "data.data.time3"),
         ("sendsubscribemsg", json!({"thing1": "奶茶"}), "data.thing1"),
+        ("sendsubscribemsg", json!({"thing1": null}), "data.thing1"),
     ] {
         for (language, words) in [("zh", "应写作 {\"value\": …}"), ("en", "must be {\"value\": …}")] {
             let body = json!({"source": "t", "appid": OFFICIAL, "openid": openid, "template_id": TEMPLATE, "data": data});

@@ -72,19 +72,35 @@ impl Seen {
         (from_utf8(method).ok(), path(target))
     }
 
-    /// Whether the request line is whole and fine but for the characters of its URL.
-    pub(super) fn is_odd_url(&self) -> bool {
-        let kept = &self.kept[..self.len];
-        let Some(begin) = kept.iter().position(|byte| !is_line_end(*byte)) else { return false };
-        let kept = &kept[begin..];
-        let Some(end) = kept.iter().position(|byte| is_line_end(*byte)) else { return false };
-        let words: Vec<&[u8]> = kept[..end].split(|byte| *byte == b' ').collect();
-        match words[..] {
-            [_, target, b"HTTP/1.1" | b"HTTP/1.0"] => {
-                target.starts_with(b"/") && http::Uri::try_from(target).is_err()
-            }
-            _ => false,
+    /// Whether two readers could see different ends of the request, by what was kept of its head: what it says of its body's
+    /// length is refused, perhaps.
+    pub(super) fn is_ambiguous(&self) -> bool {
+        let mut lengths = 0;
+        self.headers().any(|(name, value)| {
+            let is_length = name.eq_ignore_ascii_case(b"content-length");
+            lengths += usize::from(is_length);
+            let is_odd = is_length && (value.is_empty() || !value.iter().all(u8::is_ascii_digit));
+            is_odd || lengths > 1 || name.eq_ignore_ascii_case(b"transfer-encoding")
+        })
+    }
+
+    /// The first language of its `Accept-Language`, "" without one; `None`: the head wasn't kept whole.
+    pub(super) fn language(&self) -> Option<&str> {
+        let mut headers = self.headers();
+        let said = headers.find(|(name, _)| name.eq_ignore_ascii_case(b"accept-language"));
+        match said {
+            Some((_, value)) => from_utf8(value).ok(),
+            None => (self.len == self.total).then_some(""),
         }
+    }
+
+    /// Names and values, without the spaces around them; the first line isn't one.
+    fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let lines = self.kept[..self.len].trim_ascii_start().split(|byte| *byte == b'\n').skip(1);
+        lines.filter_map(|line| {
+            let colon = line.iter().position(|byte| *byte == b':')?;
+            Some((line[..colon].trim_ascii(), line[colon + 1..].trim_ascii()))
+        })
     }
 }
 
@@ -154,18 +170,30 @@ mod tests {
     }
 
     #[test]
-    fn an_odd_url_is_told_from_a_broken_request() {
-        for (bytes, is_odd) in [
-            (&b"GET /x?openid=\"a\" HTTP/1.1\r\nhost: h\r\n"[..], true),
-            (b"GET /x?a={b} HTTP/1.0\r\n", false),
-            (b"GET /x?a=<b>\\^` HTTP/1.1\r\n", true),
-            (b"GET /x HTTP/1.1\r\nbad header\r\n", false),
-            (b"GET /a b HTTP/1.1\r\n", false),
-            (b"GET /x?openid=\"a\" HTTP/1.9\r\n", false),
-            (b"GET /x?openid=\"a\"", false),
+    fn what_is_said_of_a_length_is_told_from_every_other_mistake() {
+        for (headers, is_ambiguous) in [
+            ("X: y", false),
+            ("Content-Length: 5", false),
+            ("content-length:5", false),
+            ("Content-Length: 5\r\nContent-Length: 5", true),
+            ("Content-Length: +5", true),
+            ("Content-Length: ", true),
+            ("Content-Length : 5, 5", true),
+            ("transfer-encoding : x", true),
+            ("X: Transfer-Encoding: chunked", false),
         ] {
-            assert_eq!(seen(bytes).is_odd_url(), is_odd, "{}", bytes.escape_ascii());
+            let head = format!("\r\nGET /x HTTP/1.1\r\n{headers}\r\n\r\n");
+            assert_eq!(seen(head.as_bytes()).is_ambiguous(), is_ambiguous, "{headers}");
         }
+    }
+
+    #[test]
+    fn the_language_is_known_where_it_was_kept() {
+        let language = |head: &str| seen(head.as_bytes()).language().map(str::to_owned);
+        assert_eq!(language("GET / HTTP/1.1\r\naccept-LANGUAGE: en-GB,zh\r\n"), Some("en-GB,zh".to_owned()));
+        assert_eq!(language("GET / HTTP/1.1\r\nHost: h\r\n\r\n"), Some(String::new()));
+        let long = format!("GET /{} HTTP/1.1\r\n", "x".repeat(KEPT));
+        assert_eq!(language(&format!("{long}Accept-Language: en\r\n\r\n")), None);
     }
 
     #[test]

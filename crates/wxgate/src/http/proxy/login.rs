@@ -130,7 +130,8 @@ impl Proxy {
         })?;
         asked.check_prefix(&caller)?;
         let caller = caller.caller;
-        self.refuse_credentials(target, "secret")?;
+        let headers = to_wechat(&head.headers);
+        self.refuse_credentials(target, &headers, "secret")?;
         let given = appid.as_ref().map(|span| span.value.clone()).unwrap_or_default();
         let app = door.app(&caller, &asked.app(given)?, outcome)?;
         let body = self.passable(&caller.share, body).await?;
@@ -140,7 +141,7 @@ impl Proxy {
             method: head.method.clone(),
             path: target.path.to_owned(),
             target: credentials(asked, &app, appid, secret, parameter)?,
-            headers: to_wechat(&head.headers),
+            headers,
             body: body.payload,
             proves_token: false,
         };
@@ -211,14 +212,15 @@ impl Proxy {
         }
         let door = &self.0.door;
         door.enter_open(head, peer, target.path, host == Host::Mp, outcome)?;
-        self.refuse_credentials(target, "")?;
+        let headers = to_wechat(&head.headers);
+        self.refuse_credentials(target, &headers, "")?;
         let place = door.place_of_stranger(outcome.peer)?;
         let request = PassRequest {
             host,
             method: head.method.clone(),
             path: target.path.to_owned(),
             target: target.parts(our_token(target)?, Vec::new()),
-            headers: to_wechat(&head.headers),
+            headers,
             body: Payload::Kept(Bytes::new()),
             proves_token: false,
         };

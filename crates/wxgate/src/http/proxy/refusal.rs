@@ -61,12 +61,19 @@ impl Refusal {
         )
     }
 
-    pub(super) fn key_in_parameter() -> Self {
+    /// The path, the query or the header `place` shows a credential of ours where it would reach WeChat.
+    pub(super) fn shown_credential(place: Option<&str>) -> Self {
+        let (zh, en) = match place {
+            Some(header) => (format!("请求头 {header} 里"), format!("the header {header}")),
+            None => ("路径或别的参数里".to_owned(), "the path or another parameter".to_owned()),
+        };
         Self::new(
             INVALID_PARAMETER,
             Words::new(
-                "调用方密钥和 wxgate 的 access_token 不能作为别的参数交给微信：去掉它",
-                "a caller key or an access_token of wxgate can't be given to WeChat as another parameter: take it out",
+                format!("{zh}有调用方密钥或 wxgate 的 access_token，不能交给微信：去掉它"),
+                format!(
+                    "{en} holds a caller key or an access_token of wxgate, which WeChat mustn't get: take it out"
+                ),
             ),
         )
     }
@@ -253,8 +260,8 @@ impl From<Denied> for Refusal {
         let code = match &denied {
             Denied::NoKey => return Self::no_credential(),
             Denied::Prefix => (41001, "access_token missing"),
-            Denied::WrongSecret => (40125, "invalid appsecret"),
-            Denied::DeadToken => EXPIRED,
+            Denied::WrongSecret { .. } => (40125, "invalid appsecret"),
+            Denied::DeadToken | Denied::KeyAsToken => EXPIRED,
             Denied::UnknownApp { .. } => (40013, "invalid appid"),
             Denied::Rate { .. } | Denied::OpenRate => TOO_OFTEN,
             Denied::Busy { .. } | Denied::Overloaded => SYSTEM_ERROR,

@@ -134,6 +134,18 @@ impl Fields {
         }
     }
 
+    /// Refuses the member in which `is_ours` holds for a text: a credential of ours, which WeChat would get.
+    pub(super) fn refuse(&self, is_ours: impl Fn(&str) -> bool) -> Result<(), Problem> {
+        match self.members.iter().find(|(_, value)| holds(value, &is_ours)) {
+            Some((name, _)) => Err(Problem::parameter(
+                name,
+                "里有 wxgate 的调用方密钥或 access_token，不能交给微信：去掉它",
+                "holds a caller key or an access_token of wxgate, which WeChat mustn't get: take it out",
+            )),
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn appid(&self) -> &str {
         self.text("appid")
     }
@@ -176,6 +188,16 @@ impl Fields {
                 into.insert((*name).to_owned(), value.clone());
             }
         }
+    }
+}
+
+/// Whether `is_so` for some text in `value`, names included.
+fn holds(value: &Value, is_so: &impl Fn(&str) -> bool) -> bool {
+    match value {
+        Value::String(text) => is_so(text),
+        Value::Array(items) => items.iter().any(|item| holds(item, is_so)),
+        Value::Object(members) => members.iter().any(|(name, value)| is_so(name) || holds(value, is_so)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 

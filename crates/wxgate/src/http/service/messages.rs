@@ -44,19 +44,25 @@ impl Service {
 
 pub(super) fn check_subscribe(fields: &Fields) -> Result<(), Problem> {
     receiver(fields)?;
-    check_keywords(fields.get("data"), "data")
+    check_keywords(fields.get("data"), "data", |value| value.is_object())
 }
 
 pub(super) fn check_template(fields: &Fields) -> Result<(), Problem> {
     let message = template_message(fields)?;
     let is_whole = fields.get("data").is_some_and(|data| data["template_id"].is_string());
-    check_keywords(message.get("data"), if is_whole { "data.data" } else { "data" })
+    // What old templates had, WeChat passes over.
+    let is_keyword = |value: &Value| value.is_object() || value.is_null();
+    check_keywords(message.get("data"), if is_whole { "data.data" } else { "data" }, is_keyword)
 }
 
 /// Every keyword is an object with its value in it: that alone is what everybody forgets.
-fn check_keywords(data: Option<&Value>, place: &str) -> Result<(), Problem> {
+fn check_keywords(
+    data: Option<&Value>,
+    place: &str,
+    is_keyword: impl Fn(&Value) -> bool,
+) -> Result<(), Problem> {
     let mut keywords = data.and_then(Value::as_object).into_iter().flatten();
-    let bare = keywords.find(|(_, value)| !(value.is_object() || value.is_null()));
+    let bare = keywords.find(|(_, value)| !is_keyword(value));
     let Some((name, _)) = bare else { return Ok(()) };
     // A name is a template's: letters and digits, and short.
     let is_name = name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
