@@ -49,6 +49,15 @@ fn always_list(name: &str) -> bool {
     matches!(name, "item" | "List")
 }
 
+/// Of texts that stand there more than once, the first.
+fn keep_first_text(value: &mut Value) {
+    if let Value::Array(items) = value
+        && let Some(first @ Value::String(_)) = items.first_mut()
+    {
+        *value = first.take();
+    }
+}
+
 /// Makes an array of what stands at `path`, if the fields above it are there.
 fn make_list(fields: &mut Map<String, Value>, path: &[&str]) {
     let Some((name, rest)) = path.split_first() else { return };
@@ -196,9 +205,16 @@ impl Message {
     }
 
     /// The same, as an object in which all that WeChat can repeat in such an event is an array, also where there is one of
-    /// it or none.
+    /// it or none, and no other top-level text of XML is one: of what a user's text repeats the first counts.
     pub fn into_value(mut self) -> Value {
-        for path in events::lists(&self.event()) {
+        let lists = events::lists(&self.event());
+        if self.format == Format::Xml {
+            let is_list = |name: &str| always_list(name) || lists.iter().any(|path| **path == [name]);
+            for (_, value) in self.fields.iter_mut().filter(|(name, _)| !is_list(name)) {
+                keep_first_text(value);
+            }
+        }
+        for path in lists {
             make_list(&mut self.fields, path);
         }
         Value::Object(self.fields)

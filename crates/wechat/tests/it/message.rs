@@ -68,7 +68,7 @@ fn lists_are_arrays_even_of_one() {
     let expected = json!({
         "SendPicsInfo": {"Count": "1", "PicList": {"item": [{"PicMd5Sum": "a"}]}},
         "SubscribeMsgPopupEvent": {"List": [{"TemplateId": "T"}, {"TemplateId": "U"}]},
-        "Other": ["1", "2"], "Empty": "", "None": "",
+        "Other": "1", "Empty": "", "None": "",
     });
     let message = parse(xml);
     assert_eq!(message.text("Other"), "1", "the first counts");
@@ -288,6 +288,19 @@ fn what_an_event_can_repeat_is_a_list_whatever_its_count_and_format() {
         assert_eq!(xml(event, empty).pointer(at), Some(&json!([])), "{event}");
         assert_eq!(xml(event, one).pointer(at), Some(&json!(["a"])), "{event}");
     }
+    // A user's text makes no list of a text, and takes the place of none.
+    let text = |more: &str| {
+        parse(&format!("<xml><MsgType>text</MsgType><Content>a</Content>{more}</xml>")).into_value()
+    };
+    for more in [
+        "",
+        "<Content>b</Content>",
+        "<Content><b>c</b></Content><Content/>",
+        "<Content><item>d</item></Content>",
+    ] {
+        assert_eq!(text(more)["Content"], "a", "{more}");
+    }
+    assert_eq!(xml("wxa_media_check", "<detail>a</detail><detail>b</detail>")["detail"], json!(["a", "b"]));
     // Not of events that have none of it.
     assert_eq!(xml("SCAN", "").get("detail"), None);
 }
