@@ -84,9 +84,8 @@ impl Sqlite {
         file::make_private(path).with_context(|| {
             say(format!("无法创建数据库 {name}"), format!("can't make the database {name}"))
         })?;
-        let mut connection = file::connect(path, OpenFlags::default()).with_context(|| {
-            say(format!("无法打开数据库 {name}"), format!("can't open the database {name}"))
-        })?;
+        let mut connection =
+            file::connect(path, OpenFlags::default()).map_err(|error| file::unreadable(path, error))?;
         migrations::migrate(&mut connection).with_context(|| {
             say(format!("数据库 {name} 升级失败"), format!("can't upgrade the database {name}"))
         })?;

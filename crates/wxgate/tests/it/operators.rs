@@ -208,6 +208,26 @@ fn check_finds_what_serve_would_refuse() {
     let (code, words) = check(&quiet("[store]\nurl = \"sqlite:closed/wxgate.db\""));
     assert!(is_root || (code == Some(1) && words.contains("不可写")), "{words}");
 
+    let (code, words) = check(&quiet("[store]\nrun_dir = \"closed\""));
+    assert!(is_root || (code == Some(1) && words.contains("store.run_dir")), "{words}");
+    // Where even root can't.
+    for key in ["url = \"sqlite:/proc/x/wxgate.db\"", "run_dir = \"/proc/x\"", "run_dir = \"file/run\""] {
+        let (code, words) = check(&quiet(&format!("[store]\n{key}")));
+        let name = format!("store.{}", key.split(' ').next().unwrap());
+        assert!(code == Some(1) && words.contains(&name), "{key}: {words}");
+    }
+
+    // A file that is something else.
+    std::fs::write(dir.path().join("other.db"), "something else, and long enough for a header".repeat(99))
+        .unwrap();
+    for command in ["check", "serve"] {
+        check(&quiet("[store]\nurl = \"sqlite:other.db\""));
+        let (code, words) = said(&run(&[command], dir.path(), ""));
+        for part in ["other.db 不是 SQLite 数据库", "store.url", "备份"] {
+            assert!(code == Some(1) && words.contains(part), "{command}: {part}: {words}");
+        }
+    }
+
     // An address of another machine.
     let (code, words) = check("[server]\nlisten = \"192.0.2.1:36012\"\nadmin_listen = \"127.0.0.1:0\"");
     assert!(code == Some(1) && words.contains("192.0.2.1") && words.contains("本机没有这个地址"), "{words}");

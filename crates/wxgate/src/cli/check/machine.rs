@@ -1,6 +1,7 @@
 //! What the machine would refuse `serve`: folders that can't be written, ports that can't be bound, a certificate that has
 //! expired. Disturbs nobody.
 
+use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
@@ -68,27 +69,7 @@ fn same(text: String) -> Words {
 
 /// Whether the database at `path`, and what SQLite puts beside it, can be written.
 fn writable(path: &Path) -> Result<(), Words> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // Folders that are missing are made in the nearest one that isn't.
-    let there = folder.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
-    let there = if there.as_os_str().is_empty() { Path::new(".") } else { there };
-    let refused = |what: &Path| {
-        let what = what.display();
-        Words::new(
-            format!("{what} 不可写：把它的属主改成运行 wxgate 的用户，或改 store.url"),
-            format!("{what} can't be written: give it to the user that wxgate runs as, or change store.url"),
-        )
-    };
-    if !there.is_dir() {
-        let there = there.display();
-        return Err(Words::new(
-            format!("{there} 不是目录，数据库放不进去：改 store.url"),
-            format!("{there} is no folder, no database can be in it: change store.url"),
-        ));
-    }
-    if access(there, Access::WRITE_OK | Access::EXEC_OK).is_err() {
-        return Err(refused(there));
-    }
+    takes_files(path.parent().unwrap_or(Path::new("")), "store.url")?;
     let beside = |suffix: &str| {
         let mut name = path.as_os_str().to_owned();
         name.push(suffix);
@@ -96,9 +77,49 @@ fn writable(path: &Path) -> Result<(), Words> {
     };
     let files = ["", "-wal", "-shm", ".lock"].map(beside);
     match files.iter().find(|file| file.exists() && access(*file, Access::WRITE_OK).is_err()) {
-        Some(file) => Err(refused(file)),
+        Some(file) => Err(refused(file, "store.url")),
         None => Ok(()),
     }
+}
+
+fn refused(what: &Path, key: &str) -> Words {
+    let what = what.display();
+    Words::new(
+        format!("{what} 不可写：把它的属主改成运行 wxgate 的用户，或改 {key}"),
+        format!("{what} can't be written: give it to the user that wxgate runs as, or change {key}"),
+    )
+}
+
+/// Whether files can be made in `folder`, the one that `key` names. Folders that are missing are made by `serve` in the
+/// nearest one that isn't.
+fn takes_files(folder: &Path, key: &str) -> Result<(), Words> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let there = folder.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    let there = if there.as_os_str().is_empty() { Path::new(".") } else { there };
+    if !there.is_dir() {
+        let there = there.display();
+        return Err(Words::new(
+            format!("{there} 不是目录，里面放不了文件：改 {key}"),
+            format!("{there} is no folder, no file can be in it: change {key}"),
+        ));
+    }
+    // The rights don't tell all: root has them where there is nothing to write to. The file has no name.
+    tempfile::tempfile_in(there).map(drop).map_err(|error| match error.kind() {
+        ErrorKind::PermissionDenied => refused(there, key),
+        _ => {
+            let there = there.display();
+            Words::new(
+                format!("{there} 里创建不了文件（{error}）：改 {key}"),
+                format!("no file can be made in {there} ({error}): change {key}"),
+            )
+        }
+    })
+}
+
+/// Where the socket of `wxgate reload` and long bodies go.
+pub(super) fn run_dir(settings: &config::Store) -> Option<Found> {
+    let own = settings.run_dir.as_ref()?;
+    takes_files(own, "store.run_dir").err().map(Err)
 }
 
 /// Every address to listen on, as far as nobody listens there: `running` is the wxgate of this database, whose addresses

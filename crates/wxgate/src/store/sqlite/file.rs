@@ -5,13 +5,34 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::lang::say;
 use crate::store::StoreError;
 
 /// How long SQLite waits for a lock.
 pub(super) const BUSY: Duration = Duration::from_secs(5);
+
+/// What is wrong with the database at `path`, and the cure where one is known.
+pub(super) fn unreadable(path: &Path, error: rusqlite::Error) -> anyhow::Error {
+    let path = path.display();
+    let words = match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => say(
+            format!(
+                "{path} 不是 SQLite 数据库：store.url 指错了文件（改掉它），或文件被覆盖了（从备份恢复）"
+            ),
+            format!(
+                "{path} is no SQLite database: store.url names the wrong file (change it), or the file was overwritten (restore it from a backup)"
+            ),
+        ),
+        Some(ErrorCode::DatabaseCorrupt) => say(
+            format!("数据库 {path} 已损坏：请从备份恢复"),
+            format!("the database {path} is damaged: restore it from a backup"),
+        ),
+        _ => say(format!("无法打开数据库 {path}"), format!("can't open the database {path}")),
+    };
+    anyhow::Error::new(error).context(words)
+}
 
 pub(super) fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags)?;
