@@ -1,15 +1,18 @@
 //! One attempt.
 
-use std::io::Read as _;
+use std::io::Read;
 use std::time::Duration;
 
 use bytes::Bytes;
+use flate2::read::{GzDecoder, ZlibDecoder};
+use http::HeaderValue;
 use http::header::{CONTENT_ENCODING, RETRY_AFTER};
 use http_body_util::Full;
 use hyper::body::Incoming;
 
 use super::Courier;
 use super::form::Outgoing;
+use crate::lang::say;
 use crate::net::{self, causes, collect};
 
 /// An answer nobody waits for is read this long, so that its connection can be used again.
@@ -72,8 +75,7 @@ pub(super) async fn send(
     let retry_after = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let said = if listens && status.is_success() {
         let body = clock.by(deadline, read(courier, body)).await.flatten();
-        let is_gzip = head.headers.get(CONTENT_ENCODING).is_some_and(|coding| coding == "gzip");
-        if is_gzip { body.and_then(|body| gunzip(&body, courier.limits.reply)) } else { body }
+        body.and_then(|body| plain(head.headers.get(CONTENT_ENCODING), body, courier.limits.reply))
     } else {
         drop(clock.by(deadline.min(clock.instant() + COURTESY), read(courier, body)).await);
         None
@@ -92,11 +94,29 @@ async fn read(courier: &Courier<'_>, mut body: Incoming) -> Option<Bytes> {
     read.whole.then_some(read.bytes)
 }
 
-/// What a backend compressed although it was asked not to; `None` if it is no gzip, or over `most` bytes.
-fn gunzip(body: &[u8], most: usize) -> Option<Bytes> {
+/// What a backend said, which may be compressed although it was asked not to; `None` if it can't be read, or is over `most`
+/// bytes.
+fn plain(coding: Option<&HeaderValue>, body: Bytes, most: usize) -> Option<Bytes> {
+    let coding =
+        coding.map_or(Ok("identity"), HeaderValue::to_str).unwrap_or("?").trim().to_ascii_lowercase();
+    let reader: &mut dyn Read = match coding.as_str() {
+        "identity" | "" => return Some(body),
+        "gzip" | "x-gzip" => &mut GzDecoder::new(&body[..]),
+        "deflate" => &mut ZlibDecoder::new(&body[..]),
+        _ => {
+            tracing::warn!(
+                coding,
+                "{}",
+                say(
+                    "后端的应答用了读不懂的压缩，当作没有回复：按 Accept-Encoding: identity 不要压缩",
+                    "a backend's answer is compressed in a way that nobody here reads and counts as none: don't compress, as Accept-Encoding: identity asks",
+                )
+            );
+            return None;
+        }
+    };
     let mut plain = Vec::new();
-    let mut reader = flate2::read::GzDecoder::new(body).take(most as u64 + 1);
-    reader.read_to_end(&mut plain).ok()?;
+    reader.take(most as u64 + 1).read_to_end(&mut plain).ok()?;
     (plain.len() <= most).then(|| plain.into())
 }
 

@@ -9,7 +9,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, response};
 use hyper::body::Incoming;
 use secrecy::ExposeSecret as _;
-use wechat::answer::errcode;
+use wechat::answer::{ApiError, errcode};
 use wechat::catalog::{self, Host};
 
 use super::{CallError, Upstream, picture_type};
@@ -220,6 +220,10 @@ impl Exchange<'_> {
         let rest = (!seen.whole).then_some(body);
         let is_object = seen.bytes.starts_with(b"{");
         let error = (seen.whole && is_object).then(|| errcode(&seen.bytes)).flatten();
+        // Whatever may quote the request may say 200 as well. What says that the token is dead goes no further anyway.
+        if !error.as_ref().is_some_and(ApiError::is_dead_token) && leaks.are_in(&seen.bytes) {
+            return Err(self.leaked());
+        }
         let code = error.as_ref().map_or(0, |error| error.errcode);
         let said = match error {
             Some(error) => Said::of(&leaks.hidden(error)),

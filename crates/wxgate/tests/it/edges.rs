@@ -98,6 +98,28 @@ async fn a_header_that_quotes_the_request_is_kept_back() {
 }
 
 #[tokio::test]
+async fn a_success_that_quotes_the_request_is_kept_back() {
+    let (app, edge) = behind(Limits::default()).await;
+    for (media_type, before) in [
+        ("application/json", "{\"url\":\""),
+        ("text/plain", "GET "),
+        ("", "\n {\"a\":\""),
+        ("application/xml", "<a>"),
+    ] {
+        for at in 0..forms(SECRET).len() {
+            edge.says(move |target| {
+                let quoted = forms(shown(target).filter(|_| !is_token_call(target))?).remove(at);
+                let response = Response::builder().header("content-type", media_type);
+                response.body(format!("{before}{quoted}\"}}")).ok()
+            });
+            for path in CALLS {
+                kept_back(&get(&app, path).await, &format!("{media_type} {path} form {at}"));
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_page_without_a_credential_passes_as_it_is() {
     let (app, edge) = behind(Limits::default()).await;
     for (status, media_type) in [(503, "text/html"), (200, "text/html"), (400, "application/json"), (204, "")]

@@ -264,12 +264,24 @@ async fn what_stands_before_a_reply_is_dropped_and_a_compressed_one_is_read() {
         zip.write_all(text.as_bytes()).unwrap();
         zip.finish().unwrap()
     };
+    let deflate = |text: &str| {
+        let mut zip = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+        zip.write_all(text.as_bytes()).unwrap();
+        zip.finish().unwrap()
+    };
     let zipped = zip(REPLY);
     backend.does(move |got| {
         assert_eq!(got.header("accept-encoding"), "identity");
         says(200, zipped.clone()).header("content-encoding", "gzip")
     });
     assert_eq!(Message::parse(&answer("gzip").await).unwrap().content(), "hello");
+    let (gzip, zlib) = (zip(REPLY), deflate(REPLY));
+    for (coding, body) in [("x-gzip", gzip.clone()), (" GZip ", gzip), ("deflate", zlib)] {
+        backend.does(move |_| says(200, body.clone()).header("content-encoding", coding));
+        assert_eq!(Message::parse(&answer(coding).await).unwrap().content(), "hello", "{coding}");
+    }
+    backend.does(move |_| says(200, REPLY.to_owned()).header("content-encoding", "br"));
+    assert_eq!(answer("what nobody reads").await, "success");
     // A bomb is no reply.
     let bomb = zip(&format!("<xml>{}", " ".repeat(8 << 20)));
     backend.does(move |_| says(200, bomb.clone()).header("content-encoding", "gzip"));
