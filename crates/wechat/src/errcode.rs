@@ -67,7 +67,9 @@ pub fn lookup(code: i64) -> Option<&'static Entry> {
         let mut parts = table::ROWS.into_iter();
         parts.find_map(|rows| rows.binary_search_by_key(&code, |e| e.code).ok().map(|at| &rows[at]))
     };
-    find(code).or_else(|| INTERNAL.contains(&code).then(|| find(*INTERNAL.start())).flatten())
+    let family =
+        || if is_busy(code) { Some(-1) } else { INTERNAL.contains(&code).then_some(*INTERNAL.start()) };
+    find(code).or_else(|| family().and_then(find))
 }
 
 /// WeChat's own words for `code`; those of -1 where they aren't known.

@@ -93,7 +93,10 @@ pub fn list_address(kind: AccountKind, ip: Option<&str>) -> Words {
     let place = addresses(kind);
     let (ip_zh, ip_en) = match ip {
         Some(ip) => (ip.to_owned(), ip.to_owned()),
-        None => ("微信报出的 IP".to_owned(), "the IP that WeChat names".to_owned()),
+        None => (
+            "wxgate 这台机器的出口 IP（微信没有报出是哪一个）".to_owned(),
+            "the egress IP of wxgate's machine (WeChat doesn't say which)".to_owned(),
+        ),
     };
     Words::new(
         format!("到 {} 添加 {ip_zh}（也可写 CIDR 网段），几分钟后生效，再重试", place.zh),

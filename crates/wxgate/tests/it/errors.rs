@@ -13,6 +13,8 @@ const TEMPLATE_SEND: Called = ("sendwxtemplatemsg", "/cgi-bin/message/template/s
 const SUBSCRIBE_SEND: Called = ("sendsubscribemsg", "/cgi-bin/message/subscribe/send");
 const UNLIMITED: Called = ("getunlimitedqrcode", "/wxa/getwxacodeunlimit");
 const QR_CODE: Called = ("getwxqrcode", "/cgi-bin/qrcode/create");
+const SESSION: Called = ("code2session", "/sns/jscode2session");
+const OAUTH: Called = ("getwxuserinfo", "/sns/oauth2/access_token");
 const TICKET: Called = ("jssdk", "/cgi-bin/ticket/getticket");
 
 const CASES: &[Case] = &[
@@ -46,6 +48,12 @@ const CASES: &[Case] = &[
     (QR_CODE, 40203, 3_584_007, false, "check_operator"),
     (QR_CODE, 40247, 3_584_007, false, "类目模板库"),
     (QR_CODE, 89505, 3_584_005, false, "30 分钟"),
+    // Where the AppSecret is shown, that is wrong, and no token.
+    (SESSION, 40001, 3_584_005, false, "AppSecret 不正确"),
+    (OAUTH, 40001, 3_584_005, false, "AppSecret 不正确"),
+    (SESSION, 45035, 3_584_005, false, "没有报出"),
+    (SESSION, -1000, 3_584_013, false, "系统繁忙"),
+    (QR_CODE, -1000, 3_584_013, false, "系统繁忙"),
 ];
 
 /// A request of the endpoint that would succeed.
@@ -57,6 +65,8 @@ fn request(name: &str) -> Value {
         }
         "sendsubscribemsg" => json!({"appid": MINI, "openid": "oX", "template_id": TEMPLATE, "data": data}),
         "getunlimitedqrcode" => json!({"appid": MINI, "scene": "s"}),
+        "code2session" => json!({"appid": MINI, "code": "c"}),
+        "getwxuserinfo" => json!({"appid": OFFICIAL, "code": "c"}),
         "getwxqrcode" => json!({"appid": OFFICIAL, "scene": "s"}),
         _ => json!({"appid": OFFICIAL, "url": "https://a.example.com/"}),
     }

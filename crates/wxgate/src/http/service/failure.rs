@@ -1,7 +1,7 @@
 //! From what WeChat did to what the caller is told: the rules of the contract, first that fits.
 
 use wechat::answer::ApiError;
-use wechat::catalog::{Effect, Endpoint as WechatEndpoint, GET_TICKET, STABLE_TOKEN};
+use wechat::catalog::{Auth, Effect, Endpoint as WechatEndpoint, GET_TICKET, STABLE_TOKEN};
 use wechat::errcode::{self, Class, is_account_error, is_busy, is_limit, is_passing};
 
 use super::Call;
@@ -105,7 +105,9 @@ fn refused(call: &Call, endpoint: &WechatEndpoint, error: ApiError) -> Problem {
     let appid = call.app.entry.appid.as_str();
     // In a message the mini program is named as well: it is that one that isn't linked.
     let is_message = call.operation.refused_as == Code::Message;
-    if is_account_error(code) && !(is_message && code == 40013) {
+    // Where the AppSecret is shown, 40001 means that.
+    let is_secret = code == 40001 && endpoint.auth == Auth::Secret;
+    if is_secret || (is_account_error(code) && !(is_message && code == 40013)) {
         return account(&call.app.entry, endpoint, error);
     }
     let (zh, en) = scene_advice(call, &error).unwrap_or_else(|| advice(endpoint, &error));
@@ -118,7 +120,7 @@ fn refused(call: &Call, endpoint: &WechatEndpoint, error: ApiError) -> Problem {
         said(Code::Unreachable, endpoint.effect == Effect::Reads)
     } else if is_limit(code) {
         said(Code::Limited, passes)
-    } else if error.is_dead_token() && endpoint.auth == wechat::catalog::Auth::AccessToken {
+    } else if error.is_dead_token() && endpoint.auth == Auth::AccessToken {
         Problem::new(
             Code::Token,
             format!(
