@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::config;
 use crate::entries::{AccountKind, AppEntry};
 use crate::lang::{Words, say};
+use crate::places;
 use crate::transport::Transport;
 
 #[derive(Debug, clap::Args)]
@@ -54,14 +55,14 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
             "Kind of account: 1 official account, 2 mini program, 3 website or mobile app [1]: ",
         ),
         |text| match text {
-            "" | "1" | "official" | "公众号" => Some(AccountKind::Official),
-            "2" | "mini" | "小程序" => Some(AccountKind::Mini),
-            "3" | "open" | "网站应用" | "移动应用" => Some(AccountKind::Open),
-            _ => None,
+            "" | "1" | "official" | "公众号" => Ok(AccountKind::Official),
+            "2" | "mini" | "小程序" => Ok(AccountKind::Mini),
+            "3" | "open" | "网站应用" | "移动应用" => Ok(AccountKind::Open),
+            _ => Err(Words::fixed("类型是 1、2 或 3", "The kind is 1, 2 or 3")),
         },
     )?;
     let transport = Transport::new(&settings.wechat, Clock::System, Arc::default())?;
-    let (app, secret, is_refused) = account(kind, &transport).await?;
+    let (app, secret, is_refused) = account(kind, args.api_base.is_some(), &transport).await?;
     let made = Made {
         path: args.config.display().to_string(),
         app,
@@ -90,15 +91,15 @@ fn exists(path: &Path) -> Words {
 }
 
 /// Asks for an account until WeChat doesn't call AppID or AppSecret wrong; whether it refused them for another reason.
-async fn account(kind: AccountKind, transport: &Transport) -> anyhow::Result<(AppEntry, String, bool)> {
-    let plain = |text: &str| {
-        let fine = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric());
-        fine.then(|| text.to_owned())
-    };
+async fn account(
+    kind: AccountKind,
+    is_sandbox: bool,
+    transport: &Transport,
+) -> anyhow::Result<(AppEntry, String, bool)> {
+    let mut appid = ask_appid(is_sandbox)?;
     loop {
-        let appid = ask(say("AppID：", "AppID: "), plain)?;
-        let secret = ask_hidden(say("AppSecret（输入时不显示）：", "AppSecret (not shown): "), plain)?;
-        let app = AppEntry::new(appid, kind, secret.clone().into());
+        let secret = ask_hidden(say("AppSecret（输入时不显示）：", "AppSecret (not shown): "), secret)?;
+        let app = AppEntry::new(appid.clone(), kind, secret.clone().into());
         if !kind.has_token() {
             print(say(
                 "这类账号没有 access_token，凭据要到第一次网页授权时才知道对不对\n",
@@ -111,22 +112,74 @@ async fn account(kind: AccountKind, transport: &Transport) -> anyhow::Result<(Ap
             "Trying them by stable_token (normal mode, which disturbs no token in use)…\n",
         ))?;
         let answer = check::try_app(transport, &app).await;
-        let is_wrong = answer.as_ref().is_ok_and(|error| error.as_ref().is_some_and(is_wrong));
-        let found = check::judged(&app, answer);
-        print(&check::line(&found))?;
-        if !is_wrong {
+        let wrong = answer.as_ref().ok().and_then(|error| wrong(&app, error.as_ref()?));
+        let Some((words, is_appid)) = wrong else {
+            let found = check::judged(&app, answer);
+            print(&check::line(&found))?;
             return Ok((app, secret, found.is_err()));
-        }
-        print(say(
-            "请重新输入（Ctrl-C 放弃，什么都不会写）\n",
-            "Once more, please (Ctrl-C gives up, and nothing is written)\n",
+        };
+        print(&say(
+            format!("× {words}，请重新输入（Ctrl-C 放弃，什么都不会写）\n"),
+            format!("× {words}: once more, please (Ctrl-C gives up, and nothing is written)\n"),
         ))?;
+        if is_appid {
+            appid = ask_appid(is_sandbox)?;
+        }
     }
 }
 
-/// Whether WeChat says that AppID or AppSecret is none of its own.
-fn is_wrong(error: &ApiError) -> bool {
-    matches!(error.errcode, 40001 | 40013 | 40125 | 41002 | 41004)
+fn ask_appid(is_sandbox: bool) -> anyhow::Result<String> {
+    ask(say("AppID：", "AppID: "), |text| {
+        let is_plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric());
+        // The simulated WeChat has accounts of any name.
+        if is_plain && (is_sandbox || (text.starts_with("wx") && text.len() == 18)) {
+            return Ok(text.to_owned());
+        }
+        Err(match text.len() {
+            32 if is_plain => {
+                Words::fixed("这像是 AppSecret，不是 AppID", "That looks like an AppSecret, not an AppID")
+            }
+            _ => Words::fixed(
+                "AppID 以 wx 开头，共 18 个字母和数字",
+                "An AppID begins with wx and has 18 letters and digits",
+            ),
+        })
+    })
+}
+
+fn secret(text: &str) -> Result<String, Words> {
+    match !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        true => Ok(text.to_owned()),
+        false => Err(Words::fixed("AppSecret 只有字母和数字", "An AppSecret is letters and digits")),
+    }
+}
+
+/// What is wrong, if WeChat says that AppID or AppSecret is none of its own, and whether it is the AppID.
+fn wrong(app: &AppEntry, error: &ApiError) -> Option<(Words, bool)> {
+    let (code, appid) = (error.errcode, &app.appid);
+    match code {
+        40013 | 41002 => Some((
+            Words::new(
+                format!("微信 {code}：没有 {appid} 这个 AppID"),
+                format!("WeChat {code}: there is no AppID {appid}"),
+            ),
+            true,
+        )),
+        40001 | 40125 | 41004 => {
+            let place = places::secret(app.kind);
+            Some((
+                Words::new(
+                    format!("微信 {code}：{appid} 的 AppSecret 不正确（到 {} 核对或重置）", place.zh),
+                    format!(
+                        "WeChat {code}: the AppSecret of {appid} is wrong (check or reset it at {})",
+                        place.en
+                    ),
+                ),
+                false,
+            ))
+        }
+        _ => None,
+    }
 }
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {

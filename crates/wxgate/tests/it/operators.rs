@@ -358,6 +358,18 @@ async fn init_asks_again_until_appid_and_secret_are_right() {
     gateway.signal("-TERM");
     gateway.wait(Duration::from_secs(10));
 
+    // What can't be an AppID is never tried, and what was right isn't asked for again.
+    let input = format!("1\nwx1\n{right}\n{OFFICIAL}\n");
+    let (code, words) = said(&run(&["init", "--config", "never.toml"], dir.path(), &input));
+    assert!(
+        code == Some(1) && words.contains("18 个字母和数字") && words.contains("像是 AppSecret"),
+        "{words}"
+    );
+    let input = format!("1\n{OFFICIAL}\n{wrong}\n{right}\n");
+    let (code, words) = said(&run(&["init", "--config", "two.toml", "--api-base", &url], dir.path(), &input));
+    assert!(code == Some(0) && words.matches("AppID：").count() == 1, "{words}");
+    assert!(words.contains("AppSecret 不正确") && !words.contains("reload"), "nothing runs yet: {words}");
+
     // With nothing right in it the input ends, and nothing is written.
     let input = format!("1\n{OFFICIAL}\n{wrong}\n");
     let args = ["init", "--config", "never.toml", "--api-base", &url];

@@ -8,8 +8,8 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr
 use super::super::run::print;
 use crate::lang::{Words, say};
 
-/// Asks until `read` understands; the end of input is an error.
-pub(super) fn ask<T>(question: &str, read: impl Fn(&str) -> Option<T>) -> anyhow::Result<T> {
+/// Asks until `read` understands, and says why it doesn't; the end of input is an error.
+pub(super) fn ask<T>(question: &str, read: impl Fn(&str) -> Result<T, Words>) -> anyhow::Result<T> {
     loop {
         print(question)?;
         let mut line = String::new();
@@ -20,17 +20,14 @@ pub(super) fn ask<T>(question: &str, read: impl Fn(&str) -> Option<T>) -> anyhow
             ));
         }
         match read(line.trim()) {
-            Some(value) => return Ok(value),
-            None => print(say(
-                "看不懂，请重新输入（类型输 1、2 或 3；AppID 和 AppSecret 只含字母和数字）\n",
-                "Not understood, once more (the kind is 1, 2 or 3; AppID and AppSecret are letters and digits)\n",
-            ))?,
+            Ok(value) => return Ok(value),
+            Err(why) => print(&say(format!("{why}，请重新输入\n"), format!("{why}: once more, please\n")))?,
         }
     }
 }
 
 /// Likewise, and what is typed on a terminal isn't shown.
-pub(super) fn ask_hidden<T>(question: &str, read: impl Fn(&str) -> Option<T>) -> anyhow::Result<T> {
+pub(super) fn ask_hidden<T>(question: &str, read: impl Fn(&str) -> Result<T, Words>) -> anyhow::Result<T> {
     let quiet = Quiet::begin();
     let answer = ask(question, read);
     if quiet.is_some() {
