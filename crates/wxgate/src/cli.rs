@@ -130,7 +130,7 @@ pub fn main() -> ExitCode {
         run::complain(&anyhow::anyhow!(wrong));
         return ExitCode::from(WRONG_USAGE);
     }
-    let command = match Cli::try_parse() {
+    let command = match Cli::try_parse_from(language::plain(std::env::args_os().collect())) {
         Ok(cli) => cli.command,
         Err(error) => return run::tell(&language::told(&error), error.use_stderr()),
     };

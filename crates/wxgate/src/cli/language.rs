@@ -52,6 +52,19 @@ pub(super) fn choose(
     }
 }
 
+/// `arguments` without options, if they ask for `help`, which takes none in clap's eyes, not even `--help`. The language is
+/// chosen by then.
+pub(super) fn plain(arguments: Vec<OsString>) -> Vec<OsString> {
+    let is_option = |argument: &OsString| argument.to_string_lossy().starts_with('-');
+    let mut begin = arguments.iter().skip(1).take(2).take_while(|argument| !is_option(argument));
+    if !begin.any(|argument| argument == "help") {
+        return arguments;
+    }
+    let is_value = |at: usize| at > 0 && arguments[at - 1] == "--lang";
+    let words = arguments.iter().enumerate().filter(|(at, argument)| !is_option(argument) && !is_value(*at));
+    words.map(|(_, argument)| argument.clone()).collect()
+}
+
 /// What clap wants to tell: a page it was asked for, or what is wrong with the arguments.
 pub(super) fn told(error: &clap::Error) -> String {
     let is_page = matches!(
@@ -112,6 +125,12 @@ fn complaint(error: &clap::Error) -> String {
     let allowed = [of(ContextKind::ValidValue), of(ContextKind::ValidSubcommand)].concat();
     if !allowed.is_empty() {
         text.push_str(&format!("（可选：{allowed}）"));
+    }
+    let meant = [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue]
+        .map(of)
+        .concat();
+    if !meant.is_empty() {
+        text.push_str(&format!("：是不是 '{meant}'？"));
     }
     let usage = of(ContextKind::Usage);
     let usage = if usage.is_empty() { usage } else { format!("\n\n{}", page(&usage)) };

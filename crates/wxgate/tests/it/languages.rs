@@ -69,6 +69,23 @@ fn every_page_of_help_is_in_both_languages() {
 }
 
 #[test]
+fn help_about_help_and_about_what_was_nearly_right() {
+    let dir = tempfile::tempdir().unwrap();
+    for args in [&["help", "--help"][..], &["help", "-h"], &["config", "help", "--help"]] {
+        let [(output, _), _] = assert_both(args, dir.path(), "");
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+    }
+    for (args, meant) in [
+        (&["serv"][..], "'serve'"),
+        (&["serve", "--confg", "x"], "'--config'"),
+        (&["config", "defalt"], "'default'"),
+    ] {
+        let [(_, zh), (_, en)] = assert_both(args, dir.path(), "");
+        assert!(zh.contains(&format!("是不是 {meant}")) && en.contains(meant), "{zh}{en}");
+    }
+}
+
+#[test]
 fn what_is_wrong_with_a_command_line_is_said_in_both_languages() {
     let dir = tempfile::tempdir().unwrap();
     for args in [
