@@ -82,8 +82,8 @@ pub struct Outcome {
     began: Instant,
     /// Of its connection.
     seat: Option<Arc<Seat>>,
-    /// WeChat's signature holds.
-    is_signed: bool,
+    /// Somebody known sent it who is no caller: WeChat, or an admin.
+    is_known: bool,
 }
 
 impl Outcome {
@@ -109,7 +109,7 @@ impl Outcome {
             cause: None,
             began: clock.instant(),
             seat,
-            is_signed: false,
+            is_known: false,
         }
     }
 
@@ -131,10 +131,15 @@ impl Outcome {
 
     /// It is WeChat's, for the app whose share this is, as a signature says.
     pub fn is_wechats(&mut self, app: &Arc<Share>) {
-        self.is_signed = true;
+        self.is_known = true;
         if let Some(seat) = &self.seat {
             seat.belongs_to(app);
         }
+    }
+
+    /// It showed the admin token.
+    pub fn is_an_admins(&mut self) {
+        self.is_known = true;
     }
 
     /// When it began.
@@ -200,7 +205,7 @@ impl Recorder {
 
     /// Strangers have a line a source and second.
     fn is_told_alone(&self, outcome: &Outcome, status: u16) -> bool {
-        if outcome.caller.is_some() || outcome.is_signed || outcome.end == End::Broken {
+        if outcome.caller.is_some() || outcome.is_known || outcome.end == End::Broken {
             return true;
         }
         let (refused, now) = (outcome.end == End::Refused, self.clock.instant());

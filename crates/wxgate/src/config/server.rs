@@ -1,7 +1,9 @@
 //! Reads `[server]`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+
+use url::Host;
 
 use super::sections::{Server, address, optional, web_url};
 use crate::entries::Table;
@@ -24,6 +26,13 @@ pub(super) fn server(s: &mut Table<'_>) -> Server {
     );
     let admin_url = optional(s, "admin_url", what, web_url);
     let hosts = s.strings("hosts", &[]);
+    for host in hosts.iter().filter(|host| !is_host(host)) {
+        s.mistake(
+            "hosts",
+            format!("\"{host}\" 应是主机名，不带协议、端口和通配符，如 \"wxgate\" 或 \"wx.internal\""),
+            format!("\"{host}\" must be a host name without scheme, port or wildcard, like \"wxgate\" or \"wx.internal\""),
+        );
+    }
     let trusted_proxies = s.networks("trusted_proxies");
     let tls = tls(s);
     let shutdown_grace = s.duration("shutdown_grace", "25s");
@@ -59,6 +68,13 @@ pub(super) fn server(s: &mut Table<'_>) -> Server {
         tls,
         shutdown_grace,
     }
+}
+
+/// Whether `text` is a name that a request may be sent to, as requests name it.
+fn is_host(text: &str) -> bool {
+    let is_of_names = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let is_address = text.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+    is_address || (!text.is_empty() && text.chars().all(is_of_names) && Host::parse(text).is_ok())
 }
 
 /// Certificate chain and key, which must be readable and fit.

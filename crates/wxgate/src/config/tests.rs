@@ -35,6 +35,23 @@ fn meaning(line: &str) -> &str {
 }
 
 #[test]
+fn hosts_are_names_and_what_nobody_sees_in_an_appid_is_told() {
+    for host in ["a b", "http://x", "", ":80", "*", "*.example.com", "a.example.com:80", "a/b", "u@h"] {
+        assert_eq!(
+            wrong_keys(&format!("[server]\nhosts = [\"fine\", \"{host}\"]"), &Environment::new()),
+            ["server.hosts"],
+            "{host}"
+        );
+    }
+    let fine = "[server]\nhosts = [\"wxgate\", \"wx.internal\", \"a_b\", \"10.0.0.1\", \"[::1]\", \"微信.example.com\"]";
+    assert!(read(fine).is_ok());
+    let app = "[[apps]]\nappid = \"wx3cc8fd6963e31a32 \"\nkind = \"mini\"\nsecret = \"x\"";
+    let mistakes = parse(app, "x", "".as_ref(), &Environment::new()).unwrap_err();
+    assert!(mistakes.0[0].text.zh.contains("空格（第 19 个字符"), "{:?}", mistakes.0[0].text);
+    assert!(mistakes.0[0].text.en.contains("holds a space (character 19"), "{:?}", mistakes.0[0].text);
+}
+
+#[test]
 fn the_english_defaults_say_the_same() {
     assert_eq!(read(DEFAULT_TOML_EN).unwrap(), read("").unwrap());
     assert!(!DEFAULT_TOML_EN.contains(|c: char| ('\u{3400}'..='\u{9fff}').contains(&c)));

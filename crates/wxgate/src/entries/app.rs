@@ -8,6 +8,7 @@ use super::proxy::Proxy;
 use super::secret::Secret;
 use super::table::Table;
 use crate::rules::redirects::Redirects;
+use crate::text;
 
 /// What an app is to WeChat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,10 +173,14 @@ fn appid(s: &mut Table<'_>) -> String {
     let appid = s.string("appid", "");
     if appid.is_empty() || appid.len() > 64 || !appid.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
     {
+        let odd = text::odd_character(&appid);
+        let (zh, en) = odd.map_or_else(Default::default, |odd| {
+            (format!("里有{}：去掉它；", odd.zh), format!("holds {}: take it out; it ", odd.en))
+        });
         s.mistake(
             "appid",
-            "应是公众平台上的 AppID，如 \"wx3cc8fd6963e31a32\"",
-            "must be the AppID from mp.weixin.qq.com, like \"wx3cc8fd6963e31a32\"",
+            format!("{zh}应是公众平台上的 AppID，如 \"wx3cc8fd6963e31a32\""),
+            format!("{en}must be the AppID from mp.weixin.qq.com, like \"wx3cc8fd6963e31a32\""),
         );
     }
     appid

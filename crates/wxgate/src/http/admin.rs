@@ -116,6 +116,9 @@ impl Surface for Admin {
         } else {
             api::refused(StatusCode::FORBIDDEN, FOREIGN_HOST)
         };
+        if response.extensions().get::<api::Admins>().is_some() {
+            outcome.is_an_admins();
+        }
         if response.status().is_client_error() {
             outcome.end = End::Refused;
         }

@@ -88,10 +88,18 @@ async fn only_admins(
     next: Next,
 ) -> Response {
     match api.guard.admit(request.headers(), client).await {
-        Ok(()) => next.run(request).await,
+        Ok(()) => {
+            let mut response = next.run(request).await;
+            response.extensions_mut().insert(Admins);
+            response
+        }
         Err(refusal) => refusal,
     }
 }
+
+/// In a response's extensions: an admin asked.
+#[derive(Clone, Copy)]
+pub(super) struct Admins;
 
 /// A query parameter that can't be understood, or a store that can't be read.
 enum Failed {

@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 
 use wxgate::config;
 
-use crate::app::{EXAMPLE, EXAMPLE_CODE, Http, MINI, OFFICIAL};
+use crate::app::{ADMIN_TOKEN, EXAMPLE, EXAMPLE_CODE, Http, MINI, OFFICIAL};
 
 pub(crate) fn wxgate() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wxgate"));
@@ -334,7 +334,8 @@ pub(crate) fn served(sandbox: &str, port: u16, admin: u16, more: &str) -> String
 /// Starts `wxgate serve` in `dir` and waits until it is ready; its log goes to `dir/log`.
 pub(crate) async fn serve(dir: &Path, admin: u16) -> Running {
     let log = std::fs::File::options().create(true).append(true).open(dir.join("log")).unwrap();
-    let child = wxgate().arg("serve").current_dir(dir).stderr(log).spawn().unwrap();
+    let token = ("WXGATE_ADMIN_TOKEN", ADMIN_TOKEN);
+    let child = wxgate().arg("serve").envs([token]).current_dir(dir).stderr(log).spawn().unwrap();
     let mut running = Running(child);
     let http = Http::new();
     for _ in 0..500 {
