@@ -152,7 +152,12 @@ impl Callers {
                 keyless.push(caller);
             }
         }
-        Self { keyed, keyless, anonymous: open.then(|| Arc::new(Caller::anonymous(usages))) }
+        // What it holds outlives a reload as everybody's does.
+        let anonymous = open.then(|| {
+            let same = before.and_then(|callers| callers.anonymous.clone());
+            same.unwrap_or_else(|| Arc::new(Caller::anonymous(usages)))
+        });
+        Self { keyed, keyless, anonymous }
     }
 
     /// Whose key this is.
@@ -219,6 +224,14 @@ mod tests {
 
     fn caller(rate: u32) -> Caller {
         Caller { rate, ..Caller::anonymous(&UsageBook::new(9)) }
+    }
+
+    #[test]
+    fn what_the_anonymous_caller_holds_outlives_a_reload() {
+        let usages = UsageBook::new(9);
+        let before = Callers::new(&[], true, &usages, None);
+        let after = Callers::new(&[], true, &usages, Some(&before));
+        assert!(Arc::ptr_eq(&before.anonymous.unwrap().share, &after.anonymous.unwrap().share));
     }
 
     #[test]
