@@ -10,6 +10,7 @@ mod reply;
 mod seen;
 mod take;
 mod verify;
+mod why;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use wechat::envelope::Refused;
 use crate::clock::Instant;
 use crate::delivery::Deliveries;
 use crate::flights::Flights;
+use crate::lang::Words;
 use crate::parts::Parts;
 use crate::shares::Place;
 use crate::store::StoreError;
@@ -80,7 +82,7 @@ pub struct Receipt {
 pub enum Rejected {
     /// It is refused, and nothing of it kept. The text is for the log.
     #[error("{0}")]
-    Refused(String),
+    Refused(Words),
     /// It isn't on disk: WeChat has to send it again.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -94,7 +96,7 @@ pub enum Rejected {
 
 impl From<Refused> for Rejected {
     fn from(refused: Refused) -> Self {
-        Self::Refused(refused.to_string())
+        Self::Refused(why::words(&refused))
     }
 }
 
@@ -173,5 +175,5 @@ impl Inbox {
 }
 
 fn cut() -> Rejected {
-    Rejected::Refused("the check was cut".to_owned())
+    Rejected::Refused(Words::fixed("检查被中断", "the check was cut"))
 }

@@ -29,19 +29,22 @@ use policy::{Ageing, Rest};
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum TokenError {
     /// WeChat's answer to the token call.
-    #[error("WeChat refused the token call: {}", .0.errcode)]
+    #[error("{}{}", say("微信拒绝了取令牌的调用：", "WeChat refused the token call: "), .0.errcode)]
     Refused(ApiError),
     /// The token call got no usable answer.
-    #[error("no answer: {0}")]
+    #[error("{}{}", say("没有应答：", "no answer: "), .0.said())]
     Lost(#[from] Lost),
     /// WeChat's answer to the ticket call, for which there was a token.
-    #[error("WeChat refused the ticket call: {}", .0.errcode)]
+    #[error("{}{}", say("微信拒绝了取 ticket 的调用：", "WeChat refused the ticket call: "), .0.errcode)]
     TicketRefused(ApiError),
     /// The ticket call got no usable answer.
-    #[error("no answer to the ticket call: {0}")]
+    #[error("{}{}", say("取 ticket 的调用没有应答：", "no answer to the ticket call: "), .0.said())]
     TicketLost(Lost),
     /// The app's kind has no access_token.
-    #[error("an app of kind \"open\" has no access_token")]
+    #[error(
+        "{}",
+        say("kind = \"open\" 的账号没有 access_token", "an app of kind \"open\" has no access_token")
+    )]
     None,
 }
 

@@ -19,6 +19,7 @@ use crate::clock::{Clock, Instant};
 use crate::config;
 use crate::entries::Proxy;
 use crate::lang::Words;
+use crate::lang::say;
 use crate::limits::Limits;
 use crate::net::{Client, RequestBody, Spooled, Upload, causes, collect, is_no_http, why};
 
@@ -49,6 +50,11 @@ impl Lost {
     /// WeChat may have received the request.
     pub fn after(why: impl Into<Arc<str>>, zh: impl Into<Arc<str>>) -> Self {
         Self { sent: true, why: why.into(), zh: zh.into() }
+    }
+
+    /// For the log, in its language.
+    pub fn said(&self) -> String {
+        say(format!("{}（{}）", self.zh, self.why), self.why.to_string())
     }
 
     /// Nothing was sent, or nothing was accepted.

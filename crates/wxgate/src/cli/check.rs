@@ -55,6 +55,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         print(&format!("  {label}{reminder}\n"))?;
     }
     let mut found = vec![machine::database(&config.store)];
+    found.extend(machine::in_use(&args.config, running.as_ref()));
     found.extend(machine::run_dir(&config.store));
     found.extend(machine::ports(&config, running.as_ref()));
     found.extend(machine::certificate(&config));

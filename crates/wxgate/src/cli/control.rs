@@ -6,7 +6,7 @@ use std::fs::{File, Permissions};
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -32,7 +32,10 @@ const WORK: Duration = Duration::from_secs(30);
 #[serde(tag = "ask", rename_all = "lowercase")]
 pub(super) enum Request {
     /// Read the files again.
-    Reload,
+    Reload {
+        /// The configuration that whoever asks means.
+        file: PathBuf,
+    },
     /// What are you?
     Status {
         /// Variables by name, with a digest of each value: which of them does the process not see?
@@ -63,6 +66,8 @@ impl Reloaded {
 /// What a process says of itself.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Status {
+    /// Its configuration.
+    pub(super) file: PathBuf,
     /// Where it listens.
     pub(super) addresses: Vec<SocketAddr>,
     /// Variables that it doesn't see, or not so.
@@ -72,6 +77,7 @@ pub(super) struct Status {
 impl Status {
     /// Of a process with `environment`.
     pub(super) fn new(
+        file: PathBuf,
         addresses: Vec<SocketAddr>,
         variables: &BTreeMap<String, String>,
         environment: &Environment,
@@ -80,7 +86,7 @@ impl Status {
             environment.get(*name).map(|value| digest(value)).as_ref() != Some(*seen)
         };
         let unseen = variables.iter().filter(differs).map(|(name, _)| name.clone()).collect();
-        Self { addresses, unseen }
+        Self { file, addresses, unseen }
     }
 }
 
@@ -188,6 +194,11 @@ async fn read_line(stream: &mut UnixStream) -> std::io::Result<Vec<u8>> {
     let mut line = Vec::new();
     BufReader::new(stream.take(LONGEST)).read_until(b'\n', &mut line).await?;
     Ok(line)
+}
+
+/// A file's one name, by which two processes know it.
+pub(super) fn whole(path: &Path) -> PathBuf {
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// Where it is: a relative path may be nothing but the file's name.

@@ -11,7 +11,9 @@ use crate::lang::Words;
 
 pub(super) async fn run(path: &Path) -> anyhow::Result<()> {
     let store = config::store_of(path, &config::environment())?;
-    let Some(outcome) = control::ask::<Reloaded>(&store, &Request::Reload).await? else {
+    let Some(outcome) =
+        control::ask::<Reloaded>(&store, &Request::Reload { file: control::whole(path) }).await?
+    else {
         let (path, dir) = (path.display(), store.run_dir());
         let dir = dir.display();
         bail!(Words::new(

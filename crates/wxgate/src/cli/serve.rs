@@ -37,9 +37,16 @@ pub(super) async fn run(path: PathBuf) -> anyhow::Result<()> {
                 Ask::Reload => drop(reload(&mut running, &path, &environment)),
             },
             (request, asker) = asked(control.as_ref()) => match request {
-                Request::Reload => control::answer(asker, &reload(&mut running, &path, &environment)).await,
+                Request::Reload { file } => {
+                    let outcome = match other_file(&file, &path) {
+                        Some(words) => Reloaded::new(false, words),
+                        None => reload(&mut running, &path, &environment),
+                    };
+                    control::answer(asker, &outcome).await;
+                }
                 Request::Status { variables } => {
-                    let status = Status::new(running.addresses(), &variables, &environment);
+                    let file = control::whole(&path);
+                    let status = Status::new(file, running.addresses(), &variables, &environment);
                     control::answer(asker, &status).await;
                 }
             },
@@ -93,6 +100,18 @@ fn warn_of(config: &Config) {
             )
         );
     }
+}
+
+/// What to tell whoever means another configuration than this process's `own`.
+fn other_file(meant: &Path, own: &Path) -> Option<Words> {
+    let own = control::whole(own);
+    let (own, meant) = (own.display(), (meant != own).then(|| meant.display())?);
+    Some(Words::new(
+        format!("运行中的 wxgate 用的是 {own}，不是 {meant}，没有重读：wxgate reload --config {own}"),
+        format!(
+            "the wxgate that runs has {own}, not {meant}, and read nothing: wxgate reload --config {own}"
+        ),
+    ))
 }
 
 async fn asked(control: Option<&Control>) -> (Request, tokio::net::UnixStream) {

@@ -12,7 +12,7 @@ use super::problem::{bare_text, envelope, note};
 use super::server::no_answer;
 use super::{Reader, Unread, wants_english};
 use crate::inbox::{Checked, Inbox, Receipt, Rejected};
-use crate::lang::say;
+use crate::lang::{Words, say};
 use crate::outcome::{End, Outcome};
 use crate::parts::Parts;
 use crate::problem::{Code, Problem};
@@ -106,7 +106,10 @@ impl Callbacks {
         let reader = Reader::new(&self.parts, &share, body).until(began + limits.callback_body_time);
         let body = reader.whole(limit).await.map_err(|unread| match unread {
             Unread::TooLarge => Rejection::TooLarge(limit),
-            Unread::Cut(why) => Rejection::Rejected(Rejected::Refused(format!("the body was cut: {why}"))),
+            Unread::Cut(why) => Rejection::Rejected(Rejected::Refused(Words::new(
+                format!("消息体没有收全（{why}）"),
+                format!("the body was cut: {why}"),
+            ))),
             Unread::NoRoom => Rejection::Overloaded,
         })?;
         let place = self.place(room(&checked), &share)?;
@@ -150,7 +153,7 @@ impl Rejection {
         outcome.words = say("回调被拒绝", "callback refused").into();
         match self {
             Self::Rejected(Rejected::Refused(why)) => {
-                outcome.cause = Some(why);
+                outcome.cause = Some(why.said().into_owned());
                 bare_text(StatusCode::FORBIDDEN, "refused")
             }
             Self::Rejected(Rejected::Store(error)) => {
@@ -182,11 +185,11 @@ impl Rejection {
                 no_answer()
             }
             Self::TooLarge(limit) => {
-                outcome.cause = Some(format!("over {limit} bytes"));
+                outcome.cause = Some(say(format!("超过 {limit} 字节"), format!("over {limit} bytes")));
                 bare_text(StatusCode::PAYLOAD_TOO_LARGE, "too large")
             }
             Self::Overloaded => {
-                outcome.cause = Some("too many callbacks at once".to_owned());
+                outcome.cause = Some(say("同时到达的回调太多", "too many callbacks at once").to_owned());
                 bare_text(StatusCode::SERVICE_UNAVAILABLE, "overloaded: try again")
             }
         }

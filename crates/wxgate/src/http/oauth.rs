@@ -13,6 +13,7 @@ mod refusals;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::lang::say;
 use crate::net::Inbound;
 use bytes::Bytes;
 use http::header::{COOKIE, LOCATION, SET_COOKIE};
@@ -250,11 +251,13 @@ impl OAuth {
             return Err(wrong("code", "太长", "is too long"));
         }
         if state.len() != STATE || !state.bytes().all(|b| b.is_ascii_alphanumeric()) {
-            return Err(refused("the state is none of ours"));
+            return Err(refused(say("state 不是 wxgate 的", "the state is none of ours")));
         }
         let jar = self.jar(callback);
         let cookies = head.headers.get_all(COOKIE);
-        let login = jar.take(state, &cookies).ok_or_else(|| refused("no cookie for the state"))?;
+        let login = jar
+            .take(state, &cookies)
+            .ok_or_else(|| refused(say("没有这个 state 的 cookie", "no cookie for the state")))?;
         outcome.appid = Some(login.appid.as_str().into());
         let back = self.allowed(&login.appid, &login.back)?;
         if code.is_empty() {
@@ -274,7 +277,11 @@ impl OAuth {
     }
 
     fn in_time(&self, login: &Login) -> Result<(), Problem> {
-        if self.0.parts.clock.now() < login.expires { Ok(()) } else { Err(refused("the state has expired")) }
+        if self.0.parts.clock.now() < login.expires {
+            Ok(())
+        } else {
+            Err(refused(say("state 已过期", "the state has expired")))
+        }
     }
 
     /// Binds a state to the first code that comes with it: that code again is good for a while,
@@ -330,8 +337,12 @@ fn again(bound: Bound, now: i64) -> Result<(), Problem> {
     match bound {
         Bound::First => Ok(()),
         Bound::Same { again_until } if now < again_until => Ok(()),
-        Bound::Same { .. } => Err(refused("the state was used over five minutes ago")),
-        Bound::Other => Err(refused("the state came with another code before")),
+        Bound::Same { .. } => {
+            Err(refused(say("state 五分钟前就用过了", "the state was used over five minutes ago")))
+        }
+        Bound::Other => {
+            Err(refused(say("state 曾与另一个 code 一起来过", "the state came with another code before")))
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use http_body_util::Full;
 use serde_json::{Value, json};
 
 use crate::admit::Denied;
+use crate::lang::say;
 use crate::outcome::{End, Outcome, RequestId};
 use crate::problem::{Code, Problem, Words};
 
@@ -56,10 +57,13 @@ impl From<Denied> for Problem {
         let problem = Self::new(code, words.zh, words.en);
         match denied {
             Denied::Rate { .. } | Denied::OpenRate => problem.status(StatusCode::TOO_MANY_REQUESTS),
-            Denied::Unreadable => problem.cause("unreadable credential"),
-            Denied::UnknownKey => problem.cause("unknown key"),
-            Denied::NoKey => problem.cause("no key"),
-            Denied::Forwarded => problem.cause("no key, and forwarded by an untrusted proxy"),
+            Denied::Unreadable => problem.cause(say("凭据读不出来", "unreadable credential")),
+            Denied::UnknownKey => problem.cause(say("没有这把密钥", "unknown key")),
+            Denied::NoKey => problem.cause(say("没有密钥", "no key")),
+            Denied::Forwarded => problem.cause(say(
+                "没有密钥，又由不受信任的代理转发",
+                "no key, and forwarded by an untrusted proxy",
+            )),
             _ => problem,
         }
     }

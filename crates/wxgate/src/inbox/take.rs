@@ -11,6 +11,7 @@ use crate::clock::Instant;
 use crate::delivery::{self, answers_itself};
 use crate::entries::WAIT_OF_ONE;
 use crate::flights::Turn;
+use crate::lang::Words;
 use crate::lang::say;
 use crate::parts::Parts;
 use crate::registry::routes::Route;
@@ -260,5 +261,8 @@ fn too_slow() -> Rejected {
 }
 
 fn signature_reused() -> Rejected {
-    Rejected::Refused("its plain signature came before, with another body".to_owned())
+    Rejected::Refused(Words::fixed(
+        "这个明文签名来过，而消息体不同：是重放",
+        "its plain signature came before, with another body: a replay",
+    ))
 }

@@ -8,9 +8,10 @@ use wechat::crypt::AesKey;
 use wechat::envelope::{self, Account, Mode, Push, Query};
 use wechat::message::{Format, Message};
 
-use super::{Rejected, seen};
+use super::{Rejected, seen, why};
 use crate::entries::Secret;
 use crate::keys::Keys;
+use crate::lang::Words;
 use crate::registry::{App, Live};
 
 /// A message's time and its claimed one are hardly further apart when another claim would fit.
@@ -70,18 +71,33 @@ pub(super) fn check(
     now: i64,
 ) -> Result<Checked, Rejected> {
     let query = Query::parse(query)?;
+    if let Some(appid) = appid.filter(|appid| !live.app(appid).is_some_and(|app| app.takes_callbacks())) {
+        return Err(Rejected::Refused(why::no_callbacks(&live, appid)));
+    }
     if keys.made_nonce(&query.nonce) {
-        return Err(Rejected::Refused("a delivery or reply of our own came back".to_owned()));
+        return Err(Rejected::Refused(Words::fixed(
+            "是 wxgate 自己投递或回复的消息绕了回来：检查路由的 target",
+            "a delivery or reply of our own came back: look at the routes' targets",
+        )));
     }
     if query.timestamp.len() != 10 || query.seconds() >= seen::LATEST {
-        return Err(Rejected::Refused("its timestamp isn't ten digits, or beyond 2100".to_owned()));
+        return Err(Rejected::Refused(Words::fixed(
+            "timestamp 不是十位数字，或晚于 2100 年",
+            "its timestamp isn't ten digits, or beyond 2100",
+        )));
     }
     if query.nonce.len() > LONGEST_NONCE {
-        return Err(Rejected::Refused(format!("its nonce is longer than {LONGEST_NONCE}")));
+        return Err(Rejected::Refused(Words::new(
+            format!("nonce 超过 {LONGEST_NONCE} 个字符"),
+            format!("its nonce is longer than {LONGEST_NONCE}"),
+        )));
     }
     let age = now.abs_diff(query.seconds());
     if live.callback.max_age.is_some_and(|most| age > most.as_secs()) {
-        return Err(Rejected::Refused(format!("its timestamp is {age} s from now, over callback.max_age")));
+        return Err(Rejected::Refused(Words::new(
+            format!("timestamp 与现在相差 {age} 秒，超过 callback.max_age：检查本机时间"),
+            format!("its timestamp is {age} s from now, over callback.max_age: look at this machine's clock"),
+        )));
     }
     let signed_by = candidates(&live, appid, "").into_iter().find(|app| signing(&query, app).is_some());
     Ok(Checked { live, query, appid: appid.map(str::to_owned), signed_by })
@@ -123,14 +139,21 @@ impl Checked {
             apps.iter().map(|app| account(app, is_plain && app.entry.allow_plain)).collect();
         let opened = push.open(&accounts).map_err(|refused| {
             let tried: Vec<&str> = accounts.iter().take(MOST_NAMED).map(|account| account.appid).collect();
-            Rejected::Refused(format!("{refused} (tried {} of {})", tried.join(", "), accounts.len()))
+            let (Words { zh, en }, names, count) = (why::words(&refused), tried.join(", "), accounts.len());
+            Rejected::Refused(Words::new(
+                format!("{zh}（试了 {count} 个账号：{names}）"),
+                format!("{en} (tried {names} of {count})"),
+            ))
         })?;
         if opened.keys.key.is_some() {
             self.check_time(&opened.message, opened.keys.token, now)?;
         }
         // Nothing in it says whose it is.
         if opened.keys.key.is_none() && self.appid.is_none() && opened.message.is_malformed() {
-            return Err(Rejected::Refused("plain, malformed, and no appid in the path".to_owned()));
+            return Err(Rejected::Refused(Words::fixed(
+                "明文、残缺，地址里又没有 appid：回调地址写成 wxmsg/{appid}",
+                "plain, malformed, and no appid in the path: use wxmsg/{appid} as the callback's URL",
+            )));
         }
         let app = apps[opened.account].clone();
         let fitted = |token: &&Secret| token.expose_secret() == opened.keys.token;
@@ -158,14 +181,20 @@ impl Checked {
         let made = message.create_time();
         let age = now.abs_diff(made);
         if age > window.as_secs() {
-            return Err(Rejected::Refused(format!("its CreateTime is {age} s from now")));
+            return Err(Rejected::Refused(Words::new(
+                format!("CreateTime 与现在相差 {age} 秒：检查本机时间"),
+                format!("its CreateTime is {age} s from now: look at this machine's clock"),
+            )));
         }
         let is_honest = |time: i64| time.abs_diff(made) <= HONEST_SECONDS;
         let Query { timestamp, nonce, .. } = &self.query;
         let others = crypt::readings([token, timestamp, nonce], [token]);
         let swapped = nonce.parse().ok();
         if !is_honest(self.query.seconds()) && others.into_iter().chain(swapped).any(is_honest) {
-            return Err(Rejected::Refused("its timestamp is cut from another's digits".to_owned()));
+            return Err(Rejected::Refused(Words::fixed(
+                "timestamp 是从别的数字里切出来的：是伪造",
+                "its timestamp is cut from another's digits: a forgery",
+            )));
         }
         Ok(())
     }

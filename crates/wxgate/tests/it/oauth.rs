@@ -485,7 +485,7 @@ async fn the_log_shows_no_code_no_state_and_no_query() {
     assert!(gateway.wait(Duration::from_secs(10)).success());
     let log = std::fs::read_to_string(dir.path().join("log")).unwrap();
     let line = log.lines().find(|line| line.contains(refused.headers["x-request-id"].to_str().unwrap()));
-    assert!(line.unwrap().contains("another code"), "{log}");
+    assert!(line.unwrap().contains("曾与另一个 code 一起来过"), "{log}");
     for secret in ["planted", state.as_str(), &cookie[cookie.len() - 20..]] {
         assert!(!log.contains(secret), "{secret} in {log}");
     }

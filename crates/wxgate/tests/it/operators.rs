@@ -108,6 +108,26 @@ async fn reload_says_what_came_of_it() {
     app.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_configuration_that_is_meant_is_the_one_that_is_read() {
+    let app = Served::start("").await;
+    let dir = app.dir.path();
+    let text = std::fs::read_to_string(dir.join("wxgate.toml")).unwrap();
+    let other = text.replace(&app.ports.0.to_string(), "0").replace(&app.ports.1.to_string(), "0");
+    std::fs::write(dir.join("other.toml"), other).unwrap();
+    let (code, words) = said(&run(&["reload", "--config", "other.toml"], dir, ""));
+    assert!(
+        code == Some(1) && words.contains("wxgate.toml，不是") && words.contains("other.toml"),
+        "{words}"
+    );
+    let (code, words) = said(&run(&["check", "--config", "other.toml"], dir, ""));
+    assert!(code == Some(1) && words.contains("数据库正由用"), "{words}");
+    // By whatever name.
+    std::os::unix::fs::symlink("wxgate.toml", dir.join("link.toml")).unwrap();
+    assert_eq!(said(&run(&["reload", "--config", "link.toml"], dir, "")).0, Some(0));
+    app.stop().await;
+}
+
 #[test]
 fn reload_without_a_process_says_so() {
     let dir = tempfile::tempdir().unwrap();
@@ -215,6 +235,23 @@ fn check_finds_what_serve_would_refuse() {
         let (code, words) = check(&quiet(&format!("[store]\n{key}")));
         let name = format!("store.{}", key.split(' ').next().unwrap());
         assert!(code == Some(1) && words.contains(&name), "{key}: {words}");
+    }
+
+    // Another program's, which stays as it is.
+    for (name, sql) in [
+        ("theirs.db", "create table t (x); insert into t values (1)"),
+        ("events.db", "create table events (x); pragma user_version = 2"),
+    ] {
+        let database = rusqlite::Connection::open(dir.path().join(name)).unwrap();
+        database.execute_batch(sql).unwrap();
+        drop(database);
+        let before = std::fs::read(dir.path().join(name)).unwrap();
+        check(&quiet(&format!("[store]\nurl = \"sqlite:{name}\"")));
+        for command in ["check", "serve"] {
+            let (code, words) = said(&run(&[command], dir.path(), ""));
+            assert!(code == Some(1) && words.contains("是别的程序的数据库"), "{command}: {words}");
+        }
+        assert_eq!(std::fs::read(dir.path().join(name)).unwrap(), before);
     }
 
     // A file that is something else.

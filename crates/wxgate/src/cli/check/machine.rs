@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
-use super::super::control::Status;
+use super::super::control::{self, Status};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::gateway::Unbound;
@@ -60,6 +60,16 @@ pub(super) fn database(settings: &config::Store) -> Found {
             "database {path}: whole (schema {schema}, tokens {credentials}, messages {events}, to deliver {pending}, dead letters {dead})"
         ),
     ))
+}
+
+/// Whether a process with another configuration has the database.
+pub(super) fn in_use(path: &Path, running: Option<&Status>) -> Option<Found> {
+    let other = running.map(|status| &status.file).filter(|file| **file != control::whole(path))?;
+    let other = other.display();
+    Some(Err(Words::new(
+        format!("数据库正由用 {other} 运行的 wxgate 使用：停掉它，或改 store.url"),
+        format!("the wxgate that runs with {other} has the database: stop it, or change store.url"),
+    )))
 }
 
 /// Said already in the process's language.

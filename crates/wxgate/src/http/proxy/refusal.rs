@@ -30,6 +30,11 @@ const EXPIRED: (i64, &str) = (42001, "access_token expired");
 const NO_TOKEN: (i64, &str) = (41001, "access_token missing");
 const TOO_OFTEN: (i64, &str) = (45011, "api minute-quota reach limit, must slower, retry next minute");
 
+const NO_SECRET: Words = Words::fixed(
+    "缺少 secret，或它是空的（填 wxgate 的调用方密钥）",
+    "secret is missing or empty: it must be a caller key of wxgate",
+);
+
 /// A refusal: WeChat's code and words, and what to do.
 #[derive(Clone, Debug)]
 pub(super) struct Refusal {
@@ -90,11 +95,12 @@ impl Refusal {
     }
 
     pub(super) fn no_secret() -> Self {
-        let hint = Words::new(
-            "缺少 secret（填 wxgate 的调用方密钥）",
-            "secret is missing: it must be a caller key of wxgate",
-        );
-        Self::new((41004, "appsecret missing"), hint)
+        Self::new((41004, "appsecret missing"), NO_SECRET)
+    }
+
+    /// Of a token call, which shows nothing else either.
+    pub(super) fn no_secret_for_token() -> Self {
+        Self::new(NO_TOKEN, NO_SECRET)
     }
 
     pub(super) fn grant_type() -> Self {

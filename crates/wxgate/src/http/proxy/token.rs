@@ -13,7 +13,7 @@ use wechat::catalog::{self, Endpoint, Host, Treat};
 use super::refusal::Refusal;
 use super::target::Target;
 use super::{Asked, Proxy, agreed, answered, passed, unread_body};
-use crate::admit::{Proof, Wish};
+use crate::admit::{Denied, Proof, Wish};
 use crate::http::{Body, Reader, Unread};
 use crate::keys::{EXPIRES_IN, Grant};
 use crate::outcome::Outcome;
@@ -40,7 +40,11 @@ impl Proxy {
         }
         let door = &self.0.door;
         door.notice(&appid, outcome);
-        let entered = door.enter(asked.head, asked.peer, Proof::Secret(&secret), Wish::default(), outcome)?;
+        let entered = door.enter(asked.head, asked.peer, Proof::Secret(&secret), Wish::default(), outcome);
+        let entered = entered.map_err(|denied| match denied {
+            Denied::NoKey => Refusal::no_secret_for_token(),
+            denied => denied.into(),
+        })?;
         asked.check_prefix(&entered)?;
         let appid = asked.app(appid)?;
         let app = door.app(&entered.caller, &appid, outcome)?;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::migrations;
 use crate::lang::say;
 use crate::store::StoreError;
 
@@ -29,9 +30,41 @@ pub(super) fn unreadable(path: &Path, error: rusqlite::Error) -> anyhow::Error {
             format!("数据库 {path} 已损坏：请从备份恢复"),
             format!("the database {path} is damaged: restore it from a backup"),
         ),
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => say(
+            format!(
+                "无法打开数据库 {path}：检查它和所在目录的属主和权限（要归运行 wxgate 的用户），或改 store.url"
+            ),
+            format!(
+                "can't open the database {path}: look at who owns it and its folder (it must be the user that wxgate runs as), or change store.url"
+            ),
+        ),
         _ => say(format!("无法打开数据库 {path}"), format!("can't open the database {path}")),
     };
     anyhow::Error::new(error).context(words)
+}
+
+/// Refuses what another program keeps at `path`, before anything is written to it.
+pub(super) fn refuse_foreign(path: &Path) -> anyhow::Result<()> {
+    if std::fs::metadata(path).map_or(0, |file| file.len()) == 0 {
+        return Ok(());
+    }
+    let look = || {
+        let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        db.busy_timeout(BUSY)?;
+        let tables = "select count(*), count(*) filter (where name in ('meta', 'credentials')) from sqlite_master where type = 'table'";
+        let counts: (i64, i64) = db.query_row(tables, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok((db, counts))
+    };
+    let (db, (all, ours)) = look().map_err(|error| unreadable(path, error))?;
+    migrations::version(&db)?;
+    if all > 0 && ours < 2 {
+        let path = path.display();
+        bail!(say(
+            format!("{path} 是别的程序的数据库：改 store.url"),
+            format!("{path} is another program's database: change store.url"),
+        ));
+    }
+    Ok(())
 }
 
 pub(super) fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {

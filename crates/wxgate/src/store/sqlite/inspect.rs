@@ -13,6 +13,7 @@ pub(in crate::store) fn inspect(path: &Path) -> anyhow::Result<Option<Inspection
     if !path.exists() {
         return Ok(None);
     }
+    file::refuse_foreign(path)?;
     let open = || {
         let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         db.busy_timeout(file::BUSY)?;
