@@ -63,7 +63,9 @@ pub fn errcode(body: &[u8]) -> Option<ApiError> {
 /// counts: the later ones may be what a user wrote.
 pub fn json(body: &[u8]) -> Option<Value> {
     let body = unmarked(body);
-    std::str::from_utf8(body).ok().and_then(read).or_else(|| read(&mended(body)))
+    let whole = body.trim_ascii_end();
+    let end = whole.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    std::str::from_utf8(body).ok().and_then(read).or_else(|| read(&mended(&body[..end])))
 }
 
 fn unmarked(body: &[u8]) -> &[u8] {
@@ -136,7 +138,14 @@ fn escape(rest: &str, out: &mut String) -> usize {
             return 6;
         }
         (Some(_), _) => 6,
-        (None, _) => 1 + rest[1..].chars().next().map_or(0, char::len_utf8),
+        (None, _) => match rest[1..].chars().next() {
+            Some(known) if r#""\/bfnrt"#.contains(known) => 2,
+            // No escape at all: the backslash stands for itself.
+            _ => {
+                out.push_str("\\\\");
+                return 1;
+            }
+        },
     };
     out.push_str(&rest[..length]);
     length

@@ -156,10 +156,12 @@ pub fn refused_ip(errmsg: &str) -> Option<&str> {
 pub fn invalid_field(errmsg: &str) -> Option<&str> {
     const LABEL: &str = "argument invalid!";
     let rest = errmsg[errmsg.find(LABEL)? + LABEL.len()..].trim_start();
-    let (field, verdict) = rest.split_once(' ')?;
+    let end = rest.find([' ', ',', '\n', '\r', '\t']).unwrap_or(rest.len());
+    let (field, verdict) = rest.split_at(end);
     let named = !field.is_empty()
         && field.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
-    let verdict = verdict.trim_start();
-    let is_verdict = ["invalid", "is ", "rid:"].iter().any(|known| verdict.starts_with(known));
+    let verdict = verdict.trim_start_matches(|c: char| c == ',' || c.is_whitespace());
+    let is_verdict =
+        verdict.is_empty() || ["invalid", "is ", "rid:"].iter().any(|known| verdict.starts_with(known));
     (named && is_verdict).then_some(field)
 }

@@ -27,9 +27,25 @@ const MAX_DEPTH: usize = 16;
 /// What a message has once, and what a user's text may not add or replace.
 const GUARDED: [&str; 8] =
     ["ToUserName", "FromUserName", "CreateTime", "MsgType", "MsgId", "Event", "EventKey", "Ticket"];
+/// Stands around messages, never in one.
+const ENCRYPT: &str = "Encrypt";
+
+/// `name` as readers may take it that care for neither case nor prefix.
+fn folded(name: &str) -> Cow<'_, str> {
+    let local = name.rsplit(':').next().unwrap_or(name);
+    if local.is_ascii() {
+        return Cow::Borrowed(local);
+    }
+    // Letters that only case makes one of ASCII's, as U+017F and U+212A.
+    local.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect::<String>().into()
+}
+
+fn is_same(name: &str, other: &str) -> bool {
+    folded(name).eq_ignore_ascii_case(&folded(other))
+}
 
 fn is_guarded(name: &str) -> bool {
-    GUARDED.iter().any(|guarded| guarded.eq_ignore_ascii_case(name))
+    GUARDED.iter().any(|guarded| is_same(guarded, name))
 }
 
 /// Top-level fields as they come in.
@@ -41,7 +57,22 @@ struct Fields {
 
 /// Whether `name` is among `fields` already although a message has it once.
 fn repeats(fields: &Map<String, Value>, name: &str) -> bool {
-    is_guarded(name) && fields.keys().any(|known| known.eq_ignore_ascii_case(name))
+    is_guarded(name) && fields.keys().any(|known| is_same(known, name))
+}
+
+/// Whether `text`, XML that can't be read to its end, may hold twice what a message has once: what can't be read here
+/// others may read.
+fn may_repeat(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    let holds_twice = |guarded: &str| {
+        let name = guarded.to_ascii_lowercase();
+        let begins = |(at, _): &(usize, &str)| {
+            let (before, after) = (text[..*at].chars().next_back(), text[at + name.len()..].chars().next());
+            matches!(before, Some('<' | ':')) && after.is_none_or(|c| !c.is_alphanumeric())
+        };
+        text.match_indices(&name).filter(begins).count() > 1
+    };
+    GUARDED.iter().any(|guarded| holds_twice(guarded))
 }
 
 /// The names WeChat gives to lists, which may hold one.
@@ -49,10 +80,10 @@ fn always_list(name: &str) -> bool {
     matches!(name, "item" | "List")
 }
 
-/// Of texts that stand there more than once, the first.
-fn keep_first_text(value: &mut Value) {
+/// Of what stands there more than once, the first.
+fn keep_first(value: &mut Value) {
     if let Value::Array(items) = value
-        && let Some(first @ Value::String(_)) = items.first_mut()
+        && let Some(first) = items.first_mut()
     {
         *value = first.take();
     }
@@ -62,13 +93,19 @@ fn keep_first_text(value: &mut Value) {
 fn make_list(fields: &mut Map<String, Value>, path: &[&str]) {
     let Some((name, rest)) = path.split_first() else { return };
     // An element without content reads as "".
-    let is_empty = |value: &Value| value.as_str().is_some_and(|text| text.trim().is_empty());
+    let is_empty =
+        |value: &Value| value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty());
     match (fields.get_mut(*name), rest.is_empty()) {
         (Some(Value::Object(next)), false) => make_list(next, rest),
         (Some(empty), false) if is_empty(empty) => {
             let mut next = Map::new();
             make_list(&mut next, rest);
             *empty = Value::Object(next);
+        }
+        (None, false) => {
+            let mut next = Map::new();
+            make_list(&mut next, rest);
+            fields.insert((*name).to_owned(), Value::Object(next));
         }
         (Some(Value::Array(_)), true) | (_, false) => {}
         (Some(empty), true) if is_empty(empty) => *empty = Value::Array(Vec::new()),
@@ -180,9 +217,16 @@ impl Message {
             let (fields, format) = match Format::of(body) {
                 Some(Format::Xml) => {
                     let text = String::from_utf8_lossy(body).replace('\0', "\u{fffd}");
-                    (xml::read(&text, true).0, Format::Xml)
+                    let (mut fields, wrong) = xml::read(&text, true);
+                    fields.is_suspect |= wrong.is_some() && may_repeat(&text);
+                    (fields, Format::Xml)
                 }
-                Some(Format::Json) => (json::read(&json::mended(body)).0, Format::Json),
+                Some(Format::Json) => {
+                    let (mut fields, wrong) = json::read(&json::mended(body));
+                    // What follows may be anything, in any spelling.
+                    fields.is_suspect |= wrong == Some(Malformed::Json);
+                    (fields, Format::Json)
+                }
                 None => (Fields::default(), Format::Xml),
             };
             Self::new(format, fields, true)
@@ -205,13 +249,13 @@ impl Message {
     }
 
     /// The same, as an object in which all that WeChat can repeat in such an event is an array, also where there is one of
-    /// it or none, and no other top-level text of XML is one: of what a user's text repeats the first counts.
+    /// it or none, and no other top-level element of XML is one: of what a user's text repeats the first counts.
     pub fn into_value(mut self) -> Value {
         let lists = events::lists(&self.event());
         if self.format == Format::Xml {
             let is_list = |name: &str| always_list(name) || lists.iter().any(|path| **path == [name]);
             for (_, value) in self.fields.iter_mut().filter(|(name, _)| !is_list(name)) {
-                keep_first_text(value);
+                keep_first(value);
             }
         }
         for path in lists {
@@ -223,7 +267,7 @@ impl Message {
     /// Whether a user's text may have left its field: something stands twice that a message has once, or something stands
     /// within that WeChat never writes.
     pub fn is_suspect(&self) -> bool {
-        self.is_suspect
+        self.is_suspect || self.fields.keys().any(|name| is_same(name, ENCRYPT))
     }
 
     /// Whether the body isn't quite a message, and was read as far as that goes.
@@ -286,7 +330,7 @@ impl Message {
 
     /// `MsgId`, or the `MsgID` of a sending report. 64 bits. `""` if the message is suspect.
     pub fn msg_id(&self) -> Cow<'_, str> {
-        if self.is_suspect {
+        if self.is_suspect() {
             return Cow::Borrowed("");
         }
         let id = self.text("MsgId");
@@ -307,7 +351,7 @@ impl Message {
     /// follows thereby (`subscribe`, whose key has a prefix); `""` for all else, and for what is suspect or malformed: a
     /// scene may log somebody in.
     pub fn scene(&self) -> Cow<'_, str> {
-        if self.is_suspect || self.is_malformed || !self.is_event() {
+        if self.is_suspect() || self.is_malformed || !self.is_event() {
             return Cow::Borrowed("");
         }
         let (event, key) = (self.event(), self.event_key());

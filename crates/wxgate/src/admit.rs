@@ -207,6 +207,16 @@ impl Door {
         Ok(Identified { caller, holder: grant.holder, appid: Some(grant.appid), keyless })
     }
 
+    /// The app that the gateway token `token` speaks for, if it is `caller`'s as well.
+    pub fn agreed(&self, token: &str, caller: &Arc<Caller>) -> Result<String, Denied> {
+        let live = self.0.registry.live();
+        let found = self.by_token(token, Shown::Nothing, &live.callers).map_err(|_| Denied::Disagree)?;
+        if !Arc::ptr_eq(found.caller, caller) {
+            return Err(Denied::Disagree);
+        }
+        found.appid.ok_or(Denied::Disagree)
+    }
+
     /// What needs no credential of ours: whoever shows a key is admitted by it, everybody else by an address that some
     /// caller may call from, and at a rate; and by no web page, unless it is `for_pages`.
     pub fn enter_open(
@@ -297,8 +307,24 @@ fn shows(text: &[u8], is_one: impl Fn(&str) -> bool) -> bool {
     text.len() >= SHORTEST_KEY
         && text::in_any_encoding(text, |text| {
             let words = text.split(|byte| !entries::is_of_keys(*byte));
-            words.filter(|word| word.len() >= SHORTEST_KEY).any(is_one)
+            words.filter(|word| word.len() >= SHORTEST_KEY).any(|word| parts(word).any(is_one))
         })
+}
+
+/// A word, and what is left of it where others may be glued to its ends: by `_` or `-`, or before what our own credentials
+/// begin with.
+fn parts(word: &[u8]) -> impl Iterator<Item = &[u8]> {
+    // More joints than that has no name: somebody's random token at most.
+    const JOINTS: usize = 12;
+    let joint = |(at, byte): (usize, &u8)| matches!(byte, b'_' | b'-').then_some(at);
+    let begins = word.iter().enumerate().filter_map(joint).take(JOINTS).map(|at| at + 1);
+    let ours = word.windows(4).enumerate().filter(|(_, begin)| [&b"wxk_"[..], b"wxg_"].contains(begin));
+    let ours = ours.map(|(at, _)| at).take(JOINTS);
+    std::iter::once(0).chain(begins).chain(ours).flat_map(move |begin| {
+        let ends = word.iter().enumerate().rev().filter_map(joint).take(JOINTS);
+        let ends = std::iter::once(word.len()).chain(ends);
+        ends.take_while(move |end| *end >= begin + SHORTEST_KEY).map(move |end| &word[begin..end])
+    })
 }
 
 /// Whether a key in the headers means somebody else than `caller`.

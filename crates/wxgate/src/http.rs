@@ -37,17 +37,19 @@ pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// A body: whole in memory, or on its way.
 pub type Body = Either<Full<Bytes>, axum::body::Body>;
 
-/// Folds doubled and trailing slashes in the path of what is ours: proxies in front add them.
-pub fn fold_slashes<B>(request: &mut Request<B>) {
-    let path = request.uri().path();
+/// The path of what is ours without the doubled and trailing slashes that proxies in front add; `None`: it has none, or
+/// isn't ours.
+pub(crate) fn folded(path: &str) -> Option<String> {
     if !(path.contains("//") || (path.starts_with(PREFIX) && path.ends_with('/'))) {
-        return;
+        return None;
     }
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
-    let mut folded = format!("/{}", segments.join("/"));
-    if !folded.starts_with(PREFIX) {
-        return;
-    }
+    Some(format!("/{}", segments.join("/"))).filter(|folded| folded.starts_with(PREFIX))
+}
+
+/// Folds the slashes of a request's path, see [`folded`].
+pub fn fold_slashes<B>(request: &mut Request<B>) {
+    let Some(mut folded) = folded(request.uri().path()) else { return };
     if let Some(query) = request.uri().query() {
         folded = format!("{folded}?{query}");
     }

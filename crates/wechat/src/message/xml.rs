@@ -35,9 +35,14 @@ impl Open {
         self.cdata.get_or_insert_default().push_str(text);
     }
 
-    /// An object if it has elements; else its text, CDATA as it stands and plain text trimmed.
+    /// Text and elements: WeChat writes no such thing.
+    fn is_mixed(&self) -> bool {
+        !self.fields.is_empty() && (self.cdata.is_some() || !self.blank)
+    }
+
+    /// An object if it has elements and nothing else; else its text, CDATA as it stands and plain text trimmed.
     fn value(self) -> Value {
-        if !self.fields.is_empty() {
+        if !self.fields.is_empty() && !self.is_mixed() {
             return Value::Object(self.fields);
         }
         Value::String(match self.cdata {
@@ -110,7 +115,7 @@ fn start(open: &mut Vec<Open>, name: &str, root_seen: bool) -> Result<(), Malfor
     Ok(())
 }
 
-/// Whether what ends is there for the second time although a message has it once.
+/// Whether what ends can't be WeChat's: it is there for the second time although a message has it once, say.
 fn end(open: &mut Vec<Open>, root: &mut Option<Map<String, Value>>) -> Result<bool, Malformed> {
     let mut element = open.pop().ok_or(Malformed::Xml)?;
     let is_top = open.len() == 1;
@@ -119,7 +124,9 @@ fn end(open: &mut Vec<Open>, root: &mut Option<Map<String, Value>>) -> Result<bo
         None => *root = Some(element.fields),
         Some(parent) => {
             let name = std::mem::take(&mut element.name);
-            repeats = is_top && super::repeats(&parent.fields, &name);
+            // WeChat writes no prefixes, and readers that look at the local name alone take them for nothing.
+            repeats =
+                is_top && (super::repeats(&parent.fields, &name) || name.contains(':') || element.is_mixed());
             insert(&mut parent.fields, name, element.value());
         }
     }

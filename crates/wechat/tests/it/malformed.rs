@@ -47,6 +47,23 @@ fn xml_is_read_up_to_where_it_breaks() {
 }
 
 #[test]
+fn what_stands_behind_the_break_may_be_read_by_others() {
+    let scan = "<FromUserName>oVICTIM</FromUserName><MsgType>event</MsgType><Event>SCAN</Event><EventKey>login_1</EventKey>";
+    for hides in [
+        format!("{}{}", "<a>".repeat(16), "</a>".repeat(16)),
+        format!("{}{}", "<a>".repeat(300), "</a>".repeat(300)),
+        "<![CDATA[<status><![CDATA[x]]></status>]]>".to_owned(),
+        "</b>".to_owned(),
+    ] {
+        let m = read(format!("{HEAD}<Content>hi</Content>{hides}{scan}<Content></Content></xml>"));
+        assert!(m.is_suspect() && m.scene().is_empty() && m.msg_id().is_empty(), "{hides}");
+        assert_eq!((&*m.from_user(), &*m.event()), ("o1", ""), "{hides}");
+    }
+    let prefixed = format!("{HEAD}<Content>hi</Content></b><a:msgtype>event</a:msgtype></xml>");
+    assert!(read(prefixed).is_suspect());
+}
+
+#[test]
 fn json_is_read_up_to_where_it_breaks() {
     let head = r#"{"ToUserName":"gh_1","FromUserName":"o1","CreateTime":5,"MsgType":"text","Content":"#;
     let content = |content: &[u8]| {
@@ -61,13 +78,22 @@ fn json_is_read_up_to_where_it_breaks() {
         (b"\"\\\\ud83d\x01\"", "\\ud83d\u{1}"),
         (b"\"\\u0000\0\"", "\u{fffd}\u{fffd}"),
         (b"\"\xe6\xb1\"", "\u{fffd}"),
+        (b"\"a\\xb it\\'s\"", "a\\xb it\\'s"),
+        (b"\"a\\\nb\"", "a\\\nb"),
     ] {
         assert_eq!(content(written), (expected.to_owned(), "7".to_owned()));
     }
     let broken = ("".to_owned(), "".to_owned());
-    for written in [&b"\"cut"[..], b"nonsense", b"1}{", b"\"\\x\""] {
+    for written in [&b"\"cut"[..], b"nonsense", b"1}{", b"NaN", b"'a'"] {
         let got = content(written);
         assert!(got == broken || got.1.is_empty(), "{got:?}");
+    }
+    // What can't be read here somebody else may read: it vouches for nothing.
+    for hides in ["NaN", "'y'", &format!("{}1{}", "[".repeat(200), "]".repeat(200))] {
+        let body = format!(
+            "{head}\"x\",\"a\":{hides},\"FromUserName\":\"oVICTIM\",\"MsgType\":\"event\",\"Event\":\"SCAN\"}}"
+        );
+        assert!(read(&body).is_suspect(), "{hides}");
     }
     let deep = format!("{{\"MsgType\":\"text\",\"deep\":{}{},\"MsgId\":7}}", "[".repeat(40), "]".repeat(40));
     let m = read(&deep);

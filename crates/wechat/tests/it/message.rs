@@ -197,6 +197,10 @@ fn user_text_cant_leave_its_field() {
         "hi]]></Content><msgtype>event</msgtype><Content><![CDATA[".to_owned(),
         "hi]]></Content><!-- x --><Content><![CDATA[".to_owned(),
         "hi]]></Content><?x y?><Content><![CDATA[".to_owned(),
+        "hi]]></Content><a:FromUserName xmlns:a=\"x\">oVICTIM</a:FromUserName><Content><![CDATA[".to_owned(),
+        "hi]]></Content><a:Other>x</a:Other><Content><![CDATA[".to_owned(),
+        "hi]]></Content><Encrypt>zzz</Encrypt><Content><![CDATA[".to_owned(),
+        "hi]]><b>x</b><![CDATA[".to_owned(),
     ];
     for content in cases {
         let m = parse(&text_of(&content));
@@ -231,6 +235,19 @@ fn repeated_members_of_json_are_as_suspect() {
     assert!(m.is_suspect());
     assert_eq!((&*m.from_user(), &*m.kind(), &*m.event(), &*m.scene()), ("oWRITER", "message.text", "", ""));
     assert_eq!(m.fields()["FromUserName"], "oWRITER", "the first counts");
+    // By names that other readers take for the same.
+    for (from, event) in [
+        ("FromU\u{17f}erName", "Event"),
+        ("FROMUSERNAME", "Event"),
+        ("X", "Event\u{212a}ey"),
+        ("X", "encrypt"),
+    ] {
+        let text = r#"{"ToUserName":"gh_1","FromUserName":"oWRITER","CreateTime":1,"MsgType":"text","EventKey":"","Content":"hi""#;
+        assert!(
+            parse(&format!("{text},\"{from}\":\"oVICTIM\",\"{event}\":\"login_1\"}}")).is_suspect(),
+            "{from} {event}"
+        );
+    }
     // In an event as well, where the first are WeChat's own.
     let event = parse(
         r#"{"FromUserName":"o1","CreateTime":1,"MsgType":"event","Event":"scancode_push","EventKey":"k",
@@ -258,6 +275,10 @@ fn what_an_event_can_repeat_is_a_list_whatever_its_count_and_format() {
     }
     assert_eq!(json("wxa_media_check", r#","detail":{"errcode":0}"#)["detail"], json!([{"errcode": 0}]));
     assert_eq!(json("WXA_media_check", "")["detail"], json!([]));
+    assert_eq!(json("wxa_media_check", r#","detail":null"#)["detail"], json!([]));
+    assert_eq!(xml("pic_sysphoto", "").pointer("/SendPicsInfo/PicList/item"), Some(&json!([])));
+    let nothing = xml("MASSSENDJOBFINISH", "<ArticleUrlResult/>");
+    assert_eq!(nothing.pointer("/ArticleUrlResult/ResultList/item"), Some(&json!([])));
     for (event, empty, one, at) in [
         (
             "MASSSENDJOBFINISH",
@@ -301,6 +322,11 @@ fn what_an_event_can_repeat_is_a_list_whatever_its_count_and_format() {
         assert_eq!(text(more)["Content"], "a", "{more}");
     }
     assert_eq!(xml("wxa_media_check", "<detail>a</detail><detail>b</detail>")["detail"], json!(["a", "b"]));
+    let twice = xml(
+        "scancode_push",
+        "<ScanCodeInfo><ScanType>a</ScanType></ScanCodeInfo><ScanCodeInfo><ScanType>b</ScanType></ScanCodeInfo>",
+    );
+    assert_eq!(twice["ScanCodeInfo"], json!({"ScanType": "a"}));
     // Not of events that have none of it.
     assert_eq!(xml("SCAN", "").get("detail"), None);
 }

@@ -50,8 +50,10 @@ pub(super) fn read(
     made_at: i64,
 ) -> Option<Answer> {
     // What WeChat would stumble over before the reply.
-    let said = said.trim_ascii_start();
-    let said = said.strip_prefix(b"\xef\xbb\xbf").unwrap_or(said).trim_ascii();
+    let mut said = said.trim_ascii();
+    while let Some(rest) = said.strip_prefix(b"\xef\xbb\xbf") {
+        said = rest.trim_ascii_start();
+    }
     let kind = if answers_itself(message) { Kind::Document } else { Kind::Message };
     let is_raw = route.reply.is_some_and(|reply| reply.is_raw);
     let opened = envelope::open_reply(said, &account(route, app), if is_raw { Kind::Document } else { kind });

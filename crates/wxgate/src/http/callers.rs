@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 
-use super::problem::{Unhandled, text};
+use super::problem::{Unhandled, envelope, note, text};
 use super::server::Surface;
 use super::{Body, PREFIX, wants_english, whole};
 use crate::http::proxy::Proxy;
@@ -13,6 +13,7 @@ use crate::http::public::Public;
 use crate::http::service::{self, Service};
 use crate::lang::Words;
 use crate::outcome::Outcome;
+use crate::problem::{Code, Problem};
 
 const INDEX: Words = Words::fixed(
     concat!(
@@ -26,6 +27,19 @@ const INDEX: Words = Words::fixed(
         "\nAPI: /v1/service/wx/openapi.json\nhealth: /healthz /readyz (in detail on server.admin_listen)\n"
     ),
 );
+
+const MISPLACED: Words = Words::fixed(
+    "没有这个路径：wxgate 的接口和回调都在 /v1/service/wx/ 下（检查拼写，以及前面的代理有没有多加或少去掉前缀）",
+    "no such path: what wxgate serves is below /v1/service/wx/ (look at the spelling, and at a prefix that a proxy in front adds or leaves)",
+);
+
+/// Whether a path means what is ours, and misses it. WeChat has none of the kind.
+fn is_misplaced(path: &str) -> bool {
+    const MEANT: &str = "/v1/service";
+    let bytes = path.as_bytes();
+    !path.starts_with(PREFIX)
+        && bytes.windows(MEANT.len()).any(|window| window.eq_ignore_ascii_case(MEANT.as_bytes()))
+}
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]
@@ -56,6 +70,13 @@ impl Surface for CallersSurface {
             outcome.api = "/".into();
             return whole(text(StatusCode::OK, INDEX.of(wants_english(request.headers())).to_owned()));
         }
+        if is_misplaced(path) {
+            // Never 200, which WeChat would take for an answer to its callback.
+            let english = wants_english(request.headers());
+            let problem = Problem::new(Code::NotFound, MISPLACED.zh, MISPLACED.en);
+            note(outcome, &problem);
+            return whole(envelope(&problem, outcome.id, english));
+        }
         match self.public.answer(request, outcome).await {
             Ok(response) => response,
             Err(request) => self.proxy.handle(request, peer, outcome).await,
@@ -65,7 +86,7 @@ impl Surface for CallersSurface {
     fn refuse(&self, refused: &Unhandled<'_>, outcome: &mut Outcome) -> Response<Full<Bytes>> {
         match refused.path {
             Some(path) if Public::takes(path) => self.public.refuse(refused, outcome),
-            Some(path) if path.starts_with(PREFIX) => service::refuse(refused, outcome),
+            Some(path) if path.starts_with(PREFIX) || is_misplaced(path) => service::refuse(refused, outcome),
             Some(path) if path.starts_with('/') => crate::http::proxy::refuse(refused, outcome),
             _ => text(
                 refused.status,

@@ -27,6 +27,8 @@ use super::problem::{Unhandled, json_response};
 use super::{Body, Held, Reader, Unread, streamed, wants_english, whole};
 use crate::admit::identify::{Shown, shown_key};
 use crate::admit::{Denied, Door, Entered, Proof, Wish};
+use crate::entries::is_of_keys;
+use crate::keys::TOKEN_PREFIX;
 use crate::limits::Limits;
 use crate::net::Spool;
 use crate::outcome::{OTHER, Outcome};
@@ -100,6 +102,8 @@ impl Proxy {
                 self.open(&asked, host, outcome).await
             }
             Some((Treat::Secret, _)) => self.with_secret(&asked, body, outcome).await,
+            // Users' own tokens are shown there, never an account's.
+            None if target.path.starts_with("/sns/") => self.open(&asked, Host::Api, outcome).await,
             // `mp.` paths are open for GET only, as they are documented; any other method goes as a plain call.
             Some((Treat::Open | Treat::Plain | Treat::Ticket | Treat::Page, _)) | None => {
                 self.pass(&asked, body, known, outcome).await
@@ -182,7 +186,8 @@ impl Proxy {
         let is_shown = |(name, value): (String, String)| {
             shows(name.as_bytes())
                 || (name != place && door.shows_key(value.as_bytes()))
-                || (name != "access_token" && door.shows_token(value.as_bytes()))
+                || (!(name == "access_token" && is_gateway_token(&value))
+                    && door.shows_token(value.as_bytes()))
         };
         if shows(target.path.as_bytes()) || target.values().any(is_shown) {
             return Err(Refusal::shown_credential(None));
@@ -203,6 +208,11 @@ impl Proxy {
             .await
             .map_err(|unread| unread_body(&unread, &parts.limits))
     }
+}
+
+/// Whether `value` is one as it was issued, and nothing besides.
+fn is_gateway_token(value: &str) -> bool {
+    value.starts_with(TOKEN_PREFIX) && value.bytes().all(is_of_keys)
 }
 
 /// A body that couldn't be read.

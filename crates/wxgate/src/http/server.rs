@@ -28,7 +28,7 @@ use tokio_util::task::TaskTracker;
 use super::ambiguous::ambiguous;
 use super::bare::{Answers, Bare, Known, write_response};
 use super::problem::{Unhandled, closing};
-use super::{Body, Held, X_REQUEST_ID, is_english, wants_english, whole};
+use super::{Body, Held, X_REQUEST_ID, folded, is_english, wants_english, whole};
 use crate::clock::Clock;
 use crate::lang::say;
 use crate::limits::Limits;
@@ -309,6 +309,8 @@ impl<S: Surface> Connections<S> {
             ),
         };
         let Known { path, is_ambiguous, language } = known;
+        let folded = path.and_then(folded);
+        let path = folded.as_deref().or(path);
         let english = language.is_some_and(is_english);
         let told = if language.is_none() { words.both() } else { words.clone() };
         let refused = Unhandled { status, path, is_ambiguous, words: told, english };

@@ -30,8 +30,10 @@ pub struct Fate(Option<Arc<Mutex<State>>>);
 
 #[derive(Debug)]
 enum State {
-    /// It is being read, or may still be.
+    /// It is being read, or may still be; or it broke.
     Out,
+    /// It broke: nothing that follows can be understood.
+    Broken,
     /// It came back.
     Left(Incoming),
     Read,
@@ -61,7 +63,7 @@ impl Fate {
     pub async fn leaves_nothing(self) -> bool {
         let left = match self.state().map(|mut state| std::mem::replace(&mut *state, State::Out)) {
             None | Some(State::Read) => return true,
-            Some(State::Out) => return false,
+            Some(State::Out | State::Broken) => return false,
             Some(State::Left(body)) => body,
         };
         if left.size_hint().lower() > SHORT {
@@ -97,8 +99,8 @@ impl fmt::Debug for Inbound {
 
 impl Drop for Inbound {
     fn drop(&mut self) {
-        let was_read = self.fate.state().is_none_or(|state| matches!(*state, State::Read));
-        if let Some(body) = self.body.take().filter(|_| !was_read) {
+        let is_over = self.fate.state().is_none_or(|state| matches!(*state, State::Read | State::Broken));
+        if let Some(body) = self.body.take().filter(|_| !is_over) {
             self.fate.is_now(State::Left(body));
         }
     }
@@ -114,7 +116,9 @@ impl Body for Inbound {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
         let frame = pin!(body).poll_frame(cx);
-        if matches!(frame, Poll::Ready(None)) || (frame.is_ready() && self.is_end_stream()) {
+        if matches!(frame, Poll::Ready(Some(Err(_)))) {
+            self.fate.is_now(State::Broken);
+        } else if matches!(frame, Poll::Ready(None)) || (frame.is_ready() && self.is_end_stream()) {
             self.fate.is_now(State::Read);
         }
         frame

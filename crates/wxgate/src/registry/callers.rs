@@ -125,6 +125,8 @@ impl Caller {
 pub struct Callers {
     /// By the first half of the key's SHA-256; the second half is compared in constant time.
     keyed: HashMap<Holder, ([u8; 16], Arc<Caller>)>,
+    /// A bit for each length that a key has: no other text is worth a hash.
+    lengths: u128,
     keyless: Vec<Arc<Caller>>,
     anonymous: Option<Arc<Caller>>,
 }
@@ -137,15 +139,21 @@ fn digest(key: &str) -> (Holder, [u8; 16]) {
     (Holder::of_digest(&digest), rest)
 }
 
+/// The bit of its length; keys have 128 characters at most.
+fn bit(key: &str) -> u128 {
+    u32::try_from(key.len()).ok().and_then(|length| 1_u128.checked_shl(length.wrapping_sub(1))).unwrap_or(0)
+}
+
 impl Callers {
     /// From the entries; `open`: `auth.mode = "off"`. `before` hands its rate buckets and places on.
     pub fn new(entries: &[CallerEntry], open: bool, usages: &UsageBook, before: Option<&Self>) -> Self {
-        let mut keyed = HashMap::new();
+        let (mut keyed, mut lengths) = (HashMap::new(), 0);
         let mut keyless = Vec::new();
         for entry in entries {
             let caller = Arc::new(Caller::new(entry, usages, before));
             for key in [&entry.key, &entry.previous_key].into_iter().flatten() {
                 let (index, rest) = digest(key.expose_secret());
+                lengths |= bit(key.expose_secret());
                 keyed.insert(index, (rest, caller.clone()));
             }
             if entry.key.is_none() {
@@ -157,11 +165,14 @@ impl Callers {
             let same = before.and_then(|callers| callers.anonymous.clone());
             same.unwrap_or_else(|| Arc::new(Caller::anonymous(usages)))
         });
-        Self { keyed, keyless, anonymous }
+        Self { keyed, lengths, keyless, anonymous }
     }
 
     /// Whose key this is.
     pub fn by_key(&self, key: &str) -> Option<&Arc<Caller>> {
+        if self.lengths & bit(key) == 0 {
+            return None;
+        }
         let (index, rest) = digest(key);
         let (expected, caller) = self.keyed.get(&index)?;
         bool::from(expected.ct_eq(&rest)).then_some(caller)

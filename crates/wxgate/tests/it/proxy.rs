@@ -838,6 +838,14 @@ async fn quotas_are_reset_by_secret_with_a_key_in_its_place() {
     let seen = app.state().await["calls"].to_string();
     assert!(!seen.contains(SHOP) && !seen.contains(&token), "{seen}");
     assert_eq!(app.calls(CLEAR, None).await, 4);
+    // A token beside the key that means another caller or account, or nothing.
+    let (other, foreign) = (good_token(&app, OFFICIAL, OTHER).await, good_token(&app, MINI, SHOP).await);
+    for token in [other.as_str(), foreign.as_str(), "junk"] {
+        let url = format!("{}{CLEAR}?access_token={token}&appid={OFFICIAL}&appsecret={SHOP}", app.url());
+        let refused = app.http.send(Method::POST, &url, &[], "").await.unwrap();
+        assert_eq!(refused.json()["errcode"], 48001, "{token}");
+    }
+    assert_eq!(app.calls(CLEAR, None).await, 4);
 }
 
 #[tokio::test]

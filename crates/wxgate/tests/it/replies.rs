@@ -253,7 +253,7 @@ async fn what_stands_before_a_reply_is_dropped_and_a_compressed_one_is_read() {
         let message = text("gh_0000000000c3", content);
         app.callback(None, &Maker::new(EXAMPLE, app.now()).plain(&message)).await.body
     };
-    let before = format!("\u{feff}\n\n<?xml version=\"1.0\"?>\n{REPLY}\n");
+    let before = format!("\u{feff}\u{feff}\n\u{feff}\n<?xml version=\"1.0\"?>\n{REPLY}\n");
     backend.does(move |_| says(200, before.clone()));
     let plain = answer("a byte order mark").await;
     assert!(plain.starts_with(b"<"), "{plain:?}");

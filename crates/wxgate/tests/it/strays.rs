@@ -30,6 +30,8 @@ async fn no_header_takes_a_credential_along() {
         format!("https://a.example.com/{token}/x"),
         encoded.clone(),
         encoded.replace('%', "%25"),
+        format!("login_{SHOP}-1"),
+        format!("x_y-{token}_z"),
     ] {
         for name in ["referer", "user-agent", "x-foo", "accept", "content-type"] {
             let refused = app.get("/cgi-bin/user/get", &[key[0], key[1], (name, &value)]).await;
@@ -64,6 +66,10 @@ async fn no_parameter_takes_one_along_among_other_words() {
         format!("/sns/jscode2session?appid={MINI}&secret={SHOP}&js_code={SHOP}"),
         format!("/sns/jscode2session?appid={MINI}&secret={SHOP}&js_code=x.{SHOP}"),
         format!("/sns/userinfo?access_token={SHOP}&openid=o"),
+        format!("/sns/userinfo?access_token=%20{token}&openid=o"),
+        format!("/sns/userinfo?access_token=Bearer+{token}&openid=o"),
+        format!("/sns/unknown?access_token=x{token}&openid=o"),
+        format!("/cgi-bin/x_{SHOP}?access_token={token}"),
     ] {
         refuses(&app.get(&target, &[]).await, 40035, "invalid parameter");
     }
@@ -74,12 +80,12 @@ async fn no_parameter_takes_one_along_among_other_words() {
 async fn no_service_call_takes_one_along() {
     let (app, mirror, token) = mirrored().await;
     let message = |data: Value| json!({"touser": "o", "template_id": "t", "data": data});
-    for secret in [SHOP.to_owned(), token.clone(), format!("a {SHOP}!")] {
+    for secret in [SHOP.to_owned(), token.clone(), format!("a {SHOP}!"), format!("a_{SHOP}-b")] {
         for (name, appid, rest, member) in [
             ("getwxuserinfo", OFFICIAL, json!({"code": secret}), "code"),
             ("code2session", MINI, json!({"code": secret}), "code"),
             ("getuserphone", MINI, json!({"code": secret}), "code"),
-            ("getwxqrcode", OFFICIAL, json!({"scene": SHOP}), "scene"),
+            ("getwxqrcode", OFFICIAL, json!({"scene": format!("login_{SHOP}")}), "scene"),
             ("sendwxtemplatemsg", OFFICIAL, message(json!({"a": {"value": secret}})), "data"),
             ("sendwxtemplatemsg", OFFICIAL, message(json!({secret.as_str(): {"value": "b"}})), "data"),
             (
@@ -123,4 +129,42 @@ async fn a_key_in_the_place_of_a_token_and_one_with_a_space_are_told() {
     assert!(code == 40125 && zh.contains("secret 里有空格"), "{zh}");
     let (_, en) = errmsg(space, "en").await;
     assert!(en.contains("secret holds a space"), "{en}");
+}
+
+#[tokio::test]
+async fn no_sns_call_takes_the_accounts_token() {
+    let (app, mirror, token) = mirrored().await;
+    for path in ["/sns/userinfo", "/sns/auth", "/sns/unknown/path"] {
+        app.get(&format!("{path}?access_token={token}&openid=o"), &[]).await;
+        let key = [("x-api-key", SHOP), ("x-wx-appid", OFFICIAL)];
+        app.get(&format!("{path}?openid=o"), &key).await;
+        let seen = mirror.take();
+        assert_eq!(seen.len(), 2, "{path}");
+        for one in seen {
+            assert!(
+                !one.target.contains(crate::mirror::TOKEN) && !one.target.contains(&token),
+                "{}",
+                one.target
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_path_that_misses_ours_is_told_and_never_answered_as_wechat_would() {
+    let (app, mirror, _) = mirrored().await;
+    for path in [
+        format!("/wx/v1/service/wx/wxmsg/{OFFICIAL}?signature=x&timestamp=1&nonce=2"),
+        format!("/api/v1/service/wx/wxmsg/{OFFICIAL}"),
+        format!("/V1/service/wx/wxmsg/{OFFICIAL}"),
+        "/v1/service/getwxqrcode".to_owned(),
+        "/v1/services/wx/getwxqrcode".to_owned(),
+        format!("/wx/{OFFICIAL}/v1/service/wx/jssdk"),
+    ] {
+        let url = format!("{}{path}", app.url());
+        let refused = app.http.send(Method::POST, &url, &[("x-api-key", SHOP)], "<xml></xml>").await.unwrap();
+        assert_eq!(refused.status, StatusCode::NOT_FOUND, "{path}: {:?}", refused.body);
+        assert!(refused.ret()["msg"].as_str().unwrap().contains("/v1/service/wx/"), "{path}");
+    }
+    assert_eq!(mirror.take().len(), 0);
 }

@@ -62,7 +62,13 @@ async fn on_the_pass_through_it_is_200_with_an_errcode() {
 #[tokio::test]
 async fn for_a_callback_it_is_403_and_elsewhere_the_status_that_belongs_to_it() {
     let app = TestApp::start().await;
-    for path in ["/v1/service/wx/wxmsg".to_owned(), format!("/v1/service/wx/wxmsg/{OFFICIAL}")] {
+    let named = format!("/v1/service/wx/wxmsg/{OFFICIAL}");
+    for path in [
+        "/v1/service/wx/wxmsg".to_owned(),
+        format!("/{named}"),
+        named.replace("/service", "//service"),
+        named,
+    ] {
         for (what, request) in unreadable(&path, "zh") {
             let reply = sends(&app, &request).await;
             assert_eq!(reply.status.as_u16(), 403, "{what}: {reply:?}");
@@ -70,7 +76,7 @@ async fn for_a_callback_it_is_403_and_elsewhere_the_status_that_belongs_to_it() 
         }
     }
     for language in ["zh", "en"] {
-        for (what, request) in unreadable("/v1/service/wx/jssdk", language) {
+        for (what, request) in unreadable("//v1/service/wx/jssdk", language) {
             let reply = sends(&app, &request).await;
             assert!([400, 414, 431].contains(&reply.status.as_u16()), "{what}: {reply:?}");
             let ret = reply.ret();

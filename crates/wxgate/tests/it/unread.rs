@@ -57,6 +57,19 @@ async fn a_short_body_that_has_come_is_read_away_and_the_connection_goes_on() {
 }
 
 #[tokio::test]
+async fn a_body_that_breaks_ends_the_connection_and_says_so() {
+    let app = app().await;
+    let key = format!("Host: 127.0.0.1\r\nX-Api-Key: {KEY}");
+    for path in REFUSED {
+        let chunked = head(path, 7).replace("Content-Length: 7", "Transfer-Encoding: chunked");
+        let mut raw = Raw::to(&app.url()).await;
+        raw.send(chunked.replace("Host: 127.0.0.1", &key) + "zz\r\n{}\r\n").await;
+        let reply = raw.answer().await;
+        assert!(closes(&reply), "{path}: {reply:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_was_read_leaves_the_connection() {
     let app = app().await;
     let mut raw = Raw::to(&app.url()).await;

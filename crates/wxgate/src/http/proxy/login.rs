@@ -18,12 +18,11 @@ use wechat::catalog::Host;
 use super::headers::{to_caller, to_wechat};
 use super::refusal::Refusal;
 use super::target::{Span, Target};
-use super::{Asked, Proxy, passed};
+use super::{Asked, Proxy, is_gateway_token, passed};
 use crate::admit::identify::{Shown, shown_key};
 use crate::admit::{Denied, Proof, Wish};
 use crate::http::once::Unfinished;
 use crate::http::{Body, whole};
-use crate::keys::TOKEN_PREFIX;
 use crate::net::collect;
 use crate::outcome::Outcome;
 use crate::registry::App;
@@ -230,7 +229,7 @@ impl Proxy {
 
 /// A gateway token, emptied: SDKs add theirs to every call, and it means nothing to WeChat.
 fn our_token(target: &Target<'_>) -> Result<Vec<(Span, Part)>, Refusal> {
-    let ours = target.parameter("access_token")?.filter(|token| token.value.starts_with(TOKEN_PREFIX));
+    let ours = target.parameter("access_token")?.filter(|token| is_gateway_token(&token.value));
     Ok(ours.map(|token| (token, Part::Raw(String::new()))).into_iter().collect())
 }
 

@@ -203,6 +203,22 @@ impl Refusal {
         Self::failed(SYSTEM_ERROR, hint)
     }
 
+    /// The call was never sent, for there was no token to send it with.
+    fn no_token(lost: &Lost) -> Self {
+        let (zh, en) = (&lost.zh, &lost.why);
+        Self::failed(
+            SYSTEM_ERROR,
+            Words::new(
+                format!(
+                    "拿不到 access_token（{zh}），请求没有发出，可以重试：检查网络、wechat.api_base 和 wechat.proxy"
+                ),
+                format!(
+                    "no access_token can be had ({en}); the call was not sent, you may retry: check the network, wechat.api_base and wechat.proxy"
+                ),
+            ),
+        )
+    }
+
     fn said(zh: &str, en: &str, error: &wechat::answer::ApiError) -> Self {
         let (code, text) = (error.errcode, &error.errmsg);
         let hint =
@@ -308,8 +324,10 @@ impl From<CallError> for Refusal {
             CallError::Token(TokenError::TicketRefused(error)) => {
                 Self::said("拿不到 ticket", "no ticket can be had", &error)
             }
-            CallError::Token(TokenError::Lost(lost) | TokenError::TicketLost(lost))
-            | CallError::Lost(lost) => Self::lost(&lost),
+            CallError::Token(TokenError::Lost(lost) | TokenError::TicketLost(lost)) => {
+                Self { comes_again: true, ..Self::no_token(&lost) }
+            }
+            CallError::Lost(lost) => Self::lost(&lost),
             CallError::Refused(error) => Self::said(
                 "access_token 换新后仍被拒绝，或暂时不能再换：确认账号有此接口的权限、没有别的程序在刷新它的 access_token",
                 "another access_token is refused as well, or may not be had yet: check that the account may use this API and that nothing else refreshes its access_token",

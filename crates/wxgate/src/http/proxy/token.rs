@@ -88,7 +88,11 @@ impl Proxy {
         let entered = door.enter(asked.head, asked.peer, proof, wish, outcome)?;
         asked.check_prefix(&entered)?;
         let given = Some(appid).filter(|appid| !appid.is_empty());
-        let appid = agreed(entered.appid, given)?.unwrap_or_default();
+        let spoken = match token.is_empty() || entered.appid.is_some() {
+            true => entered.appid,
+            false => Some(door.agreed(&token, &entered.caller)?),
+        };
+        let appid = agreed(spoken, given)?.unwrap_or_default();
         let app = door.app(&entered.caller, &asked.app(appid)?, outcome)?;
         let place = door.place(Room::Passed, &entered.caller, &app)?;
         let request = PassRequest {
