@@ -18,7 +18,7 @@ use wechat::catalog::Host;
 use super::headers::{to_caller, to_wechat};
 use super::refusal::Refusal;
 use super::target::{Span, Target};
-use super::{Asked, Proxy, is_gateway_token, passed};
+use super::{Asked, Proxy, is_gateway_token, passed, wants_other_credential};
 use crate::admit::identify::{Shown, shown_key};
 use crate::admit::{Denied, Proof, Wish};
 use crate::http::once::Unfinished;
@@ -211,6 +211,9 @@ impl Proxy {
         }
         let door = &self.0.door;
         door.enter_open(head, peer, target.path, host == Host::Mp, outcome)?;
+        if wants_other_credential(target) {
+            return Err(Refusal::other_credential());
+        }
         let headers = to_wechat(&head.headers);
         self.refuse_credentials(target, &headers, "")?;
         let place = door.place_of_stranger(outcome.peer)?;
