@@ -1,5 +1,5 @@
 # The commands of this project; .ci/run calls the same ones.
-.PHONY: demo test test-faults figures memory test-sdk test-browser check fmt gen release
+.PHONY: demo test test-faults figures memory test-sdk test-browser check fmt gen release bench counts
 
 CARGO ?= cargo
 
@@ -24,11 +24,11 @@ memory:
 	$(CARGO) build --profile demo --locked -p wxgate --bin wxgate
 	python3 crates/wxgate/tests/memory.py target/demo/wxgate
 
-# Real SDKs against gateway and sandbox; needs their registries once.
 # A real browser logs in (browser-tests/).
 test-browser:
 	CARGO="$(CARGO)" browser-tests/run
 
+# Real SDKs against gateway and sandbox; needs their registries once.
 test-sdk:
 	CARGO="$(CARGO)" sdk-tests/run
 
@@ -53,3 +53,14 @@ gen:
 
 release:
 	$(CARGO) build --release --locked -p wxgate
+
+# wxgate beside its yardsticks in one run, the results in bench/results; needs wrk, and says which yardsticks it lacks.
+TARGET = $(abspath $(or $(CARGO_TARGET_DIR),target))
+bench:
+	$(CARGO) build --release --locked -p wxgate
+	WXGATE_BIN=$(TARGET)/release/wxgate bench/run.py --out bench/results/$(shell date +%F).md
+
+# Instructions a request, compared with bench/counts.json; needs valgrind.
+counts:
+	$(CARGO) build --release --locked -p wxgate
+	WXGATE_BIN=$(TARGET)/release/wxgate bench/counts.py

@@ -1,0 +1,3 @@
+module yardsticks
+
+go 1.19

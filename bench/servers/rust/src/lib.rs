@@ -1,0 +1,44 @@
+//! What the Rust yardsticks share: a current-thread hyper server, as fast as hyper gets.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+
+/// Serves `answer` at `address`, for ever, on one thread.
+pub fn serve<F>(address: SocketAddr, answer: F) -> std::io::Result<()>
+where
+    F: Fn(Request<Incoming>) -> Response<Full<Bytes>> + Clone + 'static,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, async move {
+        let listener = tokio::net::TcpListener::bind(address).await?;
+        loop {
+            let (stream, _) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            let answer = answer.clone();
+            tokio::task::spawn_local(async move {
+                let service = service_fn(move |request| {
+                    let response = answer(request);
+                    async move { Ok::<_, Infallible>(response) }
+                });
+                let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            });
+        }
+    })
+}
+
+/// JSON, with a length.
+pub fn json(body: Bytes) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body));
+    let json = hyper::header::HeaderValue::from_static("application/json; charset=utf-8");
+    response.headers_mut().insert(hyper::header::CONTENT_TYPE, json);
+    response
+}
