@@ -5,6 +5,7 @@
 //!
 //! This file is the list of what is asked of it; each file below has the SQL about one thing.
 
+mod checkpoint;
 mod credentials;
 #[cfg(test)]
 mod figures;
@@ -91,11 +92,12 @@ impl Sqlite {
             say(format!("数据库 {name} 升级失败"), format!("can't upgrade the database {name}"))
         })?;
         let read_only = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let wal = checkpoint::beside(&mut connection, path)?;
         let (rows, lists) = (file::connect(path, read_only)?, file::connect(path, read_only)?);
         Ok(Self {
             path: path.to_owned(),
             purge_time: limits.purge_time,
-            writer: Arc::new(Writer::start(connection, file::Placed::new(path)?, lock, limits)?),
+            writer: Arc::new(Writer::start(connection, wal, file::Placed::new(path)?, lock, limits)?),
             rows: Rows::new(rows, limits),
             lists: Lists::new(lists, limits),
         })

@@ -228,3 +228,25 @@ async fn a_step_of_forgetting_ends_when_its_time_is_over_and_gets_on_in_any_case
     assert_eq!(left, 4);
     db.close().await;
 }
+
+#[tokio::test]
+async fn the_wal_is_merged_beside_the_writer_and_stays_short() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("wxgate.db");
+    let db = open(&path, Limits::default()).unwrap();
+    for round in 0..60_u8 {
+        let writes = (0..20_u8).map(|n| {
+            let mut key = [0; 32];
+            key[..2].copy_from_slice(&[round, n]);
+            db.keep_once_answer(key, vec![7; 60_000], i64::MAX)
+        });
+        join_all(writes).await.into_iter().for_each(|kept| kept.unwrap());
+    }
+    // 72 MB were written.
+    let wal = std::fs::metadata(dir.path().join("wxgate.db-wal")).unwrap().len();
+    assert!(wal < 48 << 20, "{wal}");
+    let whole = std::fs::metadata(&path).unwrap().len();
+    assert!(whole > 20 << 20, "what was merged is in the database: {whole}");
+    db.close().await;
+    assert!(std::fs::metadata(dir.path().join("wxgate.db-wal")).map_or(0, |file| file.len()) == 0);
+}

@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{Semaphore, oneshot};
 
+use super::checkpoint::Wal;
 use super::file::Placed;
 use super::meta;
 use crate::lang::say;
@@ -28,26 +29,26 @@ struct Thread {
     handle: JoinHandle<()>,
 }
 
-/// One write: runs inside the group's transaction, and is told how the commit went.
+/// One write: runs inside the group's transaction, again if that is rolled back, and is told how the commit went.
 trait Job: Send {
     fn run(&mut self, tx: &Transaction<'_>) -> rusqlite::Result<()>;
     fn report(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
 struct Write<F, T> {
-    run: Option<F>,
+    run: F,
     outcome: Option<T>,
     done: oneshot::Sender<Result<T, StoreError>>,
 }
 
 impl<F, T> Job for Write<F, T>
 where
-    F: FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send,
+    F: Fn(&Transaction<'_>) -> rusqlite::Result<T> + Send,
     T: Send,
 {
     fn run(&mut self, tx: &Transaction<'_>) -> rusqlite::Result<()> {
-        let Some(run) = self.run.take() else { return Ok(()) };
-        self.outcome = Some(run(tx)?);
+        self.outcome = None;
+        self.outcome = Some((self.run)(tx)?);
         Ok(())
     }
 
@@ -63,6 +64,7 @@ impl Writer {
     /// `lock` is held until the thread has ended.
     pub(super) fn start(
         mut connection: Connection,
+        wal: Wal,
         place: Placed,
         lock: File,
         limits: Limits,
@@ -70,7 +72,9 @@ impl Writer {
         // Twice the room: jobs whose callers went still stand here.
         let (jobs, queue) = sync_channel(2 * limits.writes);
         let handle = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
-            write_groups(&mut connection, &queue, place, limits.group);
+            write_groups(&mut connection, &queue, place, limits.group, &wal);
+            // Its connection goes first, so that this one is the last.
+            wal.end(&mut connection);
             // So that the database file alone is whole, for whoever copies it now.
             if let Err(error) = connection.execute_batch("pragma wal_checkpoint(truncate)") {
                 tracing::warn!(%error, "{}", say("停止时没能把 WAL 并入数据库文件：复制数据库时请连同 *-wal 文件", "couldn't merge the WAL into the database at the stop: whoever copies the database takes the *-wal file along"));
@@ -95,7 +99,7 @@ impl Writer {
     /// Runs `run` in the next group and returns what it gave once that is on disk.
     pub(super) async fn write<T: Send + 'static>(
         &self,
-        run: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+        run: impl Fn(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let closed = || StoreError::Unavailable("closed".into());
         let jobs = {
@@ -106,7 +110,7 @@ impl Writer {
         let queued = async move {
             // Room is given back when the job has been reported.
             let room = self.room.acquire().await.map_err(|_| closed())?;
-            jobs.try_send(Box::new(Write { run: Some(run), outcome: None, done }))
+            jobs.try_send(Box::new(Write { run, outcome: None, done }))
                 .map_err(|_| StoreError::Unavailable("too many writes are waiting".into()))?;
             drop(jobs);
             let outcome = outcome.await.unwrap_or_else(|_| Err(closed()));
@@ -123,7 +127,13 @@ impl Writer {
     }
 }
 
-fn write_groups(connection: &mut Connection, queue: &Receiver<Box<dyn Job>>, mut place: Placed, most: usize) {
+fn write_groups(
+    connection: &mut Connection,
+    queue: &Receiver<Box<dyn Job>>,
+    mut place: Placed,
+    most: usize,
+    wal: &Wal,
+) {
     while let Ok(first) = queue.recv() {
         let mut group: Vec<_> = std::iter::once(first).chain(queue.try_iter()).take(most).collect();
         let ran = place.check().and_then(|()| run_group(connection, &mut group));
@@ -136,12 +146,31 @@ fn write_groups(connection: &mut Connection, queue: &Receiver<Box<dyn Job>>, mut
             let outcome = outcomes.next().unwrap_or(Ok(()));
             job.report(committed.clone().and(outcome));
         }
+        wal.shorten(connection);
     }
 }
 
-/// Runs every job in its own savepoint, so that one failing job spoils no other, and commits. An
-/// error means that nothing of the group holds.
+/// Runs every job and commits. One that fails spoils no other: it is all rolled back then, and run once more with a
+/// savepoint for each. An error means that nothing of the group holds.
 fn run_group(
+    connection: &mut Connection,
+    group: &mut [Box<dyn Job>],
+) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if group.iter_mut().all(|job| guarded(&transaction, job.as_mut()).is_ok()) {
+        transaction.commit()?;
+        return Ok(group.iter().map(|_| Ok(())).collect());
+    }
+    if !transaction.is_autocommit() {
+        transaction.rollback()?;
+    } else {
+        drop(transaction);
+    }
+    run_apart(connection, group)
+}
+
+/// Runs every job in a savepoint of its own, and commits.
+fn run_apart(
     connection: &mut Connection,
     group: &mut [Box<dyn Job>],
 ) -> Result<Vec<Result<(), StoreError>>, StoreError> {
@@ -159,12 +188,15 @@ fn run_group(
     Ok(outcomes)
 }
 
+/// A bug in one write must not end the writer for all.
+fn guarded(transaction: &Transaction<'_>, job: &mut dyn Job) -> rusqlite::Result<()> {
+    let outcome = catch_unwind(AssertUnwindSafe(|| job.run(transaction)));
+    outcome.unwrap_or_else(|_| Err(rusqlite::Error::InvalidQuery))
+}
+
 fn in_savepoint(transaction: &Transaction<'_>, job: &mut dyn Job) -> rusqlite::Result<()> {
     transaction.execute_batch("savepoint job")?;
-    // A bug in one write must not end the writer for all.
-    let outcome = catch_unwind(AssertUnwindSafe(|| job.run(transaction)));
-    let outcome = outcome.unwrap_or_else(|_| Err(rusqlite::Error::InvalidQuery));
-    match outcome {
+    match guarded(transaction, job) {
         Ok(()) => transaction.execute_batch("release job"),
         Err(error) => {
             if !transaction.is_autocommit() {
