@@ -6,6 +6,7 @@ pub mod denied;
 pub mod hosts;
 pub mod identify;
 mod open;
+mod opened;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -28,6 +29,7 @@ use crate::text;
 
 use identify::{Gatekeeper, Shown, shown_key};
 use open::OpenRates;
+use opened::Opened;
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]
@@ -40,6 +42,7 @@ struct Inner {
     clock: Clock,
     gatekeeper: Gatekeeper,
     open: OpenRates,
+    opened: Opened,
     shares: Shares,
 }
 
@@ -79,7 +82,7 @@ pub struct Entered {
     /// What a gateway token issued now remembers of it.
     pub holder: Holder,
     /// The app that its gateway token speaks for.
-    pub appid: Option<String>,
+    pub appid: Option<Arc<str>>,
     /// It showed no key of its own, now or when its token was issued.
     pub keyless: bool,
 }
@@ -88,7 +91,7 @@ pub struct Entered {
 struct Identified<'a> {
     caller: &'a Arc<Caller>,
     holder: Holder,
-    appid: Option<String>,
+    appid: Option<Arc<str>>,
     /// It showed no key of its own, now or when its token was issued.
     keyless: bool,
 }
@@ -102,6 +105,7 @@ impl Door {
             clock: parts.clock.clone(),
             gatekeeper: Gatekeeper::new(server),
             open: OpenRates::new(&parts.limits),
+            opened: Opened::default(),
             shares: parts.shares.clone(),
         }))
     }
@@ -159,13 +163,8 @@ impl Door {
         callers: &'a Callers,
     ) -> Result<Identified<'a>, Denied> {
         let by_key = |key: &str, unknown: Denied| {
-            let caller = callers.by_key(key).ok_or(unknown)?;
-            Ok(Identified {
-                caller,
-                holder: Holder::new(Some(key), &caller.name),
-                appid: None,
-                keyless: false,
-            })
+            let (caller, holder) = callers.holder(key).ok_or(unknown)?;
+            Ok(Identified { caller, holder, appid: None, keyless: false })
         };
         let without = || {
             let caller = self.0.gatekeeper.without_key(head, peer, callers)?;
@@ -197,7 +196,8 @@ impl Door {
         shown: Shown<'_>,
         callers: &'a Callers,
     ) -> Result<Identified<'a>, Denied> {
-        let grant = self.0.keys.granted(token, self.0.clock.now()).ok_or_else(|| {
+        let Inner { opened, keys, clock, .. } = &*self.0;
+        let grant = opened.grant(keys, token, clock.now()).ok_or_else(|| {
             if callers.by_key(token).is_some() { Denied::KeyAsToken } else { Denied::DeadToken }
         })?;
         let (caller, keyless) = callers.by_holder(&grant.holder).ok_or(Denied::DeadToken)?;
@@ -208,7 +208,7 @@ impl Door {
     }
 
     /// The app that the gateway token `token` speaks for, if it is `caller`'s as well.
-    pub fn agreed(&self, token: &str, caller: &Arc<Caller>) -> Result<String, Denied> {
+    pub fn agreed(&self, token: &str, caller: &Arc<Caller>) -> Result<Arc<str>, Denied> {
         let live = self.0.registry.live();
         let found = self.by_token(token, Shown::Nothing, &live.callers).map_err(|_| Denied::Disagree)?;
         if !Arc::ptr_eq(found.caller, caller) {

@@ -43,6 +43,7 @@ use crate::tasks::Tasks;
 use crate::tokens::Tokens;
 use crate::transport::Transport;
 use crate::upstream::Upstream;
+use crate::workers::Workers;
 
 /// What a gateway gets from outside besides its configuration: time, randomness, names, bounds. In service the machine's;
 /// tests and simulations bring their own.
@@ -56,6 +57,8 @@ pub struct World {
     pub resolver: Resolver,
     /// Every bound.
     pub limits: Limits,
+    /// Where connections are served.
+    pub workers: Workers,
     /// What the store stands on; `None`: what the configuration names.
     pub(crate) backend: Option<Arc<dyn Backend>>,
 }
@@ -68,6 +71,7 @@ impl From<Clock> for World {
             random: Random::System,
             resolver: Resolver::machine(),
             limits: Limits::default(),
+            workers: Workers::none(),
             backend: None,
         }
     }
@@ -190,7 +194,7 @@ pub struct Running {
 
 /// Starts a gateway.
 pub async fn start(config: Config, world: impl Into<World>, listeners: Listeners) -> anyhow::Result<Running> {
-    let World { clock, random, resolver, limits, backend } = world.into();
+    let World { clock, random, resolver, limits, workers, backend } = world.into();
     let limits = Arc::new(Limits { body_budget: config.body_budget.unwrap_or(limits.body_budget), ..limits });
     let tls: Tls = Arc::new(ArcSwapOption::from(load_tls(&config)?));
     let backend = match backend {
@@ -199,12 +203,12 @@ pub async fn start(config: Config, world: impl Into<World>, listeners: Listeners
     };
     let (store, keys) = open_store(&config, backend, &random).await?;
     let slots = SlotBook::new(store.clone(), clock.clone(), random.clone()).await?;
-    let transport = Transport::new(&config.wechat, clock.clone(), limits.clone())?;
+    let transport = Transport::new(&config.wechat, clock.clone(), limits.clone(), workers.count())?;
     let usages = UsageBook::new(limits.counted_paths);
     let registry = Registry::new(&config, slots.clone(), transport.clone(), usages)?;
     let tasks = Tasks::default();
     let shares = Shares::new(&limits);
-    let parts = Parts { registry, store, keys, clock, random, tasks, shares, limits };
+    let parts = Parts { registry, store, keys, clock, random, tasks, shares, limits, workers };
 
     let tokens = Tokens::new(parts.clone(), slots);
     parts.tasks.spawn(tokens.clone().run());
@@ -252,6 +256,7 @@ fn serve(
         recorder: recorder.clone(),
         seats: Seats::new(parts.limits.connections),
         trusted_proxies: config.server.trusted_proxies.clone().into(),
+        workers: parts.workers.clone(),
         draining: parts.tasks.draining.clone(),
     };
     let surface = CallersSurface::new(service, public.clone(), proxy);

@@ -35,3 +35,4 @@ pub mod tokens;
 pub mod transport;
 pub mod upstream;
 pub mod wake;
+pub mod workers;

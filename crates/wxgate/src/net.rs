@@ -42,21 +42,22 @@ pub use why::{is_no_http, why};
 use crate::entries::Proxy;
 use crate::limits::Limits;
 use crate::rules::egress::{Egress, Forbidden};
+use crate::workers;
 
 /// WeChat's edge closes idle connections after about a minute; be first.
 const IDLE: Duration = Duration::from_secs(45);
 /// The rules are asked for every new connection: let none be kept for long.
 const GUARDED_IDLE: Duration = Duration::from_secs(10);
-/// Cheap to clone.
+/// Each worker has a pool of connections of its own. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Client(legacy::Client<Timed<HttpsConnector<Dial>>, RequestBody>);
+pub struct Client(Arc<[legacy::Client<Timed<HttpsConnector<Dial>>, RequestBody>]>);
 
 /// A request's body: whole in memory, passed on as it comes, or in a file.
 pub type RequestBody = Either<Full<Bytes>, Either<Upload, SpooledBody>>;
 
 impl Client {
-    /// Connects anywhere, by `proxy` if there is one.
-    pub fn new(proxy: Option<&Proxy>, tls: ClientConfig, limits: &Limits) -> Self {
+    /// Connects anywhere, by `proxy` if there is one; with so many pools.
+    pub fn new(proxy: Option<&Proxy>, tls: ClientConfig, limits: &Limits, pools: usize) -> Self {
         let mut tcp = HttpConnector::new_with_resolver(Resolver::machine());
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
@@ -66,7 +67,7 @@ impl Client {
             None => Dialer::Direct(tcp),
             Some(proxy) => Dialer::Proxied(Tunnel::new(proxy.clone(), tcp)),
         };
-        Self::over(dialer, tls, IDLE, 256, limits)
+        Self::over(dialer, tls, IDLE, 256, limits, pools)
     }
 
     /// Connects only where `egress` allows: every address of a host is judged, for every connection, and only
@@ -79,7 +80,7 @@ impl Client {
         limits: &Arc<Limits>,
     ) -> Self {
         let guard = Guard { egress, resolver, loopback_allowed, limits: limits.clone() };
-        Self::over(Dialer::Guarded(guard), tls, GUARDED_IDLE, 8, limits)
+        Self::over(Dialer::Guarded(guard), tls, GUARDED_IDLE, 8, limits, 1)
     }
 
     fn over(
@@ -88,6 +89,7 @@ impl Client {
         idle: Duration,
         max_idle_per_host: usize,
         limits: &Limits,
+        pools: usize,
     ) -> Self {
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls)
@@ -95,12 +97,14 @@ impl Client {
             .enable_http1()
             .wrap_connector(Dial { dialer, silence: limits.silence });
         let connector = Timed { connector, limit: limits.connect_time };
-        let client = legacy::Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(idle)
-            .pool_max_idle_per_host(max_idle_per_host)
-            .pool_timer(TokioTimer::new())
-            .build(connector);
-        Self(client)
+        let pool = || {
+            legacy::Client::builder(TokioExecutor::new())
+                .pool_idle_timeout(idle)
+                .pool_max_idle_per_host(max_idle_per_host)
+                .pool_timer(TokioTimer::new())
+                .build(connector.clone())
+        };
+        Self((0..pools.max(1)).map(|_| pool()).collect())
     }
 
     /// Sends `request`; the answer's body is still to be read. The error never names the URL.
@@ -110,7 +114,7 @@ impl Client {
 
     /// The same with a body that may still be on its way.
     pub async fn pass(&self, request: Request<RequestBody>) -> Result<Response<Incoming>, Error> {
-        self.0.request(request).await
+        self.0[workers::index() % self.0.len()].request(request).await
     }
 }
 

@@ -10,6 +10,7 @@ use crate::registry::Registry;
 use crate::shares::Shares;
 use crate::store::Store;
 use crate::tasks::Tasks;
+use crate::workers::Workers;
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]
@@ -30,4 +31,6 @@ pub struct Parts {
     pub shares: Shares,
     /// Every bound.
     pub limits: Arc<Limits>,
+    /// Where connections are served.
+    pub workers: Workers,
 }

@@ -1,6 +1,7 @@
 //! The live configuration: apps, callers and routes as they are now, swapped whole on a reload.
 
 pub mod callers;
+mod issued;
 pub mod line;
 pub mod routes;
 pub mod usage;
@@ -18,6 +19,7 @@ use crate::transport::Transport;
 
 use crate::wake::Wake;
 use callers::Callers;
+pub use issued::Issued;
 use routes::Routes;
 use usage::UsageBook;
 
@@ -34,6 +36,8 @@ pub struct App {
     pub share: Arc<Share>,
     /// Its way to WeChat.
     pub transport: Transport,
+    /// What was issued for it lately.
+    pub issued: Issued,
 }
 
 impl App {
@@ -149,9 +153,10 @@ fn build(
         let appid: Arc<str> = entry.appid.as_str().into();
         let share = before.and_then(|live| live.app(&appid)).map(|app| app.share.clone()).unwrap_or_default();
         let (slots, transport) = (slots.of(entry), ways.of(entry)?);
-        let app = Arc::new(App { entry: entry.clone(), slots, appid: appid.clone(), share, transport });
-        if !entry.original_id.is_empty() {
-            originals.insert(entry.original_id.clone(), app.clone());
+        let (entry, appid_of, issued) = (entry.clone(), appid.clone(), Issued::default());
+        let app = Arc::new(App { entry, slots, appid: appid_of, share, transport, issued });
+        if !app.entry.original_id.is_empty() {
+            originals.insert(app.entry.original_id.clone(), app.clone());
         }
         apps.insert(appid, app);
     }

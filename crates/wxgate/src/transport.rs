@@ -77,6 +77,7 @@ struct Inner {
     mp: Vec<Base>,
     open: Vec<Base>,
     limits: Arc<Limits>,
+    pools: usize,
 }
 
 #[derive(Debug)]
@@ -94,11 +95,17 @@ impl Base {
 }
 
 impl Transport {
-    /// From `[wechat]`.
-    pub fn new(config: &config::Wechat, clock: Clock, limits: Arc<Limits>) -> anyhow::Result<Self> {
+    /// From `[wechat]`; with so many pools of connections: one for each worker, and one for all else.
+    pub fn new(
+        config: &config::Wechat,
+        clock: Clock,
+        limits: Arc<Limits>,
+        pools: usize,
+    ) -> anyhow::Result<Self> {
         let tls = config.authorities.client_config()?;
         Ok(Self(Arc::new(Inner {
-            client: Client::new(config.proxy.as_ref(), tls, &limits),
+            client: Client::new(config.proxy.as_ref(), tls, &limits, pools),
+            pools,
             config: config.clone(),
             clock,
             api: std::iter::once(&config.api_base).chain(&config.fallback_bases).map(Base::new).collect(),
@@ -111,7 +118,7 @@ impl Transport {
     /// The same hosts by another way, on connections of its own.
     pub fn by(&self, proxy: &Proxy) -> anyhow::Result<Self> {
         let config = config::Wechat { proxy: Some(proxy.clone()), ..self.0.config.clone() };
-        Self::new(&config, self.0.clock.clone(), self.0.limits.clone())
+        Self::new(&config, self.0.clock.clone(), self.0.limits.clone(), self.0.pools)
     }
 
     /// When a call that begins now has to be answered.

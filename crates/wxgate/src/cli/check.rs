@@ -60,7 +60,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     found.extend(machine::ports(&config, running.as_ref()));
     found.extend(machine::certificate(&config));
     if args.online {
-        let transport = Transport::new(&config.wechat, Clock::System, Arc::default())?;
+        let transport = Transport::new(&config.wechat, Clock::System, Arc::default(), 1)?;
         for app in config.entries.apps.iter().filter(|app| app.kind.has_token()) {
             let own = app.proxy.as_ref().map(|proxy| transport.by(proxy)).transpose()?;
             found.push(judged(app, try_app(own.as_ref().unwrap_or(&transport), app).await));

@@ -218,7 +218,7 @@ struct Openids {
 
 /// Points the accounts' callbacks at the gateway, and asks who there is.
 async fn arrange(sandbox: &str, gateway: &str) -> anyhow::Result<Openids> {
-    let client = Client::new(None, Authorities::default().client_config()?, &Limits::default());
+    let client = Client::new(None, Authorities::default().client_config()?, &Limits::default(), 1);
     let call = async |request: http::Request<Full<Bytes>>| -> anyhow::Result<Value> {
         let answer = client.send(request).await?.into_body().collect().await?.to_bytes();
         Ok(serde_json::from_slice(&answer).unwrap_or_default())

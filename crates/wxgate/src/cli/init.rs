@@ -61,7 +61,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
             _ => Err(Words::fixed("类型是 1、2 或 3", "The kind is 1, 2 or 3")),
         },
     )?;
-    let transport = Transport::new(&settings.wechat, Clock::System, Arc::default())?;
+    let transport = Transport::new(&settings.wechat, Clock::System, Arc::default(), 1)?;
     let (app, secret, is_refused) = account(kind, args.api_base.is_some(), &transport).await?;
     let made = Made {
         path: args.config.display().to_string(),

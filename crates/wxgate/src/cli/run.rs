@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::gateway::World;
 use crate::lang::say;
 use crate::limits::Limits;
+use crate::workers::Workers;
 
 /// A complaint that isn't read after this time isn't read at all.
 const COMPLAINT: Duration = Duration::from_secs(1);
@@ -32,7 +33,8 @@ pub(super) fn world() -> World {
         Err(_) => limit.current,
     };
     let files = files.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX));
-    World { limits: Limits::default().within(files), ..Clock::System.into() }
+    let workers = Workers::each_core().unwrap_or_default();
+    World { limits: Limits::default().within(files), workers, ..Clock::System.into() }
 }
 
 /// Writes to standard output; a closed pipe (`| head`) is no failure.

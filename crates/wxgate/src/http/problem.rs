@@ -119,7 +119,12 @@ pub fn envelope(problem: &Problem, id: RequestId, english: bool) -> Response<Ful
 
 /// JSON with the usual media type.
 pub fn json_response(status: StatusCode, body: &Value) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
+    json_bytes(status, body.to_string().into())
+}
+
+/// The same of what is written already.
+pub fn json_bytes(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;
     let json = HeaderValue::from_static("application/json; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, json);

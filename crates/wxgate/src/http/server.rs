@@ -10,7 +10,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use http::header::CONNECTION;
+use http::header::{ACCEPT_LANGUAGE, CONNECTION};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -28,7 +28,7 @@ use tokio_util::task::TaskTracker;
 use super::ambiguous::ambiguous;
 use super::bare::{Answers, Bare, Known, write_response};
 use super::problem::{Unhandled, closing};
-use super::{Body, Held, X_REQUEST_ID, folded, is_english, wants_english, whole};
+use super::{Body, Held, X_REQUEST_ID, folded, is_english, whole};
 use crate::clock::Clock;
 use crate::lang::say;
 use crate::limits::Limits;
@@ -38,6 +38,7 @@ use crate::problem::Words;
 use crate::random::Random;
 use crate::registry::callers::contains;
 use crate::shares::seats::{Seat, Seats};
+use crate::workers::Workers;
 
 /// In a response's extensions: the connection is closed without it.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -95,6 +96,8 @@ pub struct Carrier {
     pub seats: Seats,
     /// Whose connections are nobody's until they say whose request they bring.
     pub trusted_proxies: Arc<[IpNet]>,
+    /// Where connections are served.
+    pub workers: Workers,
     /// While it is cancelled, every answer asks the client to close.
     pub draining: CancellationToken,
 }
@@ -165,7 +168,7 @@ impl<S: Surface> Connections<S> {
                         () = self.closing.cancelled() => return,
                     };
                     let this = self.clone();
-                    self.tracker.spawn(async move {
+                    self.carrier.workers.serve(&self.tracker, stream, move |stream| async move {
                         let seat = sitting.seat().clone();
                         tokio::select! {
                             () = this.connection(stream, peer, &seat) => {}
@@ -261,13 +264,17 @@ impl<S: Surface> Connections<S> {
 
     async fn answer(&self, request: Request<Incoming>, peer: IpAddr, seat: Arc<Seat>) -> Response<Body> {
         let mut recording = self.begin(peer, Some(seat));
-        let (path, english) = (request.uri().path().to_owned(), wants_english(request.headers()));
-        let no = |status, words, is_ambiguous| Unhandled {
-            status,
-            path: Some(&path),
-            is_ambiguous,
-            words,
-            english,
+        // For what no handler answers: shared, not copied.
+        let (uri, language) = (request.uri().clone(), request.headers().get(ACCEPT_LANGUAGE).cloned());
+        let no = |status, words, is_ambiguous| {
+            let said = language.as_ref().and_then(|said| said.to_str().ok());
+            Unhandled {
+                status,
+                path: Some(uri.path()),
+                is_ambiguous,
+                words,
+                english: said.is_some_and(is_english),
+            }
         };
         let (head, body) = request.into_parts();
         let (body, fate) = Inbound::new(body);
@@ -278,7 +285,8 @@ impl<S: Surface> Connections<S> {
                 whole(closing(self.refuse(&no, &mut recording.outcome)))
             }
             None => {
-                let handled = self.surface.clone().handle(request, &mut recording.outcome);
+                // Boxed: what is moved about within a connection stays small.
+                let handled = Box::pin(self.surface.clone().handle(request, &mut recording.outcome));
                 AssertUnwindSafe(handled).catch_unwind().await.unwrap_or_else(|_| {
                     let words = Words::new(
                         "处理请求时崩溃，请凭 request_id 查看日志并报告",

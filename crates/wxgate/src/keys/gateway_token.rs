@@ -3,6 +3,8 @@
 //! A token names caller and app and is sealed under the master key, so it is checked without the
 //! store. It ends after 7,800 s or with its caller's key; a new one ends no older one.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
@@ -24,7 +26,7 @@ pub struct Grant {
     /// Whose it is.
     pub holder: Holder,
     /// For which app.
-    pub appid: String,
+    pub appid: Arc<str>,
 }
 
 /// Who holds a gateway token, without saying the key.
@@ -68,12 +70,17 @@ impl Keys {
 
     /// What `token` grants at `now`; `None`: nothing, or nothing any more.
     pub fn granted(&self, token: &str, now: i64) -> Option<Grant> {
+        self.opened(token).filter(|(_, ends)| now < *ends).map(|(grant, _)| grant)
+    }
+
+    /// What `token` grants, and until when (Unix milliseconds).
+    pub fn opened(&self, token: &str) -> Option<(Grant, i64)> {
         let sealed = BASE64_URL_SAFE_NO_PAD.decode(token.strip_prefix(PREFIX)?).ok()?;
         let plain = self.open(CELL, &sealed).ok()?;
         let (ends, rest) = plain.split_first_chunk::<8>()?;
         let (holder, appid) = rest.split_first_chunk::<16>()?;
-        let appid = String::from_utf8(appid.to_vec()).ok()?;
-        (now < i64::from_be_bytes(*ends)).then_some(Grant { holder: Holder(*holder), appid })
+        let appid = std::str::from_utf8(appid).ok()?.into();
+        Some((Grant { holder: Holder(*holder), appid }, i64::from_be_bytes(*ends)))
     }
 }
 
@@ -85,7 +92,7 @@ mod tests {
     #[test]
     fn a_token_says_what_it_was_issued_for_until_its_end() {
         let keys = Keys::new(&[1; 32], Random::System);
-        let grant = Grant { holder: Holder([7; 16]), appid: "wx3cc8fd6963e31a32".to_owned() };
+        let grant = Grant { holder: Holder([7; 16]), appid: "wx3cc8fd6963e31a32".into() };
         let token = keys.issue(&grant, 1000);
         assert!((64..=256).contains(&token.len()), "{}", token.len());
         assert!(token.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'), "{token}");

@@ -170,12 +170,17 @@ impl Callers {
 
     /// Whose key this is.
     pub fn by_key(&self, key: &str) -> Option<&Arc<Caller>> {
+        self.holder(key).map(|(caller, _)| caller)
+    }
+
+    /// Whose key this is, and what a gateway token remembers of it.
+    pub fn holder(&self, key: &str) -> Option<(&Arc<Caller>, Holder)> {
         if self.lengths & bit(key) == 0 {
             return None;
         }
         let (index, rest) = digest(key);
         let (expected, caller) = self.keyed.get(&index)?;
-        bool::from(expected.ct_eq(&rest)).then_some(caller)
+        bool::from(expected.ct_eq(&rest)).then_some((caller, index))
     }
 
     /// The caller that a gateway token's [`Holder`] means, and whether it needs no key.

@@ -73,12 +73,13 @@ impl Usage {
     /// Counts one request at `now` (Unix milliseconds).
     pub fn count(&self, api: &str, refused: bool, now: i64) {
         let mut counts = self.lock();
-        let is_counted = counts.calls.contains_key(api) || counts.calls.len() < self.most;
-        let api = if is_counted { api } else { OTHER };
         let one = Count { calls: u64::from(!refused), refused: u64::from(refused) };
         match counts.calls.get_mut(api) {
             Some(counted) => counted.all.add(one),
-            None => drop(counts.calls.insert(api.into(), Counted { all: one, ..Counted::default() })),
+            None => {
+                let api = if counts.calls.len() < self.most { api } else { OTHER };
+                counts.calls.entry(api.into()).or_default().all.add(one);
+            }
         }
         counts.last_used_at = now;
         if counts.since == 0 {

@@ -44,7 +44,7 @@ const LAYERS: Layers<'_> = &[
     &["rules", "keys"],
     // What every part may use.
     &["tls", "problem", "shares"],
-    &["lang", "limits", "clock", "random", "tasks", "text", "wake"],
+    &["lang", "limits", "clock", "random", "tasks", "text", "wake", "workers"],
 ];
 
 /// A function that is longer is two.

@@ -23,6 +23,7 @@ use crate::outcome::{Outcome, Recorder};
 use crate::random::Random;
 use crate::shares::seats::Seats;
 use crate::text;
+use crate::workers::Workers;
 
 /// Serves on `listener` until it is closed.
 pub(super) fn start(listener: TcpListener) -> std::io::Result<Server> {
@@ -33,6 +34,7 @@ pub(super) fn start(listener: TcpListener) -> std::io::Result<Server> {
         recorder: Recorder::new(Access::Off, Clock::System, 0),
         seats: Seats::new(Limits::default().connections),
         trusted_proxies: Arc::default(),
+        workers: Workers::none(),
         draining: CancellationToken::new(),
     };
     Server::start(listener, Tls::default(), carrier, Backend)

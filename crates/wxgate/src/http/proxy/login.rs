@@ -132,7 +132,7 @@ impl Proxy {
         let headers = to_wechat(&head.headers);
         self.refuse_credentials(target, &headers, "secret")?;
         let given = appid.as_ref().map(|span| span.value.clone()).unwrap_or_default();
-        let app = door.app(&caller, &asked.app(given)?, outcome)?;
+        let app = door.app(&caller, &asked.app(&given)?, outcome)?;
         let body = self.passable(&caller.share, body).await?;
         let kept = body.place;
         let request = PassRequest {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::net::Inbound;
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response};
+use http::{HeaderMap, Method, Response, StatusCode};
 use serde_json::{Value, json};
 use wechat::catalog::{self, Endpoint, Host, Treat};
 
@@ -14,7 +14,8 @@ use super::refusal::Refusal;
 use super::target::Target;
 use super::{Asked, Proxy, agreed, answered, passed, unread_body};
 use crate::admit::{Denied, Proof, Wish};
-use crate::http::{Body, Reader, Unread};
+use crate::http::problem::json_bytes;
+use crate::http::{Body, Reader, Unread, whole};
 use crate::keys::{EXPIRES_IN, Grant};
 use crate::outcome::Outcome;
 use crate::parts::Parts;
@@ -39,21 +40,27 @@ impl Proxy {
             return Err(Refusal::grant_type());
         }
         let door = &self.0.door;
-        door.notice(&appid, outcome);
         let entered = door.enter(asked.head, asked.peer, Proof::Secret(&secret), Wish::default(), outcome);
-        let entered = entered.map_err(|denied| match denied {
-            Denied::NoKey => Refusal::no_secret_for_token(),
-            denied => denied.into(),
+        let entered = entered.map_err(|denied| {
+            door.notice(&appid, outcome);
+            match denied {
+                Denied::NoKey => Refusal::no_secret_for_token(),
+                denied => denied.into(),
+            }
         })?;
         asked.check_prefix(&entered)?;
-        let appid = asked.app(appid)?;
+        let appid = asked.app(&appid)?;
         let app = door.app(&entered.caller, &appid, outcome)?;
         if !app.entry.kind.has_token() {
             return Err(CallError::Token(TokenError::None).into());
         }
         let Parts { keys, clock, .. } = &self.0.parts;
-        let token = keys.issue(&Grant { holder: entered.holder, appid }, clock.now());
-        Ok(answered(&json!({"access_token": token, "expires_in": EXPIRES_IN})))
+        let (holder, now) = (entered.holder, clock.now());
+        let answer = app.issued.of(holder, now, || {
+            let token = keys.issue(&Grant { holder, appid }, now);
+            format!("{{\"access_token\":\"{token}\",\"expires_in\":{EXPIRES_IN}}}").into()
+        });
+        Ok(whole(json_bytes(StatusCode::OK, answer)))
     }
 
     /// `getticket` from the managed tickets.
@@ -87,13 +94,13 @@ impl Proxy {
         };
         let entered = door.enter(asked.head, asked.peer, proof, wish, outcome)?;
         asked.check_prefix(&entered)?;
-        let given = Some(appid).filter(|appid| !appid.is_empty());
+        let given = Some(appid).filter(|appid| !appid.is_empty()).map(Arc::from);
         let spoken = match token.is_empty() || entered.appid.is_some() {
             true => entered.appid,
             false => Some(door.agreed(&token, &entered.caller)?),
         };
         let appid = agreed(spoken, given)?.unwrap_or_default();
-        let app = door.app(&entered.caller, &asked.app(appid)?, outcome)?;
+        let app = door.app(&entered.caller, &asked.app(&appid)?, outcome)?;
         let place = door.place(Room::Passed, &entered.caller, &app)?;
         let request = PassRequest {
             host: Host::Api,
