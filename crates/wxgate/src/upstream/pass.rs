@@ -221,7 +221,9 @@ impl Exchange<'_> {
         let is_object = seen.bytes.starts_with(b"{");
         let error = (seen.whole && is_object).then(|| errcode(&seen.bytes)).flatten();
         // Whatever may quote the request may say 200 as well. What says that the token is dead goes no further anyway.
-        if !error.as_ref().is_some_and(ApiError::is_dead_token) && leaks.are_in(&seen.bytes) {
+        // Of pictures and the like, which come in large pieces, the beginning tells.
+        let begin = &seen.bytes[..seen.bytes.len().min(limits.look)];
+        if !error.as_ref().is_some_and(ApiError::is_dead_token) && leaks.are_in(begin) {
             return Err(self.leaked());
         }
         let code = error.as_ref().map_or(0, |error| error.errcode);
