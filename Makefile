@@ -1,5 +1,5 @@
 # The commands of this project; .ci/run calls the same ones.
-.PHONY: demo test test-faults figures memory test-sdk test-browser check fmt gen release bench counts
+.PHONY: demo test test-faults figures memory test-sdk test-browser check fmt gen release bench
 
 CARGO ?= cargo
 
@@ -59,8 +59,3 @@ TARGET = $(abspath $(or $(CARGO_TARGET_DIR),target))
 bench:
 	$(CARGO) build --release --locked -p wxgate
 	WXGATE_BIN=$(TARGET)/release/wxgate bench/run.py --out bench/results/$(shell date +%F).md
-
-# Instructions a request, compared with bench/counts.json; needs valgrind.
-counts:
-	$(CARGO) build --release --locked -p wxgate
-	WXGATE_BIN=$(TARGET)/release/wxgate bench/counts.py

@@ -184,7 +184,7 @@ def nginx(name: str, conf: str, own: str, **values: str) -> Server | None:
     if not shutil.which("nginx") or ("lua" in (HERE / f"servers/nginx/{conf}").read_text() and not Path("/usr/lib/nginx/modules/ngx_http_lua_module.so").exists()):
         return skipped(f"no {name} here (Debian: nginx-light, libnginx-mod-http-lua)")
     folder = Path(tempfile.mkdtemp(prefix="wxgate-bench-"))
-    text = (HERE / f"servers/nginx/{conf}").read_text().replace("worker_cpu_affinity CPU;", "").replace("modules/", "/usr/lib/nginx/modules/")
+    text = (HERE / f"servers/nginx/{conf}").read_text().replace("modules/", "/usr/lib/nginx/modules/")
     for key, value in {"ADDRESS": own, "KEY": KEY, "APPID": APPID, **values}.items():
         text = text.replace(key, value)
     (folder / "nginx.conf").write_text(text)
