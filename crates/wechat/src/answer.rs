@@ -63,9 +63,10 @@ pub fn errcode(body: &[u8]) -> Option<ApiError> {
 /// counts: the later ones may be what a user wrote.
 pub fn json(body: &[u8]) -> Option<Value> {
     let body = unmarked(body);
-    let whole = body.trim_ascii_end();
-    let end = whole.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-    std::str::from_utf8(body).ok().and_then(read).or_else(|| read(&mended(&body[..end])))
+    std::str::from_utf8(body).ok().and_then(read).or_else(|| {
+        let end = body.trim_ascii_end().iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        read(&mended(&body[..end]))
+    })
 }
 
 fn unmarked(body: &[u8]) -> &[u8] {

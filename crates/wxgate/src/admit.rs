@@ -288,16 +288,21 @@ impl Door {
         self.0.shares.take(Room::Strangers, 1, For::from(&share)).map_err(|_| Denied::Overloaded)
     }
 
-    /// Whether a caller's key stands in `text`, alone or among other words, in any encoding of URLs.
-    pub fn shows_key(&self, text: &[u8]) -> bool {
+    /// Whether a caller's key or a living gateway token stands in `text`, alone or among other words, in any encoding of
+    /// URLs.
+    pub fn shows_credential(&self, text: &[u8]) -> bool {
         let live = self.0.registry.live();
-        shows(text, |word| entries::is_key(word) && live.callers.by_key(word).is_some())
+        let is_key = |word: &str| entries::is_key(word) && live.callers.by_key(word).is_some();
+        shows(text, |word| is_key(word) || self.is_token(word))
     }
 
-    /// The same of a gateway token that lives.
+    /// The same of tokens alone.
     pub fn shows_token(&self, text: &[u8]) -> bool {
-        let Inner { keys, clock, .. } = &*self.0;
-        shows(text, |word| word.starts_with(TOKEN_PREFIX) && keys.granted(word, clock.now()).is_some())
+        shows(text, |word| self.is_token(word))
+    }
+
+    fn is_token(&self, word: &str) -> bool {
+        word.starts_with(TOKEN_PREFIX) && self.0.keys.granted(word, self.0.clock.now()).is_some()
     }
 }
 

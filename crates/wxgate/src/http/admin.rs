@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::net::Inbound;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
@@ -27,6 +26,7 @@ use crate::clock::Clock;
 use crate::config;
 use crate::http::service::openapi;
 use crate::lang::Words;
+use crate::net::Inbound;
 use crate::outcome::{End, OTHER, Outcome};
 use crate::parts::Parts;
 use crate::places;

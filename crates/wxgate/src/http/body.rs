@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::net::Inbound;
 use bytes::Bytes;
 use hyper::body::Body as _;
 
 use crate::clock::Instant;
 use crate::lang::say;
-use crate::net::{self, Cut, Pace, Spool, Spooled, Upload};
+use crate::net::{self, Cut, Inbound, Pace, Spool, Spooled, Upload};
 use crate::parts::Parts;
 use crate::shares::{For, Place, Room, Share};
 use crate::transport::Payload;

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::net::Inbound;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -13,6 +12,7 @@ use super::server::no_answer;
 use super::{Reader, Unread, wants_english};
 use crate::inbox::{Checked, Inbox, Receipt, Rejected};
 use crate::lang::{Words, say};
+use crate::net::Inbound;
 use crate::outcome::{End, Outcome};
 use crate::parts::Parts;
 use crate::problem::{Code, Problem};

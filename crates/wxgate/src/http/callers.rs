@@ -1,6 +1,5 @@
 //! The callers' listener, dispatched by hand: the service API, what the internet may reach, and everything else to WeChat.
 
-use crate::net::Inbound;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
@@ -12,6 +11,7 @@ use crate::http::proxy::Proxy;
 use crate::http::public::Public;
 use crate::http::service::{self, Service};
 use crate::lang::Words;
+use crate::net::Inbound;
 use crate::outcome::Outcome;
 use crate::problem::{Code, Problem};
 

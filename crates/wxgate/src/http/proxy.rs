@@ -16,7 +16,6 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::net::Inbound;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, request};
 use http_body_util::Full;
@@ -31,7 +30,7 @@ use crate::admit::{Denied, Door, Entered, Proof, Wish};
 use crate::entries::is_of_keys;
 use crate::keys::TOKEN_PREFIX;
 use crate::limits::Limits;
-use crate::net::Spool;
+use crate::net::{Inbound, Spool};
 use crate::outcome::{OTHER, Outcome};
 use crate::parts::Parts;
 use crate::shares::{Room, Share};
@@ -183,15 +182,14 @@ impl Proxy {
         place: &str,
     ) -> Result<(), Refusal> {
         let door = &self.0.door;
-        let shows = |text: &[u8]| door.shows_key(text) || door.shows_token(text);
+        let shows = |text: &[u8]| door.shows_credential(text);
         let is_shown = |(name, value): (Cow<'_, str>, Cow<'_, str>)| {
             // As every call has it.
             if name == "access_token" && is_gateway_token(&value) {
                 return false;
             }
-            shows(name.as_bytes())
-                || (name != place && door.shows_key(value.as_bytes()))
-                || door.shows_token(value.as_bytes())
+            let value = value.as_bytes();
+            shows(name.as_bytes()) || if name == place { door.shows_token(value) } else { shows(value) }
         };
         if shows(target.path.as_bytes()) || target.values().any(is_shown) {
             return Err(Refusal::shown_credential(None));

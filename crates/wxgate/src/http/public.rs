@@ -3,7 +3,6 @@
 
 use std::net::IpAddr;
 
-use crate::net::Inbound;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
@@ -16,6 +15,7 @@ use crate::http::callback::Callbacks;
 use crate::http::health::Health;
 use crate::http::oauth::{self, OAuth};
 use crate::lang::say;
+use crate::net::Inbound;
 use crate::outcome::{End, Outcome};
 use crate::parts::Parts;
 use crate::registry::Registry;

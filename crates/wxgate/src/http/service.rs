@@ -18,7 +18,6 @@ mod users;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::net::Inbound;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderValue, Method, Response, StatusCode, request};
@@ -31,6 +30,7 @@ use super::once::{Once, Unfinished};
 use super::problem::{Unhandled, envelope, json_response, note, unhandled};
 use super::{PREFIX, Reader, Unread, wants_english};
 use crate::admit::{Denied, Door, Proof, Wish};
+use crate::net::Inbound;
 use crate::outcome::Outcome;
 use crate::parts::Parts;
 use crate::problem::{Code, Problem};
@@ -145,8 +145,7 @@ impl Service {
         };
         let fields = fields.check(operation.params)?;
         (operation.check)(&fields)?;
-        let is_ours = |text: &str| door.shows_key(text.as_bytes()) || door.shows_token(text.as_bytes());
-        fields.refuse(is_ours)?;
+        fields.refuse(|text| door.shows_credential(text.as_bytes()))?;
         let app = door.app(&caller, fields.appid(), outcome)?;
         kinds::check(operation, &app, &caller, &self.0.parts.registry.live())?;
         let place = door.place(Room::Calls, &caller, &app)?;

@@ -80,7 +80,9 @@ impl Sqlite {
                 say(format!("无法创建目录 {dir}"), format!("can't make the folder {dir}"))
             })?;
         }
-        file::refuse_foreign(path)?;
+        if path.exists() {
+            file::look(path)?;
+        }
         let lock = file::lock(path)?;
         let name = path.display();
         file::make_private(path).with_context(|| {

@@ -94,14 +94,17 @@ impl Seen {
         }
     }
 
-    /// Names and values, without the spaces around them; the first line isn't one.
     fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let lines = self.kept[..self.len].trim_ascii_start().split(|byte| *byte == b'\n').skip(1);
-        lines.filter_map(|line| {
-            let colon = line.iter().position(|byte| *byte == b':')?;
-            Some((line[..colon].trim_ascii(), line[colon + 1..].trim_ascii()))
-        })
+        headers(self.kept[..self.len].trim_ascii_start())
     }
+}
+
+/// Names and values of a head, without the spaces around them; the first line isn't one.
+fn headers(head: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    head.split(|byte| *byte == b'\n').skip(1).filter_map(|line| {
+        let colon = line.iter().position(|byte| *byte == b':')?;
+        Some((line[..colon].trim_ascii(), line[colon + 1..].trim_ascii()))
+    })
 }
 
 fn is_line_end(byte: u8) -> bool {
@@ -111,14 +114,12 @@ fn is_line_end(byte: u8) -> bool {
 /// The length that a head gives to its body; `None` if it gives none that can be had without reading it.
 fn body_length(head: &[u8]) -> Option<usize> {
     let mut length = 0;
-    for line in head.split(|byte| *byte == b'\n').skip(1) {
-        let colon = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
-        let (name, value) = line.split_at(colon);
+    for (name, value) in headers(head) {
         if name.eq_ignore_ascii_case(b"transfer-encoding") {
             return None;
         }
         if name.eq_ignore_ascii_case(b"content-length") {
-            length = from_utf8(&value[1..]).ok()?.trim().parse().ok()?;
+            length = from_utf8(value).ok()?.parse().ok()?;
         }
     }
     Some(length)

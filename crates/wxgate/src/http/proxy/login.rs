@@ -4,7 +4,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::net::Inbound;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
@@ -23,7 +22,7 @@ use crate::admit::identify::{Shown, shown_key};
 use crate::admit::{Denied, Proof, Wish};
 use crate::http::once::Unfinished;
 use crate::http::{Body, whole};
-use crate::net::collect;
+use crate::net::{Inbound, collect};
 use crate::outcome::Outcome;
 use crate::registry::App;
 use crate::registry::callers::Caller;

@@ -4,7 +4,6 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::net::Inbound;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode};
 use serde_json::{Value, json};
@@ -17,6 +16,7 @@ use crate::admit::{Denied, Proof, Wish};
 use crate::http::problem::json_bytes;
 use crate::http::{Body, Reader, Unread, whole};
 use crate::keys::{EXPIRES_IN, Grant};
+use crate::net::Inbound;
 use crate::outcome::Outcome;
 use crate::parts::Parts;
 use crate::registry::App;

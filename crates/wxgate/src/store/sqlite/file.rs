@@ -43,19 +43,16 @@ pub(super) fn unreadable(path: &Path, error: rusqlite::Error) -> anyhow::Error {
     anyhow::Error::new(error).context(words)
 }
 
-/// Refuses what another program keeps at `path`, before anything is written to it.
-pub(super) fn refuse_foreign(path: &Path) -> anyhow::Result<()> {
-    if std::fs::metadata(path).map_or(0, |file| file.len()) == 0 {
-        return Ok(());
-    }
-    let look = || {
+/// The database at `path`, which is there, for a look that writes nothing; what another program keeps there is refused.
+pub(super) fn look(path: &Path) -> anyhow::Result<Connection> {
+    let open = || {
         let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         db.busy_timeout(BUSY)?;
         let tables = "select count(*), count(*) filter (where name in ('meta', 'credentials')) from sqlite_master where type = 'table'";
         let counts: (i64, i64) = db.query_row(tables, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok((db, counts))
     };
-    let (db, (all, ours)) = look().map_err(|error| unreadable(path, error))?;
+    let (db, (all, ours)) = open().map_err(|error| unreadable(path, error))?;
     migrations::version(&db)?;
     if all > 0 && ours < 2 {
         let path = path.display();
@@ -64,7 +61,7 @@ pub(super) fn refuse_foreign(path: &Path) -> anyhow::Result<()> {
             format!("{path} is another program's database: change store.url"),
         ));
     }
-    Ok(())
+    Ok(db)
 }
 
 pub(super) fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {

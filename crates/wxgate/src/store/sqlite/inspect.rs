@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use anyhow::bail;
-use rusqlite::{Connection, OpenFlags};
 
 use super::{file, meta, migrations};
 use crate::lang::say;
@@ -13,14 +12,9 @@ pub(in crate::store) fn inspect(path: &Path) -> anyhow::Result<Option<Inspection
     if !path.exists() {
         return Ok(None);
     }
-    file::refuse_foreign(path)?;
-    let open = || {
-        let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        db.busy_timeout(file::BUSY)?;
-        let fate: String = db.query_row("pragma integrity_check", [], |row| row.get(0))?;
-        Ok((db, fate))
-    };
-    let (db, fate) = open().map_err(|error| file::unreadable(path, error))?;
+    let db = file::look(path)?;
+    let fate = db.query_row("pragma integrity_check", [], |row| row.get(0));
+    let fate: String = fate.map_err(|error| file::unreadable(path, error))?;
     if fate != "ok" {
         let path = path.display();
         bail!(say(
