@@ -1,4 +1,9 @@
-//! What the Rust yardsticks share: a current-thread hyper server, as fast as hyper gets.
+//! What the Rust yardsticks share: a current-thread hyper server, as fast as hyper gets ([`serve`]), the same over TLS
+//! ([`tls`]), and a load of requests ([`load`]).
+
+pub mod load;
+pub mod tls;
+pub mod wire;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
