@@ -3,12 +3,16 @@
 from figures.calls import image, passed, service, token
 from figures.memory import connections
 from figures.messages import callbacks
+from figures.paced import added, cores, log
 
 ALL = {
     "token": token,
     "pass": passed,
     "image": image,
     "service": service,
+    "added": added,
     "callbacks": callbacks,
     "connections": connections,
+    "cores": cores,
+    "log": log,
 }
