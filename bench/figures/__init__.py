@@ -1,6 +1,7 @@
 """The figures, by the subject of what they measure."""
 
 from figures.calls import image, passed, service, token
+from figures.handshakes import tls
 from figures.memory import connections
 from figures.messages import callbacks
 from figures.paced import added, cores, log
@@ -11,6 +12,7 @@ ALL = {
     "image": image,
     "service": service,
     "added": added,
+    "tls": tls,
     "callbacks": callbacks,
     "connections": connections,
     "cores": cores,
