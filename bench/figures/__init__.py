@@ -3,7 +3,7 @@
 from figures.calls import image, passed, service, token
 from figures.handshakes import tls
 from figures.memory import connections
-from figures.messages import callbacks
+from figures.messages import callbacks, delivery
 from figures.paced import added, cores, log
 
 ALL = {
@@ -14,6 +14,7 @@ ALL = {
     "added": added,
     "tls": tls,
     "callbacks": callbacks,
+    "delivery": delivery,
     "connections": connections,
     "cores": cores,
     "log": log,
