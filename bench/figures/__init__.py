@@ -3,7 +3,7 @@
 from figures.calls import image, passed, service, token
 from figures.handshakes import tls
 from figures.memory import connections
-from figures.messages import callbacks, delivery
+from figures.messages import callbacks, decode, delivery
 from figures.paced import added, cores, log
 
 ALL = {
@@ -13,6 +13,7 @@ ALL = {
     "service": service,
     "added": added,
     "tls": tls,
+    "decode": decode,
     "callbacks": callbacks,
     "delivery": delivery,
     "connections": connections,
