@@ -5,6 +5,7 @@ from figures.handshakes import tls
 from figures.memory import connections
 from figures.messages import callbacks, decode, delivery
 from figures.paced import added, cores, log
+from figures.sizes import growth
 
 ALL = {
     "token": token,
@@ -18,5 +19,6 @@ ALL = {
     "delivery": delivery,
     "connections": connections,
     "cores": cores,
+    "growth": growth,
     "log": log,
 }
