@@ -55,7 +55,8 @@ release:
 	$(CARGO) build --release --locked -p wxgate
 
 # wxgate beside its yardsticks in one run, the results in bench/results; needs wrk, and says which yardsticks it lacks.
+# FIGURES="token pass": only these, into a file of their own.
 TARGET = $(abspath $(or $(CARGO_TARGET_DIR),target))
 bench:
 	$(CARGO) build --release --locked -p wxgate
-	WXGATE_BIN=$(TARGET)/release/wxgate bench/run.py --out bench/results/$(shell date +%F).md
+	WXGATE_BIN=$(TARGET)/release/wxgate bench/run.py --out bench/results/$(shell date +%F)$(if $(FIGURES),-part).md $(FIGURES)
