@@ -27,7 +27,7 @@
 //!
 //! // ... and what a gateway does with it.
 //! let account = Account { appid: "wx0000000000000001", tokens: vec!["AAAAA"], keys: vec![&key] };
-//! let opened = Push::read(Query::parse(&sent.query)?, &sent.body).open(&[account])?;
+//! let opened = Push::read(&Query::parse(&sent.query)?, &sent.body).open(&[account])?;
 //! assert_eq!(opened.message.content(), "hello");
 //! let answer = b"<xml><MsgType>text</MsgType><Content>hi</Content></xml>";
 //! let sealed = seal_reply(&opened.keys, opened.message.format(), answer, &stamp);

@@ -41,6 +41,11 @@ fn folded(name: &str) -> Cow<'_, str> {
 }
 
 fn is_same(name: &str, other: &str) -> bool {
+    // As nearly all are written, and nearly none is the same.
+    let is_plain = |name: &str| name.bytes().all(|byte| byte.is_ascii() && byte != b':');
+    if is_plain(name) && is_plain(other) {
+        return name.eq_ignore_ascii_case(other);
+    }
     folded(name).eq_ignore_ascii_case(&folded(other))
 }
 

@@ -162,9 +162,9 @@ impl Door {
         proof: Proof<'_>,
         callers: &'a Callers,
     ) -> Result<Identified<'a>, Denied> {
-        let by_key = |key: &str, unknown: Denied| {
-            let (caller, holder) = callers.holder(key).ok_or(unknown)?;
-            Ok(Identified { caller, holder, appid: None, keyless: false })
+        let by_key = |key: &str| {
+            let (caller, holder) = callers.holder(key)?;
+            Some(Identified { caller, holder, appid: None, keyless: false })
         };
         let without = || {
             let caller = self.0.gatekeeper.without_key(head, peer, callers)?;
@@ -177,14 +177,15 @@ impl Door {
                 if callers.is_open() && callers.by_key(secret).is_none() {
                     return without();
                 }
-                let found = by_key(secret, Denied::WrongSecret { odd: text::odd_character(secret) })?;
+                let wrong = || Denied::WrongSecret { odd: text::odd_character(secret) };
+                let found = by_key(secret).ok_or_else(wrong)?;
                 if says_otherwise(shown, found.caller, callers) {
                     return Err(Denied::Disagree);
                 }
                 Ok(found)
             }
             (_, Shown::Unreadable) => Err(Denied::Unreadable),
-            (_, Shown::Key(key)) => by_key(key, Denied::UnknownKey),
+            (_, Shown::Key(key)) => by_key(key).ok_or(Denied::UnknownKey),
             (_, Shown::Nothing) => without(),
         }
     }

@@ -40,7 +40,9 @@ pub type Body = Either<Full<Bytes>, axum::body::Body>;
 /// The path of what is ours without the doubled and trailing slashes that proxies in front add; `None`: it has none, or
 /// isn't ours.
 pub(crate) fn folded(path: &str) -> Option<String> {
-    if !(path.contains("//") || (path.starts_with(PREFIX) && path.ends_with('/'))) {
+    if !(path.as_bytes().windows(2).any(|two| two == b"//")
+        || (path.starts_with(PREFIX) && path.ends_with('/')))
+    {
         return None;
     }
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();

@@ -156,11 +156,11 @@ impl Inbox {
         let incoming = self.incoming(&verified, began);
         // In a task of its own: it goes on when WeChat hangs up.
         let this = self.clone();
-        let work = tasks.spawn(async move {
+        let work = tasks.spawn(Box::pin(async move {
             let said = this.take(incoming).await;
             drop(place);
             said
-        });
+        }));
         let stopping = || Rejected::Store(StoreError::Unavailable("stopping".into()));
         let (body, content_type) = match work.await.ok().flatten().unwrap_or_else(|| Err(stopping()))? {
             Said::Nothing => (SUCCESS.to_vec(), "text/plain"),

@@ -80,6 +80,8 @@ pub struct Outcome {
     /// For the log: what only the operator may know.
     pub cause: Option<String>,
     began: Instant,
+    /// The same by the wall's clock, Unix milliseconds.
+    at: i64,
     /// Of its connection.
     seat: Option<Arc<Seat>>,
     /// Somebody known sent it who is no caller: WeChat, or an admin.
@@ -108,6 +110,7 @@ impl Outcome {
             words: Cow::Borrowed(""),
             cause: None,
             began: clock.instant(),
+            at: clock.now(),
             seat,
             is_known: false,
         }
@@ -145,6 +148,11 @@ impl Outcome {
     /// When it began.
     pub fn began(&self) -> Instant {
         self.began
+    }
+
+    /// When it began, Unix milliseconds.
+    pub fn at(&self) -> i64 {
+        self.at
     }
 }
 
@@ -188,7 +196,7 @@ impl Recorder {
     /// Writes `outcome` down: `status` is the answer's.
     pub fn record(&self, outcome: &Outcome, status: u16) {
         if let Some(caller) = &outcome.caller {
-            caller.usage.count(&outcome.api, outcome.end == End::Refused, self.clock.now());
+            caller.usage.count(&outcome.api, outcome.end == End::Refused, outcome.at);
         }
         let is_success = outcome.end == End::Done && outcome.errcode == 0 && status < 400;
         match self.access {

@@ -59,6 +59,8 @@ pub struct Live {
     apps: HashMap<Arc<str>, Arc<App>>,
     /// By `original_id`, where one is given.
     originals: HashMap<String, Arc<App>>,
+    /// Those that take plain messages.
+    pub plain: Vec<Arc<App>>,
     /// Who may call.
     pub callers: Callers,
     /// Where messages go.
@@ -161,6 +163,7 @@ fn build(
         apps.insert(appid, app);
     }
     Ok(Live {
+        plain: apps.values().filter(|app| app.takes_plain()).cloned().collect(),
         apps,
         originals,
         callers: Callers::new(

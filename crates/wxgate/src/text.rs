@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr;
 use percent_encoding::{percent_decode, percent_decode_str};
 use url::form_urlencoded;
 
@@ -34,6 +35,9 @@ const ROUNDS: usize = 4;
 
 /// Whether `is_so` for `text` as it stands, or percent-decoded, once or more.
 pub fn in_any_encoding(text: &[u8], is_so: impl Fn(&[u8]) -> bool) -> bool {
+    if memchr(b'%', text).is_none() {
+        return is_so(text);
+    }
     let mut text = Cow::Borrowed(text);
     for _ in 0..ROUNDS {
         if is_so(&text) {

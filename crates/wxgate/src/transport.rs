@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, USER_AGENT};
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::uri::{self, Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -82,15 +83,34 @@ struct Inner {
 
 #[derive(Debug)]
 struct Base {
-    /// `https://host`, without a slash at the end.
+    /// `https://host`, without a slash at the end, for people.
     prefix: String,
+    scheme: Option<Scheme>,
+    authority: Option<Authority>,
+    /// What goes before each path.
+    path: String,
     /// In ticks.
     skip_until: AtomicI64,
 }
 
 impl Base {
-    fn new(url: &Url) -> Self {
-        Self { prefix: url.as_str().trim_end_matches('/').to_owned(), skip_until: AtomicI64::new(0) }
+    fn new(url: &Url) -> anyhow::Result<Self> {
+        let prefix = url.as_str().trim_end_matches('/').to_owned();
+        let path = url.path().trim_end_matches('/').to_owned();
+        let uri::Parts { scheme, authority, .. } = prefix.parse::<Uri>()?.into_parts();
+        Ok(Self { prefix, scheme, authority, path, skip_until: AtomicI64::new(0) })
+    }
+
+    /// `path`, in pieces, at this host.
+    fn uri(&self, path: &[&str]) -> http::Result<Uri> {
+        let mut text =
+            String::with_capacity(self.path.len() + path.iter().map(|piece| piece.len()).sum::<usize>());
+        text.push_str(&self.path);
+        path.iter().for_each(|piece| text.push_str(piece));
+        let mut parts = uri::Parts::default();
+        (parts.scheme, parts.authority) = (self.scheme.clone(), self.authority.clone());
+        parts.path_and_query = Some(PathAndQuery::from_maybe_shared(Bytes::from(text))?);
+        Ok(Uri::from_parts(parts)?)
     }
 }
 
@@ -108,9 +128,12 @@ impl Transport {
             pools,
             config: config.clone(),
             clock,
-            api: std::iter::once(&config.api_base).chain(&config.fallback_bases).map(Base::new).collect(),
-            mp: vec![Base::new(&config.mp_base)],
-            open: vec![Base::new(&config.open_base)],
+            api: std::iter::once(&config.api_base)
+                .chain(&config.fallback_bases)
+                .map(Base::new)
+                .collect::<anyhow::Result<_>>()?,
+            mp: vec![Base::new(&config.mp_base)?],
+            open: vec![Base::new(&config.open_base)?],
             limits,
         })))
     }
@@ -147,9 +170,9 @@ impl Transport {
     ) -> Result<Answer, Lost> {
         let path = path_and_query(endpoint.path, query);
         let body = body.unwrap_or_default();
-        let write = |base: &str| {
+        let write = |base: &Base| {
             let mut request = Request::builder()
-                .uri(format!("{base}{path}"))
+                .uri(base.uri(&[&path])?)
                 .header(USER_AGENT, HeaderValue::from_static(concat!("wxgate/", env!("CARGO_PKG_VERSION"))));
             if endpoint.method == Method::Post {
                 request = request
@@ -169,27 +192,28 @@ impl Transport {
         Ok(Answer { status: head.status, body: read.bytes })
     }
 
-    /// Passes a caller's request on, likewise. `path` has the query; `headers` are all but what HTTP
+    /// Passes a caller's request on, likewise. `path`, in pieces, has the query; `headers` are all but what HTTP
     /// itself needs. The answer's body is still to be read.
     pub async fn pass(
         &self,
         host: Host,
         method: &http::Method,
-        path: &str,
+        path: &[&str],
         headers: &HeaderMap,
         body: &Payload,
         deadline: Instant,
     ) -> Result<Response<Incoming>, Lost> {
         let sent = CancellationToken::new();
         let is_empty = matches!(body, Payload::Kept(body) if body.is_empty());
-        let write = |base: &str| {
+        let write = |base: &Base| {
             let body = match body {
                 Payload::Kept(body) => Either::Left(Full::new(body.clone())),
                 Payload::Stream(upload) => Either::Right(Either::Left(upload.clone())),
                 Payload::Spooled(file) => Either::Right(Either::Right(file.body(sent.clone()))),
             };
-            let mut request = Request::builder().method(method).uri(format!("{base}{path}")).body(body)?;
-            request.headers_mut().clone_from(headers);
+            let mut request = Request::new(body);
+            (*request.method_mut(), *request.uri_mut()) = (method.clone(), base.uri(path)?);
+            *request.headers_mut() = headers.clone();
             if is_empty && matches!(*method, http::Method::POST | http::Method::PUT | http::Method::PATCH) {
                 // Some edges ask for a length where a body could be.
                 request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
@@ -208,7 +232,7 @@ impl Transport {
     async fn dispatch(
         &self,
         host: Host,
-        write: &(dyn Fn(&str) -> http::Result<Request<RequestBody>> + Sync),
+        write: &(dyn Fn(&Base) -> http::Result<Request<RequestBody>> + Sync),
         wait: Wait,
     ) -> Result<Response<Incoming>, Lost> {
         let bases = match host {
@@ -224,8 +248,7 @@ impl Transport {
         }
         let mut tried = Tried::default();
         for base in candidates {
-            let request =
-                write(&base.prefix).map_err(|error| Lost::before(error.to_string(), "请求无法构成"))?;
+            let request = write(base).map_err(|error| Lost::before(error.to_string(), "请求无法构成"))?;
             match self.exchange(base, request, &wait).await {
                 Err(Failed::ToConnect(why)) => {
                     base.skip_until.store(self.0.clock.ticks() + SKIP_MS, Ordering::Relaxed);
@@ -377,7 +400,8 @@ fn path_and_query(path: &str, query: &[(&str, &str)]) -> String {
     let mut out = path.to_owned();
     for (index, (name, value)) in query.iter().enumerate() {
         let mark = if index == 0 { '?' } else { '&' };
-        let _ = write!(out, "{mark}{name}={}", encode(value));
+        let _ = write!(out, "{mark}{name}=");
+        encode(value).for_each(|piece| out.push_str(piece));
     }
     out
 }

@@ -6,6 +6,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Handle};
@@ -14,6 +15,11 @@ use tokio_util::task::TaskTracker;
 
 /// More cores than that get no runtime of their own: each has its own connections to WeChat.
 const MOST: usize = 64;
+
+/// So often a thread's freed memory is looked through, some of it at a time.
+const GIVES_BACK: Duration = Duration::from_secs(1);
+/// So many bytes are allocated for that, twice what jemalloc waits for (`tcache_gc_incr_bytes`).
+const ENOUGH: usize = 128 << 10;
 
 thread_local! {
     static INDEX: Cell<usize> = const { Cell::new(0) };
@@ -52,7 +58,7 @@ impl Workers {
             let end = end.clone();
             let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
                 INDEX.set(index + 1);
-                runtime.block_on(end.cancelled());
+                runtime.block_on(work(end));
                 runtime.shutdown_background();
             })?;
             threads.push(thread);
@@ -89,6 +95,16 @@ impl Workers {
             },
             worker,
         );
+    }
+}
+
+/// What a worker does by itself, until `end`.
+async fn work(end: CancellationToken) {
+    let mut tick = tokio::time::interval(GIVES_BACK);
+    while end.run_until_cancelled(tick.tick()).await.is_some() {
+        // The allocator keeps some of what was freed for each thread, and gives it back when the thread allocates: one that
+        // has nothing to do would keep it for ever.
+        drop(std::hint::black_box(Vec::<u8>::with_capacity(ENOUGH)));
     }
 }
 

@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (mut count, began, seconds) = (0_u64, cpu(), a[5].parse::<f64>()?);
     while cpu() - began < seconds {
         for _ in 0..100 {
-            let opened = Push::read(Query::parse(black_box(&query))?, black_box(&body)).open(&accounts)?;
+            let opened = Push::read(&Query::parse(black_box(&query))?, black_box(&body)).open(&accounts)?;
             assert_eq!(opened.message.content().len(), 720);
         }
         count += 100;

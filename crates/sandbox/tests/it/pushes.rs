@@ -20,7 +20,7 @@ fn open(appid: &str, got: &Got, sealed: bool) -> Message {
     let key = key();
     let account = Account { appid, tokens: vec![TOKEN], keys: if sealed { vec![&key] } else { vec![] } };
     let query = Query::parse(&got.query).unwrap();
-    Push::read(query, &got.body).open(&[account]).unwrap().message
+    Push::read(&query, &got.body).open(&[account]).unwrap().message
 }
 
 async fn set(rig: &Rig, receiver: &Receiver, appid: &str, mode: &str, format: &str) {

@@ -19,7 +19,7 @@ pub enum Mode {
 /// A push whose body has been read, but not verified.
 #[derive(Clone, Debug)]
 pub struct Push<'b> {
-    query: Query,
+    query: &'b Query,
     body: &'b [u8],
     outer: Message,
     /// What may be the ciphertext, the likeliest first.
@@ -56,7 +56,7 @@ pub fn verify_url(query: &Query, accounts: &[Account<'_>]) -> Result<usize, Refu
 
 impl<'b> Push<'b> {
     /// Reads the body of a push, whatever it is: whose it is, the signature tells.
-    pub fn read(query: Query, body: &'b [u8]) -> Self {
+    pub fn read(query: &'b Query, body: &'b [u8]) -> Self {
         let outer = Message::read(body);
         let sealed = ciphertexts(&outer, body);
         Self { query, body, outer, sealed }
@@ -64,7 +64,7 @@ impl<'b> Push<'b> {
 
     /// The parameters.
     pub fn query(&self) -> &Query {
-        &self.query
+        self.query
     }
 
     /// `ToUserName`, the account's original id, in the clear in every mode but not verified: good
@@ -123,7 +123,7 @@ impl<'b> Push<'b> {
             (false, true) => return Err(Refused::Signature),
             (false, false) => {}
         }
-        let Query { msg_signature, timestamp, nonce, .. } = &self.query;
+        let Query { msg_signature, timestamp, nonce, .. } = self.query;
         let mut furthest = Refused::Signature;
         for sealed in &self.sealed {
             match open_sealed(account, msg_signature, [timestamp, nonce, sealed]) {
@@ -138,7 +138,7 @@ impl<'b> Push<'b> {
         if self.mode() == Mode::Secure || !account.keys.is_empty() {
             return None;
         }
-        let token = plain_token(&self.query, account)?;
+        let token = plain_token(self.query, account)?;
         Some(Keys { appid: account.appid, token, key: None })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Refused;
 use percent_encoding::percent_decode_str;
-use std::collections::HashSet;
+use std::borrow::Cow;
 
 /// A callback's parameters; `""` for an absent one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,16 +28,18 @@ impl Query {
     /// WeChat doesn't send are ignored.
     pub fn parse(raw: &str) -> Result<Self, Refused> {
         let mut query = Self::default();
-        let mut seen = HashSet::new();
+        let mut names = Vec::with_capacity(8);
         for pair in raw.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let name = decode(name)?;
             if let Some(field) = query.field(&name) {
-                *field = decode(value)?;
+                *field = decode(value)?.into_owned();
             }
-            if !seen.insert(name) {
-                return Err(Refused::Query("a parameter occurs twice"));
-            }
+            names.push(name);
+        }
+        names.sort_unstable();
+        if names.windows(2).any(|two| two[0] == two[1]) {
+            return Err(Refused::Query("a parameter occurs twice"));
         }
         if !query.timestamp.bytes().all(|b| b.is_ascii_digit()) || query.timestamp.parse::<i64>().is_err() {
             return Err(Refused::Query("timestamp isn't a number of seconds"));
@@ -68,10 +70,13 @@ impl Query {
 }
 
 /// Form encoding: `+` is a space.
-fn decode(text: &str) -> Result<String, Refused> {
+fn decode(text: &str) -> Result<Cow<'_, str>, Refused> {
+    if !text.bytes().any(|byte| matches!(byte, b'+' | b'%' | b'\0')) {
+        return Ok(Cow::Borrowed(text));
+    }
     let spaced = text.replace('+', " ");
     let decoded = percent_decode_str(&spaced).decode_utf8().map_err(|_| Refused::Query("not UTF-8"))?;
-    if decoded.contains('\0') { Err(Refused::Query("holds NUL")) } else { Ok(decoded.into_owned()) }
+    if decoded.contains('\0') { Err(Refused::Query("holds NUL")) } else { Ok(decoded.into_owned().into()) }
 }
 
 #[cfg(test)]

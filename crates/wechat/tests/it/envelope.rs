@@ -14,7 +14,7 @@ const XML: &str = "<xml><ToUserName><![CDATA[gh_1]]></ToUserName><FromUserName><
     <CreateTime>1714036504</CreateTime><MsgType><![CDATA[text]]></MsgType><Content><![CDATA[汉]]></Content></xml>";
 
 fn open<'a>(sent: &Outgoing, accounts: &[Account<'a>]) -> Result<Opened<'a>, Refused> {
-    Push::read(Query::parse(&sent.query)?, &sent.body).open(accounts)
+    Push::read(&Query::parse(&sent.query)?, &sent.body).open(accounts)
 }
 
 fn refused(sent: &Outgoing, accounts: &[Account<'_>]) -> Refused {
@@ -230,7 +230,8 @@ proptest! {
         let sent = if mode == 1 { compatible_push(&keys, text.as_bytes(), &stamp).unwrap() } else { push(&keys, text.as_bytes(), &stamp) };
 
         let account = Account { appid: "wx1", tokens: vec!["t0ken"], keys: known };
-        let read = Push::read(Query::parse(&sent.query).unwrap(), &sent.body);
+        let query = Query::parse(&sent.query).unwrap();
+        let read = Push::read(&query, &sent.body);
         prop_assert_eq!(read.to_user(), "gh_1");
         let opened = read.open(std::slice::from_ref(&account)).unwrap();
         prop_assert_eq!(&opened.body, text.as_bytes());
@@ -267,7 +268,7 @@ proptest! {
         let _ = AesKey::parse(&String::from_utf8_lossy(&body));
         let _ = open_reply(&body, &account("wx1", &["t"], &[&aes]), Kind::Message);
         if let Ok(query) = Query::parse(&query) {
-            let _ = Push::read(query, &body).open(&[account("wx1", &["t"], &[&aes])]);
+            let _ = Push::read(&query, &body).open(&[account("wx1", &["t"], &[&aes])]);
         }
     }
 }

@@ -135,7 +135,8 @@ fn the_ciphertext_is_found_beside_what_a_user_spoilt() {
         let first = Outgoing { body: first.into_bytes(), ..last.clone() };
         for sent in [last, first] {
             let account = Account { appid: "wx1", tokens: vec!["t"], keys: vec![&key] };
-            let push = Push::read(Query::parse(&sent.query).unwrap(), &sent.body);
+            let query = Query::parse(&sent.query).unwrap();
+            let push = Push::read(&query, &sent.body);
             let opened = push.open(&[account]).unwrap();
             assert_eq!(
                 (opened.body, opened.mode),
@@ -156,7 +157,7 @@ fn the_ciphertext_is_found_beside_what_a_user_spoilt() {
     );
     let open = |body: &str, token| {
         let account = Account { appid: "wx1", tokens: vec![token], keys: vec![&key] };
-        Push::read(Query::parse(&query).unwrap(), body.as_bytes()).open(&[account]).map(|opened| opened.body)
+        Push::read(&Query::parse(&query).unwrap(), body.as_bytes()).open(&[account]).map(|opened| opened.body)
     };
     assert_eq!(open(&spoilt, "t"), Ok(b"{".to_vec()));
     assert_eq!(open(&spoilt, "other"), Err(Refused::Signature));

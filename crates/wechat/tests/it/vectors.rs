@@ -90,7 +90,8 @@ fn whole_pushes_and_replies() {
             let query = format!(
                 "signature=x&timestamp={timestamp}&nonce={nonce}&openid=o&encrypt_type=aes&msg_signature={signed}"
             );
-            let push = Push::read(Query::parse(&query).unwrap(), body.as_bytes());
+            let query = Query::parse(&query).unwrap();
+            let push = Push::read(&query, body.as_bytes());
             assert_eq!(push.to_user(), "gh_x");
             let push = push.open(&[account]).unwrap();
             assert_eq!(push.body, text(&v, "msg").as_bytes());

@@ -20,6 +20,7 @@ use crate::limits::Limits;
 use crate::net::{Client, Resolver};
 use crate::random::Random;
 use crate::rules::egress::Egress;
+use crate::rules::filter::Subject;
 use crate::store::Claimed;
 
 #[derive(Debug, clap::Args)]
@@ -134,6 +135,7 @@ fn sample(args: &Args, app: &AppEntry) -> anyhow::Result<String> {
 fn explain<'a>(config: &'a Config, app: &AppEntry, message: &Message) -> anyhow::Result<Vec<&'a RouteEntry>> {
     let mut taking: Vec<&RouteEntry> = Vec::new();
     let mut replied = false;
+    let subject = Subject::of(message);
     for route in &config.entries.routes {
         let name = &route.name;
         if let Some(last) = taking.last().filter(|last| last.stop) {
@@ -144,7 +146,7 @@ fn explain<'a>(config: &'a Config, app: &AppEntry, message: &Message) -> anyhow:
             ))?;
             continue;
         }
-        if let Some(miss) = route.filter.misses(&app.appid, &app.tags, message) {
+        if let Some(miss) = route.filter.misses(&app.appid, &app.tags, &subject) {
             let key = miss.0;
             print(&say(format!("× {name}：{key} 不匹配\n"), format!("× {name}: {key} doesn't match\n")))?;
             continue;

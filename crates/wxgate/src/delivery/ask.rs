@@ -16,6 +16,7 @@ use crate::flights::{Lead, Turn};
 use crate::lang::say;
 use crate::parts::Parts;
 use crate::registry::routes::Route;
+use crate::rules::filter::Subject;
 use crate::store::Claimed;
 
 /// Those who wait for an answer wait no longer for its commit.
@@ -126,7 +127,7 @@ impl Deliveries {
         }
         let live = registry.live();
         let app = live.app(&claimed.appid)?;
-        let matching = live.routes.matching(&claimed.appid, &app.entry.tags, &message);
+        let matching = live.routes.matching(&claimed.appid, &app.entry.tags, &Subject::of(&message));
         let asked = matching.iter().find(|route| route.entry.reply.is_some())?;
         let is_asked = asked.entry.name == route.entry.name;
         is_asked.then(|| self.open(store.message_digest(&claimed.appid, &claimed.body), None).ok())?

@@ -97,7 +97,7 @@ impl Admin {
 impl Surface for Admin {
     const NAME: &'static str = "admin";
 
-    async fn handle(self, request: Request<Inbound>, outcome: &mut Outcome) -> http::Response<Body> {
+    async fn handle(&self, request: Request<Inbound>, outcome: &mut Outcome) -> http::Response<Body> {
         let (mut head, body) = request.into_parts();
         let known = PATHS.into_iter().chain(api::PATHS).find(|known| *known == head.uri.path());
         outcome.api = known.unwrap_or(OTHER).into();

@@ -120,7 +120,7 @@ where
         if self.answers.are_through() {
             // Where nobody can say what of it belonged to the requests before, it begins anew: only a client
             // that didn't wait for its answer can have sent more.
-            self.seen.pass(self.answers.take_begun());
+            self.seen.settle(self.answers.take_begun());
         }
         self.seen.came(bytes);
     }

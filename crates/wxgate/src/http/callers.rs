@@ -59,12 +59,12 @@ impl CallersSurface {
 impl Surface for CallersSurface {
     const NAME: &'static str = "callers";
 
-    async fn handle(self, mut request: Request<Inbound>, outcome: &mut Outcome) -> Response<Body> {
+    async fn handle(&self, mut request: Request<Inbound>, outcome: &mut Outcome) -> Response<Body> {
         let peer = self.public.arrives(&mut request, outcome);
         let path = request.uri().path();
         if path.starts_with(PREFIX) && !Public::takes(path) {
             let (head, body) = request.into_parts();
-            return whole(self.service.handle(&head, body, peer, outcome).await);
+            return whole(Box::pin(self.service.handle(&head, body, peer, outcome)).await);
         }
         if path == "/" && matches!(*request.method(), Method::GET | Method::HEAD) {
             outcome.api = "/".into();

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use crate::admit::Denied;
 use crate::lang::say;
@@ -89,18 +90,51 @@ pub fn note(outcome: &mut Outcome, problem: &Problem) {
     outcome.cause.clone_from(&problem.cause);
 }
 
+/// What every answer of the service API is.
+#[derive(Debug, Serialize)]
+pub struct Envelope<'a, B> {
+    /// How it went.
+    pub ret: Ret<'a>,
+    /// What was asked for; null where there is nothing.
+    pub body: B,
+}
+
+/// How a service call went. What is absent isn't written.
+#[derive(Debug, Default, Serialize)]
+pub struct Ret<'a> {
+    /// 0 for success.
+    pub code: u32,
+    /// For people.
+    pub msg: &'a str,
+    /// Names the request.
+    pub request_id: &'a str,
+    /// Whether the same call may succeed later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retryable: Option<bool>,
+    /// WeChat's own code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wx_errcode: Option<i64>,
+    /// WeChat's own words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wx_errmsg: Option<&'a str>,
+    /// What WeChat's support asks for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wx_rid: Option<&'a str>,
+}
+
 /// A failed service call's answer.
 pub fn envelope(problem: &Problem, id: RequestId, english: bool) -> Response<Full<Bytes>> {
-    let mut ret = json!({
-        "code": problem.code as u32, "msg": problem.words.of(english), "request_id": id.as_str(),
-        "retryable": problem.retryable,
-    });
-    if let Some(error) = &problem.wechat {
-        ret["wx_errcode"] = error.errcode.into();
-        ret["wx_errmsg"] = error.errmsg.as_str().into();
-        ret["wx_rid"] = error.rid().unwrap_or_default().into();
-    }
-    let mut response = json_response(problem.status, &json!({"ret": ret, "body": null}));
+    let wechat = problem.wechat.as_ref();
+    let ret = Ret {
+        code: problem.code as u32,
+        msg: problem.words.of(english),
+        request_id: id.as_str(),
+        retryable: Some(problem.retryable),
+        wx_errcode: wechat.map(|error| error.errcode),
+        wx_errmsg: wechat.map(|error| &*error.errmsg),
+        wx_rid: wechat.map(|error| error.rid().unwrap_or_default()),
+    };
+    let mut response = json_response(problem.status, &Envelope { ret, body: () });
     let headers = response.headers_mut();
     match problem.status {
         StatusCode::UNAUTHORIZED => {
@@ -118,8 +152,9 @@ pub fn envelope(problem: &Problem, id: RequestId, english: bool) -> Response<Ful
 }
 
 /// JSON with the usual media type.
-pub fn json_response(status: StatusCode, body: &Value) -> Response<Full<Bytes>> {
-    json_bytes(status, body.to_string().into())
+pub fn json_response(status: StatusCode, body: &impl Serialize) -> Response<Full<Bytes>> {
+    // What has texts for names can always be written.
+    json_bytes(status, serde_json::to_vec(body).unwrap_or_default().into())
 }
 
 /// The same of what is written already.

@@ -59,14 +59,14 @@ impl Public {
     ) -> Result<Response<Body>, Request<Inbound>> {
         if let Some(own) = Health::takes(request.uri().path()) {
             outcome.api = own.into();
-            return Ok(whole(self.health.handle(&request).await));
+            return Ok(whole(Box::pin(self.health.handle(&request)).await));
         }
         if Callbacks::takes(request.uri().path()) {
             self.notice(request.uri().path(), outcome);
-            return Ok(whole(self.callbacks.handle(request, outcome).await));
+            return Ok(whole(Box::pin(self.callbacks.handle(request, outcome)).await));
         }
         if OAuth::takes(request.uri().path()) {
-            return Ok(whole(self.oauth.handle(request, outcome).await));
+            return Ok(whole(Box::pin(self.oauth.handle(request, outcome)).await));
         }
         match self.verify_file(&request) {
             Some(file) => {
@@ -97,7 +97,7 @@ impl Public {
 impl Surface for Public {
     const NAME: &'static str = "public";
 
-    async fn handle(self, mut request: Request<Inbound>, outcome: &mut Outcome) -> Response<Body> {
+    async fn handle(&self, mut request: Request<Inbound>, outcome: &mut Outcome) -> Response<Body> {
         self.arrives(&mut request, outcome);
         match self.answer(request, outcome).await {
             Ok(response) => response,

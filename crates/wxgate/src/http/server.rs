@@ -66,13 +66,13 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const LAST_REQUESTS: Duration = Duration::from_millis(100);
 
 /// What is reached through a listener.
-pub trait Surface: Clone + Send + Sync + 'static {
+pub trait Surface: Send + Sync + 'static {
     /// For the log.
     const NAME: &'static str;
 
     /// Answers one request; what it learns of it goes into `outcome`.
     fn handle(
-        self,
+        &self,
         request: Request<Inbound>,
         outcome: &mut Outcome,
     ) -> impl Future<Output = Response<Body>> + Send;
@@ -189,13 +189,14 @@ impl<S: Surface> Connections<S> {
         let _ = stream.set_nodelay(true);
         let limits = self.carrier.limits.clone();
         let stream = Stalling::new(stream, limits.silence);
-        let stream = Lingering::new(stream, &limits, self.carrier.draining.clone());
+        let stream = Lingering::new(stream, limits.clone(), self.carrier.draining.clone());
         match self.tls.load_full() {
             None => self.serve(stream, peer, seat).await,
             Some(config) => {
-                let handshake = TlsAcceptor::from(config).accept(stream);
+                // Boxed, here and below: what has no TLS has no room for it either.
+                let handshake = Box::pin(TlsAcceptor::from(config).accept(stream));
                 match tokio::time::timeout(limits.handshake_time, handshake).await {
-                    Ok(Ok(stream)) => self.serve(stream, peer, seat).await,
+                    Ok(Ok(stream)) => Box::pin(self.serve(stream, peer, seat)).await,
                     Ok(Err(error)) => {
                         tracing::debug!(%peer, %error, "{}", say("TLS 握手失败", "the TLS handshake failed"))
                     }
@@ -220,22 +221,24 @@ impl<S: Surface> Connections<S> {
         });
         let service = service_fn(move |request| {
             let (this, open, seat) = (this.clone(), answers.began(), seat.clone());
-            async move {
+            // Hyper keeps room for one as long as the connection lives.
+            Box::pin(async move {
                 let kept = (open, seat.begins());
                 let answer = this.answer(request, peer, seat).await;
                 match answer.extensions().get::<NoAnswer>() {
                     Some(none) => Err(*none),
                     None => Ok(answer.map(|body| Held::new(body, kept))),
                 }
-            }
+            })
         });
-        let connection = http1::Builder::new()
+        let mut builder = http1::Builder::new();
+        builder
             .timer(TokioTimer::new())
             .header_read_timeout(self.carrier.limits.head_time)
             .max_buf_size(self.carrier.limits.head)
-            .max_header_size(self.carrier.limits.head)
-            .serve_connection(TokioIo::new(stream), service);
-        let mut connection = std::pin::pin!(connection);
+            .max_header_size(self.carrier.limits.head);
+        // Boxed: where it is moved about it would be there more than once.
+        let mut connection = Box::pin(builder.serve_connection(TokioIo::new(stream), service));
         // The connection first: a request that has arrived is answered before the end is announced.
         let outcome = tokio::select! {
             biased;
@@ -286,7 +289,7 @@ impl<S: Surface> Connections<S> {
             }
             None => {
                 // Boxed: what is moved about within a connection stays small.
-                let handled = Box::pin(self.surface.clone().handle(request, &mut recording.outcome));
+                let handled = Box::pin(self.surface.handle(request, &mut recording.outcome));
                 AssertUnwindSafe(handled).catch_unwind().await.unwrap_or_else(|_| {
                     let words = Words::new(
                         "处理请求时崩溃，请凭 request_id 查看日志并报告",
@@ -353,5 +356,36 @@ struct Recording<'a> {
 impl Drop for Recording<'_> {
     fn drop(&mut self) {
         self.recorder.record(&self.outcome, self.status);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::callers::CallersSurface;
+
+    type Callers = Arc<Connections<CallersSurface>>;
+
+    fn size<A, F>(_: impl FnOnce(A) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// What each open connection and each request at work holds beside hyper's buffers.
+    #[test]
+    fn futures_stay_small() {
+        let connection = size(|(this, stream, seat): (Callers, TcpStream, &'static Arc<Seat>)| {
+            this.connection(stream, IpAddr::from([127, 0, 0, 1]), seat)
+        });
+        let answer = size(|(this, request, seat): (&'static Callers, Request<Incoming>, Arc<Seat>)| {
+            this.answer(request, IpAddr::from([127, 0, 0, 1]), seat)
+        });
+        let handled = size(
+            |(surface, request, outcome): (
+                &'static CallersSurface,
+                Request<Inbound>,
+                &'static mut Outcome,
+            )| surface.handle(request, outcome),
+        );
+        assert!(connection <= 2048 && answer <= 1600 && handled <= 2048, "{connection} {answer} {handled}");
     }
 }

@@ -22,12 +22,12 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderValue, Method, Response, StatusCode, request};
 use http_body_util::Full;
-use serde_json::{Value, json};
+use serde_json::Value;
 use wechat::catalog::Endpoint;
 
 use super::body::Kept;
 use super::once::{Once, Unfinished};
-use super::problem::{Unhandled, envelope, json_response, note, unhandled};
+use super::problem::{Envelope, Ret, Unhandled, envelope, json_response, note, unhandled};
 use super::{PREFIX, Reader, Unread, wants_english};
 use crate::admit::{Denied, Door, Proof, Wish};
 use crate::net::Inbound;
@@ -40,7 +40,7 @@ use crate::shares::{Place, Room};
 use crate::transport::Lost;
 use crate::upstream::{CallError, Upstream};
 
-use fields::Fields;
+use fields::{Fields, Given};
 use table::Operation;
 
 /// Cheap to clone.
@@ -104,8 +104,8 @@ impl Service {
     ) -> Response<Full<Bytes>> {
         match self.answer(head, body, peer, outcome).await {
             Ok(Success::Body(body)) => {
-                let ret = json!({"code": 0, "msg": "OK", "request_id": outcome.id.as_str()});
-                json_response(StatusCode::OK, &json!({"ret": ret, "body": body}))
+                let ret = Ret { msg: "OK", request_id: outcome.id.as_str(), ..Ret::default() };
+                json_response(StatusCode::OK, &Envelope { ret, body: &body })
             }
             Ok(Success::Bytes(media_type, bytes)) => {
                 let mut response = Response::new(Full::new(bytes));
@@ -136,14 +136,14 @@ impl Service {
         let door = &self.0.door;
         let wish = Wish { path: Some(path), exports_token: operation.exports_token, ..Wish::default() };
         let caller = door.enter(head, peer, Proof::Headers, wish, outcome)?.caller;
-        let (fields, kept) = match head.method {
-            Method::GET => (Fields::from_query(head.uri.query().unwrap_or_default()), None),
+        let (given, kept) = match head.method {
+            Method::GET => (Given::from_query(head.uri.query().unwrap_or_default()), None),
             _ => {
                 let Kept { bytes, place } = self.read(&caller, body).await?;
-                (Fields::from_body(&bytes)?, place)
+                (Given::from_body(&bytes)?, place)
             }
         };
-        let fields = fields.check(operation.params)?;
+        let fields = given.check(operation.params)?;
         (operation.check)(&fields)?;
         fields.refuse(|text| door.shows_credential(text.as_bytes()))?;
         let app = door.app(&caller, fields.appid(), outcome)?;
@@ -161,7 +161,7 @@ impl Service {
         call: &Call,
         endpoint: &Endpoint,
         query: &[(&str, &str)],
-        body: Option<&Value>,
+        body: Option<Bytes>,
     ) -> Result<Value, Problem> {
         let answer = self.0.upstream.json(&call.app, endpoint, query, body).await;
         answer.map_err(|failure| failure::problem(call, endpoint, failure))

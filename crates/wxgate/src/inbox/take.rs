@@ -15,6 +15,7 @@ use crate::lang::Words;
 use crate::lang::say;
 use crate::parts::Parts;
 use crate::registry::routes::Route;
+use crate::rules::filter::Subject;
 use crate::store::{Accepted, NewDelivery, NewEvent, StoreError};
 
 /// WeChat's third attempt begins ten seconds after it made the message: one that begins this late has no next.
@@ -53,7 +54,7 @@ pub(super) struct Asking {
 
 /// Everything about a verified message that its way needs.
 pub(super) struct Incoming {
-    pub(super) event: NewEvent,
+    pub(super) event: Arc<NewEvent>,
     /// A user's text may have left its field.
     is_suspect: bool,
     /// It was read only as far as it can be.
@@ -135,7 +136,7 @@ impl Inbox {
         let Verified { app, live, message, query, .. } = verified;
         let Parts { clock, limits, store, .. } = &self.0.parts;
         let now = clock.now();
-        let routes = live.routes.matching(&app.entry.appid, &app.entry.tags, message);
+        let routes = live.routes.matching(&app.entry.appid, &app.entry.tags, &Subject::of(message));
         let answers_itself = answers_itself(message);
         let asking = asking(&routes, answers_itself);
         let deliveries = routes.iter().enumerate().map(|(index, route)| {
@@ -146,8 +147,8 @@ impl Inbox {
         // The plain signature beside an encrypted message would be good for a forged plain one: if some app takes those,
         // it is remembered as spent.
         let is_plain = verified.mode == Mode::Plain;
-        let remember = is_plain || (!query.signature.is_empty() && live.apps().any(|app| app.takes_plain()));
-        let event = NewEvent {
+        let remember = is_plain || (!query.signature.is_empty() && !live.plain.is_empty());
+        let event = Arc::new(NewEvent {
             appid: app.entry.appid.clone(),
             openid: message.from_user().into_owned(),
             msg_type: message.msg_type().into_owned(),
@@ -163,7 +164,7 @@ impl Inbox {
             remembered_until: seen::message(live, query, message, !is_plain, now),
             spent_until: seen::signature(live, query, verified.token(), now),
             deliveries: deliveries.collect(),
-        };
+        });
         Incoming {
             is_suspect: message.is_suspect(),
             is_malformed: message.is_malformed(),
@@ -228,9 +229,9 @@ impl Inbox {
 
     /// Commits in time, or not at all as far as WeChat is told. A commit that comes too late holds all
     /// the same: then its deliveries go out from the queue.
-    async fn commit(&self, event: NewEvent, deadline: Instant) -> Result<Accepted, Rejected> {
+    async fn commit(&self, event: Arc<NewEvent>, deadline: Instant) -> Result<Accepted, Rejected> {
         let Parts { store, clock, tasks, .. } = self.0.parts.clone();
-        let mut accept = Box::pin(async move { store.accept(event).await });
+        let mut accept = Box::pin(async move { store.accept(&event).await });
         if let Some(accepted) = clock.by(deadline, &mut accept).await {
             return Ok(accepted?);
         }

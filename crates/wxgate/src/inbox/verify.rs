@@ -132,7 +132,7 @@ impl Checked {
 
     /// `now`: Unix seconds.
     pub(super) fn open(self, body: &[u8], now: i64) -> Result<Verified, Rejected> {
-        let push = Push::read(self.query.clone(), body);
+        let push = Push::read(&self.query, body);
         let apps = candidates(&self.live, self.appid.as_deref(), &push.to_user());
         let is_plain = push.mode() == Mode::Plain;
         let accounts: Vec<Account<'_>> =

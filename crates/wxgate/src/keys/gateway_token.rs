@@ -36,14 +36,10 @@ pub struct Holder([u8; 16]);
 impl Holder {
     /// Whoever showed `key`, or the caller `name` that needs none: a token dies with that.
     pub fn new(key: Option<&str>, name: &str) -> Self {
-        match key {
-            Some(key) => Self::of_digest(&Sha256::digest(key.as_bytes()).into()),
-            None => Self::of_digest(&Sha256::digest(format!("\0{name}").as_bytes()).into()),
-        }
-    }
-
-    /// The same by the key's SHA-256.
-    pub fn of_digest(digest: &[u8; 32]) -> Self {
+        let digest = match key {
+            Some(key) => Sha256::digest(key.as_bytes()),
+            None => Sha256::digest(format!("\0{name}").as_bytes()),
+        };
         let mut half = [0; 16];
         half.copy_from_slice(&digest[..16]);
         Self(half)

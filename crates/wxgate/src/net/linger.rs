@@ -3,6 +3,7 @@
 
 use std::io::Result;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -18,9 +19,9 @@ const STEP: Duration = Duration::from_secs(1);
 /// A server's stream; see the module.
 pub struct Lingering<S> {
     stream: S,
-    limits: Limits,
+    limits: Arc<Limits>,
     closing: CancellationToken,
-    drain: Option<Drain>,
+    drain: Option<Box<Drain>>,
 }
 
 /// Nothing more is written, and what still comes is read away.
@@ -35,20 +36,22 @@ struct Drain {
 
 impl<S> Lingering<S> {
     /// Over `stream`; once `closing` is cancelled nobody is waited for.
-    pub fn new(stream: S, limits: &Limits, closing: CancellationToken) -> Self {
-        Self { stream, limits: *limits, closing, drain: None }
+    pub fn new(stream: S, limits: Arc<Limits>, closing: CancellationToken) -> Self {
+        Self { stream, limits, closing, drain: None }
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Lingering<S> {
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let Self { stream, limits, closing, drain } = self;
-        let drain = drain.get_or_insert_with(|| Drain {
-            left: limits.drained,
-            end: Instant::now() + limits.drain_time,
-            came: 0,
-            step: Box::pin(tokio::time::sleep(STEP)),
-            closing: Box::pin(closing.clone().cancelled_owned()),
+        let drain = drain.get_or_insert_with(|| {
+            Box::new(Drain {
+                left: limits.drained,
+                end: Instant::now() + limits.drain_time,
+                came: 0,
+                step: Box::pin(tokio::time::sleep(STEP)),
+                closing: Box::pin(closing.clone().cancelled_owned()),
+            })
         });
         if drain.closing.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Ok(()));
@@ -126,7 +129,7 @@ mod tests {
         let closing = CancellationToken::new();
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
-            let mut stream = Lingering::new(stream, &limits, closing);
+            let mut stream = Lingering::new(stream, Arc::new(limits), closing);
             stream.write_all(b"no").await.unwrap();
             stream.shutdown().await.unwrap();
         });
@@ -164,7 +167,7 @@ mod tests {
         let (ours, _theirs) = tokio::io::duplex(64);
         let closing = CancellationToken::new();
         let endless = Limits { drain_rate: 0, drain_time: Duration::MAX / 4, ..Limits::default() };
-        let mut stream = Lingering::new(ours, &endless, closing.clone());
+        let mut stream = Lingering::new(ours, Arc::new(endless), closing.clone());
         closing.cancel();
         stream.shutdown().await.unwrap();
     }

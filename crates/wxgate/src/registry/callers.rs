@@ -1,16 +1,16 @@
 //! Who calls: keys, networks, rates, and the one who needs no key.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ipnet::IpNet;
 use secrecy::ExposeSecret as _;
-use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use tokio::sync::Semaphore;
 
-use crate::entries::{CallerEntry, Origin};
+use crate::entries::{CallerEntry, Origin, Secret};
 use crate::keys::Holder;
 use crate::rules::rights::{ApiPatterns, AppPatterns};
 use crate::shares::Share;
@@ -123,20 +123,15 @@ impl Caller {
 /// The callers of one configuration.
 #[derive(Debug)]
 pub struct Callers {
-    /// By the first half of the key's SHA-256; the second half is compared in constant time.
-    keyed: HashMap<Holder, ([u8; 16], Arc<Caller>)>,
+    /// By the key's digest, which a gateway token remembers.
+    keyed: HashMap<Holder, Arc<Caller>>,
+    /// By a hash of the key that nobody else can make; the keys themselves are compared in constant time.
+    keys: HashMap<u64, (Secret, Holder, Arc<Caller>)>,
+    hasher: RandomState,
     /// A bit for each length that a key has: no other text is worth a hash.
     lengths: u128,
     keyless: Vec<Arc<Caller>>,
     anonymous: Option<Arc<Caller>>,
-}
-
-/// Only digests are compared, and both halves decide: a lookup's time tells nothing of the key.
-fn digest(key: &str) -> (Holder, [u8; 16]) {
-    let digest: [u8; 32] = Sha256::digest(key.as_bytes()).into();
-    let mut rest = [0; 16];
-    rest.copy_from_slice(&digest[16..]);
-    (Holder::of_digest(&digest), rest)
 }
 
 /// The bit of its length; keys have 128 characters at most.
@@ -147,14 +142,16 @@ fn bit(key: &str) -> u128 {
 impl Callers {
     /// From the entries; `open`: `auth.mode = "off"`. `before` hands its rate buckets and places on.
     pub fn new(entries: &[CallerEntry], open: bool, usages: &UsageBook, before: Option<&Self>) -> Self {
-        let (mut keyed, mut lengths) = (HashMap::new(), 0);
-        let mut keyless = Vec::new();
+        let (mut keyed, mut keys, mut lengths) = (HashMap::new(), HashMap::new(), 0);
+        let (mut keyless, hasher) = (Vec::new(), RandomState::new());
         for entry in entries {
             let caller = Arc::new(Caller::new(entry, usages, before));
             for key in [&entry.key, &entry.previous_key].into_iter().flatten() {
-                let (index, rest) = digest(key.expose_secret());
-                lengths |= bit(key.expose_secret());
-                keyed.insert(index, (rest, caller.clone()));
+                let shown = key.expose_secret();
+                let holder = Holder::new(Some(shown), "");
+                lengths |= bit(shown);
+                keyed.insert(holder, caller.clone());
+                keys.insert(hasher.hash_one(shown), (key.clone(), holder, caller.clone()));
             }
             if entry.key.is_none() {
                 keyless.push(caller);
@@ -165,7 +162,7 @@ impl Callers {
             let same = before.and_then(|callers| callers.anonymous.clone());
             same.unwrap_or_else(|| Arc::new(Caller::anonymous(usages)))
         });
-        Self { keyed, lengths, keyless, anonymous }
+        Self { keyed, keys, hasher, lengths, keyless, anonymous }
     }
 
     /// Whose key this is.
@@ -178,14 +175,13 @@ impl Callers {
         if self.lengths & bit(key) == 0 {
             return None;
         }
-        let (index, rest) = digest(key);
-        let (expected, caller) = self.keyed.get(&index)?;
-        bool::from(expected.ct_eq(&rest)).then_some((caller, index))
+        let (expected, holder, caller) = self.keys.get(&self.hasher.hash_one(key))?;
+        bool::from(expected.expose_secret().as_bytes().ct_eq(key.as_bytes())).then_some((caller, *holder))
     }
 
     /// The caller that a gateway token's [`Holder`] means, and whether it needs no key.
     pub fn by_holder(&self, holder: &Holder) -> Option<(&Arc<Caller>, bool)> {
-        if let Some((_, caller)) = self.keyed.get(holder) {
+        if let Some(caller) = self.keyed.get(holder) {
             return Some((caller, false));
         }
         let keyless = self.keyless.iter().chain(&self.anonymous);
@@ -207,7 +203,7 @@ impl Callers {
 
     /// Everybody; whoever has two keys twice.
     fn each(&self) -> impl Iterator<Item = &Arc<Caller>> {
-        self.keyed.values().map(|(_, caller)| caller).chain(&self.keyless).chain(&self.anonymous)
+        self.keyed.values().chain(&self.keyless).chain(&self.anonymous)
     }
 
     /// Everybody, once each, by name.

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
-use wechat::message::Message;
 
 use crate::entries::RouteEntry;
+use crate::rules::filter::Subject;
 use crate::wake::Wake;
 
 /// One route.
@@ -150,7 +150,7 @@ impl Routes {
     }
 
     /// The routes that take a message of the app, in order; a `stop` ends the list.
-    pub fn matching(&self, appid: &str, tags: &[String], message: &Message) -> Vec<Arc<Route>> {
+    pub fn matching(&self, appid: &str, tags: &[String], message: &Subject<'_>) -> Vec<Arc<Route>> {
         let mut matching = Vec::new();
         for route in &self.0 {
             if route.entry.filter.misses(appid, tags, message).is_none() {

@@ -1,5 +1,7 @@
 //! Which routes take a message: filters over app, event, user and scene.
 
+use std::borrow::Cow;
+
 use wechat::message::Message;
 
 use super::pattern::{List, Pattern};
@@ -27,6 +29,32 @@ struct EventPattern {
 /// The list that keeps a message from a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Miss(pub &'static str);
+
+/// What filters look at in a message, found once for all of them.
+#[derive(Clone, Debug)]
+pub struct Subject<'m> {
+    /// Absent if nobody knows.
+    is_event: Option<bool>,
+    name: Cow<'m, str>,
+    openid: Cow<'m, str>,
+    scene: Cow<'m, str>,
+    is_malformed: bool,
+}
+
+impl<'m> Subject<'m> {
+    /// Of `message`.
+    pub fn of(message: &'m Message) -> Self {
+        let (msg_type, is_event) = (message.msg_type(), message.is_event());
+        Self {
+            is_event: (!msg_type.is_empty()).then_some(is_event),
+            // Of what is suspect nothing counts but what kind of message it is.
+            name: if is_event && !message.is_suspect() { message.event() } else { msg_type },
+            openid: message.from_user(),
+            scene: message.scene(),
+            is_malformed: message.is_malformed(),
+        }
+    }
+}
 
 impl EventPattern {
     fn parse(text: &str) -> Option<Self> {
@@ -80,30 +108,24 @@ impl Filter {
     }
 
     /// Why `message` of the app isn't taken; `None`: it is.
-    pub fn misses(&self, appid: &str, tags: &[String], message: &Message) -> Option<Miss> {
-        let (msg_type, is_event) = (message.msg_type(), message.is_event());
-        // Of what is suspect nothing counts but what kind of message it is.
-        let name = if is_event && !message.is_suspect() { message.event() } else { msg_type.clone() };
-        let is_event = (!msg_type.is_empty()).then_some(is_event);
+    pub fn misses(&self, appid: &str, tags: &[String], message: &Subject<'_>) -> Option<Miss> {
+        let Subject { is_event, name, openid, scene, is_malformed } = message;
         if !self.takes_app(appid, tags) {
             return Some(Miss("apps"));
         }
-        if !self.events.takes(|pattern| pattern.fits(is_event, &name)) {
+        if !self.events.takes(|pattern| pattern.fits(*is_event, name)) {
             return Some(Miss("events"));
         }
         // Whose, and which scene, is nothing to be guessed.
-        if message.is_malformed() && !self.openids.is_empty() {
+        if *is_malformed && !self.openids.is_empty() {
             return Some(Miss("openids"));
         }
-        let openid = message.from_user();
-        if !self.openids.takes(|one| *one == openid) {
+        if !self.openids.takes(|one| one == openid) {
             return Some(Miss("openids"));
         }
-        if !self.scenes.is_empty() {
-            let scene = message.scene();
-            if scene.is_empty() || !self.scenes.takes(|pattern| pattern.matches(&scene)) {
-                return Some(Miss("scenes"));
-            }
+        let fits = || !scene.is_empty() && self.scenes.takes(|pattern| pattern.matches(scene));
+        if !self.scenes.is_empty() && !fits() {
+            return Some(Miss("scenes"));
         }
         None
     }
@@ -123,7 +145,7 @@ mod tests {
     }
 
     fn misses(filter: &Filter, json: &str) -> Option<&'static str> {
-        filter.misses("wx1", &["prod".to_owned()], &message(json)).map(|miss| miss.0)
+        filter.misses("wx1", &["prod".to_owned()], &Subject::of(&message(json))).map(|miss| miss.0)
     }
 
     const SCAN: &str = r#"{"FromUserName":"o1","MsgType":"event","Event":"SCAN","EventKey":"login_7"}"#;

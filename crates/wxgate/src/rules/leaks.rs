@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use memchr::memchr2_iter;
 use wechat::answer::ApiError;
 use wechat::errcode;
 
@@ -50,8 +51,9 @@ impl<'a> Leaks<'a> {
 /// In any case: an AppSecret in capitals is still one.
 fn holds(text: &[u8], secret: &[u8]) -> bool {
     let Some(first) = secret.first().filter(|_| secret.len() >= SHORTEST) else { return false };
-    let begins = |window: &&[u8]| window[0].eq_ignore_ascii_case(first);
-    text.windows(secret.len()).filter(begins).any(|window| window.eq_ignore_ascii_case(secret))
+    memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), text)
+        .map_while(|at| text.get(at..at + secret.len()))
+        .any(|found| found.eq_ignore_ascii_case(secret))
 }
 
 #[cfg(test)]

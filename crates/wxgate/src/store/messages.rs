@@ -101,7 +101,7 @@ impl Store {
     }
 
     /// Keeps a message with its deliveries, in one transaction, unless it was there already.
-    pub async fn accept(&self, event: NewEvent) -> Result<Accepted, StoreError> {
+    pub async fn accept(&self, event: &NewEvent) -> Result<Accepted, StoreError> {
         if event.deliveries.len() > DELIVERIES_PER_MESSAGE as usize {
             return Err(StoreError::Unavailable("a message can't go to more than 65,536 routes".into()));
         }
@@ -127,26 +127,25 @@ impl Store {
         }
     }
 
-    fn event_row(&self, event: NewEvent, seen: MessageKey) -> EventRow {
+    fn event_row(&self, event: &NewEvent, seen: MessageKey) -> EventRow {
         // Lists are filtered by the event's name, or by the message's type.
         let kind = if event.event.is_empty() { &event.msg_type } else { &event.event };
-        let due = |new: NewDelivery| match new.leased {
-            true => {
-                DueRow { route: new.route, due_at: event.received_at, lease: Some(self.lease(new.next_at)) }
-            }
-            false => DueRow { route: new.route, due_at: new.next_at, lease: None },
+        let due = |new: &NewDelivery| {
+            let lease = new.leased.then(|| self.lease(new.next_at));
+            let due_at = if new.leased { event.received_at } else { new.next_at };
+            DueRow { route: new.route.clone(), due_at, lease }
         };
         EventRow {
             kind: kind.to_ascii_lowercase(),
             body: self.keys.seal(body_cell(&hex(&event.digest)), &event.body),
             signature: event.signature.as_deref().map(|text| self.signature_key(text)),
-            deliveries: event.deliveries.into_iter().map(due).collect(),
-            appid: event.appid,
-            openid: event.openid,
-            msg_type: event.msg_type,
-            event: event.event,
-            scene: event.scene,
-            msg_id: event.msg_id,
+            deliveries: event.deliveries.iter().map(due).collect(),
+            appid: event.appid.clone(),
+            openid: event.openid.clone(),
+            msg_type: event.msg_type.clone(),
+            event: event.event.clone(),
+            scene: event.scene.clone(),
+            msg_id: event.msg_id.clone(),
             received_at: event.received_at,
             seen,
             is_plain: event.is_plain,

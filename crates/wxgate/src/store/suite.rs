@@ -87,7 +87,7 @@ fn message(store: &Store, content: &str, routes: &[&str]) -> NewEvent {
 }
 
 async fn accept(store: &Store, event: NewEvent) -> Accepted {
-    Store::accept(store, event).await.unwrap()
+    Store::accept(store, &event).await.unwrap()
 }
 
 /// A new message and its deliveries.

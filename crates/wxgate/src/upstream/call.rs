@@ -24,7 +24,7 @@ impl Upstream {
         app: &Arc<App>,
         endpoint: &Endpoint,
         query: &[(&str, &str)],
-        body: Option<&Value>,
+        body: Option<Bytes>,
     ) -> Result<Value, CallError> {
         let answer = self.call(app, endpoint, query, body).await?;
         Ok(json_answer(&answer)?)
@@ -36,7 +36,7 @@ impl Upstream {
         app: &Arc<App>,
         endpoint: &Endpoint,
         query: &[(&str, &str)],
-        body: Option<&Value>,
+        body: Option<Bytes>,
     ) -> Result<Bytes, CallError> {
         let answer = self.call(app, endpoint, query, body).await?;
         if picture_type(&answer.body).is_some() && answer.status == StatusCode::OK {
@@ -53,9 +53,8 @@ impl Upstream {
         app: &Arc<App>,
         endpoint: &Endpoint,
         query: &[(&str, &str)],
-        body: Option<&Value>,
+        body: Option<Bytes>,
     ) -> Result<Answer, CallError> {
-        let body = body.map(|body| Bytes::from(body.to_string()));
         if endpoint.auth == Auth::AccessToken {
             let attempt = TypedCall { app, endpoint, query, body };
             return self.tokens.healed(app, &attempt).await?.map_err(CallError::Refused);

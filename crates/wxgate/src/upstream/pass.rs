@@ -128,14 +128,12 @@ impl Exchange<'_> {
     async fn once(&self, token: Option<&Token>, deadline: Instant) -> Result<(PassAnswer, Said), Lost> {
         let PassRequest { host, method, target, headers, body, .. } = self.request;
         let secret = self.app.map(|app| app.entry.secret.expose_secret());
-        let mut path = String::new();
-        for part in target {
-            path.push_str(match part {
-                Part::Raw(text) => text,
-                Part::AccessToken => token.map_or("", Token::expose),
-                Part::Secret => secret.unwrap_or_default(),
-            });
-        }
+        let path = target.iter().map(|part| match part {
+            Part::Raw(text) => text.as_str(),
+            Part::AccessToken => token.map_or("", Token::expose),
+            Part::Secret => secret.unwrap_or_default(),
+        });
+        let path: Vec<&str> = path.collect();
         let answer = self.transport.pass(*host, method, &path, headers, body, deadline).await?;
         let (head, body) = answer.into_parts();
         if head.status == StatusCode::SWITCHING_PROTOCOLS {

@@ -47,7 +47,7 @@ struct Backend;
 impl Surface for Backend {
     const NAME: &'static str = "sample-backend";
 
-    async fn handle(self, request: Request<Inbound>, _: &mut Outcome) -> Response<Body> {
+    async fn handle(&self, request: Request<Inbound>, _: &mut Outcome) -> Response<Body> {
         if request.method() == Method::GET { came_back(&request) } else { webhook(request).await }
     }
 

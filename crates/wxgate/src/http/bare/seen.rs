@@ -8,26 +8,37 @@ const KEPT: usize = 512;
 /// The beginning of what came after the last request that was understood.
 #[derive(Debug)]
 pub(super) struct Seen {
-    kept: [u8; KEPT],
-    /// Kept of what came.
-    len: usize,
-    /// All that came; more than `len` once something is missing.
+    kept: Vec<u8>,
+    /// All that came; more than is kept once something is missing.
     total: usize,
+    /// Whether what came last ended with an empty line.
+    ends: bool,
 }
 
 impl Seen {
     pub(super) const fn new() -> Self {
-        Self { kept: [0; KEPT], len: 0, total: 0 }
+        Self { kept: Vec::new(), total: 0, ends: false }
     }
 
     /// Takes note of `bytes`, which followed what came before.
     pub(super) fn came(&mut self, bytes: &[u8]) {
-        if self.len == self.total {
-            let taken = bytes.len().min(KEPT - self.len);
-            self.kept[self.len..self.len + taken].copy_from_slice(&bytes[..taken]);
-            self.len += taken;
+        if self.kept.len() == self.total {
+            let taken = bytes.len().min(KEPT - self.kept.len());
+            self.kept.reserve_exact(taken);
+            self.kept.extend_from_slice(&bytes[..taken]);
         }
         self.total = self.total.saturating_add(bytes.len());
+        self.ends = bytes.ends_with(b"\n\r\n");
+    }
+
+    /// Passes over `requests` that were answered, all that can have been understood of what came.
+    pub(super) fn settle(&mut self, requests: usize) {
+        // What is left could only be the beginning of a head, which has no empty line.
+        if requests > 0 && self.ends {
+            self.forget();
+        } else {
+            self.pass(requests);
+        }
     }
 
     /// Passes over `requests` that were understood, so that what is left is the next one. False when nobody
@@ -35,19 +46,23 @@ impl Seen {
     pub(super) fn pass(&mut self, requests: usize) -> bool {
         for _ in 0..requests {
             let Some(length) = self.request_length() else {
-                (self.len, self.total) = (0, 0);
+                self.forget();
                 return false;
             };
-            self.kept.copy_within(length.min(self.len)..self.len, 0);
-            self.len = self.len.saturating_sub(length);
+            self.kept.drain(..length.min(self.kept.len()));
             self.total = self.total.saturating_sub(length);
         }
         true
     }
 
+    fn forget(&mut self) {
+        self.kept.clear();
+        self.total = 0;
+    }
+
     /// How long the first request is, head and body, if its head was kept whole.
     fn request_length(&self) -> Option<usize> {
-        let kept = &self.kept[..self.len];
+        let kept = &self.kept[..];
         let begin = kept.iter().position(|byte| !is_line_end(*byte))?;
         let end =
             (begin..kept.len()).filter(|at| kept[*at] == b'\n').find_map(|at| match &kept[at + 1..] {
@@ -61,7 +76,7 @@ impl Seen {
     /// Method and path of the request that begins here, as far as they can be known: a path may be the
     /// beginning of a longer one.
     pub(super) fn request_line(&self) -> (Option<&str>, Option<&str>) {
-        let kept = &self.kept[..self.len];
+        let kept = &self.kept[..];
         let Some(begin) = kept.iter().position(|byte| !is_line_end(*byte)) else { return (None, None) };
         let line = kept[begin..].split(|byte| is_line_end(*byte)).next().unwrap_or_default();
         let mut words = line.splitn(3, |byte| *byte == b' ');
@@ -90,12 +105,12 @@ impl Seen {
         let said = headers.find(|(name, _)| name.eq_ignore_ascii_case(b"accept-language"));
         match said {
             Some((_, value)) => from_utf8(value).ok(),
-            None => (self.len == self.total).then_some(""),
+            None => (self.kept.len() == self.total).then_some(""),
         }
     }
 
     fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        headers(self.kept[..self.len].trim_ascii_start())
+        headers(self.kept.trim_ascii_start())
     }
 }
 

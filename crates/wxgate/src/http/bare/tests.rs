@@ -115,7 +115,7 @@ impl Served {
 
 async fn serve(stream: TcpStream, max_head: usize, padding: usize) {
     let answers = Answers::default();
-    let stream = Lingering::new(stream, &Limits::default(), CancellationToken::new());
+    let stream = Lingering::new(stream, Arc::new(Limits::default()), CancellationToken::new());
     let stream = Bare::new(stream, answers.clone(), move |status, path| made(status, path, padding));
     let service = service_fn(move |request| {
         let open = answers.began();

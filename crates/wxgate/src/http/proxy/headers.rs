@@ -1,82 +1,81 @@
 //! Which headers pass: all but those that belong to one connection, and our own.
 
-use http::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
-};
+use http::header::{ACCEPT_ENCODING, CONNECTION};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::admit::identify::X_API_KEY;
 use crate::http::X_REQUEST_ID;
 
 pub(super) const X_WX_APPID: HeaderName = HeaderName::from_static("x-wx-appid");
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-/// A company's traces are none of WeChat's business.
-const TRACES: [&str; 8] = [
-    "traceparent",
-    "tracestate",
-    "baggage",
-    "b3",
-    "x-b3-traceid",
-    "x-b3-spanid",
-    "x-b3-parentspanid",
-    "x-b3-sampled",
-];
-/// What our own headers begin with.
-const OURS: &str = "x-wxgate-";
 
 /// The caller's headers as WeChat gets them.
 pub(super) fn to_wechat(headers: &HeaderMap) -> HeaderMap {
-    let mut headers = headers.clone();
-    remove_hop_by_hop(&mut headers);
-    // A browser's cookies are for whoever set them.
-    for name in [HOST, CONTENT_LENGTH, EXPECT, AUTHORIZATION, COOKIE, X_API_KEY, X_WX_APPID] {
-        headers.remove(name);
+    let named = named(headers);
+    let mut passing = HeaderMap::with_capacity(headers.len() + 1);
+    for (name, value) in headers {
+        let goes = is_of_connection(name) || is_for_us(name) || is_trace(name) || named.contains(name);
+        if !goes && name != ACCEPT_ENCODING {
+            passing.append(name, value.clone());
+        }
     }
-    remove_ours(&mut headers);
-    for name in TRACES {
-        headers.remove(name);
-    }
-    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    headers
+    passing.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    passing
 }
 
 /// WeChat's headers as the caller gets them. The length stays: the body passes unchanged.
 pub(super) fn to_caller(headers: &mut HeaderMap) {
-    remove_hop_by_hop(headers);
-    headers.remove(X_REQUEST_ID);
-    remove_ours(headers);
-}
-
-fn remove_ours(headers: &mut HeaderMap) {
-    let ours: Vec<HeaderName> =
-        headers.keys().filter(|name| name.as_str().starts_with(OURS)).cloned().collect();
-    for name in ours {
+    let named = named(headers);
+    let goes = |name: &&HeaderName| {
+        is_of_connection(name) || is_ours(name) || *name == X_REQUEST_ID || named.contains(name)
+    };
+    let gone: Vec<HeaderName> = headers.keys().filter(goes).cloned().collect();
+    for name in gone {
         headers.remove(name);
     }
 }
 
-fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    let known = [
-        CONNECTION,
-        KEEP_ALIVE,
-        PROXY_CONNECTION,
-        PROXY_AUTHENTICATE,
-        PROXY_AUTHORIZATION,
-        TE,
-        TRAILER,
-        TRANSFER_ENCODING,
-        UPGRADE,
-    ];
-    for name in named.into_iter().chain(known) {
-        headers.remove(name);
-    }
+/// Headers that `Connection` says are its own.
+fn named(headers: &HeaderMap) -> Vec<HeaderName> {
+    let lines = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    lines.flat_map(|line| line.split(',')).filter_map(|name| name.trim().parse().ok()).collect()
+}
+
+fn is_of_connection(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
+
+/// What the caller says to us. A browser's cookies are for whoever set them.
+fn is_for_us(name: &HeaderName) -> bool {
+    const NAMES: [&str; 7] =
+        ["host", "content-length", "expect", "authorization", "cookie", "x-api-key", "x-wx-appid"];
+    NAMES.contains(&name.as_str()) || is_ours(name)
+}
+
+fn is_ours(name: &HeaderName) -> bool {
+    name.as_str().starts_with("x-wxgate-")
+}
+
+/// A company's traces are none of WeChat's business.
+fn is_trace(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "traceparent"
+            | "tracestate"
+            | "baggage"
+            | "b3"
+            | "x-b3-traceid"
+            | "x-b3-spanid"
+            | "x-b3-parentspanid"
+            | "x-b3-sampled"
+    )
 }

@@ -145,7 +145,7 @@ impl Proxy {
         };
         let place = door.place(Room::Passed, &caller, &app)?;
         let code = match parameter {
-            Some(parameter) => target.parameter(parameter)?.map(|span| span.value),
+            Some(parameter) => target.parameter(parameter)?.map(|span| span.value.into_owned()),
             None => None,
         };
         match code.filter(|code| !code.is_empty()) {
@@ -230,7 +230,7 @@ impl Proxy {
 }
 
 /// A gateway token, emptied: SDKs add theirs to every call, and it means nothing to WeChat.
-fn our_token(target: &Target<'_>) -> Result<Vec<(Span, Part)>, Refusal> {
+fn our_token<'a>(target: &Target<'a>) -> Result<Vec<(Span<'a>, Part)>, Refusal> {
     let ours = target.parameter("access_token")?.filter(|token| is_gateway_token(&token.value));
     Ok(ours.map(|token| (token, Part::Raw(String::new()))).into_iter().collect())
 }
@@ -239,8 +239,8 @@ fn our_token(target: &Target<'_>) -> Result<Vec<(Span, Part)>, Refusal> {
 fn credentials(
     asked: &Asked<'_>,
     app: &App,
-    appid: Option<Span>,
-    secret: Option<Span>,
+    appid: Option<Span<'_>>,
+    secret: Option<Span<'_>>,
     code: Option<&str>,
 ) -> Result<Vec<Part>, Refusal> {
     let app_id = Part::Raw(app.entry.appid.clone());

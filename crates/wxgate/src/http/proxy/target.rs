@@ -4,6 +4,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use memchr::{memchr, memchr3};
+
 use crate::text::decode;
 use crate::upstream::Part;
 
@@ -25,15 +27,28 @@ pub(super) struct Target<'a> {
     pub(super) path: &'a str,
     /// What stands behind the `?`, if one does.
     pub(super) query: Option<&'a str>,
+    /// The query's, in order.
+    pairs: Vec<Pair<'a>>,
+}
+
+/// A parameter as it came.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Pair<'a> {
+    /// Where its value ends in the query.
+    end: usize,
+    name: &'a str,
+    value: &'a str,
+    /// Nothing stands in it that its readers could take for something else: no escape, no `;`, and a name of words.
+    is_plain: bool,
 }
 
 /// Where a parameter's value stands in a query.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Span {
+pub(super) struct Span<'a> {
     start: usize,
     end: usize,
     /// Decoded.
-    pub(super) value: String,
+    pub(super) value: Cow<'a, str>,
 }
 
 impl fmt::Debug for Target<'_> {
@@ -42,7 +57,7 @@ impl fmt::Debug for Target<'_> {
     }
 }
 
-impl fmt::Debug for Span {
+impl fmt::Debug for Span<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Span({}..{})", self.start, self.end)
     }
@@ -67,42 +82,36 @@ impl<'a> Target<'a> {
         if !path.starts_with('/') || !path.bytes().all(is_plain) || path.split('/').skip(1).any(is_step) {
             return Err(Wrong::Path);
         }
-        Ok(Self { appid, path, query })
+        Ok(Self { appid, path, query, pairs: query.map(pairs).unwrap_or_default() })
     }
 
     /// The parameter `name`, which must occur once at most and be spelt as WeChat spells it.
-    pub(super) fn parameter(&self, name: &'static str) -> Result<Option<Span>, Wrong> {
-        let query = self.query.unwrap_or_default();
-        let (mut found, mut start) = (None, 0);
-        for pair in query.split('&') {
-            let (raw, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let end = start + pair.len();
-            if raw == name {
-                let span = Span { start: end - value.len(), end, value: decode(value).into_owned() };
+    pub(super) fn parameter(&self, name: &'static str) -> Result<Option<Span<'a>>, Wrong> {
+        let mut found = None;
+        for pair in &self.pairs {
+            if pair.name == name {
+                let span = Span { start: pair.end - pair.value.len(), end: pair.end, value: pair.decoded() };
                 if found.replace(span).is_some() {
                     return Err(Wrong::Parameter(name));
                 }
-            } else if means(raw, name)
-                || (pair.contains(';') && pair.split(';').skip(1).any(|part| means(key(part), name)))
-            {
+            } else if pair.may_mean(name) {
                 return Err(Wrong::Parameter(name));
             }
-            start = end + 1;
         }
         Ok(found)
     }
 
     /// Every value in the query, decoded, by name.
     pub(super) fn values(&self) -> impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)> {
-        let pairs = self.query.unwrap_or_default().split('&');
-        pairs
-            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-            .map(|(name, value)| (decode(name), decode(value)))
+        self.pairs.iter().map(|pair| match pair.is_plain {
+            true => (pair.name.into(), pair.value.into()),
+            false => (decode(pair.name), decode(pair.value)),
+        })
     }
 
     /// Path and query in parts: the value at each span replaced, and parameters that were missing
     /// put at the end.
-    pub(super) fn parts(&self, mut replaced: Vec<(Span, Part)>, added: Vec<(&str, Part)>) -> Vec<Part> {
+    pub(super) fn parts(&self, mut replaced: Vec<(Span<'_>, Part)>, added: Vec<(&str, Part)>) -> Vec<Part> {
         replaced.sort_by_key(|(span, _)| span.start);
         let query = self.query.unwrap_or_default();
         let mut parts = Vec::new();
@@ -144,16 +153,49 @@ fn fold(path: &str) -> &str {
     &path[(path.len() - rest.len()).saturating_sub(1)..]
 }
 
+impl<'a> Pair<'a> {
+    fn decoded(&self) -> Cow<'a, str> {
+        if self.is_plain { Cow::Borrowed(self.value) } else { decode(self.value) }
+    }
+
+    /// Whether some reader may take it, or a part of it, for the parameter `name`.
+    fn may_mean(&self, name: &str) -> bool {
+        // As nearly all are written.
+        if self.is_plain {
+            return self.name.eq_ignore_ascii_case(name);
+        }
+        let parts = self.value.split(';').skip(1).chain(self.name.split(';').skip(1));
+        means(self.name, name) || parts.map(key).any(|part| means(part, name))
+    }
+}
+
+/// A query's parameters.
+fn pairs(query: &str) -> Vec<Pair<'_>> {
+    let is_of_words = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    let mut pairs = Vec::with_capacity(4);
+    let mut start = 0;
+    loop {
+        let end = memchr(b'&', &query.as_bytes()[start..]).map_or(query.len(), |at| start + at);
+        let pair = &query[start..end];
+        let (name, value) = match memchr(b'=', pair.as_bytes()) {
+            Some(at) => (&pair[..at], &pair[at + 1..]),
+            None => (pair, ""),
+        };
+        let is_plain = name.bytes().all(is_of_words) && memchr3(b'%', b'+', b';', value.as_bytes()).is_none();
+        pairs.push(Pair { end, name, value, is_plain });
+        if end == query.len() {
+            return pairs;
+        }
+        start = end + 1;
+    }
+}
+
 fn key(pair: &str) -> &str {
     pair.split_once('=').map_or(pair, |(key, _)| key)
 }
 
 /// Whether some reader may take `raw` for `name`.
 fn means(raw: &str, name: &str) -> bool {
-    // As nearly all are written.
-    if raw.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')) {
-        return raw.eq_ignore_ascii_case(name);
-    }
     let decoded = decode(raw);
     let decoded = decode(&decoded);
     // PHP reads a dot and a blank as an underscore, and forgets what stands in brackets.

@@ -1,6 +1,7 @@
 //! The calls that show a secret for something else than a login: the token calls, which give a gateway token, and what
 //! resets quotas. And the managed tickets.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -36,7 +37,7 @@ impl Proxy {
     ) -> Result<Response<Body>, Refusal> {
         let names = ["appid", "secret", "grant_type"];
         let [appid, secret, grant_type] = self.given(asked, body, names, outcome.peer).await?;
-        if !matches!(grant_type.as_str(), "" | "client_credential") {
+        if !matches!(&*grant_type, "" | "client_credential") {
             return Err(Refusal::grant_type());
         }
         let door = &self.0.door;
@@ -54,8 +55,8 @@ impl Proxy {
         if !app.entry.kind.has_token() {
             return Err(CallError::Token(TokenError::None).into());
         }
-        let Parts { keys, clock, .. } = &self.0.parts;
-        let (holder, now) = (entered.holder, clock.now());
+        let Parts { keys, .. } = &self.0.parts;
+        let (holder, now) = (entered.holder, outcome.at());
         let answer = app.issued.of(holder, now, || {
             let token = keys.issue(&Grant { holder, appid }, now);
             format!("{{\"access_token\":\"{token}\",\"expires_in\":{EXPIRES_IN}}}").into()
@@ -116,23 +117,23 @@ impl Proxy {
 
     /// Parameters from the query, and, posted, from the body if the first two don't stand in the query; "" where one is
     /// missing.
-    async fn given<const N: usize>(
+    async fn given<'a, const N: usize>(
         &self,
-        asked: &Asked<'_>,
+        asked: &Asked<'a>,
         body: Inbound,
         names: [&'static str; N],
         peer: IpAddr,
-    ) -> Result<[String; N], Refusal> {
-        let mut values = [const { String::new() }; N];
+    ) -> Result<[Cow<'a, str>; N], Refusal> {
+        let mut values = [const { Cow::Borrowed("") }; N];
         for (value, name) in values.iter_mut().zip(names) {
             *value = asked.target.parameter(name)?.map(|span| span.value).unwrap_or_default();
         }
         let is_whole = values.iter().take(2).all(|value| !value.is_empty());
         if asked.head.method == Method::POST && !is_whole {
-            let fields = self.fields(body, peer).await?;
+            let fields = Box::pin(self.fields(body, peer)).await?;
             for (value, name) in values.iter_mut().zip(names).filter(|(value, _)| value.is_empty()) {
                 if let Some((_, given)) = fields.iter().find(|(key, _)| key == name) {
-                    value.clone_from(given);
+                    *value = given.clone().into();
                 }
             }
         }

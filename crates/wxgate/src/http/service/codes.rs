@@ -3,9 +3,10 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use wechat::catalog::{Endpoint, QRCODE_CREATE, SHOWQRCODE, WXACODE_UNLIMIT};
 
+use super::fields::{Members, written};
 use super::{Call, Service, Success, failure, incomplete};
 use crate::lang::{Words, say};
 use crate::problem::Problem;
@@ -27,7 +28,7 @@ impl Service {
             let seconds = call.fields.int("expire_seconds").unwrap_or(DEFAULT_EXPIRE_SECONDS);
             request["expire_seconds"] = seconds.into();
         }
-        let made = self.ask(call, &QRCODE_CREATE, &[], Some(&request)).await?;
+        let made = self.ask(call, &QRCODE_CREATE, &[], Some(written(&request))).await?;
         let Some(ticket) = made["ticket"].as_str() else {
             return Err(incomplete(call, &QRCODE_CREATE));
         };
@@ -59,11 +60,11 @@ impl Service {
     }
 
     pub(super) async fn wxa_code(&self, call: &Call) -> Result<Success, Problem> {
-        let mut request = Map::new();
+        let mut request = Members::default();
         let members =
             ["scene", "page", "check_path", "env_version", "width", "auto_color", "line_color", "is_hyaline"];
-        call.fields.copy(&members, &mut request);
-        let picture = self.picture(call, &WXACODE_UNLIMIT, &[], Some(&request.into())).await?;
+        request.copy(&call.fields, &members);
+        let picture = self.picture(call, &WXACODE_UNLIMIT, &[], Some(request.written())).await?;
         if call.wants_picture {
             return Ok(bare(picture));
         }
@@ -79,7 +80,7 @@ impl Service {
         call: &Call,
         endpoint: &Endpoint,
         query: &[(&str, &str)],
-        body: Option<&Value>,
+        body: Option<Bytes>,
     ) -> Result<Bytes, Problem> {
         let picture = self.0.upstream.picture(&call.app, endpoint, query, body).await;
         picture.map_err(|failure| failure::problem(call, endpoint, failure))

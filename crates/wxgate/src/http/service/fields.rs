@@ -1,8 +1,11 @@
 //! The top-level members of a request, read leniently where the contract says so and strictly
 //! everywhere else.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use bytes::Bytes;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::malformed;
@@ -12,20 +15,23 @@ use crate::text;
 
 const NO_APPID: &str = "缺少：公众平台上的 AppID";
 
-/// Members by name; after [`Fields::check`], each of the kind its endpoint says.
-#[derive(Clone)]
-pub(super) struct Fields {
+/// Members as they were given.
+pub(super) struct Given {
     members: Map<String, Value>,
     posted: bool,
 }
 
+/// An endpoint's members, each of the kind that it says: few enough to be looked through.
+#[derive(Clone)]
+pub(super) struct Fields(Vec<(&'static str, Value)>);
+
 impl fmt::Debug for Fields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.members.keys()).finish()
+        f.debug_set().entries(self.0.iter().map(|(name, _)| name)).finish()
     }
 }
 
-impl Fields {
+impl Given {
     /// A GET's query; the last of repeated names counts.
     pub(super) fn from_query(query: &str) -> Self {
         let members = url::form_urlencoded::parse(query.as_bytes())
@@ -48,23 +54,22 @@ impl Fields {
     }
 
     /// Brings every member into the form its endpoint wants.
-    pub(super) fn check(mut self, params: &[Param]) -> Result<Self, Problem> {
+    pub(super) fn check(mut self, params: &[Param]) -> Result<Fields, Problem> {
         self.check_source()?;
-        self.check_appid()?;
-        let mut checked = Map::new();
-        checked.insert("appid".to_owned(), self.members["appid"].clone());
+        let mut checked = Vec::with_capacity(1 + params.len());
+        checked.push(("appid", self.check_appid()?.into()));
         for param in params {
-            let value = self.members.remove(param.name).filter(|value| !is_absent(value, param));
-            match value {
-                Some(value) => checked.insert(param.name.to_owned(), checked_value(param, value)?),
+            let given = self.members.get_mut(param.name).filter(|value| !is_absent(value, param));
+            match given.map(Value::take) {
+                Some(value) => checked.push((param.name, checked_value(param, value)?)),
                 None if param.required => {
                     let (zh, en) = (format!("缺少：{}", param.doc.0), format!("is missing: {}", param.doc.1));
                     return Err(self.missing(param.name, &zh, &en));
                 }
-                None => None,
-            };
+                None => {}
+            }
         }
-        Ok(Self { members: checked, ..self })
+        Ok(Fields(checked))
     }
 
     fn check_source(&self) -> Result<(), Problem> {
@@ -88,7 +93,7 @@ impl Fields {
         ))
     }
 
-    fn check_appid(&mut self) -> Result<(), Problem> {
+    fn check_appid(&mut self) -> Result<String, Problem> {
         let mut given = Vec::new();
         for name in ["appid", "app_id"] {
             match self.members.remove(name) {
@@ -111,8 +116,7 @@ impl Fields {
             let Words { zh, en } = odd_appid(&appid);
             return Err(Problem::parameter("appid", &zh, &en));
         }
-        self.members.insert("appid".to_owned(), appid.into());
-        Ok(())
+        Ok(appid)
     }
 
     /// `name` is missing; perhaps it is there in another spelling.
@@ -133,10 +137,12 @@ impl Fields {
             None => Problem::parameter(name, zh, en),
         }
     }
+}
 
+impl Fields {
     /// Refuses the member in which `is_ours` holds for a text: a credential of ours, which WeChat would get.
     pub(super) fn refuse(&self, is_ours: impl Fn(&str) -> bool) -> Result<(), Problem> {
-        match self.members.iter().find(|(_, value)| holds(value, &is_ours)) {
+        match self.0.iter().find(|(_, value)| holds(value, &is_ours)) {
             Some((name, _)) => Err(Problem::parameter(
                 name,
                 "里有 wxgate 的调用方密钥或 access_token，不能交给微信：去掉它",
@@ -152,19 +158,19 @@ impl Fields {
 
     /// A text member, "" if absent.
     pub(super) fn text(&self, name: &str) -> &str {
-        self.members.get(name).and_then(Value::as_str).unwrap_or_default()
+        self.get(name).and_then(Value::as_str).unwrap_or_default()
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&Value> {
-        self.members.get(name)
+        self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
     pub(super) fn int(&self, name: &str) -> Option<i64> {
-        self.members.get(name).and_then(Value::as_i64)
+        self.get(name).and_then(Value::as_i64)
     }
 
     pub(super) fn flag(&self, name: &str) -> bool {
-        self.members.get(name).and_then(Value::as_bool).unwrap_or_default()
+        self.get(name).and_then(Value::as_bool).unwrap_or_default()
     }
 
     /// The receiver of a message, written `openid` or `touser`; "" if absent.
@@ -180,15 +186,49 @@ impl Fields {
             )),
         }
     }
+}
+
+/// A JSON object to be written, made of what others hold.
+#[derive(Default)]
+pub(super) struct Members<'a>(Vec<(&'a str, Cow<'a, Value>)>);
+
+impl<'a> Members<'a> {
+    /// Adds a member, or sets it anew in its place.
+    pub(super) fn set(&mut self, name: &'a str, value: Cow<'a, Value>) {
+        match self.0.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, known)) => *known = value,
+            None => self.0.push((name, value)),
+        }
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&Value> {
+        self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| &**value)
+    }
 
     /// Copies the members named, where they are given.
-    pub(super) fn copy(&self, names: &[&str], into: &mut Map<String, Value>) {
+    pub(super) fn copy(&mut self, fields: &'a Fields, names: &[&'static str]) {
         for name in names {
-            if let Some(value) = self.members.get(*name) {
-                into.insert((*name).to_owned(), value.clone());
+            if let Some(value) = fields.get(name) {
+                self.set(name, Cow::Borrowed(value));
             }
         }
     }
+
+    pub(super) fn written(&self) -> Bytes {
+        written(self)
+    }
+}
+
+impl Serialize for Members<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+/// JSON, as a body.
+pub(super) fn written(value: &impl Serialize) -> Bytes {
+    // What has texts for names can always be written.
+    serde_json::to_vec(value).unwrap_or_default().into()
 }
 
 /// Whether `is_so` for some text in `value`, names included.

@@ -1,9 +1,11 @@
 //! Template messages and subscription messages.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 use wechat::catalog::{Endpoint, SUBSCRIBE_BIZSEND, SUBSCRIBE_SEND, TEMPLATE_SEND};
 
-use super::fields::Fields;
+use super::fields::{Fields, Members};
 use super::{Call, Service, Success};
 use crate::entries::AccountKind;
 use crate::problem::Problem;
@@ -19,20 +21,15 @@ impl Service {
             AccountKind::Mini => (&SUBSCRIBE_SEND, &["page", "miniprogram_state", "lang"]),
             AccountKind::Official | AccountKind::Open => (&SUBSCRIBE_BIZSEND, &["page", "miniprogram"]),
         };
-        let mut message = Map::new();
-        message.insert("touser".to_owned(), receiver(&call.fields)?.into());
-        call.fields.copy(&["template_id", "data"], &mut message);
-        call.fields.copy(own, &mut message);
+        let mut message = Members::default();
+        message.set("touser", Cow::Owned(receiver(&call.fields)?.into()));
+        message.copy(&call.fields, &["template_id", "data"]);
+        message.copy(&call.fields, own);
         self.send(call, endpoint, message).await
     }
 
-    async fn send(
-        &self,
-        call: &Call,
-        endpoint: &Endpoint,
-        message: Map<String, Value>,
-    ) -> Result<Success, Problem> {
-        let answer = self.ask(call, endpoint, &[], Some(&message.into())).await?;
+    async fn send(&self, call: &Call, endpoint: &Endpoint, message: Members<'_>) -> Result<Success, Problem> {
+        let answer = self.ask(call, endpoint, &[], Some(message.written())).await?;
         let msgid = match &answer["msgid"] {
             Value::Number(number) => number.to_string(),
             Value::String(text) => text.clone(),
@@ -88,27 +85,31 @@ fn no_receiver() -> Problem {
 
 /// `data` is a whole WeChat message if it has `template_id` and an object `data`: the outer members
 /// fill what it lacks. Else it is the keyword object.
-fn template_message(fields: &Fields) -> Result<Map<String, Value>, Problem> {
+fn template_message(fields: &Fields) -> Result<Members<'_>, Problem> {
     let outer = ["template_id", "url", "miniprogram", "client_msg_id"];
     let openid = fields.receiver()?;
-    let data = fields.get("data").and_then(Value::as_object).cloned().unwrap_or_default();
-    let is_whole = data.get("template_id").is_some_and(Value::is_string)
-        && data.get("data").is_some_and(Value::is_object);
-    let mut message = Map::new();
-    if is_whole {
-        fields.copy(&outer, &mut message);
-        message.extend(data.into_iter().filter(|(_, value)| !value.is_null()));
-    } else {
-        fields.copy(&outer, &mut message);
-        message.insert("data".to_owned(), data.into());
+    let data = fields.get("data").filter(|data| data.is_object());
+    let whole = data.and_then(Value::as_object).filter(|data| {
+        data.get("template_id").is_some_and(Value::is_string)
+            && data.get("data").is_some_and(Value::is_object)
+    });
+    let mut message = Members::default();
+    message.copy(fields, &outer);
+    match whole {
+        Some(data) => {
+            for (name, value) in data.iter().filter(|(_, value)| !value.is_null()) {
+                message.set(name, Cow::Borrowed(value));
+            }
+        }
+        None => message.set("data", data.map_or_else(|| Cow::Owned(Map::new().into()), Cow::Borrowed)),
     }
-    if fields.text("template_id").is_empty() && !is_whole {
+    if fields.text("template_id").is_empty() && whole.is_none() {
         return Err(Problem::parameter("template_id", "缺少：模板 ID", "is missing: the template's id"));
     }
     match message.get("touser").and_then(Value::as_str).unwrap_or_default() {
         "" if openid.is_empty() => return Err(no_receiver()),
         "" => {
-            message.insert("touser".to_owned(), openid.into());
+            message.set("touser", Cow::Owned(openid.into()));
         }
         touser if !openid.is_empty() && touser != openid => {
             return Err(Problem::parameter(

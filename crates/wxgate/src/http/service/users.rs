@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use wechat::catalog::{JSCODE2SESSION, OAUTH_ACCESS_TOKEN, PHONE_NUMBER, SNS_USERINFO};
 
+use super::fields::written;
 use super::{Call, Service, Success, incomplete};
 use crate::admit::Denied;
 use crate::problem::Problem;
@@ -92,7 +93,7 @@ impl Service {
         if let Some(openid) = call.fields.get("openid") {
             body["openid"] = openid.clone();
         }
-        let answer = self.ask(&call, &PHONE_NUMBER, &[], Some(&body)).await?;
+        let answer = self.ask(&call, &PHONE_NUMBER, &[], Some(written(&body))).await?;
         let info = &answer["phone_info"];
         if !info.is_object() {
             return Err(incomplete(&call, &PHONE_NUMBER));

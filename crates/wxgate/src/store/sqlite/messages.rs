@@ -5,13 +5,13 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 use crate::store::backend::{AcceptedRow, DELIVERIES_PER_MESSAGE, EventRow, MessageKey};
 
 pub(super) fn accept(tx: &Transaction<'_>, event: &EventRow) -> rusqlite::Result<AcceptedRow> {
-    let (now, until) = (event.received_at, event.remembered_until);
+    let (now, until, is_plain) = (event.received_at, event.remembered_until, event.is_plain);
     let mut is_spent = false;
     if let Some(key) = &event.signature {
-        let body: &[u8] = if event.is_plain { &event.seen.digest } else { &[] };
+        let body: &[u8] = if is_plain { &event.seen.digest } else { &[] };
         match remember(tx, key, body, now, event.spent_until)? {
-            Remembered::WithOther if event.is_plain => return Ok(AcceptedRow::SignatureReused),
-            Remembered::WithThis => is_spent = event.is_plain,
+            Remembered::WithOther if is_plain => return Ok(AcceptedRow::SignatureReused),
+            Remembered::WithThis => is_spent = is_plain,
             Remembered::WithOther | Remembered::New => {}
         }
     }
@@ -37,12 +37,21 @@ fn known(
     now: i64,
     until: i64,
 ) -> rusqlite::Result<Option<(i64, Option<Vec<u8>>)>> {
-    tx.prepare_cached(
-        "update seen_msg set expires_at = max(expires_at, ?4)
-         where created = ?1 and digest = ?2 and expires_at > ?3 returning event_id, answer",
-    )?
-    .query_row(params![seen.created, seen.digest, now, until], |row| Ok((row.get(0)?, row.get(1)?)))
-    .optional()
+    let found = tx
+        .prepare_cached(
+            "select event_id, answer, expires_at from seen_msg
+             where created = ?1 and digest = ?2 and expires_at > ?3",
+        )?
+        .query_row(params![seen.created, seen.digest, now], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?))
+        })
+        .optional()?;
+    let Some((id, answer, expires_at)) = found else { return Ok(None) };
+    if expires_at < until {
+        tx.prepare_cached("update seen_msg set expires_at = ?3 where created = ?1 and digest = ?2")?
+            .execute(params![seen.created, seen.digest, until])?;
+    }
+    Ok(Some((id, answer)))
 }
 
 fn insert(tx: &Transaction<'_>, event: &EventRow) -> rusqlite::Result<i64> {

@@ -226,8 +226,11 @@ async fn an_odd_message_spoils_no_other() {
     };
     let plain = join_all((0..100).map(|n| accept(&store, message(&store, &format!("{n}"), &["r"]))));
     // A backend may refuse one of these for itself.
-    let odd = join_all((0..5).map(|n| Store::accept(&store, odd(n))));
-    let (plain, odd, too_many) = tokio::join!(plain, odd, Store::accept(&store, too_many));
+    let odd = join_all((0..5).map(|n| {
+        let (store, odd) = (&store, odd(n));
+        async move { Store::accept(store, &odd).await }
+    }));
+    let (plain, odd, too_many) = tokio::join!(plain, odd, Store::accept(&store, &too_many));
     assert!(plain.iter().all(|accepted| matches!(accepted, Accepted::New { .. })));
     assert!(matches!(too_many, Err(StoreError::Unavailable(_))));
     let taken = odd.iter().filter(|accepted| accepted.is_ok()).count();

@@ -178,7 +178,7 @@ async fn a_closed_store_says_so() {
     store.close().await;
     assert!(matches!(store.ping().await, Err(StoreError::Unavailable(_))));
     let event = message(&store, "a", &[]);
-    assert!(matches!(Store::accept(&store, event).await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(Store::accept(&store, &event).await, Err(StoreError::Unavailable(_))));
 }
 
 #[tokio::test]

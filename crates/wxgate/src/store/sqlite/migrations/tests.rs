@@ -296,7 +296,7 @@ async fn what_was_seen_is_still_seen() {
 }
 
 async fn accept(store: &Store, event: NewEvent) -> Accepted {
-    Store::accept(store, event).await.unwrap()
+    Store::accept(store, &event).await.unwrap()
 }
 
 #[tokio::test]
