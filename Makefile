@@ -1,5 +1,5 @@
 # The commands of this project; .ci/run calls the same ones.
-.PHONY: demo test test-faults figures memory test-sdk test-browser check fmt gen release bench
+.PHONY: demo test test-faults figures memory test-sdk test-browser check fmt gen release bench counts
 
 CARGO ?= cargo
 
@@ -53,6 +53,12 @@ gen:
 
 release:
 	$(CARGO) build --release --locked -p wxgate
+
+# Instructions a request, against bench/counts.json; needs valgrind.
+counts:
+	$(CARGO) build --release --locked -p wxgate
+	$(CARGO) build --release --locked -p wechat --example decode
+	WXGATE_BIN=$(TARGET)/release/wxgate WXGATE_DECODE_BIN=$(TARGET)/release/examples/decode bench/counts.py $(ARGS)
 
 # wxgate beside its yardsticks in one run, the results in bench/results; needs wrk, and says which yardsticks it lacks.
 # FIGURES="token pass": only these, into a file of their own.

@@ -4,7 +4,8 @@
     bench/counts.py [--record] [--keep FOLDER]      WXGATE_BIN: the release binary, absolute, WXGATE_DECODE_BIN: the decoder's example
 
 Times wander, counts don't: one kept connection, so many requests that all is warm, then 1,000 more which count. Figures are
-those of one compiler and one lock file: with others they are recorded anew (`--record`), and only printed here.
+those of one compiler and one lock file: another lock file wants them recorded anew (`--record`), and with another compiler they
+are only printed.
 """
 
 import argparse
@@ -158,7 +159,7 @@ def main() -> None:
         if decoder := os.environ.get("WXGATE_DECODE_BIN"):
             found["callback decode, 1 KB"] = decoded(decoder, folder)
     by, known = made_by(), json.loads(RECORD.read_text()) if RECORD.exists() else {"by": {}, "instructions": {}}
-    is_same = by == known["by"]
+    is_same_machine = all(by[name] == known["by"].get(name) for name in ("rustc", "machine"))
     print("| instructions | now | committed | |\n|---|---|---|---|")
     worse = []
     for name, count in found.items():
@@ -169,10 +170,12 @@ def main() -> None:
         print(f"| {name} | {count} | {was or '–'} | {change:+.1%} |")
     if args.record:
         RECORD.write_text(json.dumps({"by": by, "instructions": found}, indent=2) + "\n")
-    elif not is_same:
-        print(f"not judged: the figures are of {known['by']}, this is {by}; record them anew with --record")
+    elif not is_same_machine:
+        print(f"not judged: the committed figures are of {known['by']}, this is {by}")
+    elif by != known["by"]:
+        raise SystemExit("Cargo.lock changed since they were recorded: record them anew (make counts ARGS=--record)")
     elif worse:
-        raise SystemExit(f"changed by more than {MARGIN:.0%}: {', '.join(worse)}; if that is meant, record them anew with --record")
+        raise SystemExit(f"changed by more than {MARGIN:.0%}: {', '.join(worse)}; if that is meant, record them anew (make counts ARGS=--record)")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@
 //! type. So the body alone decides: its first character is `{`, it parses, its `errcode` isn't 0.
 
 use crate::errcode::{self, Class};
-use serde::de::{Deserializer as _, MapAccess, Visitor};
+use serde::Deserialize;
+use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 use std::fmt;
 
@@ -52,18 +53,23 @@ pub fn errcode(body: &[u8]) -> Option<ApiError> {
     if unmarked(body).trim_ascii_start().first() != Some(&b'{') {
         return None;
     }
-    let answer = json(body)?;
-    let code = integer(answer.get("errcode")?)?;
-    let errmsg = answer.get("errmsg").and_then(Value::as_str).unwrap_or_default();
-    (code != 0).then(|| ApiError { errcode: code, errmsg: errmsg.to_owned() })
+    let Said { errcode, errmsg } = in_text(body, |text| whole(text, Said::default()))?;
+    let errcode = integer(&errcode?)?;
+    let errmsg = errmsg.as_ref().and_then(Value::as_str).unwrap_or_default();
+    (errcode != 0).then(|| ApiError { errcode, errmsg: errmsg.to_owned() })
 }
 
 /// An answer's JSON. WeChat puts what users wrote into it as it is: control characters within a text, bytes that are no
 /// UTF-8 and halves of characters are read all the same, a byte order mark is skipped, and of a repeated member the first
 /// counts: the later ones may be what a user wrote.
 pub fn json(body: &[u8]) -> Option<Value> {
+    in_text(body, read)
+}
+
+/// What `read` finds in `body`, as it is or else mended.
+fn in_text<T>(body: &[u8], read: impl Fn(&str) -> Option<T>) -> Option<T> {
     let body = unmarked(body);
-    std::str::from_utf8(body).ok().and_then(read).or_else(|| {
+    std::str::from_utf8(body).ok().and_then(&read).or_else(|| {
         let end = body.trim_ascii_end().iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
         read(&mended(&body[..end]))
     })
@@ -77,10 +83,52 @@ fn read(text: &str) -> Option<Value> {
     if !text.trim_start().starts_with('{') {
         return serde_json::from_str(text).ok();
     }
+    whole(text, Members).map(Value::Object)
+}
+
+/// What `visitor` takes of the object that is all of `text`.
+fn whole<'t, V: Visitor<'t>>(text: &'t str, visitor: V) -> Option<V::Value> {
     let mut reader = serde_json::Deserializer::from_str(text);
-    let members = reader.deserialize_map(Members).ok()?;
+    let taken = reader.deserialize_map(visitor).ok()?;
     reader.end().ok()?;
-    Some(Value::Object(members))
+    Some(taken)
+}
+
+/// How an answer says a failure; of a repeated member the first.
+#[derive(Default)]
+struct Said {
+    errcode: Option<Value>,
+    errmsg: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "lowercase")]
+enum Name {
+    Errcode,
+    Errmsg,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de> Visitor<'de> for Said {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<Self, A::Error> {
+        while let Some(name) = members.next_key()? {
+            match name {
+                Name::Errcode if self.errcode.is_none() => self.errcode = Some(members.next_value()?),
+                Name::Errmsg if self.errmsg.is_none() => self.errmsg = Some(members.next_value()?),
+                _ => {
+                    members.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(self)
+    }
 }
 
 /// Takes an object's members; of a repeated one the first.
@@ -192,7 +240,8 @@ mod tests {
         }
         assert_eq!(errcode(&[b'{', 0xff, b'}']), None);
         let deep = format!(r#"{{"errcode":1,"a":{}{}}}"#, "[".repeat(200_000), "]".repeat(200_000));
-        assert_eq!(code(&deep), None);
+        assert_eq!(code(&deep), Some(1), "passed over, however deep");
+        assert!(json(deep.as_bytes()).is_none());
     }
 
     #[test]

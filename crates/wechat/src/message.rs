@@ -32,7 +32,7 @@ const ENCRYPT: &str = "Encrypt";
 
 /// `name` as readers may take it that care for neither case nor prefix.
 fn folded(name: &str) -> Cow<'_, str> {
-    let local = name.rsplit(':').next().unwrap_or(name);
+    let local = name.bytes().rposition(|byte| byte == b':').map_or(name, |at| &name[at + 1..]);
     if local.is_ascii() {
         return Cow::Borrowed(local);
     }
@@ -40,17 +40,10 @@ fn folded(name: &str) -> Cow<'_, str> {
     local.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect::<String>().into()
 }
 
-fn is_same(name: &str, other: &str) -> bool {
-    // As nearly all are written, and nearly none is the same.
-    let is_plain = |name: &str| name.bytes().all(|byte| byte.is_ascii() && byte != b':');
-    if is_plain(name) && is_plain(other) {
-        return name.eq_ignore_ascii_case(other);
-    }
-    folded(name).eq_ignore_ascii_case(&folded(other))
-}
-
-fn is_guarded(name: &str) -> bool {
-    GUARDED.iter().any(|guarded| is_same(guarded, name))
+/// As which of the guarded fields some reader may take `name`.
+fn guarded(name: &str) -> Option<&'static str> {
+    let name = folded(name);
+    GUARDED.into_iter().find(|guarded| guarded.eq_ignore_ascii_case(&name))
 }
 
 /// Top-level fields as they come in.
@@ -62,7 +55,8 @@ struct Fields {
 
 /// Whether `name` is among `fields` already although a message has it once.
 fn repeats(fields: &Map<String, Value>, name: &str) -> bool {
-    is_guarded(name) && fields.keys().any(|known| is_same(known, name))
+    guarded(name)
+        .is_some_and(|guarded| fields.keys().any(|known| folded(known).eq_ignore_ascii_case(guarded)))
 }
 
 /// Whether `text`, XML that can't be read to its end, may hold twice what a message has once: what can't be read here
@@ -272,7 +266,7 @@ impl Message {
     /// Whether a user's text may have left its field: something stands twice that a message has once, or something stands
     /// within that WeChat never writes.
     pub fn is_suspect(&self) -> bool {
-        self.is_suspect || self.fields.keys().any(|name| is_same(name, ENCRYPT))
+        self.is_suspect || self.fields.keys().any(|name| folded(name).eq_ignore_ascii_case(ENCRYPT))
     }
 
     /// Whether the body isn't quite a message, and was read as far as that goes.

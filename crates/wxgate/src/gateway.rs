@@ -294,6 +294,11 @@ impl Running {
         self.callers.address
     }
 
+    /// What is configured now, and what belongs to it.
+    pub fn registry(&self) -> &Registry {
+        &self.parts.registry
+    }
+
     /// Where operators connect.
     pub fn admin_address(&self) -> SocketAddr {
         self.admin.address

@@ -203,13 +203,16 @@ impl Transport {
         body: &Payload,
         deadline: Instant,
     ) -> Result<Response<Incoming>, Lost> {
-        let sent = CancellationToken::new();
+        // Only a file's needs one.
+        let sent = matches!(body, Payload::Spooled(_)).then(CancellationToken::new);
         let is_empty = matches!(body, Payload::Kept(body) if body.is_empty());
         let write = |base: &Base| {
             let body = match body {
                 Payload::Kept(body) => Either::Left(Full::new(body.clone())),
                 Payload::Stream(upload) => Either::Right(Either::Left(upload.clone())),
-                Payload::Spooled(file) => Either::Right(Either::Right(file.body(sent.clone()))),
+                Payload::Spooled(file) => {
+                    Either::Right(Either::Right(file.body(sent.clone().unwrap_or_default())))
+                }
             };
             let mut request = Request::new(body);
             (*request.method_mut(), *request.uri_mut()) = (method.clone(), base.uri(path)?);
@@ -222,7 +225,7 @@ impl Transport {
         };
         let wait = match body {
             Payload::Kept(_) => Wait::Until(deadline),
-            Payload::Spooled(_) => Wait::AfterSent(sent.clone()),
+            Payload::Spooled(_) => Wait::AfterSent(sent.clone().unwrap_or_default()),
             Payload::Stream(upload) => Wait::AfterSent(upload.sent()),
         };
         self.dispatch(host, &write, wait).await

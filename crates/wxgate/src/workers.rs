@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// More cores than that get no runtime of their own: each has its own connections to WeChat.
-const MOST: usize = 64;
+pub const MOST: usize = 64;
 
 /// So often a thread's freed memory is looked through, some of it at a time.
 const GIVES_BACK: Duration = Duration::from_secs(1);

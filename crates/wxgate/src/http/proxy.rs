@@ -91,7 +91,7 @@ impl Proxy {
         outcome: &mut Outcome,
     ) -> Result<Response<Body>, Refusal> {
         let target = Target::parse(head.uri.path(), head.uri.query())?;
-        let known = catalog::by_path(target.path);
+        let known = target.known;
         outcome.api = known.map_or(OTHER, |known| known.path).into();
         let asked = Asked { head, target: &target, peer };
         // Boxed, all but the most frequent: it shall not be moved about in room for the others.
@@ -194,8 +194,7 @@ impl Proxy {
             let value = value.as_bytes();
             shows(name.as_bytes()) || if name == place { door.shows_token(value) } else { shows(value) }
         };
-        let is_strange = catalog::by_path(target.path).is_none();
-        if (is_strange && shows(target.path.as_bytes())) || target.values().any(is_shown) {
+        if (target.known.is_none() && shows(target.path.as_bytes())) || target.values().any(is_shown) {
             return Err(Refusal::shown_credential(None));
         }
         let mut headers = passing.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));

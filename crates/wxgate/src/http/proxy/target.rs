@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use memchr::{memchr, memchr3};
+use wechat::catalog::{self, Endpoint};
 
 use crate::text::decode;
 use crate::upstream::Part;
@@ -25,6 +26,8 @@ pub(super) struct Target<'a> {
     pub(super) appid: Option<&'a str>,
     /// Begins with one slash; the prefix is gone.
     pub(super) path: &'a str,
+    /// What WeChat's catalogue says of it.
+    pub(super) known: Option<&'static Endpoint>,
     /// What stands behind the `?`, if one does.
     pub(super) query: Option<&'a str>,
     /// The query's, in order.
@@ -77,12 +80,15 @@ impl<'a> Target<'a> {
             appid = Some(name);
             path = fold(rest);
         }
+        let known = catalog::by_path(path);
         let is_plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'%' | b';' | b'\\');
         let is_step = |segment: &str| matches!(segment, "" | "." | "..");
-        if !path.starts_with('/') || !path.bytes().all(is_plain) || path.split('/').skip(1).any(is_step) {
+        let is_path =
+            || path.starts_with('/') && path.bytes().all(is_plain) && !path.split('/').skip(1).any(is_step);
+        if known.is_none() && !is_path() {
             return Err(Wrong::Path);
         }
-        Ok(Self { appid, path, query, pairs: query.map(pairs).unwrap_or_default() })
+        Ok(Self { appid, path, known, query, pairs: query.map(pairs).unwrap_or_default() })
     }
 
     /// The parameter `name`, which must occur once at most and be spelt as WeChat spells it.

@@ -3,10 +3,11 @@
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Semaphore, oneshot};
 
 use super::checkpoint::Wal;
@@ -15,6 +16,7 @@ use super::meta;
 use crate::lang::say;
 use crate::limits::Limits;
 use crate::store::StoreError;
+use crate::workers;
 
 /// Hands writes to its thread.
 pub(super) struct Writer {
@@ -22,6 +24,7 @@ pub(super) struct Writer {
     /// Room in the queue.
     room: Arc<Semaphore>,
     limits: Limits,
+    reporters: Arc<Reporters>,
 }
 
 struct Thread {
@@ -31,11 +34,14 @@ struct Thread {
 
 /// One write: runs inside the group's transaction, again if that is rolled back, and is told how the commit went.
 trait Job: Send {
+    /// Which of the workers waits for it.
+    fn worker(&self) -> usize;
     fn run(&mut self, tx: &Transaction<'_>) -> rusqlite::Result<()>;
     fn report(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
 struct Write<F, T> {
+    worker: usize,
     run: F,
     outcome: Option<T>,
     done: oneshot::Sender<Result<T, StoreError>>,
@@ -46,6 +52,10 @@ where
     F: Fn(&Transaction<'_>) -> rusqlite::Result<T> + Send,
     T: Send,
 {
+    fn worker(&self) -> usize {
+        self.worker
+    }
+
     fn run(&mut self, tx: &Transaction<'_>) -> rusqlite::Result<()> {
         self.outcome = None;
         self.outcome = Some((self.run)(tx)?);
@@ -60,6 +70,59 @@ where
     }
 }
 
+/// A write that was run, and how its commit went.
+type Reported = (Box<dyn Job>, Result<(), StoreError>);
+
+/// Tells each worker what became of its writes, all those of a group at once: to wake a thread for every one of them costs
+/// more than many of them do.
+struct Reporters(Vec<OnceLock<UnboundedSender<Vec<Reported>>>>);
+
+impl Reporters {
+    fn new() -> Self {
+        Self((0..=workers::MOST).map(|_| OnceLock::new()).collect())
+    }
+
+    /// Which worker this is, and that it gets to know what became of its writes; 0: told by the writer's own thread.
+    fn here(&self) -> usize {
+        let index = workers::index();
+        if index > 0 {
+            self.0[index].get_or_init(|| {
+                let (tell, told) = unbounded_channel();
+                tokio::spawn(report(told));
+                tell
+            });
+        }
+        index
+    }
+
+    fn tell(&self, group: impl Iterator<Item = Reported>) {
+        let mut of_workers: Vec<(usize, Vec<Reported>)> = Vec::new();
+        for (job, outcome) in group {
+            let worker = job.worker();
+            if self.0[worker].get().is_none() {
+                job.report(outcome);
+                continue;
+            }
+            match of_workers.iter_mut().find(|(of, _)| *of == worker) {
+                Some((_, own)) => own.push((job, outcome)),
+                None => of_workers.push((worker, vec![(job, outcome)])),
+            }
+        }
+        for (worker, own) in of_workers {
+            if let Some(tell) = self.0[worker].get() {
+                // A worker that has ended waits for nothing.
+                let _ = tell.send(own);
+            }
+        }
+    }
+}
+
+async fn report(mut told: UnboundedReceiver<Vec<Reported>>) {
+    while let Some(group) = told.recv().await {
+        group.into_iter().for_each(|(job, outcome)| job.report(outcome));
+    }
+}
+
 impl Writer {
     /// `lock` is held until the thread has ended.
     pub(super) fn start(
@@ -71,8 +134,10 @@ impl Writer {
     ) -> std::io::Result<Self> {
         // Twice the room: jobs whose callers went still stand here.
         let (jobs, queue) = sync_channel(2 * limits.writes);
+        let reporters = Arc::new(Reporters::new());
+        let telling = reporters.clone();
         let handle = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
-            write_groups(&mut connection, &queue, place, limits.group, &wal);
+            write_groups(&mut connection, &queue, place, limits.group, &wal, &telling);
             // Its connection goes first, so that this one is the last.
             wal.end(&mut connection);
             // So that the database file alone is whole, for whoever copies it now.
@@ -83,7 +148,7 @@ impl Writer {
             drop(lock);
         })?;
         let thread = Mutex::new(Some(Thread { jobs, handle }));
-        Ok(Self { thread, room: Arc::new(Semaphore::new(limits.writes)), limits })
+        Ok(Self { thread, room: Arc::new(Semaphore::new(limits.writes)), limits, reporters })
     }
 
     /// Ends the thread after what was handed to it; blocks.
@@ -107,10 +172,11 @@ impl Writer {
             thread.as_ref().map(|thread| thread.jobs.clone()).ok_or_else(closed)?
         };
         let (done, outcome) = oneshot::channel();
+        let worker = self.reporters.here();
         let queued = async move {
             // Room is given back when the job has been reported.
             let room = self.room.acquire().await.map_err(|_| closed())?;
-            jobs.try_send(Box::new(Write { run, outcome: None, done }))
+            jobs.try_send(Box::new(Write { worker, run, outcome: None, done }))
                 .map_err(|_| StoreError::Unavailable("too many writes are waiting".into()))?;
             drop(jobs);
             let outcome = outcome.await.unwrap_or_else(|_| Err(closed()));
@@ -133,6 +199,7 @@ fn write_groups(
     mut place: Placed,
     most: usize,
     wal: &Wal,
+    reporters: &Reporters,
 ) {
     while let Ok(first) = queue.recv() {
         let mut group: Vec<_> = std::iter::once(first).chain(queue.try_iter()).take(most).collect();
@@ -141,11 +208,8 @@ fn write_groups(
             Ok(outcomes) => (outcomes, Ok(())),
             Err(error) => (Vec::new(), Err(error)),
         };
-        let mut outcomes = outcomes.into_iter();
-        for job in group {
-            let outcome = outcomes.next().unwrap_or(Ok(()));
-            job.report(committed.clone().and(outcome));
-        }
+        let outcomes = outcomes.into_iter().chain(std::iter::repeat(Ok(())));
+        reporters.tell(group.into_iter().zip(outcomes.map(|outcome| committed.clone().and(outcome))));
         wal.shorten(connection);
     }
 }
