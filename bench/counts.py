@@ -4,11 +4,12 @@
     bench/counts.py [--record] [--keep FOLDER]      WXGATE_BIN: the release binary, absolute, WXGATE_DECODE_BIN: the decoder's example
 
 Times wander, counts don't: one kept connection, so many requests that all is warm, then 1,000 more which count. Figures are
-those of one compiler and one lock file: another lock file wants them recorded anew (`--record`), and with another compiler they
-are only printed.
+those of one compiler, machine and lock file: another lock file wants them recorded anew (`--record`), and with another compiler or
+machine they are only printed.
 """
 
 import argparse
+import hashlib
 import http.client
 import http.server
 import json
@@ -139,9 +140,13 @@ def decoded(binary: str, folder: Path) -> int:
 
 
 def made_by() -> dict[str, str]:
-    import hashlib
-    compiler = subprocess.run(["rustc", "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    return {"rustc": compiler, "machine": os.uname().machine, "Cargo.lock": hashlib.sha256((HERE.parent / "Cargo.lock").read_bytes()).hexdigest()[:16]}
+    """What the counts depend on, the code aside."""
+    says = lambda *command: subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    cpuinfo = Path("/proc/cpuinfo")
+    flags = set(re.search(r"^flags\s*:(.*)$", cpuinfo.read_text(), re.M)[1].split()) if cpuinfo.exists() else set()
+    machine = " ".join([os.uname().machine, *(flag for flag in ("avx2", "bmi2", "aes", "sha_ni") if flag in flags)])
+    lock = hashlib.sha256((HERE.parent / "Cargo.lock").read_bytes()).hexdigest()[:16]
+    return {"rustc": says("rustc", "--version"), "valgrind": says("valgrind", "--version"), "libc": says("getconf", "GNU_LIBC_VERSION"), "machine": machine, "Cargo.lock": lock}
 
 
 def main() -> None:
@@ -159,7 +164,7 @@ def main() -> None:
         if decoder := os.environ.get("WXGATE_DECODE_BIN"):
             found["callback decode, 1 KB"] = decoded(decoder, folder)
     by, known = made_by(), json.loads(RECORD.read_text()) if RECORD.exists() else {"by": {}, "instructions": {}}
-    is_same_machine = all(by[name] == known["by"].get(name) for name in ("rustc", "machine"))
+    is_same_machine = all(by[name] == known["by"].get(name) for name in ("rustc", "valgrind", "libc", "machine"))
     print("| instructions | now | committed | |\n|---|---|---|---|")
     worse = []
     for name, count in found.items():

@@ -7,6 +7,7 @@ use quick_xml::events::{BytesRef, Event};
 use quick_xml::reader::Reader;
 use serde_json::{Map, Value};
 use std::fmt::Write;
+use std::ops::Range;
 
 /// An element whose end hasn't been seen.
 struct Open {
@@ -14,15 +15,21 @@ struct Open {
     fields: Map<String, Value>,
     /// All text, in order.
     text: String,
-    /// The CDATA part of it.
-    cdata: Option<String>,
+    /// Where CDATA stands in it.
+    cdata: Vec<Range<usize>>,
     /// The rest is white space.
     blank: bool,
 }
 
 impl Open {
     fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), fields: Map::new(), text: String::new(), cdata: None, blank: true }
+        Self {
+            name: name.to_owned(),
+            fields: Map::new(),
+            text: String::new(),
+            cdata: Vec::new(),
+            blank: true,
+        }
     }
 
     fn plain(&mut self, text: &str) {
@@ -31,13 +38,14 @@ impl Open {
     }
 
     fn cdata(&mut self, text: &str) {
+        let start = self.text.len();
         self.text.push_str(text);
-        self.cdata.get_or_insert_default().push_str(text);
+        self.cdata.push(start..self.text.len());
     }
 
     /// Text and elements: WeChat writes no such thing.
     fn is_mixed(&self) -> bool {
-        !self.fields.is_empty() && (self.cdata.is_some() || !self.blank)
+        !self.fields.is_empty() && (!self.cdata.is_empty() || !self.blank)
     }
 
     /// An object if it has elements and nothing else; else its text, CDATA as it stands and plain text trimmed.
@@ -45,10 +53,12 @@ impl Open {
         if !self.fields.is_empty() && !self.is_mixed() {
             return Value::Object(self.fields);
         }
-        Value::String(match self.cdata {
-            Some(cdata) if self.blank => cdata,
-            Some(_) => self.text,
-            None => self.text.trim_matches(is_space).to_owned(),
+        let all = 0..self.text.len();
+        Value::String(match &self.cdata[..] {
+            [] => self.text.trim_matches(is_space).to_owned(),
+            _ if !self.blank => self.text,
+            [only] if *only == all => self.text,
+            parts => parts.iter().map(|part| &self.text[part.clone()]).collect(),
         })
     }
 }

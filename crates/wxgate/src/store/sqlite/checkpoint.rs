@@ -12,10 +12,10 @@ use rusqlite::{Connection, OpenFlags, hooks};
 use super::file;
 use crate::lang::say;
 
-/// Pages of 4 KiB by which it grows before it is merged.
-const STEP: i32 = 1000;
+/// Pages of 4 KiB by which it grows before it is merged: what was written more than once since then is merged once.
+const STEP: i32 = 4000;
 /// Pages beyond which the writer itself merges what is left: it would grow for ever where nobody ever pauses.
-const LONG: i32 = 4096;
+const LONG: i32 = 8192;
 
 /// The WAL of the only connection that writes.
 pub(super) struct Wal {

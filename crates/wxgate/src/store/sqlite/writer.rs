@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -17,6 +18,11 @@ use crate::lang::say;
 use crate::limits::Limits;
 use crate::store::StoreError;
 use crate::workers;
+
+/// So often it is looked whether the connection needs its cache of the database,
+const LOOKS: Duration = Duration::from_secs(10);
+/// which with fewer writes than that it doesn't.
+const FEW: usize = 1000;
 
 /// Hands writes to its thread.
 pub(super) struct Writer {
@@ -86,6 +92,10 @@ impl Reporters {
     fn here(&self) -> usize {
         let index = workers::index();
         if index > 0 {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "it ends with the writer, and has nothing of its own"
+            )]
             self.0[index].get_or_init(|| {
                 let (tell, told) = unbounded_channel();
                 tokio::spawn(report(told));
@@ -201,16 +211,38 @@ fn write_groups(
     wal: &Wal,
     reporters: &Reporters,
 ) {
-    while let Ok(first) = queue.recv() {
+    let (mut written, mut since, mut holds) = (0, Instant::now(), false);
+    loop {
+        if since.elapsed() >= LOOKS {
+            if holds && written < FEW {
+                shrink(connection);
+                holds = false;
+            }
+            (written, since) = (0, Instant::now());
+        }
+        let first = match queue.recv_timeout(LOOKS) {
+            Ok(first) => first,
+            Err(RecvTimeoutError::Timeout) => continue,
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
         let mut group: Vec<_> = std::iter::once(first).chain(queue.try_iter()).take(most).collect();
         let ran = place.check().and_then(|()| run_group(connection, &mut group));
         let (outcomes, committed) = match ran {
             Ok(outcomes) => (outcomes, Ok(())),
             Err(error) => (Vec::new(), Err(error)),
         };
+        written += group.len();
+        holds = true;
         let outcomes = outcomes.into_iter().chain(std::iter::repeat(Ok(())));
         reporters.tell(group.into_iter().zip(outcomes.map(|outcome| committed.clone().and(outcome))));
         wal.shorten(connection);
+    }
+}
+
+/// Gives back what is kept of the database in memory.
+fn shrink(connection: &Connection) {
+    if let Err(error) = connection.execute_batch("pragma shrink_memory") {
+        tracing::warn!(%error, "{}", say("没能释放数据库的缓存", "couldn't give the database's cache back"));
     }
 }
 
