@@ -5,6 +5,7 @@ mod body;
 mod collect;
 mod inbound;
 mod linger;
+mod pool;
 mod resolver;
 mod spool;
 mod stall;
@@ -21,11 +22,9 @@ use bytes::Bytes;
 use http::uri::Scheme;
 use http::{Request, Response, Uri};
 use http_body_util::{Either, Full};
-use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::{self, Error};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use tokio::net::TcpStream;
 
@@ -33,6 +32,7 @@ pub use body::{Download, Pace, Upload};
 pub use collect::{Collected, Cut, causes, collect, piece};
 pub use inbound::Inbound;
 pub use linger::Lingering;
+pub use pool::{Answered, Unanswered};
 pub use resolver::{Lookup, Resolver};
 pub use spool::{Spool, Spooled, SpooledBody};
 pub use stall::Stalling;
@@ -44,13 +44,18 @@ use crate::limits::Limits;
 use crate::rules::egress::{Egress, Forbidden};
 use crate::workers;
 
+use pool::Pool;
+
 /// WeChat's edge closes idle connections after about a minute; be first.
 const IDLE: Duration = Duration::from_secs(45);
 /// The rules are asked for every new connection: let none be kept for long.
 const GUARDED_IDLE: Duration = Duration::from_secs(10);
 /// Each worker has a pool of connections of its own. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Client(Arc<[legacy::Client<Timed<HttpsConnector<Dial>>, RequestBody>]>);
+pub struct Client(Arc<[Pool]>);
+
+/// How a stream to a host is had, with TLS where that is wanted.
+type Connector = Timed<HttpsConnector<Dial>>;
 
 /// A request's body: whole in memory, passed on as it comes, or in a file.
 pub type RequestBody = Either<Full<Bytes>, Either<Upload, SpooledBody>>;
@@ -97,29 +102,23 @@ impl Client {
             .enable_http1()
             .wrap_connector(Dial { dialer, silence: limits.silence });
         let connector = Timed { connector, limit: limits.connect_time };
-        let pool = || {
-            legacy::Client::builder(TokioExecutor::new())
-                .pool_idle_timeout(idle)
-                .pool_max_idle_per_host(max_idle_per_host)
-                .pool_timer(TokioTimer::new())
-                .build(connector.clone())
-        };
-        Self((0..pools.max(1)).map(|_| pool()).collect())
+        let pool = |_| Pool::new(connector.clone(), idle, max_idle_per_host);
+        Self((0..pools.max(1)).map(pool).collect())
     }
 
     /// Sends `request`; the answer's body is still to be read. The error never names the URL.
-    pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Error> {
+    pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Answered>, Unanswered> {
         self.pass(request.map(Either::Left)).await
     }
 
     /// The same with a body that may still be on its way.
-    pub async fn pass(&self, request: Request<RequestBody>) -> Result<Response<Incoming>, Error> {
+    pub async fn pass(&self, request: Request<RequestBody>) -> Result<Response<Answered>, Unanswered> {
         self.0[workers::index() % self.0.len()].request(request).await
     }
 }
 
 /// The address the rules refused, if that is why nothing was sent.
-pub fn forbidden(error: &Error) -> Option<&Forbidden> {
+pub fn forbidden(error: &Unanswered) -> Option<&Forbidden> {
     let mut next = std::error::Error::source(error);
     while let Some(cause) = next {
         if let Some(forbidden) = cause.downcast_ref() {

@@ -9,7 +9,6 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, USER_AGENT};
 use http::uri::{self, Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use http_body_util::{Either, Full};
-use hyper::body::Incoming;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -22,7 +21,7 @@ use crate::entries::Proxy;
 use crate::lang::Words;
 use crate::lang::say;
 use crate::limits::Limits;
-use crate::net::{Client, RequestBody, Spooled, Upload, causes, collect, is_no_http, why};
+use crate::net::{Answered, Client, RequestBody, Spooled, Upload, causes, collect, is_no_http, why};
 
 /// A host that could not be connected to is passed over this long, while another is left.
 const SKIP_MS: i64 = 30_000;
@@ -202,7 +201,7 @@ impl Transport {
         headers: &HeaderMap,
         body: &Payload,
         deadline: Instant,
-    ) -> Result<Response<Incoming>, Lost> {
+    ) -> Result<Response<Answered>, Lost> {
         // Only a file's needs one.
         let sent = matches!(body, Payload::Spooled(_)).then(CancellationToken::new);
         let is_empty = matches!(body, Payload::Kept(body) if body.is_empty());
@@ -237,7 +236,7 @@ impl Transport {
         host: Host,
         write: &(dyn Fn(&Base) -> http::Result<Request<RequestBody>> + Sync),
         wait: Wait,
-    ) -> Result<Response<Incoming>, Lost> {
+    ) -> Result<Response<Answered>, Lost> {
         let bases = match host {
             Host::Api => &self.0.api,
             Host::Mp => &self.0.mp,
@@ -269,7 +268,7 @@ impl Transport {
         base: &Base,
         request: Request<RequestBody>,
         wait: &Wait,
-    ) -> Result<Response<Incoming>, Failed> {
+    ) -> Result<Response<Answered>, Failed> {
         let timeout = self.0.config.timeout;
         let late = async {
             match wait {

@@ -8,7 +8,6 @@ use flate2::read::{GzDecoder, ZlibDecoder};
 use http::HeaderValue;
 use http::header::{CONTENT_ENCODING, RETRY_AFTER};
 use http_body_util::Full;
-use hyper::body::Incoming;
 
 use super::Courier;
 use super::form::Outgoing;
@@ -88,7 +87,7 @@ pub(super) async fn send(
     (Sent { status: status.as_u16(), error, retry_after }, said)
 }
 
-async fn read(courier: &Courier<'_>, mut body: Incoming) -> Option<Bytes> {
+async fn read(courier: &Courier<'_>, mut body: net::Answered) -> Option<Bytes> {
     let limits = courier.limits;
     let read = collect(&mut body, limits.reply, limits.silence, |_| false).await.ok()?;
     read.whole.then_some(read.bytes)

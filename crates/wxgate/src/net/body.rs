@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::inbound::Inbound;
+use super::pool::Answered;
 use crate::limits::Limits;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -153,12 +153,12 @@ impl Body for Upload {
 /// An answer's body on its way to the caller: what was looked at already, and the rest.
 pub struct Download {
     head: Option<Bytes>,
-    rest: Option<Watched<Incoming>>,
+    rest: Option<Watched<Answered>>,
 }
 
 impl Download {
     /// `head` was read already; without a `rest` it is all there is. It ends when no byte comes for `silence`.
-    pub fn new(head: Bytes, rest: Option<Incoming>, silence: Duration) -> Self {
+    pub fn new(head: Bytes, rest: Option<Answered>, silence: Duration) -> Self {
         Self { head: Some(head), rest: rest.map(|rest| Watched::new(rest, silence, None)) }
     }
 }

@@ -4,14 +4,14 @@ use std::error::Error as StdError;
 use std::io;
 
 use http::StatusCode;
-use hyper_util::client::legacy::Error;
 use rustls::CertificateError;
 
+use super::pool::Unanswered;
 use super::tunnel::TunnelError;
 use crate::lang::Words;
 
 /// Why `error` kept a connection from being made, or an answer from coming. It completes "cannot connect to X (…)".
-pub fn why(error: &Error) -> Words {
+pub fn why(error: &Unanswered) -> Words {
     let causes = causes_of(error);
     let found = causes.iter().find_map(|cause| named(*cause));
     found.unwrap_or_else(|| {
@@ -21,7 +21,7 @@ pub fn why(error: &Error) -> Words {
 }
 
 /// Whether the other end answered with something that isn't HTTP.
-pub fn is_no_http(error: &Error) -> bool {
+pub fn is_no_http(error: &Unanswered) -> bool {
     causes_of(error)
         .iter()
         .filter_map(|cause| cause.downcast_ref::<hyper::Error>())

@@ -7,7 +7,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, response};
-use hyper::body::Incoming;
 use secrecy::ExposeSecret as _;
 use wechat::answer::{ApiError, errcode};
 use wechat::catalog::{self, Host};
@@ -15,7 +14,7 @@ use wechat::catalog::{self, Host};
 use super::{CallError, Upstream, picture_type};
 use crate::clock::Instant;
 use crate::lang::say;
-use crate::net::{Download, collect};
+use crate::net::{Answered, Download, collect};
 use crate::registry::App;
 use crate::rules::leaks::Leaks;
 use crate::slots::{Token, Way};
@@ -166,7 +165,7 @@ impl Exchange<'_> {
     async fn searched(
         &self,
         headers: &HeaderMap,
-        mut body: Incoming,
+        mut body: Answered,
         leaks: Leaks<'_>,
     ) -> Result<Bytes, Lost> {
         let limits = self.transport.limits();
@@ -208,7 +207,7 @@ impl Exchange<'_> {
     async fn look(
         &self,
         head: response::Parts,
-        mut body: Incoming,
+        mut body: Answered,
         leaks: Leaks<'_>,
     ) -> Result<(PassAnswer, Said), Lost> {
         let limits = self.transport.limits();

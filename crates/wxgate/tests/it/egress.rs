@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
-use hyper_util::client::legacy::Error;
+
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use wxgate::net::Resolver;
-use wxgate::net::{Client, forbidden};
+use wxgate::net::{Client, Unanswered, forbidden};
 use wxgate::rules::egress::{Egress, Forbidden};
 use wxgate::tls::Authorities;
 
@@ -100,7 +100,7 @@ fn guarded(egress: Egress, resolver: Resolver, loopback_allowed: bool) -> Client
     Client::guarded(egress, resolver, loopback_allowed, tls, &Default::default())
 }
 
-async fn post(client: &Client, url: &str) -> Result<StatusCode, Error> {
+async fn post(client: &Client, url: &str) -> Result<StatusCode, Unanswered> {
     let request = Request::post(url).body(Full::new(Bytes::from_static(b"{}"))).unwrap();
     let response = client.send(request).await?;
     let status = response.status();
