@@ -113,7 +113,8 @@ impl Client {
 
     /// The same with a body that may still be on its way.
     pub async fn pass(&self, request: Request<RequestBody>) -> Result<Response<Answered>, Unanswered> {
-        self.0[workers::index() % self.0.len()].request(request).await
+        // Boxed: it is large, and stands in the future of every call.
+        Box::pin(self.0[workers::index() % self.0.len()].request(request)).await
     }
 }
 
