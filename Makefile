@@ -1,5 +1,5 @@
 # The commands of this project; .ci/run calls the same ones.
-.PHONY: demo test test-faults figures memory test-sdk test-browser check fmt gen release bench counts
+.PHONY: demo test test-faults figures memory test-sdk test-browser check fmt gen release measured bench counts
 
 CARGO ?= cargo
 
@@ -54,15 +54,17 @@ gen:
 release:
 	$(CARGO) build --release --locked -p wxgate
 
-# Instructions a request, against bench/counts.json; needs valgrind.
-counts:
-	$(CARGO) build --release --locked -p wxgate
+# What counts and benchmarks measure.
+TARGET = $(abspath $(or $(CARGO_TARGET_DIR),target))
+MEASURED = WXGATE_BIN=$(TARGET)/release/wxgate WXGATE_DECODE_BIN=$(TARGET)/release/examples/decode
+measured: release
 	$(CARGO) build --release --locked -p wechat --example decode
-	WXGATE_BIN=$(TARGET)/release/wxgate WXGATE_DECODE_BIN=$(TARGET)/release/examples/decode bench/counts.py $(ARGS)
+
+# Instructions a request, against bench/counts.json; needs valgrind.
+counts: measured
+	$(MEASURED) bench/counts.py $(ARGS)
 
 # wxgate beside its yardsticks in one run, the results in bench/results; needs wrk, and says which yardsticks it lacks.
 # FIGURES="token pass": only these, into a file of their own.
-TARGET = $(abspath $(or $(CARGO_TARGET_DIR),target))
-bench:
-	$(CARGO) build --release --locked -p wxgate
-	WXGATE_BIN=$(TARGET)/release/wxgate bench/run.py --out bench/results/$(shell date +%F)$(if $(FIGURES),-part).md $(FIGURES)
+bench: measured
+	$(MEASURED) bench/run.py --out bench/results/$(shell date +%F)$(if $(FIGURES),-part).md $(FIGURES)

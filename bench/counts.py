@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Instructions a request under callgrind, against the committed figures.
 
-    bench/counts.py [--record] [--keep FOLDER]      WXGATE_BIN: the release binary, absolute, WXGATE_DECODE_BIN: the decoder's example
+    bench/counts.py [--record] [--keep FOLDER]      WXGATE_BIN: the release binary, absolute; WXGATE_DECODE_BIN: the decoder's example
 
 Times wander, counts don't: one kept connection, so many requests that all is warm, then 1,000 more which count. Figures are
 those of one compiler, machine and lock file: another lock file wants them recorded anew (`--record`), and with another compiler or
@@ -23,15 +23,16 @@ import threading
 import time
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
+from measure import HERE, address
+from yardsticks import APPID, KEY, PASSED, config
+
 RECORD = HERE / "counts.json"
-APPID, KEY, SECRET = "wx3cc8fd6963e31a32", "wxk_bench_0123456789abcdefghijklmnopqrstuv", "c3" * 16
 WARM, COUNTED, MARGIN = 300, 1000, 0.05
 POST = {"Authorization": f"Bearer {KEY}", "X-Wx-Appid": APPID, "Content-Type": "application/json"}
 DATA = '"data":{"thing1":{"value":"tea"},"time2":{"value":"2026-01-01"}}'
 REQUESTS = {
     "token read": ("GET", f"/cgi-bin/token?grant_type=client_credential&appid={APPID}&secret={KEY}", {}, None),
-    "pass-through, 200 B": ("GET", "/cgi-bin/user/info?openid=oi2gjcX9COk0CXktAhOgmjS7", {"Authorization": f"Bearer {KEY}", "X-Wx-Appid": APPID}, None),
+    "pass-through, 200 B": ("GET", PASSED, {"Authorization": f"Bearer {KEY}", "X-Wx-Appid": APPID}, None),
     "service call": ("POST", "/v1/service/wx/sendwxtemplatemsg", POST, f'{{"source":"bench","appid":"{APPID}","openid":"oi2gjcX9COk0CXktAhOgmjS7_01E","template_id":"TM00015",{DATA}}}'),
     "its own pass-through": ("POST", "/cgi-bin/message/template/send", POST, f'{{"touser":"oi2gjcX9COk0CXktAhOgmjS7_01E","template_id":"TM00015",{DATA}}}'),
 }
@@ -58,15 +59,6 @@ class WeChat(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def config(own: str, admin: str, upstream: str) -> str:
-    return (
-        f'[server]\nlisten = "{own}"\nadmin_listen = "{admin}"\n[store]\nurl = "sqlite:wxgate.db"\n[log]\naccess = "failures"\n'
-        f'[wechat]\napi_base = "http://{upstream}"\nmp_base = "http://{upstream}"\n'
-        f'[[apps]]\nappid = "{APPID}"\nkind = "official"\nsecret = "{SECRET}"\n'
-        f'[[callers]]\nname = "bench"\nkey = "{KEY}"\napps = ["*"]\napis = ["*"]\n'
-    )
-
-
 def ask(connection: http.client.HTTPConnection, request: tuple) -> bytes:
     method, path, headers, body = request
     connection.request(method, path, body=body, headers=headers)
@@ -83,26 +75,19 @@ def instructions(file: Path) -> int:
     return int(found[1])
 
 
-def free_port() -> int:
-    import socket
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def served(binary: str, folder: Path) -> dict[str, int]:
     """Instructions a request, by kind, of the whole process."""
     wechat = http.server.ThreadingHTTPServer(("127.0.0.1", 0), WeChat)
     threading.Thread(target=wechat.serve_forever, daemon=True).start()
-    own, admin = free_port(), free_port()
-    (folder / "wxgate.toml").write_text(config(f"127.0.0.1:{own}", f"127.0.0.1:{admin}", f"127.0.0.1:{wechat.server_port}"))
+    own, admin = address(), address()
+    (folder / "wxgate.toml").write_text(config(own, admin, f"127.0.0.1:{wechat.server_port}", "", 1, "failures", None))
     os.chmod(folder / "wxgate.toml", 0o600)
     process = subprocess.Popen(
         ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out", binary, "serve"],
         cwd=folder, stdout=subprocess.DEVNULL, stderr=(folder / "log").open("w"),
     )
     try:
-        connection = http.client.HTTPConnection("127.0.0.1", own, timeout=60)
+        connection = http.client.HTTPConnection(own, timeout=60)
         for _ in range(600):
             try:
                 ask(connection, REQUESTS["token read"])

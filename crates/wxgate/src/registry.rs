@@ -154,11 +154,16 @@ fn build(
     for entry in &config.entries.apps {
         let appid: Arc<str> = entry.appid.as_str().into();
         let share = before.and_then(|live| live.app(&appid)).map(|app| app.share.clone()).unwrap_or_default();
-        let (slots, transport) = (slots.of(entry), ways.of(entry)?);
-        let (entry, appid_of, issued) = (entry.clone(), appid.clone(), Issued::default());
-        let app = Arc::new(App { entry, slots, appid: appid_of, share, transport, issued });
-        if !app.entry.original_id.is_empty() {
-            originals.insert(app.entry.original_id.clone(), app.clone());
+        let app = Arc::new(App {
+            entry: entry.clone(),
+            slots: slots.of(entry),
+            appid: appid.clone(),
+            share,
+            transport: ways.of(entry)?,
+            issued: Issued::default(),
+        });
+        if !entry.original_id.is_empty() {
+            originals.insert(entry.original_id.clone(), app.clone());
         }
         apps.insert(appid, app);
     }

@@ -31,7 +31,7 @@ pub fn index() -> usize {
 }
 
 /// Where connections are served. Cheap to clone.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Workers(Option<Arc<Inner>>);
 
 #[derive(Debug)]

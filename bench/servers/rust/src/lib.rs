@@ -15,11 +15,22 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 
 /// Serves `answer` at `address`, for ever, on one thread.
 pub fn serve<F>(address: SocketAddr, answer: F) -> std::io::Result<()>
 where
     F: Fn(Request<Incoming>) -> Response<Full<Bytes>> + Clone + 'static,
+{
+    each_connection(address, move |stream| speak(stream, answer.clone()))
+}
+
+/// Runs `connection` for each that comes to `address`, for ever, on one thread.
+fn each_connection<F, C>(address: SocketAddr, connection: F) -> std::io::Result<()>
+where
+    F: Fn(TcpStream) -> C,
+    C: Future<Output: 'static> + 'static,
 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let local = tokio::task::LocalSet::new();
@@ -28,16 +39,22 @@ where
         loop {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
-            let answer = answer.clone();
-            tokio::task::spawn_local(async move {
-                let service = service_fn(move |request| {
-                    let response = answer(request);
-                    async move { Ok::<_, Infallible>(response) }
-                });
-                let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-            });
+            tokio::task::spawn_local(connection(stream));
         }
     })
+}
+
+/// HTTP on one connection: hyper's own future and nothing around it, for the plain server is a limit, in memory as well.
+fn speak<S, F>(stream: S, answer: F) -> impl Future<Output = hyper::Result<()>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    F: Fn(Request<Incoming>) -> Response<Full<Bytes>>,
+{
+    let service = service_fn(move |request| {
+        let response = answer(request);
+        async move { Ok::<_, Infallible>(response) }
+    });
+    http1::Builder::new().serve_connection(TokioIo::new(stream), service)
 }
 
 /// JSON, with a length.

@@ -1,7 +1,5 @@
-//! The same server over TLS, with a certificate it makes itself, and a count of handshakes. Beside [`crate::serve`], not
-//! in it: the plain server is a limit, in memory as well, and its task must not grow.
+//! The same server over TLS, with a certificate it makes itself, and a count of handshakes.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,10 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -46,23 +41,12 @@ where
     F: Fn(Request<Incoming>) -> Response<Full<Bytes>> + Clone + 'static,
 {
     let acceptor = acceptor(address, authority).map_err(std::io::Error::other)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-    let local = tokio::task::LocalSet::new();
-    local.block_on(&runtime, async move {
-        let listener = tokio::net::TcpListener::bind(address).await?;
-        loop {
-            let (stream, _) = listener.accept().await?;
-            stream.set_nodelay(true)?;
-            let (answer, acceptor) = (answer.clone(), acceptor.clone());
-            tokio::task::spawn_local(async move {
-                let Ok(stream) = acceptor.accept(stream).await else { return };
-                HANDSHAKES.fetch_add(1, Ordering::Relaxed);
-                let service = service_fn(move |request| {
-                    let response = answer(request);
-                    async move { Ok::<_, Infallible>(response) }
-                });
-                let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-            });
+    crate::each_connection(address, move |stream| {
+        let (answer, acceptor) = (answer.clone(), acceptor.clone());
+        async move {
+            let Ok(stream) = acceptor.accept(stream).await else { return };
+            HANDSHAKES.fetch_add(1, Ordering::Relaxed);
+            let _ = crate::speak(stream, answer).await;
         }
     })
 }

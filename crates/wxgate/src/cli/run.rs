@@ -33,7 +33,8 @@ pub(super) fn world() -> World {
         Err(_) => limit.current,
     };
     let files = files.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX));
-    let workers = Workers::each_core().unwrap_or_default();
+    // Where no more threads are to be had, one runtime serves as well.
+    let workers = Workers::each_core().unwrap_or_else(|_| Workers::none());
     World { limits: Limits::default().within(files), workers, ..Clock::System.into() }
 }
 

@@ -153,8 +153,13 @@ pub fn envelope(problem: &Problem, id: RequestId, english: bool) -> Response<Ful
 
 /// JSON with the usual media type.
 pub fn json_response(status: StatusCode, body: &impl Serialize) -> Response<Full<Bytes>> {
+    json_bytes(status, written(body))
+}
+
+/// JSON, as a body.
+pub fn written(value: &impl Serialize) -> Bytes {
     // What has texts for names can always be written.
-    json_bytes(status, serde_json::to_vec(body).unwrap_or_default().into())
+    serde_json::to_vec(value).unwrap_or_default().into()
 }
 
 /// The same of what is written already.

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -47,11 +47,19 @@ pub(super) struct Pool(Arc<Inner>);
 
 struct Inner {
     connector: Connector,
-    free: Mutex<HashMap<Host, Vec<Free>>>,
+    kept: Mutex<Kept>,
     /// So long one is kept without a request.
     rest: Duration,
     /// So many for a host.
     most: usize,
+}
+
+#[derive(Default)]
+struct Kept {
+    /// By host; the one that came back last is the last.
+    free: HashMap<Host, Vec<Free>>,
+    /// Somebody closes those that rest for too long.
+    is_swept: bool,
 }
 
 /// Whom a connection leads to.
@@ -71,7 +79,7 @@ impl fmt::Debug for Pool {
 
 impl Pool {
     pub(super) fn new(connector: Connector, rest: Duration, most: usize) -> Self {
-        Self(Arc::new(Inner { connector, free: Mutex::default(), rest, most }))
+        Self(Arc::new(Inner { connector, kept: Mutex::default(), rest, most }))
     }
 
     /// Sends `request`; the answer's body is still to be read.
@@ -79,12 +87,11 @@ impl Pool {
         &self,
         request: Request<RequestBody>,
     ) -> Result<Response<Answered>, Unanswered> {
-        let uri = request.uri().clone();
-        let (host, mut request) = addressed(request).map_err(|error| Unanswered::Connect(error.into()))?;
+        let (host, mut request) = addressed(request).map_err(Unanswered::Connect)?;
         loop {
             let (mut sender, is_new) = match self.0.take(&host) {
                 Some(sender) => (sender, false),
-                None => (self.0.connect(&uri).await?, true),
+                None => (self.0.connect(&host).await?, true),
             };
             if let Err(error) = sender.ready().await {
                 if is_new {
@@ -108,36 +115,43 @@ impl Pool {
 }
 
 impl Inner {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_fit(&self, one: &Free) -> bool {
+        !one.sender.is_closed() && one.since.elapsed() < self.rest
+    }
+
     /// The one that was free last and still lives.
     fn take(&self, host: &Host) -> Option<Sender> {
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_host = free.get_mut(host)?;
-        while let Some(Free { sender, since }) = of_host.pop() {
-            if !sender.is_closed() && since.elapsed() < self.rest {
-                return Some(sender);
+        let mut kept = self.kept();
+        let free = kept.free.get_mut(host)?;
+        while let Some(one) = free.pop() {
+            if self.is_fit(&one) {
+                return Some(one.sender);
             }
         }
-        // Hosts of deliveries come and go.
-        free.remove(host);
         None
     }
 
-    fn put(&self, host: Host, sender: Sender) {
-        if sender.is_closed() {
-            return;
+    fn put(self: Arc<Self>, host: Host, sender: Sender) {
+        let mut kept = self.kept();
+        let free = kept.free.entry(host).or_default();
+        if free.len() >= self.most {
+            free.remove(0);
         }
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_host = free.entry(host).or_default();
-        // The oldest first: those that rest for too long, or were closed.
-        let gone = |one: &Free| one.sender.is_closed() || one.since.elapsed() >= self.rest;
-        of_host.drain(..of_host.iter().take_while(|one| gone(one)).count());
-        if of_host.len() < self.most {
-            of_host.push(Free { sender, since: Instant::now() });
+        free.push(Free { sender, since: Instant::now() });
+        if !std::mem::replace(&mut kept.is_swept, true) {
+            #[expect(clippy::disallowed_methods, reason = "it ends with the pool, and nobody waits for it")]
+            tokio::spawn(sweep(self.rest, Arc::downgrade(&self)));
         }
     }
 
-    async fn connect(&self, uri: &Uri) -> Result<Sender, Unanswered> {
-        let stream = self.connector.clone().oneshot(uri.clone()).await.map_err(Unanswered::Connect)?;
+    async fn connect(&self, Host(scheme, authority): &Host) -> Result<Sender, Unanswered> {
+        let uri = Uri::builder().scheme(scheme.clone()).authority(authority.clone()).path_and_query("/");
+        let uri = uri.build().map_err(|error| Unanswered::Connect(error.into()))?;
+        let stream = self.connector.clone().oneshot(uri).await.map_err(Unanswered::Connect)?;
         let made = http1::handshake(stream).await;
         let (sender, connection) = made.map_err(|error| Unanswered::Connect(error.into()))?;
         #[expect(clippy::disallowed_methods, reason = "it ends with its sender, and nobody waits for it")]
@@ -146,12 +160,30 @@ impl Inner {
     }
 }
 
+/// Closes what rests for too long, until nothing is left.
+async fn sweep(rest: Duration, pool: Weak<Inner>) {
+    loop {
+        tokio::time::sleep(rest).await;
+        let Some(pool) = pool.upgrade() else { return };
+        let mut kept = pool.kept();
+        kept.free.retain(|_, free| {
+            free.retain(|one| pool.is_fit(one));
+            !free.is_empty()
+        });
+        if kept.free.is_empty() {
+            kept.is_swept = false;
+            return;
+        }
+    }
+}
+
 /// `request` as it is written to a connection, and whom it goes to.
-fn addressed<B>(request: Request<B>) -> http::Result<(Host, Request<B>)> {
+fn addressed<B>(request: Request<B>) -> Result<(Host, Request<B>), BoxError> {
     let (mut head, body) = request.into_parts();
     let uri::Parts { scheme, authority, path_and_query, .. } = head.uri.into_parts();
-    let scheme = scheme.unwrap_or(Scheme::HTTP);
-    let authority = authority.unwrap_or_else(|| Authority::from_static("localhost"));
+    let (Some(scheme), Some(authority)) = (scheme, authority) else {
+        return Err("the URL has no host".into());
+    };
     let default = if scheme == Scheme::HTTPS { 443 } else { 80 };
     let name = match authority.port_u16() {
         Some(port) if port != default => authority.as_str().rsplit('@').next().unwrap_or_default(),
@@ -186,15 +218,15 @@ impl fmt::Debug for Answered {
 impl Answered {
     fn new(body: Incoming, home: Home) -> Self {
         let mut answer = Self { body, home: Some(home) };
-        answer.went_home();
+        if answer.body.is_end_stream() {
+            answer.end();
+        }
         answer
     }
 
-    /// Gives the connection back if nothing more comes.
-    fn went_home(&mut self) {
-        if self.body.is_end_stream()
-            && let Some(Home { pool, host, sender }) = self.home.take()
-        {
+    /// Gives the connection back: nothing more comes.
+    fn end(&mut self) {
+        if let Some(Home { pool, host, sender }) = self.home.take() {
             pool.put(host, sender);
         }
     }
@@ -211,12 +243,8 @@ impl Body for Answered {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         match &frame {
             Some(Err(_)) => self.home = None,
-            Some(Ok(_)) => self.went_home(),
-            None => {
-                if let Some(Home { pool, host, sender }) = self.home.take() {
-                    pool.put(host, sender);
-                }
-            }
+            Some(Ok(_)) if !self.body.is_end_stream() => {}
+            Some(Ok(_)) | None => self.end(),
         }
         Poll::Ready(frame)
     }
@@ -227,5 +255,68 @@ impl Body for Answered {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::{BodyExt as _, Full};
+    use hyper_util::client::legacy::connect::HttpConnector;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+    use tokio::sync::mpsc;
+    use tokio::task::JoinSet;
+
+    use super::*;
+    use crate::limits::Limits;
+    use crate::net::{Client, Dialer, Resolver};
+    use crate::tls::Authorities;
+
+    const SOON: Duration = Duration::from_secs(10);
+
+    #[tokio::test]
+    async fn one_connection_serves_one_after_the_other_and_is_closed_when_it_rests() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (tell, mut told) = mpsc::unbounded_channel();
+        let mut serving = JoinSet::new();
+        serving.spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                tell.send("opened").unwrap();
+                let mut buffer = [0; 1024];
+                while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {
+                    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+                }
+                tell.send("closed").unwrap();
+            }
+        });
+        let tls = Authorities::default().client_config().unwrap();
+        let dialer = Dialer::Direct(HttpConnector::new_with_resolver(Resolver::machine()));
+        let rest = Duration::from_millis(300);
+        let client = Client::over(dialer, tls, rest, 8, &Limits::default(), 1);
+        let ask = || async {
+            let request = Request::get(format!("http://{address}/")).body(Full::default()).unwrap();
+            let sent = tokio::time::timeout(SOON, client.send(request));
+            let answer = sent.await.expect("one connection is enough").unwrap();
+            assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "ok");
+        };
+        for _ in 0..5 {
+            ask().await;
+        }
+        for expected in ["opened", "closed"] {
+            let told = tokio::time::timeout(SOON, told.recv()).await.expect("soon");
+            assert_eq!(told, Some(expected));
+        }
+        ask().await;
+        assert_eq!(told.recv().await, Some("opened"), "and the next one opens another");
+    }
+
+    #[tokio::test]
+    async fn a_request_to_nowhere_is_not_sent() {
+        let tls = Authorities::default().client_config().unwrap();
+        let client = Client::new(None, tls, &Limits::default(), 1);
+        let error = client.send(Request::get("/path").body(Full::default()).unwrap()).await.unwrap_err();
+        assert!(error.is_connect(), "{error:?}");
     }
 }

@@ -3,6 +3,7 @@
 use http::header::{ACCEPT_ENCODING, CONNECTION};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::admit::identify::X_API_KEY;
 use crate::http::X_REQUEST_ID;
 
 pub(super) const X_WX_APPID: HeaderName = HeaderName::from_static("x-wx-appid");
@@ -56,9 +57,9 @@ fn is_of_connection(name: &HeaderName) -> bool {
 
 /// What the caller says to us. A browser's cookies are for whoever set them.
 fn is_for_us(name: &HeaderName) -> bool {
-    const NAMES: [&str; 7] =
-        ["host", "content-length", "expect", "authorization", "cookie", "x-api-key", "x-wx-appid"];
-    NAMES.contains(&name.as_str()) || is_ours(name)
+    let is_standard =
+        matches!(name.as_str(), "host" | "content-length" | "expect" | "authorization" | "cookie");
+    is_standard || *name == X_API_KEY || *name == X_WX_APPID || is_ours(name)
 }
 
 fn is_ours(name: &HeaderName) -> bool {

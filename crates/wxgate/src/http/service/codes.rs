@@ -6,8 +6,9 @@ use bytes::Bytes;
 use serde_json::json;
 use wechat::catalog::{Endpoint, QRCODE_CREATE, SHOWQRCODE, WXACODE_UNLIMIT};
 
-use super::fields::{Members, written};
+use super::fields::Members;
 use super::{Call, Service, Success, failure, incomplete};
+use crate::http::problem::written;
 use crate::lang::{Words, say};
 use crate::problem::Problem;
 use crate::upstream::{CallError, picture_type};
@@ -64,7 +65,7 @@ impl Service {
         let members =
             ["scene", "page", "check_path", "env_version", "width", "auto_color", "line_color", "is_hyaline"];
         request.copy(&call.fields, &members);
-        let picture = self.picture(call, &WXACODE_UNLIMIT, &[], Some(request.written())).await?;
+        let picture = self.picture(call, &WXACODE_UNLIMIT, &[], Some(written(&request))).await?;
         if call.wants_picture {
             return Ok(bare(picture));
         }

@@ -4,7 +4,6 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use bytes::Bytes;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
@@ -213,22 +212,12 @@ impl<'a> Members<'a> {
             }
         }
     }
-
-    pub(super) fn written(&self) -> Bytes {
-        written(self)
-    }
 }
 
 impl Serialize for Members<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
     }
-}
-
-/// JSON, as a body.
-pub(super) fn written(value: &impl Serialize) -> Bytes {
-    // What has texts for names can always be written.
-    serde_json::to_vec(value).unwrap_or_default().into()
 }
 
 /// Whether `is_so` for some text in `value`, names included.

@@ -8,6 +8,7 @@ use wechat::catalog::{Endpoint, SUBSCRIBE_BIZSEND, SUBSCRIBE_SEND, TEMPLATE_SEND
 use super::fields::{Fields, Members};
 use super::{Call, Service, Success};
 use crate::entries::AccountKind;
+use crate::http::problem::written;
 use crate::problem::Problem;
 
 impl Service {
@@ -29,7 +30,7 @@ impl Service {
     }
 
     async fn send(&self, call: &Call, endpoint: &Endpoint, message: Members<'_>) -> Result<Success, Problem> {
-        let answer = self.ask(call, endpoint, &[], Some(message.written())).await?;
+        let answer = self.ask(call, endpoint, &[], Some(written(&message))).await?;
         let msgid = match &answer["msgid"] {
             Value::Number(number) => number.to_string(),
             Value::String(text) => text.clone(),

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use wechat::catalog::{JSCODE2SESSION, OAUTH_ACCESS_TOKEN, PHONE_NUMBER, SNS_USERINFO};
 
-use super::fields::written;
 use super::{Call, Service, Success, incomplete};
 use crate::admit::Denied;
+use crate::http::problem::written;
 use crate::problem::Problem;
 
 impl Service {
