@@ -101,7 +101,7 @@ pub(crate) trait Backend: Send + Sync + Debug {
 }
 
 /// What makes a message a duplicate: when it was made comes first, so that keys ascend in time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct MessageKey {
     /// `CreateTime`, Unix seconds.
     pub(crate) created: u32,

@@ -78,9 +78,9 @@ pub struct EventQuery {
     pub openid: Option<String>,
     /// With this `Event` or `MsgType`, in any case.
     pub event: Option<String>,
-    /// With this scene; needs `appid` to be quick.
+    /// With this scene.
     pub scene: Option<String>,
-    /// With this `MsgId`; needs `appid` to be quick.
+    /// With this `MsgId`.
     pub msg_id: Option<String>,
     /// Received at or after, Unix milliseconds.
     pub from: Option<i64>,

@@ -21,6 +21,7 @@ mod plans;
 mod purge;
 mod queue;
 mod reader;
+mod recent;
 #[cfg(test)]
 mod tests;
 mod usage;
@@ -47,6 +48,7 @@ pub(super) use inspect::inspect;
 use crate::lang::say;
 use crate::limits::Limits;
 use reader::{Lists, Rows};
+use recent::{Recent, Shared};
 use writer::Writer;
 
 impl From<rusqlite::Error> for StoreError {
@@ -61,6 +63,7 @@ pub(super) struct Sqlite {
     /// Of one step of forgetting.
     purge_time: Duration,
     writer: Arc<Writer>,
+    recent: Shared,
     rows: Rows,
     lists: Lists,
 }
@@ -72,7 +75,7 @@ impl std::fmt::Debug for Sqlite {
 }
 
 /// Of the database in the writer's memory, KiB; it is given back when nothing is written.
-const CACHE_KB: i64 = 16 << 10;
+const CACHE_KB: i64 = 4 << 10;
 
 impl Sqlite {
     /// Opens, locks and migrates; blocks.
@@ -93,18 +96,27 @@ impl Sqlite {
         })?;
         let mut connection =
             file::connect(path, OpenFlags::default()).map_err(|error| file::unreadable(path, error))?;
-        // Where each message goes into other pages of the indexes, 2 MB would be read again and again.
+        // What is written to lies at the tables' ends. More would cost more: each commit looks through it.
         connection.pragma_update(None, "cache_size", -CACHE_KB)?;
         migrations::migrate(&mut connection).with_context(|| {
             say(format!("数据库 {name} 升级失败"), format!("can't upgrade the database {name}"))
         })?;
+        let recent = Recent::load(&connection).map_err(|error| file::unreadable(path, error))?;
         let read_only = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let wal = checkpoint::beside(&mut connection, path)?;
         let (rows, lists) = (file::connect(path, read_only)?, file::connect(path, read_only)?);
         Ok(Self {
             path: path.to_owned(),
             purge_time: limits.purge_time,
-            writer: Arc::new(Writer::start(connection, wal, file::Placed::new(path)?, lock, limits)?),
+            writer: Arc::new(Writer::start(
+                connection,
+                wal,
+                recent.clone(),
+                file::Placed::new(path)?,
+                lock,
+                limits,
+            )?),
+            recent,
             rows: Rows::new(rows, limits),
             lists: Lists::new(lists, limits),
         })
@@ -157,11 +169,15 @@ impl Backend for Sqlite {
     }
 
     fn accept(&self, event: EventRow) -> Pending<'_, AcceptedRow> {
-        Box::pin(self.writer.write(move |tx| messages::accept(tx, &event)))
+        let recent = self.recent.clone();
+        Box::pin(self.writer.write(move |tx| messages::accept(tx, &mut recent.lock(), &event)))
     }
 
     fn keep_answer(&self, seen: MessageKey, event_id: i64, sealed: Vec<u8>) -> Pending<'_, ()> {
-        Box::pin(self.writer.write(move |tx| messages::keep_answer(tx, &seen, event_id, &sealed)))
+        let recent = self.recent.clone();
+        Box::pin(
+            self.writer.write(move |tx| messages::keep_answer(tx, &recent.lock(), &seen, event_id, &sealed)),
+        )
     }
 
     fn keep_signature(&self, key: [u8; 32], now: i64, until: i64) -> Pending<'_, ()> {
@@ -215,10 +231,13 @@ impl Backend for Sqlite {
     }
 
     fn purge(&self, step: Purge) -> Pending<'_, Purged> {
-        let time = self.purge_time;
+        let (time, recent) = (self.purge_time, self.recent.clone());
         Box::pin(self.writer.write(move |tx| {
             let begin = Instant::now();
-            purge::step(tx, &step, &|| begin.elapsed() >= time)
+            let purged = purge::step(tx, &step, &|| begin.elapsed() >= time)?;
+            // What is remembered must not go with the messages.
+            recent.lock().write(tx, usize::MAX)?;
+            Ok(purged)
         }))
     }
 

@@ -42,9 +42,11 @@ pub(super) const EVENTS: &str = "select id, appid, openid, msg_type, event, rece
 pub(super) const WAITING: &str = "select id, route, due_at from due";
 pub(super) const ENDED: &str = "select id, route, status from deliveries";
 
-pub(super) fn event_conditions(query: EventQuery) -> Conditions {
+/// `batch`: of those only, which are [`BATCH`] ids.
+pub(super) fn event_conditions(query: EventQuery, batch: Option<i64>) -> Conditions {
     let mut filter = Conditions::default();
     filter.add("appid = ?", query.appid);
+    filter.add("id / 1024 = ?", batch);
     filter.add("openid = ?", query.openid);
     filter.add("kind = ?", query.event.map(|event| event.to_ascii_lowercase()));
     // The indexes have no row without one.
@@ -57,11 +59,42 @@ pub(super) fn event_conditions(query: EventQuery) -> Conditions {
     filter
 }
 
+/// Messages that follow each other, among which an index knows what is another for each of them: one of all messages would
+/// be written to at a place of its own for each. Whoever looks for a user's looks at the newest batch first.
+const BATCH: i64 = 1024;
+const BOUNDS: &str = "select (select max(id) from events), (select min(id) from events)";
+
 pub(super) fn events(db: &Connection, query: EventQuery) -> rusqlite::Result<Vec<Event>> {
+    let is_batched = query.openid.is_some() || query.scene.is_some() || query.msg_id.is_some();
+    let mut events = if is_batched { by_batch(db, &query)? } else { rows(db, query, None)? };
+    for event in &mut events {
+        let some = DeliveryQuery { event_id: Some(event.id), limit: SHOWN, ..DeliveryQuery::default() };
+        event.deliveries = deliveries(db, &some)?;
+        event.deliveries.reverse();
+    }
+    Ok(events)
+}
+
+fn by_batch(db: &Connection, query: &EventQuery) -> rusqlite::Result<Vec<Event>> {
+    let (newest, oldest): (Option<i64>, Option<i64>) =
+        db.prepare_cached(BOUNDS)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (Some(newest), Some(oldest)) = (newest, oldest) else { return Ok(Vec::new()) };
+    let newest = query.before.map_or(newest, |before| newest.min(before.saturating_sub(1)));
+    let mut found = Vec::new();
+    for batch in (oldest / BATCH..=newest / BATCH).rev() {
+        let left = query.limit.saturating_sub(found.len() as u32);
+        if left == 0 {
+            break;
+        }
+        found.extend(rows(db, EventQuery { limit: left, ..query.clone() }, Some(batch))?);
+    }
+    Ok(found)
+}
+
+fn rows(db: &Connection, query: EventQuery, batch: Option<i64>) -> rusqlite::Result<Vec<Event>> {
     let limit = query.limit;
-    let filter = event_conditions(query);
-    let mut events: Vec<Event> = db
-        .prepare_cached(&filter.newest_first(EVENTS, limit))?
+    let filter = event_conditions(query, batch);
+    db.prepare_cached(&filter.newest_first(EVENTS, limit))?
         .query_map(params_from_iter(&filter.values), |row| {
             Ok(Event {
                 id: row.get(0)?,
@@ -73,13 +106,7 @@ pub(super) fn events(db: &Connection, query: EventQuery) -> rusqlite::Result<Vec
                 deliveries: Vec::new(),
             })
         })?
-        .collect::<rusqlite::Result<_>>()?;
-    for event in &mut events {
-        let some = DeliveryQuery { event_id: Some(event.id), limit: SHOWN, ..DeliveryQuery::default() };
-        event.deliveries = deliveries(db, &some)?;
-        event.deliveries.reverse();
-    }
-    Ok(events)
+        .collect()
 }
 
 pub(super) fn event_body(db: &Connection, id: i64) -> rusqlite::Result<Option<(Vec<u8>, Vec<u8>)>> {

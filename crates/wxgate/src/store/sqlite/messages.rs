@@ -1,10 +1,15 @@
 //! Messages in SQLite, and what must not get through twice.
 
-use rusqlite::{OptionalExtension as _, Transaction, params};
+use rusqlite::{Transaction, params};
 
+use super::recent::{self, Known, Recent};
 use crate::store::backend::{AcceptedRow, DELIVERIES_PER_MESSAGE, EventRow, MessageKey};
 
-pub(super) fn accept(tx: &Transaction<'_>, event: &EventRow) -> rusqlite::Result<AcceptedRow> {
+pub(super) fn accept(
+    tx: &Transaction<'_>,
+    recent: &mut Recent,
+    event: &EventRow,
+) -> rusqlite::Result<AcceptedRow> {
     let (now, until, is_plain) = (event.received_at, event.remembered_until, event.is_plain);
     let mut is_spent = false;
     if let Some(key) = &event.signature {
@@ -15,50 +20,46 @@ pub(super) fn accept(tx: &Transaction<'_>, event: &EventRow) -> rusqlite::Result
             Remembered::WithOther | Remembered::New => {}
         }
     }
-    if let Some((id, answer)) = known(tx, &event.seen, now, until)? {
-        return Ok(AcceptedRow::Duplicate(id, answer));
+    if let Some((known, answer)) = known(tx, recent, &event.seen, now)? {
+        if known.until < until {
+            last(tx, &Known { until, ..known })?;
+        }
+        return Ok(AcceptedRow::Duplicate(known.id, answer));
     }
     if is_spent {
         return Ok(AcceptedRow::SignatureReused);
     }
     let id = insert(tx, event)?;
-    tx.prepare_cached(
-        "insert or replace into seen_msg (created, digest, event_id, expires_at, answer)
-         values (?1, ?2, ?3, ?4, null)",
-    )?
-    .execute(params![event.seen.created, event.seen.digest, id, until])?;
-    Ok(AcceptedRow::New(id, enqueue(tx, id, event)?))
+    let deliveries = enqueue(tx, id, event)?;
+    recent.keep(Known { key: event.seen, id, until });
+    Ok(AcceptedRow::New(id, deliveries))
 }
 
-/// The message that is remembered as this one, and its answer; it is remembered for longer now.
+/// The message that is remembered as this one, and its answer.
 fn known(
     tx: &Transaction<'_>,
+    recent: &Recent,
     seen: &MessageKey,
     now: i64,
-    until: i64,
-) -> rusqlite::Result<Option<(i64, Option<Vec<u8>>)>> {
-    let found = tx
-        .prepare_cached(
-            "select event_id, answer, expires_at from seen_msg
-             where created = ?1 and digest = ?2 and expires_at > ?3",
-        )?
-        .query_row(params![seen.created, seen.digest, now], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?))
-        })
-        .optional()?;
-    let Some((id, answer, expires_at)) = found else { return Ok(None) };
-    if expires_at < until {
-        tx.prepare_cached("update seen_msg set expires_at = ?3 where created = ?1 and digest = ?2")?
-            .execute(params![seen.created, seen.digest, until])?;
-    }
-    Ok(Some((id, answer)))
+) -> rusqlite::Result<Option<(Known, Option<Vec<u8>>)>> {
+    // The table first: what has an answer, or was made to last, stands there.
+    let written = recent::written(tx, seen)?.filter(|(known, _)| known.until > now);
+    Ok(written.or_else(|| recent.find(seen).filter(|known| known.until > now).map(|known| (known, None))))
+}
+
+/// Remembers a message for longer.
+fn last(tx: &Transaction<'_>, known: &Known) -> rusqlite::Result<()> {
+    recent::remember(tx, known, None)?;
+    tx.prepare_cached("update seen_msg set expires_at = ?3 where created = ?1 and digest = ?2")?
+        .execute(params![known.key.created, known.key.digest, known.until])
+        .map(drop)
 }
 
 fn insert(tx: &Transaction<'_>, event: &EventRow) -> rusqlite::Result<i64> {
     tx.prepare_cached(
-        "insert into events
-             (appid, openid, msg_type, event, kind, scene, msg_id, received_at, digest, body)
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        "insert into events (appid, openid, msg_type, event, kind, scene, msg_id, received_at,
+                             digest, body, created, remembered_until)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     )?
     .insert(params![
         event.appid,
@@ -70,7 +71,9 @@ fn insert(tx: &Transaction<'_>, event: &EventRow) -> rusqlite::Result<i64> {
         event.msg_id,
         event.received_at,
         event.seen.digest,
-        event.body
+        event.body,
+        event.seen.created,
+        event.remembered_until
     ])
 }
 
@@ -93,13 +96,14 @@ fn enqueue(tx: &Transaction<'_>, id: i64, event: &EventRow) -> rusqlite::Result<
 
 pub(super) fn keep_answer(
     tx: &Transaction<'_>,
+    recent: &Recent,
     seen: &MessageKey,
     event_id: i64,
     sealed: &[u8],
 ) -> rusqlite::Result<()> {
-    tx.prepare_cached("update seen_msg set answer = ?4 where created = ?1 and digest = ?2 and event_id = ?3")?
-        .execute(params![seen.created, seen.digest, event_id, sealed])
-        .map(drop)
+    let written = recent::written(tx, seen)?.map(|(known, _)| known);
+    let of_event = [written, recent.find(seen)].into_iter().flatten().find(|known| known.id == event_id);
+    of_event.map_or(Ok(()), |known| recent::remember(tx, &known, Some(sealed)))
 }
 
 /// How a signature stood before.

@@ -241,6 +241,20 @@ create table usage (
     primary key (caller, api)
 ) without rowid;
 ",
+    "
+-- What is another for each message is found batch by batch (see lists.rs).
+drop index events_openid;
+drop index events_scene;
+drop index events_msg_id;
+create index events_batch_openid on events (id / 1024, openid);
+create index events_batch_scene on events (id / 1024, scene) where scene <> '';
+create index events_batch_msg_id on events (id / 1024, msg_id) where msg_id <> '';
+
+-- Messages after this one may not stand in seen_msg yet: what is remembered of them stands here (see recent.rs).
+insert into meta (name, value) select 'seen_to', ifnull(max(id), 0) from events;
+alter table events add column created integer not null default 0;
+alter table events add column remembered_until integer not null default 0;
+",
 ];
 
 #[cfg(test)]

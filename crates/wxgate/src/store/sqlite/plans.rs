@@ -62,16 +62,31 @@ fn lists_of_events_take_the_index_of_their_filter() {
         (EventQuery { id: Some(1), ..all() }, "PRIMARY KEY (rowid=?)"),
         (EventQuery { appid: some("x"), ..all() }, "INDEX events_appid (appid=?)"),
         (EventQuery { appid: some("x"), before: Some(1), ..all() }, "events_appid (appid=? AND id<?)"),
-        (EventQuery { openid: some("x"), ..all() }, "INDEX events_openid (openid=?)"),
         (EventQuery { event: some("x"), ..all() }, "INDEX events_kind (kind=?)"),
-        (EventQuery { appid: some("x"), scene: some("x"), ..all() }, "events_scene (appid=? AND scene=?)"),
-        (EventQuery { appid: some("x"), msg_id: some("x"), ..all() }, "events_msg_id (appid=? AND msg_id=?)"),
     ] {
-        let plan = plan(&db, &event_conditions(query.clone()).newest_first(EVENTS, 50));
+        let plan = plan(&db, &event_conditions(query.clone(), None).newest_first(EVENTS, 50));
+        assert!(plan.contains(expected) && !plan.contains("TEMP B-TREE"), "{query:?}: {plan}");
+    }
+    let narrow = || EventQuery { appid: some("x"), event: some("x"), before: Some(1), ..all() };
+    for (query, expected) in [
+        (
+            EventQuery { openid: some("x"), ..narrow() },
+            "events_batch_openid (<expr>=? AND openid=? AND rowid<?)",
+        ),
+        (
+            EventQuery { scene: some("x"), ..narrow() },
+            "events_batch_scene (<expr>=? AND scene=? AND rowid<?)",
+        ),
+        (
+            EventQuery { msg_id: some("x"), ..narrow() },
+            "events_batch_msg_id (<expr>=? AND msg_id=? AND rowid<?)",
+        ),
+    ] {
+        let plan = plan(&db, &event_conditions(query.clone(), Some(1)).newest_first(EVENTS, 50));
         assert!(plan.contains(expected) && !plan.contains("TEMP B-TREE"), "{query:?}: {plan}");
     }
     let between = EventQuery { from: Some(1), to: Some(2), ..all() };
-    let plan = plan(&db, &event_conditions(between).newest_first(EVENTS, 50));
+    let plan = plan(&db, &event_conditions(between, None).newest_first(EVENTS, 50));
     assert!(plan.contains("INDEX events_received (received_at>? AND received_at<?)"), "{plan}");
 }
 

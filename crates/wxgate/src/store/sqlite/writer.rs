@@ -14,6 +14,7 @@ use tokio::sync::{Semaphore, oneshot};
 use super::checkpoint::Wal;
 use super::file::Placed;
 use super::meta;
+use super::recent::Shared;
 use crate::lang::say;
 use crate::limits::Limits;
 use crate::store::StoreError;
@@ -138,6 +139,7 @@ impl Writer {
     pub(super) fn start(
         mut connection: Connection,
         wal: Wal,
+        recent: Shared,
         place: Placed,
         lock: File,
         limits: Limits,
@@ -147,7 +149,10 @@ impl Writer {
         let reporters = Arc::new(Reporters::new());
         let telling = reporters.clone();
         let handle = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
-            write_groups(&mut connection, &queue, place, limits.group, &wal, &telling);
+            write_groups(&mut connection, &queue, place, limits.group, &wal, &recent, &telling);
+            if let Err(error) = write_recent(&mut connection, &recent) {
+                tracing::debug!(%error, "read from the messages at the next start");
+            }
             // Its connection goes first, so that this one is the last.
             wal.end(&mut connection);
             // So that the database file alone is whole, for whoever copies it now.
@@ -209,6 +214,7 @@ fn write_groups(
     mut place: Placed,
     most: usize,
     wal: &Wal,
+    recent: &Shared,
     reporters: &Reporters,
 ) {
     let (mut written, mut since, mut holds) = (0, Instant::now(), false);
@@ -226,7 +232,7 @@ fn write_groups(
             Err(RecvTimeoutError::Disconnected) => return,
         };
         let mut group: Vec<_> = std::iter::once(first).chain(queue.try_iter()).take(most).collect();
-        let ran = place.check().and_then(|()| run_group(connection, &mut group));
+        let ran = place.check().and_then(|()| run_group(connection, recent, &mut group));
         let (outcomes, committed) = match ran {
             Ok(outcomes) => (outcomes, Ok(())),
             Err(error) => (Vec::new(), Err(error)),
@@ -237,6 +243,13 @@ fn write_groups(
         reporters.tell(group.into_iter().zip(outcomes.map(|outcome| committed.clone().and(outcome))));
         wal.shorten(connection);
     }
+}
+
+/// At the end, so that the tables alone are whole.
+fn write_recent(connection: &mut Connection, recent: &Shared) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    recent.lock().write(&transaction, usize::MAX)?;
+    transaction.commit()
 }
 
 /// Gives back what is kept of the database in memory.
@@ -250,19 +263,36 @@ fn shrink(connection: &Connection) {
 /// savepoint for each. An error means that nothing of the group holds.
 fn run_group(
     connection: &mut Connection,
+    recent: &Shared,
     group: &mut [Box<dyn Job>],
 ) -> Result<Vec<Result<(), StoreError>>, StoreError> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    if group.iter_mut().all(|job| guarded(&transaction, job.as_mut()).is_ok()) {
-        transaction.commit()?;
+    if run_together(connection, recent, group)? {
+        recent.lock().done(true);
         return Ok(group.iter().map(|_| Ok(())).collect());
+    }
+    recent.lock().done(false);
+    let outcomes = run_apart(connection, group);
+    recent.lock().done(outcomes.is_ok());
+    outcomes
+}
+
+/// False: one of the jobs failed, and all is rolled back.
+fn run_together(
+    connection: &mut Connection,
+    recent: &Shared,
+    group: &mut [Box<dyn Job>],
+) -> Result<bool, StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let spill = |transaction: &Transaction<'_>| recent.lock().spill(transaction);
+    if group.iter_mut().all(|job| guarded(&transaction, job.as_mut()).is_ok()) && spill(&transaction).is_ok()
+    {
+        transaction.commit()?;
+        return Ok(true);
     }
     if !transaction.is_autocommit() {
         transaction.rollback()?;
-    } else {
-        drop(transaction);
     }
-    run_apart(connection, group)
+    Ok(false)
 }
 
 /// Runs every job in a savepoint of its own, and commits.

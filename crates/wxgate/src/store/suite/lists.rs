@@ -1,5 +1,7 @@
 //! Lists for people: newest first, by every filter, page by page.
 
+use futures_util::future::join_all;
+
 use super::*;
 use crate::store::{Event, EventQuery, Status};
 
@@ -129,4 +131,32 @@ async fn an_event_shows_some_of_its_deliveries_and_all_are_to_be_had() {
     assert_eq!(event.deliveries.len(), 20);
     let query = DeliveryQuery { event_id: Some(kept.id), limit: 100, ..DeliveryQuery::default() };
     assert_eq!(store.deliveries(query).await.unwrap().len(), 30);
+}
+
+#[tokio::test]
+async fn a_users_messages_are_found_however_many_stand_between() {
+    let fixture = Fixture::new();
+    let store = fixture.open().await;
+    let mut ids = Vec::new();
+    for n in 0..9 {
+        let kept =
+            keep(&store, NewEvent { openid: "often".to_owned(), ..message(&store, &format!("{n}"), &[]) });
+        ids.push(kept.await.0.id);
+        let others = (0..1000).map(|other| accept(&store, message(&store, &format!("{n} {other}"), &[])));
+        join_all(others).await;
+    }
+    ids.reverse();
+    let all = EventQuery { openid: Some("often".to_owned()), limit: 100, ..EventQuery::default() };
+    let listed = async |query: EventQuery| -> Vec<i64> {
+        store.events(query).await.unwrap().iter().map(|event| event.id).collect()
+    };
+    assert_eq!(listed(all.clone()).await, ids);
+    assert_eq!(listed(EventQuery { limit: 4, ..all.clone() }).await, ids[..4]);
+    assert_eq!(listed(EventQuery { before: Some(ids[3]), limit: 4, ..all.clone() }).await, ids[4..8]);
+    assert_eq!(listed(EventQuery { before: Some(ids[8]), ..all.clone() }).await, [0; 0]);
+    assert_eq!(listed(EventQuery { id: Some(ids[8]), ..all.clone() }).await, ids[8..]);
+    for odd in [0, -1, i64::MAX, i64::MIN] {
+        let found = listed(EventQuery { before: Some(odd), ..all.clone() }).await;
+        assert_eq!(found, if odd == i64::MAX { &ids[..] } else { &[] });
+    }
 }
