@@ -139,6 +139,8 @@ def multiply(file: Path, total: int) -> None:
     copy(database, numbers, "events", f"rows.id = {origin}", {"id": "n.i", "openid": "'o' || substr(lower(hex(randomblob(14))), 2)", "msg_id": "abs(random())"})
     copy(database, numbers, "seen_msg", f"rows.event_id = {origin}", {"digest": "randomblob(32)", "event_id": "n.i"})
     copy(database, numbers, "due", f"rows.id = ({origin}) * 65536", {"id": "n.i * 65536", "owner": "null", "leased_until": "null"})
+    # What was seen stands in its table, whole.
+    database.execute("update meta set value = (select max(id) from events) where name = 'seen_to'")
     database.execute("commit")
     waiting = database.execute("select count(*) from due").fetchone()[0]
     database.execute("pragma wal_checkpoint(truncate)")

@@ -12,8 +12,9 @@ use rusqlite::{Connection, OpenFlags, hooks};
 use super::file;
 use crate::lang::say;
 
-/// Pages of 4 KiB by which it grows before it is merged: what was written more than once since then is merged once.
-const STEP: i32 = 4000;
+/// Pages of 4 KiB by which it grows before it is merged. A commit that comes meanwhile waits for the disk with it: the more
+/// there is to merge, the longer.
+const STEP: i32 = 1000;
 /// Pages beyond which the writer itself merges what is left: it would grow for ever where nobody ever pauses.
 const LONG: i32 = 8192;
 
