@@ -151,7 +151,7 @@ impl Writer {
         let handle = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
             write_groups(&mut connection, &queue, place, limits.group, &wal, &recent, &telling);
             if let Err(error) = write_recent(&mut connection, &recent) {
-                tracing::debug!(%error, "read from the messages at the next start");
+                tracing::warn!(%error, "{}", say("停止时没能写完最近见过的消息：下次启动时从消息本身读回", "couldn't write down which messages came lately: they are read from the messages at the next start"));
             }
             // Its connection goes first, so that this one is the last.
             wal.end(&mut connection);

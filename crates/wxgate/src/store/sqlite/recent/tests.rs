@@ -92,7 +92,7 @@ async fn a_crash_forgets_no_message_wherever_it_stands() {
     }
     // Some are written, in whole chunks; never are more than two and a group in memory.
     let in_table = written(dir.path());
-    assert!(in_table % 1024 == 0 && in_table >= 5000 - 2048 - 256, "{in_table}");
+    assert!(in_table.is_multiple_of(1024) && in_table >= 5000 - 2048 - 256, "{in_table}");
     let (known, by_key) = {
         let recent = db.recent.lock();
         (recent.known.len(), recent.by_key.len())
