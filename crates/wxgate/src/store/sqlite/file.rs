@@ -67,6 +67,8 @@ pub(super) fn look(path: &Path) -> anyhow::Result<Connection> {
 pub(super) fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;
+    // All that is asked again and again: one more than fits would have each of them parsed anew.
+    connection.set_prepared_statement_cache_capacity(64);
     connection.execute_batch(
         "pragma journal_mode = wal; pragma synchronous = full; pragma temp_store = memory;
          pragma secure_delete = on;",

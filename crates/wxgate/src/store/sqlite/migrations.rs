@@ -250,6 +250,13 @@ create index events_batch_openid on events (id / 1024, openid);
 create index events_batch_scene on events (id / 1024, scene) where scene <> '';
 create index events_batch_msg_id on events (id / 1024, msg_id) where msg_id <> '';
 
+-- The attempt that arrived stands with its round, those that failed in attempts. Rows of before have theirs there.
+alter table deliveries add column last_at integer;
+alter table deliveries add column last_status integer;
+alter table deliveries add column last_ms integer;
+-- Owners are looked for at the start alone.
+drop index due_owner;
+
 -- Messages after this one may not stand in seen_msg yet: what is remembered of them stands here (see recent.rs).
 insert into meta (name, value) select 'seen_to', ifnull(max(id), 0) from events;
 alter table events add column created integer not null default 0;

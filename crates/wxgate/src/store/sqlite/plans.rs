@@ -26,7 +26,6 @@ fn nothing_that_serves_walks_a_table() {
     let mut statements = vec![
         queue::CLAIM,
         queue::NEXT,
-        queue::RESUME,
         queue::WAITING_ROUTES,
         queue::OF_ROUTE,
         queue::BACKLOG,

@@ -1,4 +1,5 @@
-//! The queue in SQLite: `due` holds what waits, `deliveries` the rounds that ended, `attempts` those of both.
+//! The queue in SQLite: `due` holds what waits, `deliveries` the rounds that ended, each with the attempt that arrived, and
+//! `attempts` the attempts that failed.
 //!
 //! While a row of `due` is leased, its `due_at` is the end of the lease, so that the index over `due_at` alone says what
 //! may be taken on. A delivery's id says which message it is of.
@@ -33,7 +34,7 @@ pub(super) const CLAIM: &str = "
     returning id, round, attempts";
 pub(super) const NEXT: &str = "select due_at from due where route = ?1 order by due_at limit 1";
 pub(super) const RESUME: &str = "
-    update due indexed by due_owner set due_at = ?2, owner = null, leased_until = null
+    update due set due_at = ?2, owner = null, leased_until = null
     where owner is not null and owner <> ?1";
 /// From one route to the next through the index: a distinct would read every row.
 pub(super) const WAITING_ROUTES: &str = "
@@ -159,8 +160,11 @@ pub(super) fn record(tx: &Transaction<'_>, record: &Record) -> rusqlite::Result<
         return Ok(());
     }
     match record.fate {
-        Fate::Delivered => end(tx, &due, &record.attempt, Ended::Delivered, record.now),
-        Fate::Dead => end(tx, &due, &record.attempt, Ended::Dead, record.now),
+        Fate::Delivered => end(tx, &due, Ended::Delivered, Some(&record.attempt), record.now),
+        Fate::Dead => {
+            note(tx, &due, &record.attempt)?;
+            end(tx, &due, Ended::Dead, None, record.now)
+        }
         Fate::Retry(at) => {
             note(tx, &due, &record.attempt)?;
             tx.prepare_cached(
@@ -189,53 +193,71 @@ fn waiting(tx: &Transaction<'_>, delivery: i64) -> rusqlite::Result<Option<Due>>
 
 /// Writes down the attempt that follows those of `due`.
 fn note(tx: &Transaction<'_>, due: &Due, attempt: &Attempt) -> rusqlite::Result<()> {
-    insert_attempt(tx, due.id, due.round, due.attempts + 1, attempt)
-}
-
-fn insert_attempt(
-    tx: &Transaction<'_>,
-    delivery: i64,
-    round: u32,
-    n: u32,
-    attempt: &Attempt,
-) -> rusqlite::Result<()> {
-    let ms = i64::try_from(attempt.ms).unwrap_or(i64::MAX);
     tx.prepare_cached(
         "insert into attempts (delivery_id, round, n, at, status, ms, error)
          values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?
-    .execute(params![delivery, round, n, attempt.at, attempt.status, ms, attempt.error])
+    .execute(params![
+        due.id,
+        due.round,
+        due.attempts + 1,
+        attempt.at,
+        attempt.status,
+        millis(attempt),
+        attempt.error
+    ])
     .map(drop)
 }
 
-/// Takes `due` out of the queue with its last attempt.
-fn end(tx: &Transaction<'_>, due: &Due, last: &Attempt, how: Ended, now: i64) -> rusqlite::Result<()> {
-    note(tx, due, last)?;
+fn millis(attempt: &Attempt) -> i64 {
+    i64::try_from(attempt.ms).unwrap_or(i64::MAX)
+}
+
+/// Takes `due` out of the queue, with the attempt that arrived.
+fn end(
+    tx: &Transaction<'_>,
+    due: &Due,
+    how: Ended,
+    arrived: Option<&Attempt>,
+    now: i64,
+) -> rusqlite::Result<()> {
     tx.prepare_cached("delete from due where id = ?1")?.execute([due.id])?;
     tx.prepare_cached(
-        "insert into deliveries (id, round, route, status, attempts, done_at)
-         values (?1, ?2, ?3, ?4, ?5, ?6)",
+        "insert into deliveries (id, round, route, status, attempts, done_at, last_at, last_status, last_ms)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     )?
-    .execute(params![due.id, due.round, due.route, how as i32, due.attempts + 1, now])
+    .execute(params![
+        due.id,
+        due.round,
+        due.route,
+        how as i32,
+        due.attempts + 1,
+        now,
+        arrived.map(|attempt| attempt.at),
+        arrived.map(|attempt| attempt.status),
+        arrived.map(millis)
+    ])
     .map(drop)
 }
 
 /// A round that was given up did arrive.
 fn arrive_after_the_end(tx: &Transaction<'_>, record: &Record) -> rusqlite::Result<()> {
-    let attempts: Option<u32> = tx
-        .prepare_cached(
-            "update deliveries set status = ?3, attempts = attempts + 1, done_at = ?4
-             where id = ?1 and round = ?2 and status = ?5 returning attempts",
-        )?
-        .query_row(
-            params![record.delivery, record.round, Ended::Delivered as i32, record.now, Ended::Dead as i32],
-            |row| row.get(0),
-        )
-        .optional()?;
-    match attempts {
-        Some(n) => insert_attempt(tx, record.delivery, record.round, n, &record.attempt),
-        None => Ok(()),
-    }
+    tx.prepare_cached(
+        "update deliveries set status = ?3, attempts = attempts + 1, done_at = ?4,
+                               last_at = ?6, last_status = ?7, last_ms = ?8
+         where id = ?1 and round = ?2 and status = ?5",
+    )?
+    .execute(params![
+        record.delivery,
+        record.round,
+        Ended::Delivered as i32,
+        record.now,
+        Ended::Dead as i32,
+        record.attempt.at,
+        record.attempt.status,
+        millis(&record.attempt)
+    ])
+    .map(drop)
 }
 
 pub(super) fn release(tx: &Transaction<'_>, delivery: i64, owner: i32, now: i64) -> rusqlite::Result<()> {
@@ -274,7 +296,8 @@ pub(super) fn bury(tx: &Transaction<'_>, route: &str, now: i64, limit: u32) -> r
         .collect::<rusqlite::Result<_>>()?;
     let removed = Attempt { at: now, status: 0, ms: 0, error: "the route was removed".to_owned() };
     for due in &waiting {
-        end(tx, due, &removed, Ended::Dead, now)?;
+        note(tx, due, &removed)?;
+        end(tx, due, Ended::Dead, None, now)?;
     }
     Ok(waiting.len())
 }

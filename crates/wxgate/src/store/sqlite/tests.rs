@@ -205,9 +205,13 @@ async fn a_step_of_forgetting_ends_when_its_time_is_over_and_gets_on_in_any_case
         connection.execute(event, [id]).unwrap();
         // Of the first three a delivery died at 1, of the next one waits, the last two are done.
         let delivery = match id {
-            1..=3 => "insert into deliveries values (?1 * 65536, 0, 'r', 2, 1, 1)",
+            1..=3 => {
+                "insert into deliveries (id, round, route, status, attempts, done_at) values (?1 * 65536, 0, 'r', 2, 1, 1)"
+            }
             4 => "insert into due (id, route, due_at) values (?1 * 65536, 'r', 0)",
-            _ => "insert into deliveries values (?1 * 65536, 0, 'r', 1, 1, 1)",
+            _ => {
+                "insert into deliveries (id, round, route, status, attempts, done_at) values (?1 * 65536, 0, 'r', 1, 1, 1)"
+            }
         };
         connection.execute(delivery, [id]).unwrap();
     }
