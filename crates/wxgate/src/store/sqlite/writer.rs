@@ -266,11 +266,11 @@ fn run_group(
     recent: &Shared,
     group: &mut [Box<dyn Job>],
 ) -> Result<Vec<Result<(), StoreError>>, StoreError> {
-    if run_together(connection, recent, group)? {
-        recent.lock().done(true);
+    let together = run_together(connection, recent, group);
+    recent.lock().done(matches!(together, Ok(true)));
+    if together? {
         return Ok(group.iter().map(|_| Ok(())).collect());
     }
-    recent.lock().done(false);
     let outcomes = run_apart(connection, group);
     recent.lock().done(outcomes.is_ok());
     outcomes

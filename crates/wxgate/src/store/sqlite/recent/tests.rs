@@ -153,12 +153,14 @@ async fn what_was_rolled_back_is_not_remembered() {
     let db = open(dir.path());
     let (mut kept, mut failed) = (0, 0);
     for round in 0..30 {
-        // One that fails alone, or one that takes its whole group along.
-        let spoils = if round % 2 == 0 {
-            "insert into nothing values (1)"
-        } else {
-            "rollback; insert into nothing values (1)"
-        };
+        // One that fails alone, one that takes its whole group along, or a commit that fails.
+        let spoils = [
+            "insert into nothing values (1)",
+            "rollback; insert into nothing values (1)",
+            "create table p (id integer primary key);
+             create table c (id references p (id) deferrable initially deferred); insert into c values (1)",
+        ];
+        let spoils = spoils[round as usize % 3];
         let numbers: Vec<u32> = (round * 100..round * 100 + 100).collect();
         let accepts = |numbers: &[u32]| join_all(numbers.iter().map(|n| db.accept(event(*n, NOW))));
         let (mut outcomes, spoilt, more) = tokio::join!(
