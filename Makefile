@@ -7,9 +7,11 @@ CARGO ?= cargo
 demo:
 	$(CARGO) run --profile demo --locked -p wxgate -- demo $(ARGS)
 
-# Every test. One profile with `make demo`, so that what one built the other uses.
+# Every test; the store's once more on a PostgreSQL of its own, if one is installed here. One profile with `make demo`, so
+# that what one built the other uses.
 test:
 	$(CARGO) test --workspace --profile demo --locked
+	crates/wxgate/tests/with-postgres $(CARGO) test --profile demo --locked -p wxgate --lib -- store::suite
 
 # Kills, broken disks, locks and stops of the real binary; prints what it measured.
 test-faults:

@@ -6,15 +6,19 @@
 
 mod environment;
 mod files;
+mod postgres;
 mod sections;
 mod server;
+mod store;
 
 use std::cell::RefCell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use environment::environment;
-pub use sections::{Access, Auth, Callback, Egress, Log, LogFormat, Retention, Server, Store, Wechat};
+pub use postgres::{Postgres, SslMode};
+pub use sections::{Access, Auth, Callback, Egress, Log, LogFormat, Retention, Server, Wechat};
+pub use store::{Database, Store};
 
 use crate::entries::{
     self, Entries, EntryKind, Environment, Lookup, Mistake, Mistakes, Origin, Secret, Sources, Table, UNKNOWN,
@@ -89,8 +93,8 @@ pub fn store_of(path: &Path, environment: &Environment) -> Result<Store, Mistake
     let lookup = Lookup { file: path, folder, environment, sources: &sources };
     let mut root = Table::new(members, String::new(), Some(lookup));
     mistakes.clear();
-    let store = sections::read(&mut root, "store", &mut mistakes, sections::store);
-    let is_nowhere = store.path.as_os_str().is_empty();
+    let store = sections::read(&mut root, "store", &mut mistakes, store::store);
+    let is_nowhere = store.database == Database::Sqlite(PathBuf::new());
     if is_nowhere { Err(Mistakes(mistakes)) } else { Ok(store) }
 }
 
@@ -108,7 +112,7 @@ pub fn parse(text: &str, name: &str, folder: &Path, environment: &Environment) -
     let mut config = Config {
         auth: sections::read(&mut root, "auth", &mut mistakes, |s| sections::auth(s, &server)),
         server,
-        store: sections::read(&mut root, "store", &mut mistakes, sections::store),
+        store: sections::read(&mut root, "store", &mut mistakes, store::store),
         wechat: sections::read(&mut root, "wechat", &mut mistakes, sections::wechat),
         callback: sections::read(&mut root, "callback", &mut mistakes, sections::callback),
         retention: sections::read(&mut root, "retention", &mut mistakes, sections::retention),

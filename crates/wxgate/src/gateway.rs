@@ -199,7 +199,7 @@ pub async fn start(config: Config, world: impl Into<World>, listeners: Listeners
     let tls: Tls = Arc::new(ArcSwapOption::from(load_tls(&config)?));
     let backend = match backend {
         Some(backend) => backend,
-        None => store::open_backend(&config.store, *limits)?,
+        None => store::open_backend(&config.store, *limits, clock.clone()).await?,
     };
     let (store, keys) = open_store(&config, backend, &random).await?;
     let slots = SlotBook::new(store.clone(), clock.clone(), random.clone()).await?;
@@ -276,11 +276,7 @@ async fn open_store(
     backend: Arc<dyn Backend>,
     random: &Random,
 ) -> anyhow::Result<(Store, Keys)> {
-    let key_file = config::Store::key_file(&config.store.real_path());
-    let keys = |may_make| match &config.store.master_key {
-        Some(key) => Keys::from_base64(key, random.clone()).map_err(Into::into),
-        None => Keys::from_file(&key_file, may_make, random.clone()),
-    };
+    let keys = |may_make| config.store.keys(may_make, random.clone());
     Store::open(backend, random, keys).await
 }
 

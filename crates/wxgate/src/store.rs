@@ -13,6 +13,7 @@ mod lease;
 mod lists;
 mod messages;
 mod once;
+mod pg;
 mod sqlite;
 #[cfg(test)]
 mod suite;
@@ -21,7 +22,8 @@ mod usage;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::config;
+use crate::clock::Clock;
+use crate::config::{self, Database};
 use crate::keys::{Cell, Keys};
 use crate::lang::say;
 use crate::limits::Limits;
@@ -70,9 +72,21 @@ impl fmt::Debug for Store {
 const KEY_CHECK: Cell<'_> = Cell { table: "meta", row: "key_check", column: "value" };
 const PROBE: &[u8] = b"wxgate";
 
-/// Opens what `settings` name, for this process, and migrates it; blocks.
-pub(crate) fn open_backend(settings: &config::Store, limits: Limits) -> anyhow::Result<Arc<dyn Backend>> {
-    Ok(Arc::new(sqlite::Sqlite::open(&settings.real_path(), limits)?))
+/// Opens what `settings` name, for this process, and migrates it; a file blocks.
+pub(crate) async fn open_backend(
+    settings: &config::Store,
+    limits: Limits,
+    clock: Clock,
+) -> anyhow::Result<Arc<dyn Backend>> {
+    match (&settings.database, settings.file()) {
+        (Database::Sqlite(path), file) => {
+            Ok(Arc::new(sqlite::Sqlite::open(file.as_ref().unwrap_or(path), limits)?))
+        }
+        (Database::Postgres(server), _) => {
+            let opened = Box::pin(pg::Pg::open((**server).clone(), limits, clock));
+            Ok(Arc::new(opened.await?))
+        }
+    }
 }
 
 impl Store {

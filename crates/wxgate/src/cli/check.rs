@@ -54,7 +54,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     for reminder in reminders(&config).into_iter().chain(dangers::dangers(&config, running.as_ref())) {
         print(&format!("  {label}{reminder}\n"))?;
     }
-    let mut found = vec![machine::database(&config.store)];
+    let mut found = vec![machine::database(&config.store).await];
     found.extend(machine::in_use(&args.config, running.as_ref()));
     found.extend(machine::run_dir(&config.store));
     found.extend(machine::ports(&config, running.as_ref()));

@@ -217,10 +217,11 @@ struct Place {
 
 impl Place {
     fn of(store: &config::Store) -> std::io::Result<Self> {
-        let database = store.real_path();
-        let name = database.file_name().unwrap_or_default().to_string_lossy();
+        let file = store.file();
+        let name = file.as_ref().and_then(|file| file.file_name()).map(|name| name.to_string_lossy());
         let dir = folder(store);
-        Ok(Self { folder: File::open(&dir)?, dir, name: format!("{name}.sock") })
+        let name = format!("{}.sock", name.as_deref().unwrap_or("wxgate"));
+        Ok(Self { folder: File::open(&dir)?, dir, name })
     }
 
     fn reach(&self, suffix: &str) -> PathBuf {

@@ -175,13 +175,9 @@ fn explain<'a>(config: &'a Config, app: &AppEntry, message: &Message) -> anyhow:
 
 /// The gateway's key, so that it knows the delivery again if somebody sends it there.
 fn gateways_keys(config: &Config) -> anyhow::Result<Keys> {
-    if let Some(key) = &config.store.master_key {
-        return Ok(Keys::from_base64(key, Random::System)?);
-    }
-    let file = config::Store::key_file(&config.store.real_path());
-    match file.exists() {
-        true => Keys::from_file(&file, false, Random::System),
-        false => Ok(Keys::new(&Random::System.bytes(), Random::System)),
+    match config.store.key_file().is_some_and(|file| !file.exists()) {
+        true => Ok(Keys::new(&Random::System.bytes(), Random::System)),
+        false => config.store.keys(false, Random::System),
     }
 }
 

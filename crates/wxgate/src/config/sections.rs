@@ -8,11 +8,9 @@ use std::time::Duration;
 use ipnet::IpNet;
 use url::Url;
 
-use crate::entries::{Mistake, Proxy, Secret, Table, UNKNOWN};
-use crate::keys::Keys;
+use crate::entries::{Mistake, Proxy, Table, UNKNOWN};
 use crate::lang::Words;
 use crate::limits::Limits;
-use crate::random::Random;
 use crate::tls::Authorities;
 
 /// Section names.
@@ -55,37 +53,6 @@ pub struct Server {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// How long a stop may take.
     pub shutdown_grace: Duration,
-}
-
-/// Where things are kept.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Store {
-    /// The SQLite database.
-    pub path: PathBuf,
-    /// 32 bytes base64; absent: a file beside the database.
-    pub master_key: Option<Secret>,
-    /// Files of a running process; absent: the database's folder.
-    pub run_dir: Option<PathBuf>,
-}
-
-impl Store {
-    /// Where files of a running process lie.
-    pub fn run_dir(&self) -> PathBuf {
-        let beside = || self.real_path().parent().map(std::path::Path::to_path_buf).unwrap_or_default();
-        self.run_dir.clone().unwrap_or_else(beside)
-    }
-
-    /// The database itself: a link to it has the same lock and the same key.
-    pub fn real_path(&self) -> PathBuf {
-        std::fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone())
-    }
-
-    /// Where the generated master key of the database at `path` lies.
-    pub fn key_file(path: &std::path::Path) -> PathBuf {
-        let mut name = path.as_os_str().to_owned();
-        name.push(".key");
-        name.into()
-    }
 }
 
 /// How WeChat is reached.
@@ -189,37 +156,6 @@ pub enum LogFormat {
     Text,
     /// For machines.
     Json,
-}
-
-pub(super) fn store(s: &mut Table<'_>) -> Store {
-    let url = s.string("url", "sqlite:data/wxgate.db");
-    let path = match url.strip_prefix("sqlite:") {
-        Some(path) if !path.is_empty() && !path.starts_with(':') => s.resolve(path),
-        _ if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
-            s.mistake(
-                "url",
-                "此版本尚不支持 PostgreSQL（not in this version）：请用 sqlite:路径",
-                "PostgreSQL is not in this version: use sqlite:PATH",
-            );
-            PathBuf::new()
-        }
-        _ => {
-            s.mistake(
-                "url",
-                "应是 \"sqlite:路径\"，如 \"sqlite:data/wxgate.db\"",
-                "must be \"sqlite:PATH\", like \"sqlite:data/wxgate.db\"",
-            );
-            PathBuf::new()
-        }
-    };
-    let master_key = s.secret("master_key");
-    if let Some(key) = &master_key
-        && let Err(error) = Keys::from_base64(key, Random::System)
-    {
-        s.mistake("master_key", error.zh, error.en);
-    }
-    let run_dir = s.path("run_dir");
-    Store { path, master_key, run_dir }
 }
 
 pub(super) fn wechat(s: &mut Table<'_>) -> Wechat {

@@ -157,9 +157,37 @@ fn what_comes_later_may_stand_at_its_default_only() {
     let caller = "[[callers]]\nname = \"a\"\nkey = \"key_0123456789abcdefghijklmn\"\napps = [\"*\"]\napis = [\"*\"]\nmay_reply = ";
     assert!(read(&format!("{caller}false")).is_ok());
     assert_eq!(wrong_keys(&format!("{caller}true"), &none), ["callers[0].may_reply"]);
-    assert_eq!(wrong_keys("[store]\nurl = \"postgres://u:p@h/d\"", &none), ["store.url"]);
     let problems = read(&format!("{caller}true")).unwrap_err();
     assert!(problems.to_string().contains("not in this version"));
+}
+
+#[test]
+fn a_store_is_a_file_or_a_server() {
+    let none = Environment::new();
+    let key = "master_key = \"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"";
+    let environment = environment(&[("URL", "postgres://u:p@h/d")]);
+    let of = |text: &str| {
+        let text = format!("[store]\n{text}\n{key}");
+        parse(&text, "wxgate.toml", Path::new("/etc/wxgate"), &environment).unwrap().store
+    };
+    for url in ["postgres://u:p@h/d", "postgresql://u:p@h/d", "env:URL"] {
+        let store = of(&format!("url = \"{url}\""));
+        let Database::Postgres(server) = &store.database else { panic!("{store:?}") };
+        assert_eq!(server.client.get_password(), Some(&b"p"[..]));
+        assert_eq!((store.file(), store.key_file()), (None, None));
+    }
+    let file = of("url = \"sqlite:x.db\"");
+    assert!(file.file().unwrap().ends_with("x.db") && file.key_file().is_none());
+    for (url, wrong) in [
+        ("postgres://u:p@h/d", "store.master_key"),
+        ("postgres://u:p@h:x/d", "store.url"),
+        ("mysql://h/d", "store.url"),
+        ("sqlite:", "store.url"),
+        ("env:NOBODY", "store.url"),
+    ] {
+        let found = wrong_keys(&format!("[store]\nurl = \"{url}\""), &none);
+        assert!(found.contains(&wrong.to_owned()), "{url}: {found:?}");
+    }
 }
 
 #[test]

@@ -142,6 +142,16 @@ impl<'a> Table<'a> {
         self.members.get(key).is_some_and(|value| !value.is_null())
     }
 
+    /// What is written under a key, if it is a text; it is still to be read.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.members.get(key).and_then(Value::as_str)
+    }
+
+    /// A variable of the environment.
+    pub fn variable(&self, name: &str) -> Option<&'a str> {
+        self.lookup.and_then(|lookup| lookup.environment.get(name)).map(String::as_str)
+    }
+
     /// A text.
     pub fn string(&mut self, key: &'static str, default: &str) -> String {
         match self.take(key) {

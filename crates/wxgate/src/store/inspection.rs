@@ -1,13 +1,16 @@
 //! A look at a database that disturbs nobody: for `wxgate check`.
 
-use super::{KEY_CHECK, sqlite};
-use crate::config;
+use super::{KEY_CHECK, pg, sqlite};
+use crate::config::{self, Database};
 use crate::keys::Keys;
 
 /// Looks at a database without disturbing a running server: readable, whole, and which schema.
 /// `Ok(None)` if there is none yet.
-pub fn inspect(settings: &config::Store) -> anyhow::Result<Option<Inspection>> {
-    sqlite::inspect(&settings.path)
+pub async fn inspect(settings: &config::Store) -> anyhow::Result<Option<Inspection>> {
+    match &settings.database {
+        Database::Sqlite(path) => sqlite::inspect(path),
+        Database::Postgres(server) => pg::inspect(server).await.map(Some),
+    }
 }
 
 /// What [`inspect`] found.

@@ -6,12 +6,16 @@ mod lists;
 mod queue;
 mod values;
 
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::{
     Accepted, Attempt, Backend, Claimed, Delivery, DeliveryQuery, Fate, NewDelivery, NewEvent, Store,
     StoredEvent, open_backend,
 };
+use crate::clock::{Clock, ManualClock};
+use crate::config::{self, Database, Postgres};
 use crate::keys::Keys;
 use crate::limits::Limits;
 use crate::random::Random;
@@ -21,10 +25,15 @@ const NOW: i64 = 1_795_305_600_000;
 /// How long leases and memories last here.
 const WHILE: i64 = 60_000;
 
+/// Names a PostgreSQL server, where every test gets a database of its own (see tests/with-postgres); without it the
+/// suite runs on SQLite.
+const POSTGRES: &str = "WXGATE_TEST_POSTGRES";
+
 /// A place for a database, empty at first.
 struct Fixture {
-    place: tempfile::TempDir,
+    settings: config::Store,
     limits: Limits,
+    _place: tempfile::TempDir,
 }
 
 impl Fixture {
@@ -33,16 +42,21 @@ impl Fixture {
     }
 
     fn bounded(limits: Limits) -> Self {
-        Self { place: tempfile::tempdir().unwrap(), limits }
+        let place = tempfile::tempdir().unwrap();
+        let database = match config::environment().get(POSTGRES) {
+            Some(server) => Database::Postgres(Box::new(postgres(server, place.path()))),
+            None => Database::Sqlite(place.path().join("wxgate.db")),
+        };
+        let settings = config::Store { database, master_key: None, run_dir: None };
+        Self { settings, limits, _place: place }
     }
 
-    fn backend(&self) -> Arc<dyn Backend> {
-        let settings = crate::config::Store {
-            path: self.place.path().join("wxgate.db"),
-            master_key: None,
-            run_dir: None,
-        };
-        open_backend(&settings, self.limits).unwrap()
+    fn is_shared(&self) -> bool {
+        matches!(self.settings.database, Database::Postgres(_))
+    }
+
+    async fn backend(&self) -> Arc<dyn Backend> {
+        open_backend(&self.settings, self.limits, Clock::Manual(ManualClock::at(NOW))).await.unwrap()
     }
 
     /// The store of a process that begins; on SQLite the one before must be closed.
@@ -51,13 +65,34 @@ impl Fixture {
     }
 
     async fn sealed_by(&self, key: u8) -> anyhow::Result<Store> {
-        Ok(Store::open(self.backend(), &Random::System, |_| keys(key)).await?.0)
+        Ok(Store::open(self.backend().await, &Random::System, |_| keys(key)).await?.0)
     }
 
     /// The store of another process beside the one that has `store`.
     async fn beside(&self, store: &Store) -> Store {
-        Store::open(store.backend.clone(), &Random::System, |_| keys(1)).await.unwrap().0
+        let backend = if self.is_shared() { self.backend().await } else { store.backend.clone() };
+        Store::open(backend, &Random::System, |_| keys(1)).await.unwrap().0
     }
+}
+
+/// A new database on `server`.
+fn postgres(server: &str, folder: &Path) -> Postgres {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let name = format!("suite_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+    let mut settings = Postgres::parse(server, folder, None).unwrap();
+    let client = settings.client.clone();
+    let create = format!("create database {name}");
+    // In a thread and a runtime of its own: whoever asks stands in one already.
+    let made = std::thread::spawn(move || {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+            let (client, connection) = client.connect(tokio_postgres::NoTls).await.unwrap();
+            let asked = async { client.batch_execute(&create).await.unwrap() };
+            tokio::select! { () = asked => (), _ = connection => panic!("the server is gone") }
+        });
+    });
+    made.join().unwrap();
+    settings.client.dbname(name);
+    settings
 }
 
 fn keys(n: u8) -> anyhow::Result<Keys> {

@@ -209,14 +209,15 @@ impl TestApp {
         let sandbox = Sandbox::start(listener, Arc::new(move || now.ticks()));
         let url = sandbox.url();
         let text = format!(
-            "{}\n{more}\n[wechat]\napi_base = \"{url}\"\nmp_base = \"{url}\"\nopen_base = \"{url}\"\n{wechat}\n",
+            "{}{}{}\n{more}\n[wechat]\napi_base = \"{url}\"\nmp_base = \"{url}\"\nopen_base = \"{url}\"\n{wechat}\n",
             r#"
             [server]
             listen = "127.0.0.1:0"
             admin_listen = "127.0.0.1:0"
             shutdown_grace = "5s"
-            [store]
-            url = "sqlite:wxgate.db"
+            "#,
+            crate::database::store(),
+            r#"
             [[apps]]
             appid = "wx00000000000000a1"
             kind = "official"

@@ -13,6 +13,7 @@ mod callbacks;
 mod callers;
 mod cli;
 mod clocks;
+mod database;
 mod days;
 mod deliveries;
 mod edge;

@@ -133,9 +133,12 @@ fn the_engine_takes_time_randomness_threads_and_sockets_from_elsewhere() {
 }
 
 #[test]
-fn sql_stands_under_one_backend_only() {
-    for needle in ["rusqlite", "\"select ", "\"insert ", "\"delete ", "\"update "] {
-        only_in(WXGATE, needle, &["store/sqlite"]);
+fn sql_stands_under_the_backends_only() {
+    only_in(WXGATE, "rusqlite", &["store/sqlite"]);
+    // Its URL is read where the configuration is.
+    only_in(WXGATE, "tokio_postgres", &["store/pg", "config/postgres"]);
+    for needle in ["\"select ", "\"insert ", "\"delete ", "\"update "] {
+        only_in(WXGATE, needle, &["store/sqlite", "store/pg"]);
     }
 }
 

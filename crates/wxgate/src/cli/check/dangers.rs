@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::super::control::Status;
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::lang::say;
 
 /// Read, write or enter for everybody.
@@ -60,8 +60,7 @@ fn readable(config: &Config) -> Vec<String> {
 
 /// The master key and the key of TLS.
 fn others(config: &Config) -> Vec<PathBuf> {
-    let master =
-        config.store.master_key.is_none().then(|| config::Store::key_file(&config.store.real_path()));
+    let master = config.store.key_file();
     let tls = config.server.tls.as_ref().map(|(_, key)| key.clone());
     master.into_iter().chain(tls).collect()
 }

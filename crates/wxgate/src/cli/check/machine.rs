@@ -9,9 +9,8 @@ use rustix::fs::{Access, access};
 
 use super::super::control::{self, Status};
 use crate::clock::Clock;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Database};
 use crate::gateway::Unbound;
-use crate::keys::Keys;
 use crate::lang::Words;
 use crate::random::Random;
 use crate::{store, tls};
@@ -20,10 +19,15 @@ use crate::{store, tls};
 pub(in crate::cli) type Found = Result<Words, Words>;
 
 /// The database: there or not, whole, of this version, its key's, and writable.
-pub(super) fn database(settings: &config::Store) -> Found {
-    let path = settings.path.display();
-    let found = store::inspect(settings).map_err(|error| same(format!("{error:#}")))?;
-    writable(&settings.real_path())?;
+pub(super) async fn database(settings: &config::Store) -> Found {
+    let path = match &settings.database {
+        Database::Sqlite(path) => path.display().to_string(),
+        Database::Postgres(server) => server.to_string(),
+    };
+    let found = store::inspect(settings).await.map_err(|error| same(format!("{error:#}")))?;
+    if let Some(file) = settings.file() {
+        writable(&file)?;
+    }
     let Some(found) = found else {
         return Ok(Words::new(
             format!("数据库 {path}：还没有，启动时创建"),
@@ -38,11 +42,7 @@ pub(super) fn database(settings: &config::Store) -> Found {
             ),
         ));
     }
-    let keys = match &settings.master_key {
-        Some(key) => Keys::from_base64(key, Random::System).map_err(Into::into),
-        None => Keys::from_file(&config::Store::key_file(&settings.real_path()), false, Random::System),
-    };
-    let keys = keys.map_err(|error| same(format!("{error:#}")))?;
+    let keys = settings.keys(false, Random::System).map_err(|error| same(format!("{error:#}")))?;
     if !found.fits(&keys) {
         return Err(Words::new(
             format!("主密钥与数据库 {path} 不符：恢复原来的 store.master_key 或密钥文件"),

@@ -70,17 +70,17 @@ async fn the_first_key_is_the_only_one_that_fits() {
             keys(1)
         }
     };
-    let backend = fixture.backend();
+    let backend = fixture.backend().await;
     let (store, keys_1) = Store::open(backend, &Random::System, may_make(true)).await.unwrap();
     assert_eq!(keys_1.mac(&[b"x"]), keys(1).unwrap().mac(&[b"x"]));
     store.close().await;
     let error = fixture.sealed_by(2).await.unwrap_err().to_string();
     assert!(error.contains("主密钥与数据库"), "{error}");
-    let backend = fixture.backend();
+    let backend = fixture.backend().await;
     let lost = Store::open(backend, &Random::System, |_| anyhow::bail!("no key")).await.unwrap_err();
     assert_eq!(lost.to_string(), "no key");
     // Whoever was refused holds nothing.
-    let backend = fixture.backend();
+    let backend = fixture.backend().await;
     Store::open(backend, &Random::System, may_make(false)).await.unwrap();
 }
 

@@ -1,0 +1,35 @@
+//! A look from outside, also while nodes run.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::link::{Link, Server, Sql};
+use super::{schema, values};
+use crate::config::Postgres;
+use crate::store::Inspection;
+
+static COUNTS: Sql = Sql {
+    text:
+        "select (select count(*) from credentials), (select count(*) from events), (select count(*) from due),
+                  (select count(*) from deliveries where status = 2)",
+    types: &[],
+};
+
+/// For each question.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(in crate::store) async fn inspect(settings: &Postgres) -> anyhow::Result<Inspection> {
+    let link = Link::new(&Arc::new(Server::new(settings.clone())?), PATIENCE);
+    let schema = schema::version(&link).await?;
+    schema::fits(schema)?;
+    if schema == 0 {
+        return Ok(Inspection::default());
+    }
+    let mut found =
+        Inspection { schema, key_check: values::key_check(&link).await?, ..Inspection::default() };
+    if let Some(row) = link.row(&COUNTS, &[]).await? {
+        (found.credentials, found.events) = (row.get(0), row.get(1));
+        (found.pending, found.dead) = (row.get(2), row.get(3));
+    }
+    Ok(found)
+}

@@ -1,0 +1,164 @@
+//! Lists for people.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use tokio_postgres::Row;
+use tokio_postgres::types::{ToSql, Type};
+
+use super::link::{Link, Sql};
+use crate::store::backend::{DELIVERIES_PER_MESSAGE, deliveries_of};
+use crate::store::{Attempt, Delivery, DeliveryQuery, Event, EventQuery, Status, StoreError};
+
+/// Deliveries shown with an event in a list; all of them are to be had by `event_id`.
+const SHOWN: u32 = 20;
+
+const EVENTS: &str = "select id, appid, openid, msg_type, event, received_at from events";
+const WAITING: &str = "select id, route, due_at, leased_until from due";
+const ENDED: &str = "select id, route, status from deliveries";
+
+static BODY: Sql = Sql { text: "select digest, body from events where id = $1", types: &[Type::INT8] };
+/// The attempts of deliveries that failed, and those that arrived.
+static ATTEMPTS: Sql = Sql {
+    text: "
+select delivery_id, round, n, at, status, ms, error from attempts where delivery_id = any ($1)
+union all
+select id, round, attempts, last_at, last_status, last_ms, '' from deliveries
+where id = any ($1) and last_at is not null
+order by 1, 2, 3",
+    types: &[Type::INT8_ARRAY],
+};
+
+/// The `where` of a list whose filters may each be absent.
+#[derive(Default)]
+struct Conditions {
+    texts: Vec<String>,
+    values: Vec<(Box<dyn ToSql + Sync + Send>, Type)>,
+}
+
+impl Conditions {
+    /// `text` with its value in the place of `?`.
+    fn add<T: ToSql + Sync + Send + 'static>(&mut self, text: &str, of: Type, value: Option<T>) {
+        if let Some(value) = value {
+            self.values.push((Box::new(value), of));
+            self.texts.push(text.replace('?', &format!("${}", self.values.len())));
+        }
+    }
+
+    async fn newest_first(&self, link: &Link, sql: &str, limit: u32) -> Result<Vec<Row>, StoreError> {
+        let mut text = sql.to_owned();
+        for (index, condition) in self.texts.iter().enumerate() {
+            text.push_str(if index == 0 { " where " } else { " and " });
+            text.push_str(condition);
+        }
+        text.push_str(&format!(" order by id desc limit {limit}"));
+        let values: Vec<(&(dyn ToSql + Sync), Type)> =
+            self.values.iter().map(|(value, of)| (&**value as &(dyn ToSql + Sync), of.clone())).collect();
+        link.query_once(&text, &values).await
+    }
+}
+
+fn event_conditions(query: EventQuery) -> Conditions {
+    let mut filter = Conditions::default();
+    filter.add("appid = ?", Type::TEXT, query.appid);
+    filter.add("openid = ?", Type::TEXT, query.openid);
+    filter.add("kind = ?", Type::TEXT, query.event.map(|event| event.to_ascii_lowercase()));
+    // The indexes have no row without one.
+    filter.add("scene <> '' and scene = ?", Type::TEXT, query.scene);
+    filter.add("msg_id <> '' and msg_id = ?", Type::TEXT, query.msg_id);
+    filter.add("received_at >= ?", Type::INT8, query.from);
+    filter.add("received_at < ?", Type::INT8, query.to);
+    filter.add("id < ?", Type::INT8, query.before);
+    filter.add("id = ?", Type::INT8, query.id);
+    filter
+}
+
+pub(super) async fn events(link: &Link, query: EventQuery) -> Result<Vec<Event>, StoreError> {
+    let limit = query.limit;
+    let rows = event_conditions(query).newest_first(link, EVENTS, limit).await?;
+    let read = |row: &Row| Event {
+        id: row.get(0),
+        appid: row.get(1),
+        openid: row.get(2),
+        msg_type: row.get(3),
+        event: row.get(4),
+        received_at: row.get(5),
+        deliveries: Vec::new(),
+    };
+    let mut events: Vec<Event> = rows.iter().map(read).collect();
+    for event in &mut events {
+        let some = DeliveryQuery { event_id: Some(event.id), limit: SHOWN, ..DeliveryQuery::default() };
+        event.deliveries = deliveries(link, &some).await?;
+        event.deliveries.reverse();
+    }
+    Ok(events)
+}
+
+pub(super) async fn event_body(link: &Link, id: i64) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError> {
+    Ok(link.row(&BODY, &[&id]).await?.map(|row| (row.get(0), row.get(1))))
+}
+
+fn delivery_conditions(query: &DeliveryQuery) -> Conditions {
+    let mut filter = Conditions::default();
+    let ids = query.event_id.map(deliveries_of);
+    filter.add("route = ?", Type::TEXT, query.route.clone());
+    filter.add("id >= ?", Type::INT8, ids.map(|ids| ids.0));
+    filter.add("id <= ?", Type::INT8, ids.map(|ids| ids.1));
+    filter.add("id < ?", Type::INT8, query.before);
+    filter
+}
+
+pub(super) async fn deliveries(link: &Link, query: &DeliveryQuery) -> Result<Vec<Delivery>, StoreError> {
+    let mut found: Vec<Delivery> = Vec::new();
+    if query.status.is_none_or(|status| status == Status::Pending) {
+        let rows = delivery_conditions(query).newest_first(link, WAITING, query.limit).await?;
+        found.extend(rows.iter().map(|row| delivery(row, Status::Pending)));
+    }
+    if query.status != Some(Status::Pending) {
+        let mut filter = delivery_conditions(query);
+        // Of a route's rounds those that no other followed.
+        filter.texts.push(
+            match query.status {
+                Some(Status::Dead) => "status = 2",
+                Some(_) => "status = 1",
+                None => "status <> 3",
+            }
+            .to_owned(),
+        );
+        let rows = filter.newest_first(link, ENDED, query.limit).await?;
+        let status = |row: &Row| if row.get::<_, i32>(2) == 2 { Status::Dead } else { Status::Delivered };
+        found.extend(rows.iter().map(|row| delivery(row, status(row))));
+    }
+    found.sort_unstable_by_key(|delivery| Reverse(delivery.id));
+    found.truncate(query.limit as usize);
+    let mut attempts = attempts(link, &found).await?;
+    for delivery in &mut found {
+        delivery.attempts = attempts.remove(&delivery.id).unwrap_or_default();
+    }
+    Ok(found)
+}
+
+fn delivery(row: &Row, status: Status) -> Delivery {
+    let id: i64 = row.get(0);
+    let next_at = (status == Status::Pending).then(|| {
+        let (due_at, leased_until): (i64, Option<i64>) = (row.get(2), row.get(3));
+        leased_until.unwrap_or(due_at)
+    });
+    let (route, event_id) = (row.get(1), id.div_euclid(DELIVERIES_PER_MESSAGE));
+    Delivery { id, event_id, route, status, next_at, attempts: Vec::new() }
+}
+
+async fn attempts(link: &Link, of: &[Delivery]) -> Result<HashMap<i64, Vec<Attempt>>, StoreError> {
+    let mut found: HashMap<i64, Vec<Attempt>> = HashMap::new();
+    if of.is_empty() {
+        return Ok(found);
+    }
+    let ids: Vec<i64> = of.iter().map(|delivery| delivery.id).collect();
+    for row in link.query(&ATTEMPTS, &[&ids]).await? {
+        let (status, ms): (i32, i64) = (row.get(4), row.get(5));
+        let status = u16::try_from(status).unwrap_or_default();
+        let attempt = Attempt { at: row.get(3), status, ms: ms.unsigned_abs(), error: row.get(6) };
+        found.entry(row.get(0)).or_default().push(attempt);
+    }
+    Ok(found)
+}

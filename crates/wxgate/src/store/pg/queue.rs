@@ -1,0 +1,257 @@
+//! The queue: `due` holds what waits, `deliveries` the rounds that ended, `attempts` the attempts that failed.
+//!
+//! A row of `due` keeps its `due_at` while it is leased: to take it on, or to send it again later, changes no more than
+//! it must. A crash of the server may forget that a delivery was taken on or had arrived, and it is sent once more: these
+//! commits don't wait for the disk.
+
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+
+use super::groups::Item;
+use super::link::{Failure, Link, Sql};
+use crate::store::backend::{ClaimedRow, Record};
+use crate::store::{Attempt, Fate, Lease, StoreError};
+
+static CLAIM: Sql = Sql {
+    text: "
+with x as (select set_config('synchronous_commit', 'off', true) as off),
+r as (
+    select due.id from x, due
+    where route = $1 and due_at <= $2 and (leased_until is null or leased_until <= $2) and off = 'off'
+    order by due_at limit $3 for update of due skip locked),
+u as (
+    update due set owner = $4, leased_until = $5 from r where due.id = r.id
+    returning due.id, due.round, due.attempts)
+select u.id, u.round, u.attempts, e.appid, e.received_at, e.digest, e.body
+from u join events e on e.id = u.id >> 16 order by u.id",
+    types: &[Type::TEXT, Type::INT8, Type::INT8, Type::INT4, Type::INT8],
+};
+/// What is due is leased, when this is asked.
+static NEXT: Sql = Sql {
+    text: "
+select least(
+    (select due_at from due where route = $1 and due_at > $2 order by due_at limit 1),
+    (select min(leased_until) from due where route = $1 and due_at <= $2 and leased_until > $2))",
+    types: &[Type::TEXT, Type::INT8],
+};
+/// One that waits is leased, one that has ended begins another round, one that never was takes the next place.
+static TAKE_ON: Sql = Sql {
+    text: "
+with e as (select id, appid, received_at, digest, body from events where id = $1),
+w as (select due.id from due, e where due.id between $1 << 16 and ($1 << 16) + 65535 and route = $2 limit 1),
+o as (
+    select d.id from deliveries d, e where d.id between $1 << 16 and ($1 << 16) + 65535 and route = $2 limit 1),
+u as (
+    update due set owner = $4, leased_until = $5 from w
+    where due.id = w.id and (owner is null or leased_until <= $3) returning due.id, due.round, due.attempts),
+a as (
+    update deliveries d set status = 3 from o
+    where d.id = o.id and d.status <> 3 and not exists (select from w) returning d.id, d.round),
+n as (
+    insert into due (id, route, due_at, round, owner, leased_until)
+    select id, $2, $3, round + 1, $4, $5 from a
+    union all
+    select coalesce(greatest((select max(id) from due where id between $1 << 16 and ($1 << 16) + 65535),
+                             (select max(id) from deliveries where id between $1 << 16 and ($1 << 16) + 65535)) + 1,
+                    $1 << 16), $2, $3, 0, $4, $5
+    from e where not exists (select from w) and not exists (select from o)
+    on conflict (id) do nothing
+    returning id, round, attempts)
+select t.id, t.round, t.attempts, e.appid, e.received_at, e.digest, e.body
+from (select * from u union all select * from n) as t, e",
+    types: &[Type::INT8, Type::TEXT, Type::INT8, Type::INT4, Type::INT8],
+};
+static RECORD: Sql = Sql {
+    text: "
+with x as (select set_config('synchronous_commit', 'off', true) as off),
+r as materialized (
+    select t.* from x, unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+        as t (id, round, n, owner, fate, at, status, ms, error, retry_at, now)
+    where off = 'off' order by id),
+h as materialized (
+    select r.*, due.route, due.attempts + 1 as place from r join due on due.id = r.id and due.round = r.round
+    where due.owner = r.owner and due.attempts + 1 = r.n or r.fate = 1
+    order by due.id for update of due),
+gone as (delete from due using h where due.id = h.id and h.fate <> 0),
+again as (
+    update due set due_at = h.retry_at, attempts = h.place, owner = null, leased_until = null
+    from h where due.id = h.id and h.fate = 0),
+ended as (
+    insert into deliveries (id, round, route, status, attempts, done_at, last_at, last_status, last_ms)
+    select id, round, route, fate, place, now, case fate when 1 then at end, case fate when 1 then status end,
+           case fate when 1 then ms end
+    from h where fate <> 0 on conflict do nothing),
+late as (
+    update deliveries d
+    set status = 1, attempts = d.attempts + 1, done_at = r.now, last_at = r.at, last_status = r.status, last_ms = r.ms
+    from r where r.fate = 1 and d.id = r.id and d.round = r.round and d.status = 2
+    and not exists (select from h where h.id = r.id))
+insert into attempts (delivery_id, round, n, at, status, ms, error)
+select id, round, place, at, status, ms, error from h where fate <> 1 on conflict do nothing",
+    types: &[
+        Type::INT8_ARRAY,
+        Type::INT4_ARRAY,
+        Type::INT4_ARRAY,
+        Type::INT4_ARRAY,
+        Type::INT4_ARRAY,
+        Type::INT8_ARRAY,
+        Type::INT4_ARRAY,
+        Type::INT8_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::INT8_ARRAY,
+        Type::INT8_ARRAY,
+    ],
+};
+static RELEASE: Sql = Sql {
+    text: "update due set due_at = $3, owner = null, leased_until = null where id = $1 and owner = $2",
+    types: &[Type::INT8, Type::INT4, Type::INT8],
+};
+/// From one route to the next through the index: a distinct would read every row.
+static WAITING_ROUTES: Sql = Sql {
+    text: "
+with recursive names (name) as (
+    (select route from due order by route limit 1)
+    union all
+    select (select route from due where route > name order by route limit 1) from names where name is not null)
+select name from names where name is not null order by name collate \"C\"",
+    types: &[],
+};
+static BACKLOG: Sql = Sql {
+    text: "select count(*)::int8 from (select from due where route = $1 limit $2) as t",
+    types: &[Type::TEXT, Type::INT8],
+};
+static BURY: Sql = Sql {
+    text: "
+with r as materialized (
+    select id, route, round, attempts + 1 as place from due where route = $1 order by due_at limit $3 for update),
+gone as (delete from due using r where due.id = r.id),
+ended as (
+    insert into deliveries (id, round, route, status, attempts, done_at)
+    select id, round, route, 2, place, $2 from r on conflict do nothing),
+noted as (
+    insert into attempts (delivery_id, round, n, at, status, ms, error)
+    select id, round, place, $2, 0, 0, 'the route was removed' from r on conflict do nothing)
+select count(*)::int8 from r",
+    types: &[Type::TEXT, Type::INT8, Type::INT8],
+};
+static REPLAY: Sql = Sql {
+    text: "
+with a as (update deliveries set status = 3 where id = $1 and status <> 3 returning id, round, route)
+insert into due (id, route, due_at, round) select id, route, $2, round + 1 from a
+on conflict (id) do nothing returning 1",
+    types: &[Type::INT8, Type::INT8],
+};
+
+fn claimed(row: &Row) -> ClaimedRow {
+    let count = |n: i32| u32::try_from(n).unwrap_or_default();
+    ClaimedRow {
+        id: row.get(0),
+        round: count(row.get(1)),
+        attempts: count(row.get(2)),
+        appid: row.get(3),
+        received_at: row.get(4),
+        digest: row.get(5),
+        body: row.get(6),
+    }
+}
+
+pub(super) async fn claim(
+    link: &Link,
+    route: &str,
+    now: i64,
+    limit: u32,
+    lease: Lease,
+) -> Result<(Vec<ClaimedRow>, Option<i64>), StoreError> {
+    let most = i64::from(limit);
+    let rows = link.query(&CLAIM, &[&route, &now, &most, &lease.owner, &lease.until]).await?;
+    let claimed: Vec<ClaimedRow> = rows.iter().map(claimed).collect();
+    if claimed.len() >= limit as usize {
+        // There may be more.
+        return Ok((claimed, Some(now)));
+    }
+    let next = link.row(&NEXT, &[&route, &now]).await?.and_then(|row| row.get(0));
+    Ok((claimed, next))
+}
+
+pub(super) async fn take_on(
+    link: &Link,
+    event_id: i64,
+    route: &str,
+    now: i64,
+    lease: Lease,
+) -> Result<Option<ClaimedRow>, StoreError> {
+    let row = link.row(&TAKE_ON, &[&event_id, &route, &now, &lease.owner, &lease.until]).await?;
+    Ok(row.as_ref().map(claimed))
+}
+
+impl Item for Record {
+    type Outcome = ();
+
+    fn is_apart_from(&self, other: &Self) -> bool {
+        self.delivery != other.delivery
+    }
+}
+
+pub(super) async fn record(link: &Link, records: &[Record]) -> Result<Vec<()>, Failure> {
+    let number = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
+    let longs = |of: fn(&Record) -> i64| -> Vec<i64> { records.iter().map(of).collect() };
+    let fate = |record: &Record| match record.fate {
+        Fate::Delivered => 1,
+        Fate::Dead => 2,
+        Fate::Retry(_) => 0,
+    };
+    let retry_at = |record: &Record| match record.fate {
+        Fate::Retry(at) => at,
+        _ => 0,
+    };
+    let rounds: Vec<i32> = records.iter().map(|record| number(record.round)).collect();
+    let attempts: Vec<i32> = records.iter().map(|record| number(record.n)).collect();
+    let owners: Vec<i32> = records.iter().map(|record| record.owner).collect();
+    let fates: Vec<i32> = records.iter().map(fate).collect();
+    let statuses: Vec<i32> = records.iter().map(|record| record.attempt.status.into()).collect();
+    let errors: Vec<String> =
+        records.iter().map(|record| record.attempt.error.replace('\0', "\u{fffd}")).collect();
+    let ms = |attempt: &Attempt| i64::try_from(attempt.ms).unwrap_or(i64::MAX);
+    let took: Vec<i64> = records.iter().map(|record| ms(&record.attempt)).collect();
+    let retries: Vec<i64> = records.iter().map(retry_at).collect();
+    link.attempt(
+        &RECORD,
+        &[
+            &longs(|record| record.delivery),
+            &rounds,
+            &attempts,
+            &owners,
+            &fates,
+            &longs(|record| record.attempt.at),
+            &statuses,
+            &took,
+            &errors,
+            &retries,
+            &longs(|record| record.now),
+        ],
+    )
+    .await?;
+    Ok(vec![(); records.len()])
+}
+
+pub(super) async fn release(link: &Link, delivery: i64, owner: i32, now: i64) -> Result<(), StoreError> {
+    link.query(&RELEASE, &[&delivery, &owner, &now]).await.map(drop)
+}
+
+pub(super) async fn waiting_routes(link: &Link) -> Result<Vec<String>, StoreError> {
+    Ok(link.query(&WAITING_ROUTES, &[]).await?.iter().map(|row| row.get(0)).collect())
+}
+
+pub(super) async fn backlog(link: &Link, route: &str, most: u32) -> Result<u32, StoreError> {
+    let found: i64 = link.row(&BACKLOG, &[&route, &i64::from(most)]).await?.map_or(0, |row| row.get(0));
+    Ok(u32::try_from(found).unwrap_or(most))
+}
+
+pub(super) async fn bury(link: &Link, route: &str, now: i64, limit: u32) -> Result<usize, StoreError> {
+    let found: i64 = link.row(&BURY, &[&route, &now, &i64::from(limit)]).await?.map_or(0, |row| row.get(0));
+    Ok(usize::try_from(found).unwrap_or_default())
+}
+
+pub(super) async fn replay(link: &Link, delivery: i64, now: i64) -> Result<bool, StoreError> {
+    Ok(link.row(&REPLAY, &[&delivery, &now]).await?.is_some())
+}

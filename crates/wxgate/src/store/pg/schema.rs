@@ -1,0 +1,188 @@
+//! The schema, one step an entry; steps are only ever added, and each leaves what the version before reads and writes.
+
+use std::time::Duration;
+
+use super::link::{Link, Sql};
+use crate::lang::say;
+use crate::store::StoreError;
+use anyhow::bail;
+
+/// Several nodes may begin at once: those that are in each other's way wait so long, so often.
+const PAUSE: Duration = Duration::from_millis(200);
+const TRIES: usize = 50;
+
+static DONE: Sql = Sql { text: "select coalesce(max(n), 0)::int8 from steps", types: &[] };
+static IS_THERE: Sql = Sql { text: "select to_regclass('steps') is not null", types: &[] };
+
+/// How many steps the database has taken.
+pub(super) async fn version(link: &Link) -> Result<i64, StoreError> {
+    let is_there = link.row(&IS_THERE, &[]).await?.is_some_and(|row| row.get(0));
+    if !is_there {
+        return Ok(0);
+    }
+    Ok(link.row(&DONE, &[]).await?.map_or(0, |row| row.get(0)))
+}
+
+/// An error if the database has taken steps that are not known here.
+pub(super) fn fits(done: i64) -> anyhow::Result<()> {
+    if done > STEPS.len() as i64 {
+        bail!(say(
+            format!(
+                "这个数据库由更新版本的 wxgate 写成（schema {done}），请升级 wxgate；若是别的程序的，改 store.url"
+            ),
+            format!(
+                "a newer wxgate wrote this database (schema {done}): upgrade wxgate; if it is another program's, change store.url"
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// Takes the steps that are left.
+pub(super) async fn migrate(link: &Link) -> anyhow::Result<()> {
+    let mut tries = 0;
+    loop {
+        let done = version(link).await?;
+        fits(done)?;
+        let Some(step) = usize::try_from(done).ok().and_then(|done| STEPS.get(done)) else { return Ok(()) };
+        // All at once, or nothing: whoever comes second fails at the step's number, and looks again.
+        let text = format!(
+            "begin; set local lock_timeout = '2s';
+             create table if not exists steps (n bigint primary key, taken_at timestamptz not null default now());
+             insert into steps (n) values ({});{step}commit",
+            done + 1
+        );
+        let Err(error) = link.batch(&text).await else { continue };
+        // The transaction that failed is still open.
+        let _ = link.batch("rollback").await;
+        tries += 1;
+        if tries == TRIES {
+            return Err(error.into());
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+const STEPS: &[&str] = &["
+create table meta (name text primary key, value bytea not null);
+
+-- Numbers that are given out in the order of commits: whoever takes some holds the row until it has committed.
+create table counter (name text primary key, v bigint not null) with (fillfactor = 50);
+insert into counter (name, v) values ('event', 0);
+
+create table credentials (
+    appid      text not null,
+    kind       text not null,
+    version    bigint not null,
+    value      bytea not null,
+    fetched_at bigint not null,
+    expires_at bigint not null,
+    history    text not null,
+    primary key (appid, kind)
+);
+
+create table once (key bytea primary key, answer bytea not null, expires_at bigint not null);
+create index once_expires on once (expires_at);
+
+create table bound (
+    key         bytea primary key,
+    digest      bytea not null,
+    again_until bigint not null,
+    expires_at  bigint not null
+);
+create index bound_expires on bound (expires_at);
+
+create table usage (
+    caller  text not null,
+    api     text not null,
+    calls   bigint not null,
+    refused bigint not null,
+    since   bigint not null,
+    last_at bigint not null,
+    primary key (caller, api)
+);
+
+-- Messages from WeChat.
+create table events (
+    id          bigint primary key,
+    appid       text not null,
+    openid      text not null,
+    msg_type    text not null,
+    event       text not null,
+    kind        text not null,
+    scene       text not null,
+    msg_id      text not null,
+    received_at bigint not null,
+    digest      bytea not null,
+    body        bytea not null
+);
+alter table events alter column body set storage external;
+create index events_appid on events (appid, id);
+create index events_openid on events (openid, id);
+create index events_kind on events (kind, id);
+create index events_received on events using brin (received_at);
+create index events_scene on events (appid, scene, id) where scene <> '';
+create index events_msg_id on events (appid, msg_id, id) where msg_id <> '';
+
+-- Messages that must not get through twice, with the answer they got.
+create table seen_msg (
+    created    bigint not null,
+    digest     bytea not null,
+    event_id   bigint not null,
+    expires_at bigint not null,
+    answer     bytea,
+    primary key (created, digest)
+);
+create index seen_msg_expires on seen_msg using brin (expires_at) with (autosummarize = on);
+
+-- Signatures of plain mode, the one body each is good for, and the message that came with it first.
+create table seen_sig (
+    key        bytea primary key,
+    digest     bytea not null,
+    event_id   bigint not null,
+    expires_at bigint not null
+);
+create index seen_sig_expires on seen_sig (expires_at);
+
+-- What waits. An id is the message's * 65536 + the delivery's place among those of its message.
+create table due (
+    id           bigint primary key,
+    route        text not null,
+    due_at       bigint not null,
+    round        int not null default 0,
+    attempts     int not null default 0,
+    owner        int,
+    leased_until bigint
+) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0);
+-- Neither owner nor lease: to take a row on changes no index.
+create index due_at on due (route, due_at);
+
+-- Rounds that have ended: 1 delivered, 2 dead, 3 replayed, which is by a later round. The attempt that arrived stands here,
+-- those that failed in attempts.
+create table deliveries (
+    id         bigint not null,
+    round      int not null,
+    route      text not null,
+    status     int not null,
+    attempts   int not null,
+    done_at    bigint not null,
+    last_at    bigint,
+    last_status int,
+    last_ms    bigint,
+    primary key (id, round)
+);
+create index deliveries_route on deliveries (route, id);
+create index deliveries_dead on deliveries (id) where status = 2;
+create index deliveries_dead_route on deliveries (route, id) where status = 2;
+create index deliveries_died on deliveries (done_at) where status = 2;
+create table attempts (
+    delivery_id bigint not null,
+    round       int not null,
+    n           int not null,
+    at          bigint not null,
+    status      int not null,
+    ms          bigint not null,
+    error       text not null,
+    primary key (delivery_id, round, n)
+);
+"];
