@@ -118,6 +118,18 @@ impl Store {
     }
 }
 
+/// What is said of a database that a newer version wrote.
+fn too_new(schema: impl fmt::Display) -> String {
+    say(
+        format!(
+            "这个数据库由更新版本的 wxgate 写成（schema {schema}），请升级 wxgate；若是别的程序的，改 store.url"
+        ),
+        format!(
+            "a newer wxgate wrote this database (schema {schema}): upgrade wxgate; if it is another program's, change store.url"
+        ),
+    )
+}
+
 /// The key that the database is sealed with; a new database is sealed with it from now on.
 async fn fitting(
     backend: &dyn Backend,

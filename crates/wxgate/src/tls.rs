@@ -101,15 +101,28 @@ impl Authorities {
 
     /// Trusts these besides those that everybody trusts.
     pub fn client_config(&self) -> anyhow::Result<ClientConfig> {
-        let mut roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        Ok(ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(self.beside(everybodys())?)
+            .with_no_client_auth())
+    }
+
+    /// Trusts these and nobody else.
+    pub fn alone(&self) -> anyhow::Result<RootCertStore> {
+        self.beside(RootCertStore::empty())
+    }
+
+    fn beside(&self, mut roots: RootCertStore) -> anyhow::Result<RootCertStore> {
         for certificate in &self.0 {
             roots.add(certificate.clone())?;
         }
-        Ok(ClientConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth())
+        Ok(roots)
     }
+}
+
+/// The authorities that everybody trusts.
+pub fn everybodys() -> RootCertStore {
+    RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned())
 }
 
 /// The one TLS provider, for both directions.

@@ -44,7 +44,7 @@ const RECORDS: usize = 512;
 #[derive(Debug)]
 pub(super) struct Pg {
     server: Arc<Server>,
-    time: Arc<Time>,
+    time: Time,
     limits: Limits,
     intake: Groups<EventRow>,
     records: Groups<Record>,
@@ -59,7 +59,7 @@ impl Pg {
     /// Connects and migrates.
     pub(super) async fn open(settings: Postgres, limits: Limits, clock: Clock) -> anyhow::Result<Self> {
         let server = Arc::new(Server::new(settings)?);
-        let time = Arc::new(Time::new(clock));
+        let time = Time::new(clock);
         let link = || Link::new(&server, limits.commit_time / 2);
         let work = link();
         schema::migrate(&work).await?;

@@ -3,12 +3,12 @@
 mod forgetting;
 mod intake;
 mod lists;
+#[path = "../../tests/it/postgres.rs"]
+mod postgres;
 mod queue;
 mod values;
 
-use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::{
     Accepted, Attempt, Backend, Claimed, Delivery, DeliveryQuery, Fate, NewDelivery, NewEvent, Store,
@@ -19,15 +19,12 @@ use crate::config::{self, Database, Postgres};
 use crate::keys::Keys;
 use crate::limits::Limits;
 use crate::random::Random;
+use postgres::{POSTGRES, new_database};
 
 /// Unix milliseconds.
 const NOW: i64 = 1_795_305_600_000;
 /// How long leases and memories last here.
 const WHILE: i64 = 60_000;
-
-/// Names a PostgreSQL server, where every test gets a database of its own (see tests/with-postgres); without it the
-/// suite runs on SQLite.
-const POSTGRES: &str = "WXGATE_TEST_POSTGRES";
 
 /// A place for a database, empty at first.
 struct Fixture {
@@ -44,7 +41,10 @@ impl Fixture {
     fn bounded(limits: Limits) -> Self {
         let place = tempfile::tempdir().unwrap();
         let database = match config::environment().get(POSTGRES) {
-            Some(server) => Database::Postgres(Box::new(postgres(server, place.path()))),
+            Some(server) => {
+                let url = new_database(server);
+                Database::Postgres(Box::new(Postgres::parse(&url, place.path(), None).unwrap()))
+            }
             None => Database::Sqlite(place.path().join("wxgate.db")),
         };
         let settings = config::Store { database, master_key: None, run_dir: None };
@@ -73,26 +73,6 @@ impl Fixture {
         let backend = if self.is_shared() { self.backend().await } else { store.backend.clone() };
         Store::open(backend, &Random::System, |_| keys(1)).await.unwrap().0
     }
-}
-
-/// A new database on `server`.
-fn postgres(server: &str, folder: &Path) -> Postgres {
-    static NUMBER: AtomicU32 = AtomicU32::new(0);
-    let name = format!("suite_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-    let mut settings = Postgres::parse(server, folder, None).unwrap();
-    let client = settings.client.clone();
-    let create = format!("create database {name}");
-    // In a thread and a runtime of its own: whoever asks stands in one already.
-    let made = std::thread::spawn(move || {
-        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-            let (client, connection) = client.connect(tokio_postgres::NoTls).await.unwrap();
-            let asked = async { client.batch_execute(&create).await.unwrap() };
-            tokio::select! { () = asked => (), _ = connection => panic!("the server is gone") }
-        });
-    });
-    made.join().unwrap();
-    settings.client.dbname(name);
-    settings
 }
 
 fn keys(n: u8) -> anyhow::Result<Keys> {

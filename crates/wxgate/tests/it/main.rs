@@ -38,6 +38,7 @@ mod onlookers;
 mod operators;
 mod own_answers;
 mod patience;
+mod postgres;
 mod proxy;
 mod raw;
 mod replies;

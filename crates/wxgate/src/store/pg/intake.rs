@@ -1,11 +1,12 @@
 //! Messages kept, many in one statement.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use tokio_postgres::types::Type;
 
 use super::groups::Item;
-use super::link::{Failure, Link, Sql};
+use super::link::{Failure, Link, Sql, text};
 use crate::store::StoreError;
 use crate::store::backend::{AcceptedRow, DELIVERIES_PER_MESSAGE, EventRow, MessageKey};
 
@@ -102,11 +103,6 @@ impl Item for EventRow {
     }
 }
 
-/// A text as PostgreSQL takes it: it has no NUL.
-fn text(text: &str) -> String {
-    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text.to_owned() }
-}
-
 /// The deliveries of a group, column by column.
 #[derive(Default)]
 struct Due<'a> {
@@ -141,8 +137,9 @@ pub(super) async fn accept(
     floor: &AtomicI64,
     events: &[EventRow],
 ) -> Result<Vec<AcceptedRow>, Failure> {
-    let texts =
-        |of: fn(&EventRow) -> &str| -> Vec<String> { events.iter().map(|event| text(of(event))).collect() };
+    let texts = |of: fn(&EventRow) -> &str| -> Vec<Cow<'_, str>> {
+        events.iter().map(|event| text(of(event))).collect()
+    };
     let numbers = |of: fn(&EventRow) -> i64| -> Vec<i64> { events.iter().map(of).collect() };
     let count = i64::try_from(events.len()).unwrap_or_default();
     let now = events.iter().map(|event| event.received_at).max().unwrap_or_default();

@@ -1,5 +1,6 @@
 //! One connection, made when it is needed and again when it was lost, and the statements that were prepared on it.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,6 +26,11 @@ pub(super) struct Sql {
 
 /// Values of a statement's parameters.
 pub(super) type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// A text as PostgreSQL takes it: it has no NUL.
+pub(super) fn text(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
+}
 
 /// Why a statement failed.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use super::groups::Item;
-use super::link::{Failure, Link, Sql};
+use super::link::{Failure, Link, Sql, text};
 use crate::store::backend::{ClaimedRow, Record};
 use crate::store::{Attempt, Fate, Lease, StoreError};
 
@@ -209,8 +209,7 @@ pub(super) async fn record(link: &Link, records: &[Record]) -> Result<Vec<()>, F
     let owners: Vec<i32> = records.iter().map(|record| record.owner).collect();
     let fates: Vec<i32> = records.iter().map(fate).collect();
     let statuses: Vec<i32> = records.iter().map(|record| record.attempt.status.into()).collect();
-    let errors: Vec<String> =
-        records.iter().map(|record| record.attempt.error.replace('\0', "\u{fffd}")).collect();
+    let errors: Vec<_> = records.iter().map(|record| text(&record.attempt.error)).collect();
     let ms = |attempt: &Attempt| i64::try_from(attempt.ms).unwrap_or(i64::MAX);
     let took: Vec<i64> = records.iter().map(|record| ms(&record.attempt)).collect();
     let retries: Vec<i64> = records.iter().map(retry_at).collect();

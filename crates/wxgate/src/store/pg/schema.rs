@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::link::{Link, Sql};
-use crate::lang::say;
-use crate::store::StoreError;
 use anyhow::bail;
+
+use super::link::{Link, Sql};
+use crate::store::{StoreError, too_new};
 
 /// Several nodes may begin at once: those that are in each other's way wait so long, so often.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -26,14 +26,7 @@ pub(super) async fn version(link: &Link) -> Result<i64, StoreError> {
 /// An error if the database has taken steps that are not known here.
 pub(super) fn fits(done: i64) -> anyhow::Result<()> {
     if done > STEPS.len() as i64 {
-        bail!(say(
-            format!(
-                "这个数据库由更新版本的 wxgate 写成（schema {done}），请升级 wxgate；若是别的程序的，改 store.url"
-            ),
-            format!(
-                "a newer wxgate wrote this database (schema {done}): upgrade wxgate; if it is another program's, change store.url"
-            ),
-        ));
+        bail!(too_new(done));
     }
     Ok(())
 }

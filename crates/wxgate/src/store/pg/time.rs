@@ -1,10 +1,9 @@
 //! The database's time: what is stored goes by it, so that nodes whose clocks differ agree on what is due and what is
-//! leased. A node learns it now and then, and counts on by ticks, which nobody sets.
+//! leased. A node learns it when it begins, and counts on by ticks, which nobody sets.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::clock::Clock;
-
 use crate::store::Lease;
 
 /// How the database's time stands to ours.

@@ -2,68 +2,46 @@
 
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::config::{Postgres, SslMode};
+use crate::tls::{self, Authorities};
 
 /// How it is spoken; `None`: not at all.
 pub(super) fn connector(settings: &Postgres) -> anyhow::Result<Option<MakeRustlsConnect>> {
-    let verified = match settings.ssl {
+    let provider = tls::provider();
+    let judge = match settings.ssl {
         SslMode::Disable => return Ok(None),
-        SslMode::Prefer | SslMode::Require => Verified::Nothing,
-        SslMode::VerifyCa => Verified::Authority,
-        SslMode::VerifyFull => Verified::Name,
-    };
-    let provider = crate::tls::provider();
-    let config =
-        ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
-    let inner = match verified {
-        Verified::Nothing => None,
-        _ => Some(
-            WebPkiServerVerifier::builder_with_provider(Arc::new(roots(settings)?), provider.clone())
-                .build()?,
-        ),
-    };
-    let verifier = Arc::new(Verifier { verified, inner, provider });
-    let config = config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
-    Ok(Some(MakeRustlsConnect::new(config)))
-}
-
-fn roots(settings: &Postgres) -> anyhow::Result<RootCertStore> {
-    use rustls::pki_types::pem::PemObject as _;
-    let mut roots = RootCertStore::empty();
-    match &settings.root {
-        Some(path) => {
-            let name = path.display();
-            for certificate in
-                CertificateDer::pem_file_iter(path).with_context(|| format!("sslrootcert {name}"))?
-            {
-                roots.add(certificate.with_context(|| format!("sslrootcert {name}"))?)?;
-            }
+        SslMode::Prefer | SslMode::Require => None,
+        SslMode::VerifyCa | SslMode::VerifyFull => {
+            let roots = match &settings.root {
+                Some(path) => Authorities::read(path)?.alone()?,
+                None => tls::everybodys(),
+            };
+            Some(WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build()?)
         }
-        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-    }
-    Ok(roots)
-}
-
-/// What of a server's certificate is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verified {
-    Nothing,
-    Authority,
-    Name,
+    };
+    let verifier =
+        Verifier { judge, any_name: settings.ssl == SslMode::VerifyCa, provider: provider.clone() };
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    Ok(Some(MakeRustlsConnect::new(config)))
 }
 
 #[derive(Debug)]
 struct Verifier {
-    verified: Verified,
-    inner: Option<Arc<WebPkiServerVerifier>>,
+    /// Absent: any certificate will do.
+    judge: Option<Arc<WebPkiServerVerifier>>,
+    /// A certificate may be for another name.
+    any_name: bool,
     provider: Arc<CryptoProvider>,
 }
 
@@ -76,12 +54,12 @@ impl ServerCertVerifier for Verifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let Some(inner) = &self.inner else { return Ok(ServerCertVerified::assertion()) };
-        match inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
+        let Some(judge) = &self.judge else { return Ok(ServerCertVerified::assertion()) };
+        match judge.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
             Err(rustls::Error::InvalidCertificate(
                 rustls::CertificateError::NotValidForName
                 | rustls::CertificateError::NotValidForNameContext { .. },
-            )) if self.verified == Verified::Authority => Ok(ServerCertVerified::assertion()),
+            )) if self.any_name => Ok(ServerCertVerified::assertion()),
             outcome => outcome,
         }
     }

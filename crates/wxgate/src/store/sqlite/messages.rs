@@ -22,7 +22,7 @@ pub(super) fn accept(
     }
     if let Some((known, answer)) = known(tx, recent, &event.seen, now)? {
         if known.until < until {
-            last(tx, &Known { until, ..known })?;
+            recent::remember(tx, &Known { until, ..known }, None)?;
         }
         return Ok(AcceptedRow::Duplicate(known.id, answer));
     }
@@ -45,14 +45,6 @@ fn known(
     // The table first: what has an answer, or was made to last, stands there.
     let written = recent::written(tx, seen)?.filter(|(known, _)| known.until > now);
     Ok(written.or_else(|| recent.find(seen).filter(|known| known.until > now).map(|known| (known, None))))
-}
-
-/// Remembers a message for longer.
-fn last(tx: &Transaction<'_>, known: &Known) -> rusqlite::Result<()> {
-    recent::remember(tx, known, None)?;
-    tx.prepare_cached("update seen_msg set expires_at = ?3 where created = ?1 and digest = ?2")?
-        .execute(params![known.key.created, known.key.digest, known.until])
-        .map(drop)
 }
 
 fn insert(tx: &Transaction<'_>, event: &EventRow) -> rusqlite::Result<i64> {

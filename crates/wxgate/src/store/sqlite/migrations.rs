@@ -3,20 +3,13 @@
 use anyhow::bail;
 use rusqlite::Connection;
 
-use crate::lang::say;
+use crate::store::too_new;
 
 /// How many steps the database has taken; an error if it took some that are not known here.
 pub(super) fn version(db: &Connection) -> anyhow::Result<u32> {
     let done: u32 = db.query_row("pragma user_version", [], |row| row.get(0))?;
     if done as usize > STEPS.len() {
-        bail!(say(
-            format!(
-                "这个数据库由更新版本的 wxgate 写成（schema {done}），请升级 wxgate；若是别的程序的，改 store.url"
-            ),
-            format!(
-                "a newer wxgate wrote this database (schema {done}): upgrade wxgate; if it is another program's, change store.url"
-            ),
-        ));
+        bail!(too_new(done));
     }
     Ok(done)
 }

@@ -106,13 +106,16 @@ impl Recent {
     }
 }
 
-/// Writes that a message is remembered, with its answer if there is one; a message that came later stays.
+/// Writes that a message is remembered: for no shorter than before, with the answer it has, or this one. A message that came
+/// later stays.
 pub(super) fn remember(tx: &Transaction<'_>, known: &Known, answer: Option<&[u8]>) -> rusqlite::Result<()> {
     tx.prepare_cached(
         "insert into seen_msg (created, digest, event_id, expires_at, answer) values (?1, ?2, ?3, ?4, ?5)
          on conflict (created, digest) do update set
-             event_id = excluded.event_id, expires_at = excluded.expires_at, answer = excluded.answer
-         where event_id < excluded.event_id or event_id = excluded.event_id and excluded.answer is not null",
+             event_id = excluded.event_id,
+             expires_at = iif(event_id = excluded.event_id, max(expires_at, excluded.expires_at), excluded.expires_at),
+             answer = iif(event_id = excluded.event_id, ifnull(excluded.answer, answer), excluded.answer)
+         where event_id <= excluded.event_id",
     )?
     .execute(params![known.key.created, known.key.digest, known.id, known.until, answer])
     .map(drop)
