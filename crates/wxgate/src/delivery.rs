@@ -43,7 +43,9 @@ use ask::Hearing;
 /// Most deliveries taken on at once.
 const BATCH: usize = 32;
 /// A lease outlives its request by this.
-const LEASE_MARGIN: Duration = Duration::from_secs(60);
+const LEASE_MARGIN: Duration = Duration::from_secs(45);
+/// A request is begun only if its lease outlives it by this.
+const LEAST_MARGIN: Duration = Duration::from_secs(5);
 /// How often what is old is forgotten.
 const HOUSEKEEPING_MS: i64 = 60_000;
 /// Old messages that are still needed are looked at again after this.
@@ -116,7 +118,11 @@ impl Courier<'_> {
 
 /// How long a request of `route` may hold a delivery.
 pub fn lease(route: &Route) -> i64 {
-    i64::try_from((route.entry.timeout + LEASE_MARGIN).as_millis()).unwrap_or(i64::MAX / 2)
+    millis(route.entry.timeout + LEASE_MARGIN)
+}
+
+fn millis(length: Duration) -> i64 {
+    i64::try_from(length.as_millis()).unwrap_or(i64::MAX / 2)
 }
 
 impl Deliveries {
@@ -198,7 +204,7 @@ impl Deliveries {
                 )
             );
         }
-        let before = |age: Duration| now - i64::try_from(age.as_millis()).unwrap_or(i64::MAX / 2);
+        let before = |age| now - millis(age);
         let (events, dead) = (before(retention.events), before(retention.dead_letters));
         // Also if the clock was set back.
         if !(1..=ROUND_MS).contains(&(round.until - now)) {
@@ -265,6 +271,19 @@ impl Deliveries {
         }
     }
 
+    /// Sends a delivery that is ours from its beginning, in the room that is kept for it. If the commit took longer than the
+    /// lease leaves time for, it is somebody else's. `began`: before the lease did, in ticks.
+    pub fn send(&self, route: Arc<Route>, claimed: Claimed, room: OwnedSemaphorePermit, began: i64) {
+        let this = self.clone();
+        self.0.parts.tasks.spawn(async move {
+            let passed = this.0.parts.clock.ticks() - began;
+            if passed <= millis(LEASE_MARGIN.saturating_sub(LEAST_MARGIN)) {
+                this.attempt(&route, &claimed, None).await;
+            }
+            drop(room);
+        });
+    }
+
     /// The route as it is now; without one its worker's place is free for the next.
     fn route_or_leave(&self, name: &str) -> Option<Arc<Route>> {
         let mut working = self.working();
@@ -321,7 +340,10 @@ impl Deliveries {
         };
         // Side by side, so that both are one commit.
         tokio::join!(heard, self.record(claimed, attempt, fate));
-        route.lane.wake.all();
+        if let Fate::Retry(_) = fate {
+            // The worker may mean to sleep for longer.
+            route.lane.wake.all();
+        }
     }
 
     /// Writes down how an attempt went; a store that doesn't answer is asked again for a while.

@@ -36,19 +36,7 @@ impl Inbox {
     pub(super) fn ask(&self, incoming: &Incoming, event: &StoredEvent, deliveries: &[i64]) -> Hearing {
         let delivery = incoming.asking.as_ref().and_then(|asking| deliveries.get(asking.index));
         let Some(id) = delivery else { return Hearing::Nobody };
-        self.begin(
-            incoming,
-            Claimed {
-                id: *id,
-                round: 0,
-                attempt: 1,
-                event_id: event.id,
-                event_name: event.name(),
-                appid: incoming.event.appid.clone(),
-                received_at: incoming.event.received_at,
-                body: incoming.event.body.clone(),
-            },
-        )
+        self.begin(incoming, incoming.claimed(event, *id))
     }
 
     /// What there is to hear about a message that came before.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::OwnedSemaphorePermit;
 use wechat::envelope::Mode;
 
 use super::verify::Verified;
@@ -16,7 +17,7 @@ use crate::lang::say;
 use crate::parts::Parts;
 use crate::registry::routes::Route;
 use crate::rules::filter::Subject;
-use crate::store::{Accepted, NewDelivery, NewEvent, StoreError};
+use crate::store::{Accepted, Claimed, NewDelivery, NewEvent, StoreError, StoredEvent};
 
 /// WeChat's third attempt begins ten seconds after it made the message: one that begins this late has no next.
 const LAST_AFTER_MS: i64 = 9_000;
@@ -82,6 +83,39 @@ impl Incoming {
         if asking.manner == Manner::Thrice { until } else { until.min(self.deadline) }
     }
 
+    /// Deliveries to its routes. A backend that is to answer is asked at once, and one that has room gets the message at
+    /// once, if `at_once`: such a delivery is ours from its beginning, and no worker looks for it.
+    fn plan(&mut self, at_once: bool) -> Vec<Option<OwnedSemaphorePermit>> {
+        let mut permits = Vec::with_capacity(self.routes.len());
+        let mut deliveries = Vec::with_capacity(self.routes.len());
+        let now = self.event.received_at;
+        for (index, route) in self.routes.iter().enumerate() {
+            let is_asked = self.asking.as_ref().is_some_and(|asking| asking.index == index);
+            let permit =
+                if at_once && !is_asked { route.lane.room.clone().try_acquire_owned().ok() } else { None };
+            let leased = is_asked || permit.is_some();
+            let next_at = if leased { now + delivery::lease(route) } else { now };
+            deliveries.push(NewDelivery { route: route.entry.name.clone(), next_at, leased });
+            permits.push(permit);
+        }
+        Arc::make_mut(&mut self.event).deliveries = deliveries;
+        permits
+    }
+
+    /// The delivery of the new message by one of its routes, as whoever made it sends it.
+    pub(super) fn claimed(&self, event: &StoredEvent, delivery: i64) -> Claimed {
+        Claimed {
+            id: delivery,
+            round: 0,
+            attempt: 1,
+            event_id: event.id,
+            event_name: event.name(),
+            appid: self.event.appid.clone(),
+            received_at: self.event.received_at,
+            body: self.event.body.clone(),
+        }
+    }
+
     fn wake_routes(&self) {
         for route in &self.routes {
             route.lane.wake.all();
@@ -139,11 +173,6 @@ impl Inbox {
         let routes = live.routes.matching(&app.entry.appid, &app.entry.tags, &Subject::of(message));
         let answers_itself = answers_itself(message);
         let asking = asking(&routes, answers_itself);
-        let deliveries = routes.iter().enumerate().map(|(index, route)| {
-            let leased = asking.as_ref().is_some_and(|asking| asking.index == index);
-            let next_at = if leased { now + delivery::lease(route) } else { now };
-            NewDelivery { route: route.entry.name.clone(), next_at, leased }
-        });
         // The plain signature beside an encrypted message would be good for a forged plain one: if some app takes those,
         // it is remembered as spent.
         let is_plain = verified.mode == Mode::Plain;
@@ -163,7 +192,7 @@ impl Inbox {
             is_plain,
             remembered_until: seen::message(live, query, message, !is_plain, now),
             spent_until: seen::signature(live, query, verified.token(), now),
-            deliveries: deliveries.collect(),
+            deliveries: Vec::new(),
         });
         Incoming {
             is_suspect: message.is_suspect(),
@@ -179,7 +208,7 @@ impl Inbox {
     }
 
     /// Commits the message, once however often it comes, and finds what WeChat gets.
-    pub(super) async fn take(&self, incoming: Incoming) -> Result<Said, Rejected> {
+    pub(super) async fn take(&self, mut incoming: Incoming) -> Result<Said, Rejected> {
         let clock = &self.0.parts.clock;
         let digest = incoming.digest();
         let lead = loop {
@@ -199,6 +228,8 @@ impl Inbox {
                 Err(_) => continue,
             }
         };
+        let permits = incoming.plan(lead.is_some());
+        let lease_began = clock.ticks();
         // Before the commit: an asking that ends between them has left its answer for it.
         let under_way = self.0.deliveries.under_way(&digest);
         // Each copy commits: its own signature must be spent.
@@ -217,7 +248,17 @@ impl Inbox {
             Accepted::New { event, deliveries } => {
                 incoming.tell(event.id);
                 let asked = self.ask(&incoming, &event, &deliveries);
-                incoming.wake_routes();
+                let places = incoming.routes.iter().zip(permits).zip(&incoming.event.deliveries);
+                for (((route, permit), planned), id) in places.zip(&deliveries) {
+                    match permit {
+                        Some(permit) => {
+                            let claimed = incoming.claimed(&event, *id);
+                            self.0.deliveries.send(route.clone(), claimed, permit, lease_began);
+                        }
+                        None if planned.leased => {}
+                        None => route.lane.wake.all(),
+                    }
+                }
                 asked
             }
         };
