@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -149,6 +149,9 @@ impl Beside {
     }
 }
 
+/// How long a disk that is busy may take to end a gateway.
+const BUSY: Duration = Duration::from_secs(10);
+
 const EXPORTER: &str = "key_exporter_0123456789abcdef";
 
 /// See the module.
@@ -258,9 +261,18 @@ impl TestApp {
     }
 
     async fn begin(&mut self) {
-        let config = self.config(&self.text).unwrap();
-        let listeners = Listeners::bind(&config.server).await.unwrap();
-        self.gateway = Some(wxgate::gateway::start(config, self.world.clone(), listeners).await.unwrap());
+        let began = Instant::now();
+        self.gateway = Some(loop {
+            let config = self.config(&self.text).unwrap();
+            let listeners = Listeners::bind(&config.server).await.unwrap();
+            match wxgate::gateway::start(config, self.world.clone(), listeners).await {
+                // The gateway before, whose stop is bounded, is still at its last commit: a process would have ended.
+                Err(error) if error.to_string().contains("正在使用") && began.elapsed() < BUSY => {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                started => break started.unwrap(),
+            }
+        });
     }
 
     pub(crate) fn gateway(&mut self) -> &mut Running {
