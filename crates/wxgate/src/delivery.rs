@@ -83,6 +83,35 @@ struct Inner {
 struct Round {
     seen: Seen,
     until: i64,
+    time: Believed,
+}
+
+/// The wall's time as forgetting goes by it. A clock that jumps ahead may be wrong, and what is forgotten is gone: it is believed
+/// once it has stood for a while.
+#[derive(Debug, Default)]
+struct Believed {
+    /// The wall's time that was believed last, and the ticks of then.
+    last: Option<(i64, i64)>,
+    /// When the jump was noticed, in ticks.
+    doubted: Option<i64>,
+}
+
+/// A clock that is ahead by more has jumped.
+const JUMP_MS: i64 = 5 * 60_000;
+/// What is about to be taken in has its time already: what is forgotten is older by this.
+const FORGET_MARGIN_MS: i64 = 60_000;
+
+impl Believed {
+    fn now(&mut self, wall: i64, ticks: i64) -> i64 {
+        if let Some((last, then)) = self.last {
+            let expected = last + (ticks - then);
+            if wall > expected + JUMP_MS && ticks - *self.doubted.get_or_insert(ticks) < ROUND_MS {
+                return expected;
+            }
+        }
+        (self.last, self.doubted) = (Some((wall, ticks)), None);
+        wall
+    }
 }
 
 /// What one request to a backend takes.
@@ -204,13 +233,14 @@ impl Deliveries {
                 )
             );
         }
+        let now = round.time.now(now, self.0.parts.clock.ticks());
         let before = |age| now - millis(age);
         let (events, dead) = (before(retention.events), before(retention.dead_letters));
         // Also if the clock was set back.
         if !(1..=ROUND_MS).contains(&(round.until - now)) {
-            *round = Round { until: now + ROUND_MS, ..Round::default() };
+            (round.seen, round.until) = (Seen::default(), now + ROUND_MS);
         }
-        let mut next = Some(Purge::new(now, events, dead, PURGE).after(round.seen));
+        let mut next = Some(Purge::new(now - FORGET_MARGIN_MS, events, dead, PURGE).after(round.seen));
         while let Some(step) = next.take_if(|_| !self.0.parts.tasks.draining.is_cancelled()) {
             let purged = self.0.parts.store.purge(step).await?;
             (round.seen, next) = (purged.seen, purged.next);

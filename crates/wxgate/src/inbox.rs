@@ -145,15 +145,18 @@ impl Inbox {
         place: Place,
     ) -> Result<Receipt, Rejected> {
         let Parts { keys, tasks, clock, .. } = &self.0.parts;
-        let now = clock.now_secs();
-        let verified = if checked.is_signed() {
-            checked.open(&body, now)?
+        // One reading, after whatever took time: what is young enough at this moment is looked for at this moment.
+        let (now, verified) = if checked.is_signed() {
+            let now = clock.now();
+            (now, checked.open(&body, now / 1000)?)
         } else {
             // One at a time, and beside the requests: nobody signed it.
             let _turn = self.0.unsigned.acquire().await;
-            tasks.beside_requests(move || checked.open(&body, now)).await.unwrap_or_else(|| Err(cut()))?
+            let now = clock.now();
+            let opened = tasks.beside_requests(move || checked.open(&body, now / 1000)).await;
+            (now, opened.unwrap_or_else(|| Err(cut()))?)
         };
-        let incoming = self.incoming(&verified, began);
+        let incoming = self.incoming(&verified, began, now);
         // In a task of its own: it goes on when WeChat hangs up.
         let this = self.clone();
         let work = tasks.spawn(Box::pin(async move {

@@ -165,11 +165,10 @@ impl Incoming {
 }
 
 impl Inbox {
-    /// `began`: when it started to come in.
-    pub(super) fn incoming(&self, verified: &Verified, began: Instant) -> Incoming {
+    /// `began`: when it started to come in. `now`: when its age was looked at, Unix milliseconds.
+    pub(super) fn incoming(&self, verified: &Verified, began: Instant, now: i64) -> Incoming {
         let Verified { app, live, message, query, .. } = verified;
-        let Parts { clock, limits, store, .. } = &self.0.parts;
-        let now = clock.now();
+        let Parts { limits, store, .. } = &self.0.parts;
         let routes = live.routes.matching(&app.entry.appid, &app.entry.tags, &Subject::of(message));
         let answers_itself = answers_itself(message);
         let asking = asking(&routes, answers_itself);

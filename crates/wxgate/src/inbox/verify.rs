@@ -92,6 +92,12 @@ pub(super) fn check(
             format!("its nonce is longer than {LONGEST_NONCE}"),
         )));
     }
+    check_age(&live, &query, now)?;
+    let signed_by = candidates(&live, appid, "").into_iter().find(|app| signing(&query, app).is_some());
+    Ok(Checked { live, query, appid: appid.map(str::to_owned), signed_by })
+}
+
+fn check_age(live: &Live, query: &Query, now: i64) -> Result<(), Rejected> {
     let age = now.abs_diff(query.seconds());
     if live.callback.max_age.is_some_and(|most| age > most.as_secs()) {
         return Err(Rejected::Refused(Words::new(
@@ -99,8 +105,7 @@ pub(super) fn check(
             format!("its timestamp is {age} s from now, over callback.max_age: look at this machine's clock"),
         )));
     }
-    let signed_by = candidates(&live, appid, "").into_iter().find(|app| signing(&query, app).is_some());
-    Ok(Checked { live, query, appid: appid.map(str::to_owned), signed_by })
+    Ok(())
 }
 
 /// Which of the app's tokens the plain signature is right by; encrypted messages have a better one inside.
@@ -132,6 +137,8 @@ impl Checked {
 
     /// `now`: Unix seconds.
     pub(super) fn open(self, body: &[u8], now: i64) -> Result<Verified, Rejected> {
+        // Its body may have come slowly: what is too old by now may be forgotten.
+        check_age(&self.live, &self.query, now)?;
         let push = Push::read(&self.query, body);
         let apps = candidates(&self.live, self.appid.as_deref(), &push.to_user());
         let is_plain = push.mode() == Mode::Plain;

@@ -41,6 +41,7 @@ mod patience;
 mod postgres;
 mod proxy;
 mod raw;
+mod replays;
 mod replies;
 mod secrets;
 mod services;

@@ -142,7 +142,8 @@ pub(super) async fn accept(
     };
     let numbers = |of: fn(&EventRow) -> i64| -> Vec<i64> { events.iter().map(of).collect() };
     let count = i64::try_from(events.len()).unwrap_or_default();
-    let now = events.iter().map(|event| event.received_at).max().unwrap_or_default();
+    // The first of them: what was young enough for it must not be forgotten.
+    let now = events.iter().map(|event| event.received_at).min().unwrap_or_default();
     let digests: Vec<&[u8]> = events.iter().map(|event| &event.seen.digest[..]).collect();
     let bodies: Vec<&[u8]> = events.iter().map(|event| &event.body[..]).collect();
     let signatures: Vec<Option<&[u8]>> =

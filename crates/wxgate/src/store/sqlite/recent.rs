@@ -7,8 +7,9 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
+use crate::lang::say;
 use crate::store::backend::MessageKey;
 
 /// So many are written at once; twice as many are kept at most.
@@ -51,15 +52,20 @@ impl Recent {
         let mut recent = Self::default();
         let mut unwritten = db.prepare(
             "select created, digest, id, remembered_until from events
-             where id > (select value from meta where name = 'seen_to') order by id",
+             where id > ifnull((select value from meta where name = 'seen_to'), 0) order by id",
         )?;
-        let rows = unwritten.query_map([], |row| {
-            let key = MessageKey { created: row.get(0)?, digest: row.get(1)? };
-            Ok(Known { key, id: row.get(2)?, until: row.get(3)? })
-        })?;
-        for known in rows {
-            recent.keep(known?);
+        let mut rows = unwritten.query([])?;
+        while let Some(row) = rows.next()? {
+            match read(row) {
+                Ok(known) => recent.keep(known),
+                // A damaged message is no reason to take none: it isn't known when it comes again.
+                Err(error) => tracing::error!(
+                    event = row.get::<_, i64>(2).unwrap_or_default(), %error, "{}",
+                    say("消息记录损坏：它再来一次会被当作新的", "a message's row is damaged: if it comes again it is taken for new")
+                ),
+            }
         }
+        drop(rows);
         recent.done(true);
         Ok(Shared(Arc::new(Mutex::new(recent))))
     }
@@ -88,9 +94,15 @@ impl Recent {
         for known in &chunk {
             remember(tx, known, None)?;
         }
-        tx.prepare_cached("update meta set value = ?1 where name = 'seen_to'")?.execute([last])?;
+        tx.prepare_cached("insert or replace into meta (name, value) values ('seen_to', ?1)")?
+            .execute([last])?;
         self.written += chunk.len();
         Ok(())
+    }
+
+    /// What the group at work has written is rolled back.
+    pub(super) fn unwritten(&mut self) {
+        self.written = 0;
     }
 
     /// The group's end.
@@ -104,6 +116,12 @@ impl Recent {
         }
         (self.fresh, self.written) = (0, 0);
     }
+}
+
+/// A row of `events`, as a message that is remembered.
+fn read(row: &Row<'_>) -> rusqlite::Result<Known> {
+    let key = MessageKey { created: row.get(0)?, digest: row.get(1)? };
+    Ok(Known { key, id: row.get(2)?, until: row.get(3)? })
 }
 
 /// Writes that a message is remembered: for no shorter than before, with the answer it has, or this one. A message that came

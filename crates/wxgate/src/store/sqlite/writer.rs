@@ -271,7 +271,7 @@ fn run_group(
     if together? {
         return Ok(group.iter().map(|_| Ok(())).collect());
     }
-    let outcomes = run_apart(connection, group);
+    let outcomes = run_apart(connection, recent, group);
     recent.lock().done(outcomes.is_ok());
     outcomes
 }
@@ -298,6 +298,7 @@ fn run_together(
 /// Runs every job in a savepoint of its own, and commits.
 fn run_apart(
     connection: &mut Connection,
+    recent: &Shared,
     group: &mut [Box<dyn Job>],
 ) -> Result<Vec<Result<(), StoreError>>, StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -310,8 +311,22 @@ fn run_apart(
         }
         outcomes.push(outcome);
     }
+    spill_apart(&transaction, recent)?;
     transaction.commit()?;
     Ok(outcomes)
+}
+
+/// What is remembered is written if it can be: who was kept is no worse off if not.
+fn spill_apart(transaction: &Transaction<'_>, recent: &Shared) -> Result<(), StoreError> {
+    transaction.execute_batch("savepoint spill")?;
+    if let Err(error) = recent.lock().spill(transaction) {
+        if transaction.is_autocommit() {
+            return Err(error.into());
+        }
+        transaction.execute_batch("rollback to spill")?;
+        recent.lock().unwritten();
+    }
+    Ok(transaction.execute_batch("release spill")?)
 }
 
 /// A bug in one write must not end the writer for all.
