@@ -1,5 +1,5 @@
 # The commands of this project; .ci/run calls the same ones.
-.PHONY: demo test test-faults figures memory test-sdk test-browser check fmt gen release measured bench counts
+.PHONY: demo test upgrade simulate test-cluster test-faults figures memory test-sdk test-browser check fmt gen release measured bench counts
 
 CARGO ?= cargo
 
@@ -7,11 +7,29 @@ CARGO ?= cargo
 demo:
 	$(CARGO) run --profile demo --locked -p wxgate -- demo $(ARGS)
 
-# Every test; the store's once more on a PostgreSQL of its own, if one is installed here. One profile with `make demo`, so
-# that what one built the other uses.
+# Every test; those of the store and of the gateway once more on a PostgreSQL of its own, if one is installed here. One
+# profile with `make demo`, so that what one built the other uses.
+ON_POSTGRES = crates/wxgate/tests/with-postgres $(CARGO) test --profile demo --locked -p wxgate
 test:
 	$(CARGO) test --workspace --profile demo --locked
-	crates/wxgate/tests/with-postgres $(CARGO) test --profile demo --locked -p wxgate --lib -- store::suite
+	$(ON_POSTGRES) --lib -- store::suite store::pg
+	$(ON_POSTGRES) --test it
+
+# The store's suite of the version before, on the schema of this one; BEFORE=REVISION for another.
+upgrade:
+	CARGO="$(CARGO)" crates/wxgate/tests/upgrade $(BEFORE)
+
+# 200 schedules of three nodes in trouble, on PostgreSQL; WXGATE_SEED=N begins elsewhere.
+simulate:
+	WXGATE_SEEDS=$(or $(SEEDS),200) $(ON_POSTGRES) --test it -- simulation --nocapture
+
+# Three real nodes on a durable PostgreSQL: WHAT="faults 600", failover, "rolling [BINARY BEFORE]", "expiry 10000".
+CLUSTER = faults failover rolling expiry
+test-cluster:
+	$(CARGO) build --profile demo --locked -p wxgate --bin wxgate
+	@for what in $(if $(WHAT),"$(WHAT)",$(CLUSTER)); do \
+		echo "== $$what"; python3 crates/wxgate/tests/cluster.py $(TARGET)/demo/wxgate $$what || exit 1; \
+	done
 
 # Kills, broken disks, locks and stops of the real binary; prints what it measured.
 test-faults:
@@ -34,7 +52,7 @@ test-browser:
 test-sdk:
 	CARGO="$(CARGO)" sdk-tests/run
 
-# Format, lints, docs and licences. What a machine lacks is said and skipped.
+# Format, lints, docs, licences and the files in deploy/. What a machine lacks is said and skipped.
 check:
 	@if $(CARGO) fmt --version >/dev/null 2>&1; then $(CARGO) fmt --all --check; else echo "skipped: no rustfmt here"; fi
 	@if $(CARGO) clippy --version >/dev/null 2>&1; then \
@@ -44,6 +62,7 @@ check:
 	@if $(CARGO) deny --version >/dev/null 2>&1; then \
 		$(CARGO) deny --locked check bans licenses sources; \
 	else echo "skipped: no cargo-deny here"; fi
+	deploy/check
 
 fmt:
 	$(CARGO) fmt --all
@@ -69,4 +88,6 @@ counts: measured
 # wxgate beside its yardsticks in one run, the results in bench/results; needs wrk, and says which yardsticks it lacks.
 # FIGURES="token pass": only these, into a file of their own.
 bench: measured
-	$(MEASURED) bench/run.py --out bench/results/$(shell date +%F)$(if $(FIGURES),-part).md $(FIGURES)
+	$(CARGO) test --profile demo --locked -p wxgate --lib --no-run
+	WXGATE_FIGURES_BIN=$$($(CARGO) test --profile demo --locked -p wxgate --lib --no-run 2>&1 | sed -n 's/.*(\(.*\))$$/\1/p' | tail -n 1) \
+		$(MEASURED) bench/run.py --out bench/results/$(shell date +%F)$(if $(FIGURES),-part).md $(FIGURES)

@@ -5,6 +5,7 @@ from figures.handshakes import tls
 from figures.memory import connections
 from figures.messages import callbacks, decode, delivery
 from figures.paced import added, cores, log
+from figures.postgres import postgres
 from figures.sizes import growth
 
 ALL = {
@@ -17,6 +18,7 @@ ALL = {
     "decode": decode,
     "callbacks": callbacks,
     "delivery": delivery,
+    "postgres": postgres,
     "connections": connections,
     "cores": cores,
     "growth": growth,

@@ -22,8 +22,23 @@ pub(crate) async fn run(parts: Parts) {
     loop {
         tokio::select! {
             () = parts.tasks.draining.cancelled() => return,
-            () = parts.clock.sleep_until(parts.clock.now() + EVERY_MS) => flush(&parts).await,
+            () = parts.clock.sleep_until(parts.clock.now() + EVERY_MS) => {
+                flush(&parts).await;
+                refresh(&parts).await;
+            }
         }
+    }
+}
+
+/// Takes up what other nodes counted.
+async fn refresh(parts: &Parts) {
+    if !parts.store.is_shared() {
+        return;
+    }
+    // The next time will do as well.
+    for row in parts.store.usage().await.unwrap_or_default() {
+        let count = Count { calls: row.calls, refused: row.refused };
+        parts.registry.usages().of(&row.caller).refreshed(&row.api, count, row.since, row.last_at);
     }
 }
 

@@ -6,6 +6,7 @@ mod demo;
 mod import;
 mod init;
 mod language;
+mod migrate;
 mod reload;
 mod route;
 mod run;
@@ -83,6 +84,11 @@ enum Command {
         #[arg(help = say("wx-proxy-service 的配置文件", "The configuration of the wx-proxy-service"))]
         file: PathBuf,
     },
+    #[command(about = say(
+        "升级数据库的表结构；加 --from 把 SQLite 里的全部数据迁到 PostgreSQL",
+        "Take the database to this version's schema; with --from, move all of a SQLite database into PostgreSQL"
+    ))]
+    Migrate(migrate::Args),
     #[command(subcommand, about = say("配置相关", "About the configuration"))]
     Config(ConfigCommand),
     #[command(subcommand, about = say("调用方密钥相关", "About callers' keys"))]
@@ -142,6 +148,7 @@ pub fn main() -> ExitCode {
         Command::Sandbox { listen } => run::blocking(serve::sandbox(listen)),
         Command::Check(args) => run::blocking(check::run(args)),
         Command::Import { file } => import::run(&file),
+        Command::Migrate(args) => run::blocking(migrate::run(args)),
         Command::Config(ConfigCommand::Default) => {
             run::print(say(config::DEFAULT_TOML, config::DEFAULT_TOML_EN))
         }

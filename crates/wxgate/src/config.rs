@@ -15,6 +15,8 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use url::Url;
+
 pub use environment::environment;
 pub use postgres::{Postgres, SslMode};
 pub use sections::{Access, Auth, Callback, Egress, Log, LogFormat, Retention, Server, Wechat};
@@ -58,6 +60,8 @@ pub struct Config {
     pub log: Log,
     /// `[limits] body_budget`: bytes of bodies in memory at once, if not the default.
     pub body_budget: Option<usize>,
+    /// `[cluster] advertise`: where other nodes reach this one.
+    pub advertise: Option<Url>,
     /// `[[apps]]`, `[[callers]]` and `[[routes]]` of all files.
     pub entries: Entries,
     /// Where its secrets stand.
@@ -119,6 +123,7 @@ pub fn parse(text: &str, name: &str, folder: &Path, environment: &Environment) -
         egress: sections::read(&mut root, "egress", &mut mistakes, sections::egress),
         log: sections::read(&mut root, "log", &mut mistakes, sections::log),
         body_budget: sections::read(&mut root, "limits", &mut mistakes, sections::body_budget),
+        advertise: sections::read(&mut root, "cluster", &mut mistakes, sections::advertise),
         entries: Entries::default(),
         sources: Sources::default(),
         admin_token: environment::admin_token(environment, &mut mistakes),

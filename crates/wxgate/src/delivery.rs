@@ -48,6 +48,8 @@ const LEASE_MARGIN: Duration = Duration::from_secs(45);
 const LEAST_MARGIN: Duration = Duration::from_secs(5);
 /// How often what is old is forgotten.
 const HOUSEKEEPING_MS: i64 = 60_000;
+/// How often a node looks for what others left.
+const OTHERS_MS: i64 = 5_000;
 /// Old messages that are still needed are looked at again after this.
 const ROUND_MS: i64 = 3_600_000;
 /// Rows of each kind that one step of forgetting looks at; its time ends it earlier.
@@ -169,7 +171,7 @@ impl Deliveries {
             for route in self.0.parts.registry.live().routes.iter() {
                 news::remind(route, self.0.parts.clock.now());
             }
-            if let Err(error) = self.tidy_up(&mut round).await {
+            if let Err(error) = self.tidy_up_if_ours(&mut round).await {
                 tracing::warn!(%error, "{}", say("清理过期消息失败，稍后再试", "can't remove what is over its retention: later"));
             }
             tokio::select! {
@@ -182,21 +184,26 @@ impl Deliveries {
 
     /// Keeps a worker for every route, until the stop begins.
     pub async fn run(self) {
-        let mut changes = self.0.parts.registry.changes.sleeper();
+        let Parts { registry, store, clock, tasks, .. } = &self.0.parts;
+        let mut changes = registry.changes.sleeper();
+        let mut due = store.wakes().due.sleeper();
         loop {
             changes.mark_seen();
-            for route in self.0.parts.registry.live().routes.iter() {
+            due.mark_seen();
+            for route in registry.live().routes.iter() {
                 let name = route.entry.name.clone();
                 if self.working().insert(name.clone()) {
                     self.0.parts.tasks.spawn(self.clone().work(name));
                 }
-                // A message that was committed after its time woke nobody.
+                // A message that was committed after its time woke nobody, nor did what other nodes left.
                 route.lane.wake.all();
             }
+            let look = if store.is_shared() { OTHERS_MS } else { HOUSEKEEPING_MS };
             tokio::select! {
-                () = self.0.parts.tasks.draining.cancelled() => return,
+                () = tasks.draining.cancelled() => return,
                 () = changes.woken() => {}
-                () = self.0.parts.clock.sleep_until(self.0.parts.clock.now() + HOUSEKEEPING_MS) => {}
+                () = due.woken() => {}
+                () = clock.sleep_until(clock.now() + look) => {}
             }
         }
     }
@@ -205,12 +212,25 @@ impl Deliveries {
         self.0.working.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// One node at a time does it.
+    async fn tidy_up_if_ours(&self, round: &mut Round) -> Result<(), StoreError> {
+        let now = self.0.parts.clock.now();
+        match self.0.parts.store.hold("housekeeping", now, now + 2 * HOUSEKEEPING_MS).await? {
+            true => self.tidy_up(round).await,
+            false => Ok(()),
+        }
+    }
+
     async fn tidy_up(&self, round: &mut Round) -> Result<(), StoreError> {
-        let (routes, retention) = {
+        let (mut routes, retention) = {
             let live = self.0.parts.registry.live();
             (live.routes.iter().map(|route| route.entry.name.clone()).collect::<Vec<_>>(), live.retention)
         };
         let now = self.0.parts.clock.now();
+        // A node that was reloaded later, or earlier, may have others.
+        let store = &self.0.parts.store;
+        let others = store.nodes(now).await?.into_iter().filter(|node| node.id != store.node());
+        routes.extend(others.flat_map(|node| node.routes));
         for route in self.0.parts.store.waiting_routes().await? {
             if routes.contains(&route) {
                 continue;

@@ -15,10 +15,13 @@ use crate::bookkeeping;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::delivery::Deliveries;
+use crate::handover::Handover;
+use crate::heartbeat;
 use crate::http::admin::Admin;
 use crate::http::api::Api;
 use crate::http::callback::Callbacks;
 use crate::http::callers::CallersSurface;
+use crate::http::node::NodeCalls;
 use crate::http::oauth::OAuth;
 use crate::http::proxy::Proxy;
 use crate::http::public::Public;
@@ -210,21 +213,35 @@ pub async fn start(config: Config, world: impl Into<World>, listeners: Listeners
     let shares = Shares::new(&limits);
     let parts = Parts { registry, store, keys, clock, random, tasks, shares, limits, workers };
 
-    let tokens = Tokens::new(parts.clone(), slots);
-    parts.tasks.spawn(tokens.clone().run());
-    let upstream = Upstream::new(tokens, transport);
+    let upstream = Upstream::new(tokens(&config, &parts, slots)?, transport);
     // Targets of the file may be on this machine.
     let trusted = config.egress.authorities.client_config()?;
     let egress = Egress::new(listeners.addresses()?);
     let client = Client::guarded(egress, resolver, true, trusted, &parts.limits);
     let deliveries = Deliveries::new(parts.clone(), client);
     parts.store.resume(parts.clock.now()).await?;
+    let address = config.advertise.as_ref().map(|url| url.as_str().trim_end_matches('/')).unwrap_or_default();
+    heartbeat::beat(&parts, address).await?;
+    parts.tasks.spawn(heartbeat::run(parts.clone(), address.to_owned()));
     bookkeeping::restore(&parts).await?;
     parts.tasks.spawn(bookkeeping::run(parts.clone()));
     parts.tasks.spawn(deliveries.clone().run());
     parts.tasks.spawn(deliveries.clone().keep_house());
     let inbox = Inbox::new(parts.clone(), deliveries);
     serve(config, parts, tls, upstream, inbox, listeners)
+}
+
+/// The token authority at work, and the way by other nodes.
+fn tokens(config: &Config, parts: &Parts, slots: SlotBook) -> anyhow::Result<Tokens> {
+    let trusted = config.egress.authorities.client_config()?;
+    let to_nodes = Client::new(None, trusted, &parts.limits, parts.workers.count());
+    let handover = Handover::new(parts.clone(), to_nodes);
+    parts.tasks.spawn(handover.clone().run());
+    let tokens = Tokens::new(parts.clone(), slots, handover);
+    parts.tasks.spawn(tokens.clone().run());
+    parts.tasks.spawn(tokens.clone().follow());
+    parts.tasks.spawn(tokens.clone().try_again());
+    Ok(tokens)
 }
 
 /// Puts the surfaces on their listeners.
@@ -241,6 +258,7 @@ fn serve(
     let oauth = OAuth::new(parts.clone(), &config);
     let public = Public::new(door.clone(), &parts, callbacks, oauth);
     let service = Service::new(parts.clone(), door.clone(), upstream.clone());
+    let nodes = NodeCalls::new(parts.clone(), upstream.clone());
     let proxy = Proxy::new(parts.clone(), door.clone(), upstream, Spool::new(config.store.run_dir()));
     let api = Api::new(parts.clone(), config.admin_token.as_ref());
     let admin = Admin::new(parts.clone(), api, door.clone(), &config.server, listeners.callers.local_addr()?);
@@ -259,7 +277,7 @@ fn serve(
         workers: parts.workers.clone(),
         draining: parts.tasks.draining.clone(),
     };
-    let surface = CallersSurface::new(service, public.clone(), proxy);
+    let surface = CallersSurface::new(service, public.clone(), proxy, nodes);
     let callers = Server::start(listeners.callers, tls.clone(), carrier.clone(), surface)?;
     let public = listeners
         .public
@@ -338,6 +356,9 @@ impl Running {
         if config.body_budget != self.config.body_budget {
             later.push("limits");
         }
+        if config.advertise != self.config.advertise {
+            later.push("cluster");
+        }
         if tls.is_none() == plain_now {
             self.tls.store(tls);
         }
@@ -349,6 +370,7 @@ impl Running {
             egress: self.config.egress.clone(),
             log: self.config.log,
             body_budget: self.config.body_budget,
+            advertise: self.config.advertise.clone(),
             ..config
         };
         Ok(later)
@@ -375,6 +397,7 @@ impl Running {
         self.recorder.finish();
         let closing = async {
             bookkeeping::flush(&self.parts).await;
+            heartbeat::leave(&self.parts).await;
             self.parts.store.close().await;
         };
         // A disk that hangs must not keep the process from ending.

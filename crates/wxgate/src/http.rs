@@ -9,6 +9,7 @@ mod body;
 pub mod callback;
 pub mod callers;
 pub mod health;
+pub mod node;
 pub mod oauth;
 mod once;
 pub mod problem;

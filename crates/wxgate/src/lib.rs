@@ -11,6 +11,8 @@ pub mod delivery;
 pub mod entries;
 pub mod flights;
 pub mod gateway;
+pub mod handover;
+mod heartbeat;
 pub mod http;
 pub mod inbox;
 pub mod keys;

@@ -28,7 +28,7 @@ use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use tokio::net::TcpStream;
 
-pub use body::{Download, Pace, Upload};
+pub use body::{AnyBody, Download, Pace, Upload};
 pub use collect::{Collected, Cut, causes, collect, piece};
 pub use inbound::Inbound;
 pub use linger::Lingering;

@@ -84,7 +84,7 @@ pub struct Outcome {
     at: i64,
     /// Of its connection.
     seat: Option<Arc<Seat>>,
-    /// Somebody known sent it who is no caller: WeChat, or an admin.
+    /// Somebody known sent it who is no caller: WeChat, another node, or an admin.
     is_known: bool,
 }
 
@@ -138,6 +138,11 @@ impl Outcome {
         if let Some(seat) = &self.seat {
             seat.belongs_to(app);
         }
+    }
+
+    /// Another node sent it.
+    pub fn is_a_nodes(&mut self) {
+        self.is_known = true;
     }
 
     /// It showed the admin token.

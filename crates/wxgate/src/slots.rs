@@ -100,6 +100,8 @@ struct Book {
     slots: Mutex<HashMap<Arc<str>, Slots>>,
     /// What the store kept and nobody has asked for yet, sealed.
     kept: Mutex<HashMap<(String, String), SealedCredential>>,
+    /// The newest that was in the store at start.
+    revision: i64,
     store: Store,
     wake: Wake,
     clock: Clock,
@@ -110,9 +112,10 @@ impl SlotBook {
     /// Takes up what the store kept, so that a restart fetches nothing.
     pub async fn new(store: Store, clock: Clock, random: Random) -> anyhow::Result<Self> {
         let kept = store.credentials().await?;
+        let revision = kept.iter().map(|row| row.revision).max().unwrap_or_default();
         let kept = kept.into_iter().map(|row| ((row.appid.clone(), row.kind.clone()), row)).collect();
         let (kept, slots) = (Mutex::new(kept), Mutex::default());
-        Ok(Self(Arc::new(Book { slots, kept, store, wake: Wake::default(), clock, random })))
+        Ok(Self(Arc::new(Book { slots, kept, revision, store, wake: Wake::default(), clock, random })))
     }
 
     /// The slots of an app.
@@ -137,13 +140,31 @@ impl SlotBook {
         let key = (slot.appid.to_string(), slot.kind.as_str().to_owned());
         let sealed = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
         let Some(sealed) = sealed else { return };
-        match self.0.store.open_credential(&sealed) {
+        self.take_up(slot, &sealed, ageing);
+    }
+
+    /// Gives a slot what the store has for it.
+    pub fn take_up(&self, slot: &Slot, sealed: &SealedCredential, ageing: Ageing) {
+        match self.0.store.open_credential(sealed) {
             Ok(row) => slot.restore(row, ageing),
             Err(error) => {
-                tracing::error!(appid = key.0, kind = key.1, %error, "{}", say("存下的令牌打不开，重新获取", "a stored token doesn't open: fetching another"));
+                let (appid, kind) = (&slot.appid, slot.kind.as_str());
+                tracing::error!(%appid, kind, %error, "{}", say("存下的令牌打不开，重新获取", "a stored token doesn't open: fetching another"));
                 slot.lost(sealed.version);
+                slot.is_kept(sealed.revision);
             }
         }
+    }
+
+    /// What the store had at start is no newer.
+    pub fn revision(&self) -> i64 {
+        self.0.revision
+    }
+
+    /// Keeps what another node fetched for an app that isn't configured here yet.
+    pub fn put_aside(&self, row: SealedCredential) {
+        let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.insert((row.appid.clone(), row.kind.clone()), row);
     }
 
     /// A value is new, or the settings are.

@@ -12,11 +12,15 @@ mod inspection;
 mod lease;
 mod lists;
 mod messages;
+mod moving;
+mod nodes;
 mod once;
 mod pg;
 mod sqlite;
 #[cfg(test)]
 mod suite;
+mod tables;
+mod upgrade;
 mod usage;
 
 use std::fmt;
@@ -30,13 +34,16 @@ use crate::limits::Limits;
 use crate::random::Random;
 
 pub(crate) use backend::Backend;
-pub use credentials::{Credential, SealedCredential};
+pub use credentials::{Credential, Saved, SealedCredential, Taken, Turn};
 pub use deliveries::{Attempt, Claimed, Fate, Purge, Purged, Seen};
 pub use inspection::{Inspection, inspect};
 pub use lease::Lease;
 pub use lists::{Delivery, DeliveryQuery, Event, EventQuery, Status};
 pub use messages::{Accepted, NewDelivery, NewEvent, StoredEvent};
-pub use once::{Binding, Bound};
+pub use moving::{Compared, Moved, Progress, Watch, move_from};
+pub use nodes::{BEAT, Node, Reach, SILENT, Wakes};
+pub use once::{Binding, Bound, Once};
+pub use upgrade::{Upgraded, upgrade};
 pub use usage::{UsageDelta, UsageRow};
 
 /// Why the store did not do as asked.
@@ -130,6 +137,18 @@ fn too_new(schema: impl fmt::Display) -> String {
     )
 }
 
+/// What is said of a database that another key sealed.
+fn other_key(place: impl fmt::Display) -> String {
+    say(
+        format!(
+            "主密钥与数据库 {place} 不符：它不是加密这些数据的那一把。请恢复原来的 store.master_key（或密钥文件）"
+        ),
+        format!(
+            "the master key doesn't fit the database {place}: its data was sealed with another. Restore the former store.master_key (or key file)"
+        ),
+    )
+}
+
 /// The key that the database is sealed with; a new database is sealed with it from now on.
 async fn fitting(
     backend: &dyn Backend,
@@ -142,15 +161,7 @@ async fn fitting(
         None => backend.keep_key_check(keys.seal(KEY_CHECK, PROBE)).await?,
     };
     if keys.open(KEY_CHECK, &check).is_err() {
-        let place = backend.place();
-        anyhow::bail!(say(
-            format!(
-                "主密钥与数据库 {place} 不符：它不是加密这些数据的那一把。请恢复原来的 store.master_key（或密钥文件）"
-            ),
-            format!(
-                "the master key doesn't fit the database {place}: its data was sealed with another. Restore the former store.master_key (or key file)"
-            ),
-        ));
+        anyhow::bail!(other_key(backend.place()));
     }
     Ok(keys)
 }

@@ -5,13 +5,17 @@
 //! * [`Tokens::find_out`] is compare-and-refresh: whoever was refused says which value it was, and only if that is still
 //!   the current one is anybody asked whether it is dead ([`question`]).
 //! * [`Tokens::run`] refreshes in the background whatever is in use, before it ends ([`refresh`]).
+//! * Where WeChat refuses this node's address, another makes the call ([`crate::handover`]); [`again`] tries from here again.
+//! * Of several nodes one at a time asks WeChat about a value, and all take up what it got ([`nodes`]).
 //!
 //! Every fetch runs in its own task, so that a caller that goes away spoils it for nobody.
 
+mod again;
 mod fetch;
 mod granted;
 mod heal;
 mod health;
+mod nodes;
 mod question;
 mod refresh;
 
@@ -19,8 +23,11 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-pub use heal::{Said, TokenCall, Unhealed};
+pub use heal::{Said, TokenCall};
 
+use nodes::Begun;
+
+use crate::handover::Handover;
 use crate::parts::Parts;
 use crate::registry::App;
 use crate::slots::{CredentialKind, Gate, SlotBook, Token, TokenError};
@@ -37,14 +44,20 @@ pub struct Tokens(Arc<Inner>);
 struct Inner {
     parts: Parts,
     slots: SlotBook,
+    handover: Handover,
     background: Arc<Semaphore>,
 }
 
 impl Tokens {
     /// Over the slots that `slots` hands to the apps.
-    pub fn new(parts: Parts, slots: SlotBook) -> Self {
+    pub fn new(parts: Parts, slots: SlotBook, handover: Handover) -> Self {
         let background = Arc::new(Semaphore::new(BACKGROUND));
-        Self(Arc::new(Inner { parts, slots, background }))
+        Self(Arc::new(Inner { parts, slots, handover, background }))
+    }
+
+    /// The way by other nodes.
+    pub fn handover(&self) -> &Handover {
+        &self.0.handover
     }
 
     /// In ticks: no life and no rest depends on how the machine's clock is set.
@@ -65,7 +78,7 @@ impl Tokens {
         if let Some(token) = slot.live(self.now()) {
             return Ok(token);
         }
-        self.in_task(app, kind, gate, Self::fetch_normal).await
+        self.in_task(app, kind, gate, None, |token| token, Self::fetch_normal).await
     }
 
     async fn fetch_normal(
@@ -77,28 +90,39 @@ impl Tokens {
         self.fetch(&app, kind, gate, false).await
     }
 
-    /// Runs `work` in a task of its own and wakes the background loop afterwards.
+    /// Runs `work` in a task of its own, when it is this node's turn, and wakes the background loop afterwards. If another node
+    /// got another value than the one with the version `used` meanwhile, that is `other` is made of.
     async fn in_task<T, W, F>(
         &self,
         app: &Arc<App>,
         kind: CredentialKind,
         gate: Gate,
+        used: Option<i64>,
+        other: fn(Arc<Token>) -> T,
         work: W,
     ) -> Result<T, TokenError>
     where
         T: Send + 'static,
-        W: FnOnce(Self, Arc<App>, CredentialKind, Gate) -> F,
+        W: FnOnce(Self, Arc<App>, CredentialKind, Gate) -> F + Send + 'static,
         F: Future<Output = Result<(T, Gate), TokenError>> + Send + 'static,
     {
         if let Some(error) = app.slots.of(kind).resting(self.now()) {
             return Err(error);
         }
-        let work = work(self.clone(), app.clone(), kind, gate);
-        let this = self.clone();
+        let (this, app) = (self.clone(), app.clone());
         let task = self.0.parts.tasks.spawn(async move {
-            let outcome = work.await;
+            let outcome = match this.turn(&app, kind, gate, used).await {
+                Ok(Begun::Ours(gate)) => {
+                    let turn = gate.turn;
+                    let outcome = work(this.clone(), app.clone(), kind, gate).await;
+                    this.end_turn(&app, kind, turn);
+                    outcome.map(|(done, _gate)| done)
+                }
+                Ok(Begun::Others(token)) => Ok(other(token)),
+                Err(error) => Err(error),
+            };
             this.0.slots.wake().all();
-            outcome.map(|(done, _gate)| done)
+            outcome
         });
         let lost = |why: &str, zh: &str| Err(TokenError::Lost(Lost::after(why, zh)));
         match task.await {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, USER_AGENT};
@@ -25,6 +26,9 @@ use crate::net::{Answered, Client, RequestBody, Spooled, Upload, causes, collect
 
 /// A host that could not be connected to is passed over this long, while another is left.
 const SKIP_MS: i64 = 30_000;
+/// What calls that are ours say they come from.
+pub const OUR_NAME: HeaderValue = HeaderValue::from_static(concat!("wxgate/", env!("CARGO_PKG_VERSION")));
+
 /// WeChat's answer, whole.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -143,6 +147,11 @@ impl Transport {
         Self::new(&config, self.0.clock.clone(), self.0.limits.clone(), self.0.pools)
     }
 
+    /// How long a call may take.
+    pub fn timeout(&self) -> Duration {
+        self.0.config.timeout
+    }
+
     /// When a call that begins now has to be answered.
     pub fn deadline(&self) -> Instant {
         self.0.clock.instant() + self.0.config.timeout
@@ -170,9 +179,7 @@ impl Transport {
         let path = path_and_query(endpoint.path, query);
         let body = body.unwrap_or_default();
         let write = |base: &Base| {
-            let mut request = Request::builder()
-                .uri(base.uri(&[&path])?)
-                .header(USER_AGENT, HeaderValue::from_static(concat!("wxgate/", env!("CARGO_PKG_VERSION"))));
+            let mut request = Request::builder().uri(base.uri(&[&path])?).header(USER_AGENT, OUR_NAME);
             if endpoint.method == Method::Post {
                 request = request
                     .method(http::Method::POST)
@@ -399,11 +406,20 @@ fn encode(value: &str) -> percent_encoding::PercentEncode<'_> {
 }
 
 fn path_and_query(path: &str, query: &[(&str, &str)]) -> String {
-    let mut out = path.to_owned();
-    for (index, (name, value)) in query.iter().enumerate() {
-        let mark = if index == 0 { '?' } else { '&' };
+    format!("{path}{}", written(query, '?'))
+}
+
+/// `query` as it follows what begins with `?`.
+pub fn more_query(query: &[(&str, &str)]) -> String {
+    written(query, '&')
+}
+
+fn written(query: &[(&str, &str)], first: char) -> String {
+    let (mut out, mut mark) = (String::new(), first);
+    for (name, value) in query {
         let _ = write!(out, "{mark}{name}=");
         encode(value).for_each(|piece| out.push_str(piece));
+        mark = '&';
     }
     out
 }

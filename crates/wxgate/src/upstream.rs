@@ -4,45 +4,11 @@
 mod call;
 mod pass;
 
-use wechat::answer::ApiError;
+use crate::registry::App;
+use crate::tokens::Tokens;
+use crate::transport::Transport;
 
-use crate::slots::TokenError;
-use crate::tokens::{Tokens, Unhealed};
-use crate::transport::{Lost, Transport};
-
-pub use pass::{Part, PassAnswer, PassRequest};
-
-/// Why a call gave nothing.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum CallError {
-    /// The app's access_token could not be had.
-    #[error("no access_token: {0}")]
-    Token(#[from] TokenError),
-    /// WeChat's own refusal. For a token error: no other token cures it.
-    #[error("WeChat refused: {} {}", .0.errcode, .0.errmsg)]
-    Refused(ApiError),
-    /// WeChat refused the token, and nobody could find out why. The call may be made again.
-    #[error("the access_token was refused, and whether it is dead could not be found out")]
-    Unknown,
-    /// The token was dead and is replaced, but the call can't be repeated here: the caller may send it again.
-    #[error("the access_token was replaced; the call was not repeated")]
-    Again,
-    /// No usable answer.
-    #[error("no answer: {0}")]
-    Lost(#[from] Lost),
-}
-
-impl From<Unhealed> for CallError {
-    fn from(unhealed: Unhealed) -> Self {
-        match unhealed {
-            Unhealed::Token(error) => Self::Token(error),
-            Unhealed::Lost(lost) => Self::Lost(lost),
-            Unhealed::Refused(error) => Self::Refused(error),
-            Unhealed::Unknown => Self::Unknown,
-            Unhealed::Again => Self::Again,
-        }
-    }
-}
+pub use crate::handover::{CallError, Part, PassAnswer, PassRequest};
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]
@@ -61,6 +27,16 @@ impl Upstream {
     /// The token authority.
     pub fn tokens(&self) -> &Tokens {
         &self.tokens
+    }
+
+    /// Whether calls of `app` go by another node.
+    fn goes_elsewhere(&self, app: &App) -> bool {
+        self.tokens.handover().reach().is_refused(&app.appid)
+    }
+
+    /// What another node is answered, if one takes the call. Boxed: it is rare.
+    async fn elsewhere(&self, app: &App, request: &PassRequest) -> Option<Result<PassAnswer, CallError>> {
+        Box::pin(self.tokens.handover().send(app, request)).await
     }
 }
 

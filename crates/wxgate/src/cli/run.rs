@@ -75,6 +75,12 @@ fn write_error(text: String) {
     let _ = written.recv_timeout(COMPLAINT);
 }
 
+/// Says on standard error how far something is.
+pub(super) fn notice(text: &str) {
+    // Nobody is left to tell if this fails.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// Says on standard error what is left to do, in one line.
 pub(super) fn remark(text: &str) {
     // Nobody is left to tell if this fails.

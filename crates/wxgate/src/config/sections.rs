@@ -14,8 +14,8 @@ use crate::limits::Limits;
 use crate::tls::Authorities;
 
 /// Section names.
-pub(super) const NAMES: [&str; 9] =
-    ["server", "store", "wechat", "auth", "callback", "retention", "log", "egress", "limits"];
+pub(super) const NAMES: [&str; 10] =
+    ["server", "store", "wechat", "auth", "callback", "retention", "log", "egress", "limits", "cluster"];
 
 /// Reads the section `name` of `root` by `settings`.
 pub(super) fn read<'a, T>(
@@ -245,6 +245,15 @@ pub(super) fn body_budget(s: &mut Table<'_>) -> Option<usize> {
         "must be a size like \"256MiB\", from 4MiB to 1TiB",
     );
     optional(s, "body_budget", what, bytes).filter(|bytes| *bytes != Limits::default().body_budget)
+}
+
+/// `[cluster] advertise`
+pub(super) fn advertise(s: &mut Table<'_>) -> Option<Url> {
+    let what = Words::fixed(
+        "其他节点能访问到的本节点地址，不带路径，如 \"http://10.0.0.2:36012\"",
+        "how other nodes reach this one, without a path, like \"http://10.0.0.2:36012\"",
+    );
+    optional(s, "advertise", what, base_url)
 }
 
 /// `256MiB`: a number and its unit.

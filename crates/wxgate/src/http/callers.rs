@@ -7,6 +7,7 @@ use http_body_util::Full;
 use super::problem::{Unhandled, envelope, note, text};
 use super::server::Surface;
 use super::{Body, PREFIX, wants_english, whole};
+use crate::http::node::NodeCalls;
 use crate::http::proxy::Proxy;
 use crate::http::public::Public;
 use crate::http::service::{self, Service};
@@ -47,12 +48,13 @@ pub struct CallersSurface {
     service: Service,
     public: Public,
     proxy: Proxy,
+    nodes: NodeCalls,
 }
 
 impl CallersSurface {
-    /// Over the service API, what the internet may reach, and the pass-through.
-    pub fn new(service: Service, public: Public, proxy: Proxy) -> Self {
-        Self { service, public, proxy }
+    /// Over the service API, what the internet may reach, the pass-through, and other nodes' calls.
+    pub fn new(service: Service, public: Public, proxy: Proxy, nodes: NodeCalls) -> Self {
+        Self { service, public, proxy, nodes }
     }
 }
 
@@ -76,6 +78,11 @@ impl Surface for CallersSurface {
             let problem = Problem::new(Code::NotFound, MISPLACED.zh, MISPLACED.en);
             note(outcome, &problem);
             return whole(envelope(&problem, outcome.id, english));
+        }
+        if self.nodes.takes(path)
+            && let Some(call) = self.nodes.call(&request)
+        {
+            return Box::pin(self.nodes.answer(call, request.into_body(), outcome)).await;
         }
         match self.public.answer(request, outcome).await {
             Ok(response) => response,

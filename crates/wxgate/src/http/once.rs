@@ -5,6 +5,8 @@
 //! Only a success is kept, sealed, in the store, with the keys of its caller: another caller who gets the name in a
 //! reload doesn't get the answer. Who comes while the first is at work waits for it and shares its outcome, whatever it is.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
@@ -17,15 +19,29 @@ use crate::lang::say;
 use crate::parts::Parts;
 use crate::registry::callers::Caller;
 use crate::registry::line::Line;
-use crate::store::Store;
+use crate::store::{self, Store};
 
 const KEPT_MS: i64 = 5 * 60_000;
+/// To the end of the calls that a code is used for, at whichever node.
+const TURN: Duration = Duration::from_secs(30);
+/// Who waits for another node looks again after this, if nobody wakes it.
+const LOOK: Duration = Duration::from_millis(100);
 
 type Key = [u8; 32];
 type Told<E> = Option<Result<Value, E>>;
 
 /// The same request before this one was cut off: nobody knows what came of it.
 pub(in crate::http) struct Unfinished;
+
+/// What is known of a code.
+enum Begun {
+    /// What came of it.
+    Kept(Value),
+    /// It is ours to use.
+    Ours,
+    /// Another node has been at it for too long.
+    Elsewhere,
+}
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]
@@ -58,12 +74,14 @@ impl<E: Clone + From<Unfinished>> Once<E> {
             Turn::Later(first) => return follow(first).await,
             Turn::First(lead) => lead,
         };
-        let outcome = match self.kept(key, &caller.line).await {
-            Some(answer) => Ok(answer),
-            None => {
+        let outcome = match self.begin(key, &caller.line).await {
+            Begun::Kept(answer) => Ok(answer),
+            Begun::Elsewhere => Err(Unfinished.into()),
+            Begun::Ours => {
                 let outcome = work.await;
-                if let Ok(answer) = &outcome {
-                    self.keep(key, &caller.line, answer).await;
+                match &outcome {
+                    Ok(answer) => self.keep(key, &caller.line, answer).await,
+                    Err(_) => drop(self.store.end_once(key).await),
                 }
                 outcome
             }
@@ -72,12 +90,25 @@ impl<E: Clone + From<Unfinished>> Once<E> {
         outcome
     }
 
-    async fn kept(&self, key: Key, line: &Line) -> Option<Value> {
-        match self.store.once_answer(key, self.clock.now()).await {
-            Ok(row) => row.and_then(|row| open(&row, line)),
-            Err(error) => {
-                tracing::error!(%error, "{}", say("读不到一次性 code 的旧结果：照常问微信", "can't read the answer to a single-use code: WeChat is asked as usual"));
-                None
+    /// What is known of a code; where another node is at it, what that gets.
+    async fn begin(&self, key: Key, line: &Line) -> Begun {
+        let mut wake = self.store.wakes().answers.sleeper();
+        let deadline = self.clock.instant() + TURN;
+        let turn = i64::try_from(TURN.as_millis()).unwrap_or_default();
+        loop {
+            wake.mark_seen();
+            let now = self.clock.now();
+            match self.store.begin_once(key, now, now + turn).await {
+                Ok(store::Once::Held) if self.clock.instant() < deadline => {
+                    let _ = self.clock.by(deadline.min(self.clock.instant() + LOOK), wake.woken()).await;
+                }
+                Ok(store::Once::Held) => return Begun::Elsewhere,
+                Ok(store::Once::Answer(row)) => return open(&row, line).map_or(Begun::Ours, Begun::Kept),
+                Ok(store::Once::First) => return Begun::Ours,
+                Err(error) => {
+                    tracing::error!(%error, "{}", say("读不到一次性 code 的旧结果：照常问微信", "can't read the answer to a single-use code: WeChat is asked as usual"));
+                    return Begun::Ours;
+                }
             }
         }
     }

@@ -161,6 +161,7 @@ impl Proxy {
         let body = self.passable(&entered.caller.share, body).await?;
         let place = door.place(Room::Passed, &entered.caller, &app)?;
         let request = PassRequest {
+            caller: entered.caller.name.clone(),
             host: Host::Api,
             method: head.method.clone(),
             path: target.path.to_owned(),
@@ -169,8 +170,7 @@ impl Proxy {
             body: body.payload,
             proves_token: known.is_some_and(|known| known.auth == Auth::AccessToken),
         };
-        let answer = upstream.pass(&app, &request).await;
-        let answer = answer.map_err(|error| Refusal::call(error, &app.entry))?;
+        let answer = upstream.pass(&app, &request).await.map_err(|error| Refusal::call(error, &app.entry))?;
         outcome.wx_errcode = Some(answer.errcode).filter(|code| *code != 0);
         outcome.errcode = answer.errcode;
         Ok(passed(answer, (place, body.place)))

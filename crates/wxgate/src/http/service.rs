@@ -163,7 +163,7 @@ impl Service {
         query: &[(&str, &str)],
         body: Option<Bytes>,
     ) -> Result<Value, Problem> {
-        let answer = self.0.upstream.json(&call.app, endpoint, query, body).await;
+        let answer = self.0.upstream.json(&call.caller.name, &call.app, endpoint, query, body).await;
         answer.map_err(|failure| failure::problem(call, endpoint, failure))
     }
 

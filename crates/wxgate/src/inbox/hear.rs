@@ -6,6 +6,8 @@
 //! | `reply_wait` over 4.5 s | once | nothing at its first attempts, `success` at the last |
 //! | an event with an answer of its own | at each repeat, until it says success | 500 |
 
+use std::time::Duration;
+
 use tokio::sync::watch;
 
 use super::reply::Reply;
@@ -18,6 +20,8 @@ use crate::lang::say;
 use crate::parts::Parts;
 use crate::store::{Claimed, StoredEvent};
 
+/// Who waits for another node looks again after this, if nobody wakes it.
+const LOOK: Duration = Duration::from_millis(100);
 /// WeChat asks so often.
 const ATTEMPTS: u32 = 3;
 
@@ -29,6 +33,8 @@ pub(super) enum Hearing {
     Kept(Answer),
     /// The backend is asked.
     Asked(watch::Receiver<Asked>),
+    /// Another node may be asking it about this message.
+    Elsewhere(StoredEvent),
 }
 
 impl Inbox {
@@ -47,6 +53,7 @@ impl Inbox {
         kept: Option<Vec<u8>>,
         under_way: Option<watch::Receiver<Asked>>,
     ) -> Hearing {
+        let is_kept = kept.is_some();
         let kept = kept.as_deref().and_then(Answer::from_kept);
         let asking = incoming.asking.as_ref();
         let is_protocol = asking.is_some_and(|asking| asking.manner == Manner::Protocol);
@@ -54,31 +61,75 @@ impl Inbox {
             (Some(answer), _) if !is_protocol || answer.says_success() => Hearing::Kept(answer),
             (_, Some(asked)) => Hearing::Asked(asked),
             _ if is_protocol => self.ask_anew(incoming, event).await,
+            _ if !is_kept && asking.is_some() && self.0.parts.store.is_shared() => {
+                Hearing::Elsewhere(event.clone())
+            }
             _ => Hearing::Nobody,
         }
     }
 
-    /// Asks once more for an answer that is still wanted.
+    /// Asks once more for an answer that is still wanted. Somebody who has the delivery is about to end: in this process,
+    /// where it can be heard, or in another, or it is just being written down.
     async fn ask_anew(&self, incoming: &Incoming, event: &StoredEvent) -> Hearing {
         let Parts { store, clock, .. } = &self.0.parts;
         let Some(asking) = &incoming.asking else { return Hearing::Nobody };
-        let (name, now) = (&asking.route.entry.name, clock.now());
-        let taken = store.take_on(event.id, name, now, now + lease(&asking.route));
-        match clock.by(incoming.deadline, taken).await {
-            Some(Ok(Some(claimed))) => self.begin(incoming, claimed),
-            // The queue has just taken it on.
-            Some(Ok(None)) => {
-                self.0.deliveries.under_way(&incoming.digest()).map_or(Hearing::Nobody, Hearing::Asked)
+        let name = &asking.route.entry.name;
+        let mut wake = store.wakes().answers.sleeper();
+        loop {
+            wake.mark_seen();
+            let now = clock.now();
+            let taken = store.take_on(event.id, name, now, now + lease(&asking.route));
+            match clock.by(incoming.deadline, taken).await {
+                Some(Ok(Some(claimed))) => return self.begin(incoming, claimed),
+                Some(Ok(None)) => {}
+                Some(Err(error)) => {
+                    let why = say(
+                        "事件要后端自己的应答，这次没能再问",
+                        "an event wants its backend's own answer, which couldn't be asked",
+                    );
+                    tracing::warn!(event = event.id, %error, "{why}");
+                    return Hearing::Nobody;
+                }
+                None => return Hearing::Nobody,
             }
-            Some(Err(error)) => {
-                let why = say(
-                    "事件要后端自己的应答，这次没能再问",
-                    "an event wants its backend's own answer, which couldn't be asked",
-                );
-                tracing::warn!(event = event.id, %error, "{why}");
-                Hearing::Nobody
+            if let Some(asked) = self.0.deliveries.under_way(&incoming.digest()) {
+                return Hearing::Asked(asked);
             }
-            None => Hearing::Nobody,
+            if store.is_shared()
+                && let (Some(answer), _) = self.kept(event, name).await
+                && answer.says_success()
+            {
+                return Hearing::Kept(answer);
+            }
+            let look = clock.instant() + LOOK;
+            if !store.is_shared() || look >= incoming.deadline {
+                return Hearing::Nobody;
+            }
+            let _ = clock.by(look, wake.woken()).await;
+        }
+    }
+
+    /// The answer to a message as the store has it by now, and whether another node is at it.
+    async fn kept(&self, event: &StoredEvent, route: &str) -> (Option<Answer>, bool) {
+        let Parts { store, clock, .. } = &self.0.parts;
+        let Ok((kept, is_held)) = store.answer(event, route, clock.now()).await else { return (None, false) };
+        (kept.as_deref().and_then(Answer::from_kept), is_held)
+    }
+
+    /// Waits until `end` for an answer that another node may have; and whether it is still at it.
+    async fn hear_elsewhere(&self, event: &StoredEvent, route: &str, end: Instant) -> (Option<Answer>, bool) {
+        let Parts { store, clock, .. } = &self.0.parts;
+        let mut wake = store.wakes().answers.sleeper();
+        // The answer and the end of the delivery are written side by side: once it has ended, there is one more look.
+        let mut was_held = true;
+        loop {
+            wake.mark_seen();
+            let (answer, is_held) = self.kept(event, route).await;
+            if answer.is_some() || !(is_held || was_held) || clock.instant() >= end {
+                return (answer, is_held);
+            }
+            was_held = is_held;
+            let _ = clock.by(end.min(clock.instant() + LOOK), wake.woken()).await;
         }
     }
 
@@ -100,6 +151,7 @@ impl Inbox {
             Hearing::Kept(answer) => return reply(incoming, answer),
             Hearing::Nobody if manner == Manner::Protocol => return Said::Unanswered,
             Hearing::Nobody => return Said::Nothing,
+            Hearing::Elsewhere(event) => return self.hear_another(incoming, &event, manner).await,
             Hearing::Asked(asked) => asked,
         };
         match manner {
@@ -112,6 +164,20 @@ impl Inbox {
                 heard.unwrap_or(Said::Unanswered)
             }
             Manner::Thrice => self.hear_in_three(incoming, asked).await,
+        }
+    }
+
+    /// With another node that asks: for as long as this attempt of WeChat's may take.
+    async fn hear_another(&self, incoming: &Incoming, event: &StoredEvent, manner: Manner) -> Said {
+        let Some(asking) = &incoming.asking else { return Said::Nothing };
+        let Ok(_place) = self.0.waits.try_acquire() else { return Said::Nothing };
+        let is_last = incoming.is_last || manner != Manner::Thrice;
+        let end =
+            if is_last { incoming.deadline } else { incoming.began + self.0.parts.limits.callback_left };
+        match self.hear_elsewhere(event, &asking.route.entry.name, end).await {
+            (Some(answer), _) => reply(incoming, answer),
+            (None, true) if !is_last => Said::Left,
+            (None, _) => Said::Nothing,
         }
     }
 

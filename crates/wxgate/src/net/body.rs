@@ -8,14 +8,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Either};
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::inbound::Inbound;
 use super::pool::Answered;
 use crate::limits::Limits;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A body from wherever.
+pub type AnyBody = UnsyncBoxBody<Bytes, BoxError>;
 
 /// How slowly a body may come: at a rate, but for some time of grace. Only waiting for its sender counts.
 #[derive(Clone, Copy, Debug)]
@@ -91,14 +95,18 @@ pub struct Upload {
 
 struct Source {
     head: Option<Bytes>,
-    rest: Watched<Inbound>,
+    rest: Watched<AnyBody>,
     ended: bool,
 }
 
 impl Upload {
     /// `head` was read already; the rest ends when no byte of it comes for `silence`, or when it falls behind `pace`.
-    pub fn new(head: Bytes, rest: Inbound, silence: Duration, pace: Pace) -> Self {
-        let rest = Watched::new(rest, silence, Some(pace));
+    pub fn new<B>(head: Bytes, rest: B, silence: Duration, pace: Pace) -> Self
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let rest = Watched::new(rest.map_err(Into::into).boxed_unsync(), silence, Some(pace));
         let source = Source { head: Some(head), rest, ended: false };
         Self { source: Arc::new(Mutex::new(source)), sent: CancellationToken::new() }
     }
@@ -153,13 +161,28 @@ impl Body for Upload {
 /// An answer's body on its way to the caller: what was looked at already, and the rest.
 pub struct Download {
     head: Option<Bytes>,
-    rest: Option<Watched<Answered>>,
+    rest: Option<Watched<Either<Answered, AnyBody>>>,
 }
 
 impl Download {
     /// `head` was read already; without a `rest` it is all there is. It ends when no byte comes for `silence`.
     pub fn new(head: Bytes, rest: Option<Answered>, silence: Duration) -> Self {
-        Self { head: Some(head), rest: rest.map(|rest| Watched::new(rest, silence, None)) }
+        Self { head: Some(head), rest: rest.map(|rest| Watched::new(Either::Left(rest), silence, None)) }
+    }
+
+    /// All of it, if it is here and nobody has read it.
+    pub fn whole(&mut self) -> Option<Bytes> {
+        if self.rest.is_none() { self.head.take() } else { None }
+    }
+
+    /// The same of an answer that another node got.
+    pub fn opened<B>(head: Bytes, rest: B, silence: Duration) -> Self
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let rest = Either::Right(rest.map_err(Into::into).boxed_unsync());
+        Self { head: Some(head), rest: Some(Watched::new(rest, silence, None)) }
     }
 }
 

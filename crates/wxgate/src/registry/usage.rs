@@ -97,6 +97,17 @@ impl Usage {
         counts.since = if counts.since == 0 { since } else { counts.since.min(since) };
     }
 
+    /// Takes up what the store has of a path by now, which others added to as well.
+    pub fn refreshed(&self, api: &str, count: Count, since: i64, last_at: i64) {
+        let mut counts = self.lock();
+        let counted = counts.calls.entry(api.into()).or_default();
+        let mut all = counted.all.without(counted.stored);
+        all.add(count);
+        *counted = Counted { all, stored: count };
+        counts.last_used_at = counts.last_used_at.max(last_at);
+        counts.since = if counts.since == 0 { since } else { counts.since.min(since) };
+    }
+
     /// The counters as they are.
     pub fn used(&self) -> Used {
         let counts = self.lock();

@@ -1,7 +1,7 @@
 //! One managed value (an app's access_token, or one of its tickets): reading it costs an atomic
 //! load; replacing it is done by one task at a time, whoever asks.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwapOption;
@@ -13,8 +13,10 @@ use super::findings::{Belief, Findings};
 use super::policy::{self, Ageing, History, Rest};
 use crate::clock::Clock;
 use crate::random::Random;
-use crate::store::Credential;
+use crate::store::{Credential, Turn};
 
+/// A classic value that a later fetch outlived lives five minutes: within so many milliseconds it is replaced.
+const SUPERSEDED: i64 = 60_000;
 /// What was fetched later than so many milliseconds from now was fetched by another clock.
 const TOLERANCE: i64 = 60_000;
 
@@ -131,13 +133,20 @@ pub struct Slot {
     questions: AtomicU64,
     /// It is noted which paths take the token.
     watches_paths: AtomicBool,
+    /// Of the store's row, as far as it is known here; 0: there is none.
+    revision: AtomicI64,
     notes: Mutex<Notes>,
     clock: Clock,
     random: Random,
 }
 
-/// Held by the one task that may fetch.
-pub(crate) type Gate = OwnedMutexGuard<()>;
+/// Held by the one task that may fetch; and, once [`Gate::turn`] is there, by the one node.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    _task: OwnedMutexGuard<()>,
+    /// This node's turn; `None`: the store couldn't say whose it is.
+    pub(crate) turn: Option<Turn>,
+}
 
 impl Slot {
     pub(crate) fn new(appid: Arc<str>, kind: CredentialKind, clock: Clock, random: Random) -> Self {
@@ -149,6 +158,7 @@ impl Slot {
             queued: AtomicBool::new(false),
             questions: AtomicU64::new(0),
             watches_paths: AtomicBool::new(false),
+            revision: AtomicI64::new(0),
             notes: Mutex::default(),
             clock,
             random,
@@ -159,28 +169,57 @@ impl Slot {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes up what the store kept, whose times are the wall's.
+    /// Takes up what the store kept, whose times are the wall's: at start, and what other nodes fetched. An older value than is
+    /// here changes nothing.
     pub(crate) fn restore(&self, row: Credential, ageing: Ageing) {
         let now = self.clock.ticks();
-        let history: History = serde_json::from_str(&row.history).unwrap_or_default();
-        self.notes().history = history.moved(self.clock.ticks_at(0), now);
+        self.revision.store(row.revision, Ordering::Release);
+        let before = self.newest();
+        if before.as_ref().is_some_and(|before| before.version > row.version) {
+            return;
+        }
+        let same = before.as_ref().filter(|before| before.expose() == row.value.expose_secret());
+        self.take_history(&row.history);
         let fetched_at = self.clock.ticks_at(row.fetched_at);
         // The clock was set back since: it may be as old as anything, and is looked at first.
         let is_unsure = fetched_at > now + TOLERANCE;
         let fetched_at = fetched_at.min(now);
         let expires_at = fetched_at + (row.expires_at - row.fetched_at);
+        let refresh_at = match (is_unsure, same) {
+            (true, _) => now,
+            // Its end is nearer than it says.
+            _ if row.is_superseded => now + self.random.between(0, SUPERSEDED),
+            (false, Some(same)) if same.expires_at == expires_at => same.refresh_at,
+            _ => policy::refresh_at(ageing, fetched_at, expires_at, &self.random),
+        };
         self.current.store(Some(Arc::new(Token {
-            value: row.value,
             version: row.version,
             fetched_at,
             expires_at,
-            refresh_at: match is_unsure {
-                true => now,
-                false => policy::refresh_at(ageing, fetched_at, expires_at, &self.random),
-            },
+            refresh_at,
             is_unsure,
-            reported: Arc::default(),
+            reported: same.map_or_else(Arc::default, |same| same.reported.clone()),
+            value: row.value,
         })));
+        if same.is_none() {
+            self.notes().trouble = None;
+        }
+    }
+
+    /// Takes up what was done about refused values, as the store has it.
+    pub(crate) fn take_history(&self, text: &str) {
+        let history: History = serde_json::from_str(text).unwrap_or_default();
+        self.notes().history = history.moved(self.clock.ticks_at(0), self.clock.ticks());
+    }
+
+    /// See [`Credential::revision`].
+    pub(crate) fn revision(&self) -> i64 {
+        self.revision.load(Ordering::Acquire)
+    }
+
+    /// The store's row is this one now.
+    pub(crate) fn is_kept(&self, revision: i64) {
+        self.revision.store(revision, Ordering::Release);
     }
 
     /// What the store kept couldn't be opened.
@@ -217,12 +256,12 @@ impl Slot {
 
     /// Waits for its turn to fetch.
     pub(crate) async fn lock(&self) -> Gate {
-        self.gate.clone().lock_owned().await
+        Gate { _task: self.gate.clone().lock_owned().await, turn: None }
     }
 
     /// Its turn to fetch, unless somebody is at it already.
     pub(crate) fn try_lock(&self) -> Option<Gate> {
-        self.gate.clone().try_lock_owned().ok()
+        Some(Gate { _task: self.gate.clone().try_lock_owned().ok()?, turn: None })
     }
 
     /// The failure that still keeps everybody from asking, if any.
@@ -340,9 +379,8 @@ impl Slot {
         wait
     }
 
-    /// Takes a fetched value.
-    /// The gate is the proof that nobody else publishes.
-    pub(crate) fn publish(
+    /// What a fetched value would be here. The gate is the proof that nobody else makes one.
+    pub(crate) fn made(
         &self,
         _gate: &Gate,
         value: SecretString,
@@ -353,7 +391,7 @@ impl Slot {
         let before = self.newest();
         let same = before.as_ref().filter(|token| token.expose() == value.expose_secret());
         let expires_at = now + expires_in.max(1) * 1000;
-        let token = Arc::new(Token {
+        Arc::new(Token {
             version: match (same, &before) {
                 (Some(token), _) => token.version,
                 (None, Some(token)) => token.version + 1,
@@ -365,10 +403,13 @@ impl Slot {
             is_unsure: false,
             reported: same.map_or_else(Arc::default, |token| token.reported.clone()),
             value,
-        });
+        })
+    }
+
+    /// Takes a value for the present one.
+    pub(crate) fn publish(&self, _gate: &Gate, token: &Arc<Token>) {
         self.current.store(Some(token.clone()));
         self.notes().trouble = None;
-        token
     }
 
     /// The row that keeps the present value with its history, in the wall's time.
@@ -382,6 +423,8 @@ impl Slot {
             fetched_at: self.clock.wall_at(token.fetched_at),
             expires_at: self.clock.wall_at(token.expires_at),
             history: serde_json::to_string(&history).unwrap_or_default(),
+            revision: self.revision(),
+            is_superseded: false,
         }
     }
 }

@@ -8,8 +8,8 @@ use std::fmt::Debug;
 use futures_util::future::BoxFuture;
 
 use super::{
-    Attempt, Binding, Delivery, DeliveryQuery, Event, EventQuery, Fate, Lease, Purge, Purged,
-    SealedCredential, StoreError, UsageDelta, UsageRow,
+    Attempt, Binding, Delivery, DeliveryQuery, Event, EventQuery, Fate, Lease, Node, Purge, Purged, Reach,
+    SealedCredential, StoreError, Turn, UsageDelta, UsageRow, Wakes,
 };
 
 /// What a backend's method gives.
@@ -30,8 +30,8 @@ pub(crate) trait Backend: Send + Sync + Debug {
 
     /// Every token and ticket.
     fn credentials(&self) -> Pending<'_, Vec<SealedCredential>>;
-    /// Keeps a token or ticket, unless a newer one is there.
-    fn save_credential(&self, row: SealedCredential) -> Pending<'_, ()>;
+    /// Keeps a token or ticket, if `turn` is the last that somebody took, and no newer one is there. The turn goes on until then.
+    fn save_credential(&self, row: SealedCredential, turn: Turn, until: i64) -> Pending<'_, SavedRow>;
 
     /// The answer under `key` that lives at `now`.
     fn once_answer(&self, key: [u8; 32], now: i64) -> Pending<'_, Option<Vec<u8>>>;
@@ -52,7 +52,7 @@ pub(crate) trait Backend: Send + Sync + Debug {
     /// that is known, the message is a duplicate, and known for longer if `remembered_until` is later. One whose signature
     /// came with a digest that is forgotten is refused, too. Else message, deliveries, digest and signature are kept.
     fn accept(&self, event: EventRow) -> Pending<'_, AcceptedRow>;
-    /// Keeps the answer of a message that is still remembered.
+    /// Keeps the answer of a message that is still remembered, for its duplicates.
     fn keep_answer(&self, seen: MessageKey, event_id: i64, sealed: Vec<u8>) -> Pending<'_, ()>;
     /// Remembers a signature that is good for no body, unless it is remembered at `now`.
     fn keep_signature(&self, key: [u8; 32], now: i64, until: i64) -> Pending<'_, ()>;
@@ -93,6 +93,86 @@ pub(crate) trait Backend: Send + Sync + Debug {
     fn event_body(&self, id: i64) -> Pending<'_, Option<(Vec<u8>, Vec<u8>)>>;
     /// Deliveries, newest first.
     fn deliveries(&self, query: DeliveryQuery) -> Pending<'_, Vec<Delivery>>;
+
+    // What only several processes need: one alone gets it as it is here.
+
+    /// What others change; `None`: nobody else does.
+    fn wakes(&self) -> Option<Wakes> {
+        None
+    }
+    /// A time of ours as all processes have it.
+    fn common_time(&self, ours: i64) -> i64 {
+        ours
+    }
+    /// A process lives at `now`.
+    fn beat(&self, _node: Node, _now: i64) -> Pending<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+    /// Those that live at `now`.
+    fn nodes(&self, _now: i64) -> Pending<'_, Vec<Node>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+    /// Gives back at `now` what `owner` holds, and forgets it.
+    fn leave(&self, _owner: i32, _now: i64) -> Pending<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+    /// Takes, or keeps, what only one does, unless another has it at `now`.
+    fn hold(&self, _name: &str, _lease: Lease, _now: i64) -> Pending<'_, bool> {
+        Box::pin(async { Ok(true) })
+    }
+    /// Which process can reach WeChat for which app.
+    fn reach(&self) -> Pending<'_, Vec<Reach>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+    /// Keeps whether one can.
+    fn tell_reach(&self, _reach: Reach) -> Pending<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+    /// The tokens and tickets that changed since `revision`.
+    fn credentials_since(&self, _revision: i64) -> Pending<'_, Vec<SealedCredential>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+    /// Takes the turn to ask WeChat about a value whose row has the revision `seen`, or goes on with it.
+    fn take_turn(
+        &self,
+        _appid: &str,
+        _kind: &str,
+        _seen: i64,
+        _now: i64,
+        _lease: Lease,
+    ) -> Pending<'_, TakenRow> {
+        Box::pin(async { Ok(TakenRow::Ours(Turn::default(), None)) })
+    }
+    /// Gives the turn back.
+    fn end_turn(&self, _appid: &str, _kind: &str, _turn: Turn) -> Pending<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+    /// A later fetch than that of this version was made, and lost its turn.
+    fn supersede(&self, _appid: &str, _kind: &str, _version: i64) -> Pending<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+    /// The answer under `key` that lives at `now`, or whose turn it is to get it.
+    fn begin_once(&self, key: [u8; 32], now: i64, _lease: Lease) -> Pending<'_, OnceRow> {
+        Box::pin(async move {
+            let answer = self.once_answer(key, now).await?;
+            Ok(answer.map_or(OnceRow::First, OnceRow::Answer))
+        })
+    }
+    /// No answer came of `owner`'s turn.
+    fn end_once(&self, _key: [u8; 32], _owner: i32) -> Pending<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+    /// The answer of a kept message, and whether another than `owner` has its delivery by `route` at `now`.
+    fn answer(
+        &self,
+        _seen: MessageKey,
+        _event_id: i64,
+        _route: &str,
+        _owner: i32,
+        _now: i64,
+    ) -> Pending<'_, (Option<Vec<u8>>, bool)> {
+        Box::pin(async { Ok((None, false)) })
+    }
 
     /// Proves that it takes writes.
     fn ping(&self) -> Pending<'_, ()>;
@@ -187,6 +267,37 @@ pub(crate) struct Record {
 pub(crate) struct BoundRow {
     pub(crate) digest: [u8; 32],
     pub(crate) again_until: i64,
+}
+
+/// What became of taking a turn.
+#[derive(Clone, Debug)]
+pub(crate) enum TakenRow {
+    /// It is ours; with the history of the row, if it has one.
+    Ours(Turn, Option<String>),
+    /// Somebody else has it.
+    Held,
+    /// The row is another than was seen.
+    Newer(SealedCredential),
+}
+
+/// What became of saving a value.
+#[derive(Clone, Debug)]
+pub(crate) enum SavedRow {
+    /// It is kept, under this revision.
+    Saved(i64),
+    /// The turn was over: this is what stands.
+    Newer(SealedCredential),
+}
+
+/// What is known of a single-use code.
+#[derive(Clone, Debug)]
+pub(crate) enum OnceRow {
+    /// Nothing: it is ours to use.
+    First,
+    /// What came of it, sealed.
+    Answer(Vec<u8>),
+    /// Another process is at it.
+    Held,
 }
 
 /// The ids that the deliveries of a message can have: first and last.

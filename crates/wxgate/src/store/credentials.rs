@@ -4,6 +4,7 @@ use std::fmt;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::backend::{SavedRow, TakenRow};
 use super::{Store, StoreError};
 use crate::keys::Cell;
 
@@ -24,6 +25,10 @@ pub struct Credential {
     pub expires_at: i64,
     /// When `force_refresh` was used in the last day, and when a refused classic token was last replaced.
     pub history: String,
+    /// Of the row: it counts up with every change.
+    pub revision: i64,
+    /// Another node fetched a classic one after it, which lost its turn: this one ends within minutes.
+    pub is_superseded: bool,
 }
 
 /// A [`Credential`] as it is kept: [`Store::open_credential`] opens it.
@@ -39,6 +44,35 @@ pub struct SealedCredential {
     pub(super) fetched_at: i64,
     pub(super) expires_at: i64,
     pub(super) history: String,
+    /// See [`Credential`].
+    pub revision: i64,
+    pub(super) is_superseded: bool,
+}
+
+/// A node's turn to ask WeChat about a value; the number says which taking it was. In one process there is only one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Turn {
+    pub(super) epoch: i64,
+}
+
+/// What became of [`Store::take_turn`].
+#[derive(Clone, Debug)]
+pub enum Taken {
+    /// It is ours until then; with what was done lately, if the store knows more than we do.
+    Ours(Turn, Option<String>),
+    /// Another node has it.
+    Held,
+    /// Another node kept another value.
+    Newer(SealedCredential),
+}
+
+/// What became of [`Store::save_credential`].
+#[derive(Clone, Debug)]
+pub enum Saved {
+    /// It is kept, as this revision.
+    Saved(i64),
+    /// Our turn was over: this is what another node kept.
+    Newer(SealedCredential),
 }
 
 impl fmt::Debug for SealedCredential {
@@ -68,11 +102,50 @@ impl Store {
             fetched_at: sealed.fetched_at,
             expires_at: sealed.expires_at,
             history: sealed.history.clone(),
+            revision: sealed.revision,
+            is_superseded: sealed.is_superseded,
         })
     }
 
-    /// Keeps a token or ticket, unless a newer one is there already.
-    pub async fn save_credential(&self, row: Credential) -> Result<(), StoreError> {
+    /// What other nodes changed since `revision`.
+    pub async fn credentials_since(&self, revision: i64) -> Result<Vec<SealedCredential>, StoreError> {
+        self.backend.credentials_since(revision).await
+    }
+
+    /// Takes the turn to ask WeChat about a value, or goes on with it, from `now` until then. `seen` is the revision of the row
+    /// that is known here; 0: none.
+    pub async fn take_turn(
+        &self,
+        appid: &str,
+        kind: &str,
+        seen: i64,
+        now: i64,
+        until: i64,
+    ) -> Result<Taken, StoreError> {
+        Ok(match self.backend.take_turn(appid, kind, seen, now, self.lease(until)).await? {
+            TakenRow::Ours(turn, history) => Taken::Ours(turn, history),
+            TakenRow::Held => Taken::Held,
+            TakenRow::Newer(row) => Taken::Newer(row),
+        })
+    }
+
+    /// Gives a turn back.
+    pub async fn end_turn(&self, appid: &str, kind: &str, turn: Turn) -> Result<(), StoreError> {
+        self.backend.end_turn(appid, kind, turn).await
+    }
+
+    /// A classic token that was fetched after this version lost its turn.
+    pub async fn supersede(&self, appid: &str, kind: &str, version: i64) -> Result<(), StoreError> {
+        self.backend.supersede(appid, kind, version).await
+    }
+
+    /// Keeps a token or ticket, unless the turn is over or a newer one is there already. The turn goes on until then.
+    pub async fn save_credential(
+        &self,
+        row: Credential,
+        turn: Turn,
+        until: i64,
+    ) -> Result<Saved, StoreError> {
         let name = format!("{}/{}", row.appid, row.kind);
         let value = self.keys.seal(value_cell(&name), row.value.expose_secret().as_bytes());
         let sealed = SealedCredential {
@@ -83,8 +156,13 @@ impl Store {
             fetched_at: row.fetched_at,
             expires_at: row.expires_at,
             history: row.history,
+            revision: row.revision,
+            is_superseded: false,
         };
-        self.backend.save_credential(sealed).await
+        Ok(match self.backend.save_credential(sealed, turn, until).await? {
+            SavedRow::Saved(revision) => Saved::Saved(revision),
+            SavedRow::Newer(row) => Saved::Newer(row),
+        })
     }
 }
 

@@ -154,6 +154,18 @@ impl Store {
         }
     }
 
+    /// The answer that another node had for a kept message, and whether one is at its delivery by `route` at `now`.
+    pub async fn answer(
+        &self,
+        event: &StoredEvent,
+        route: &str,
+        now: i64,
+    ) -> Result<(Option<Vec<u8>>, bool), StoreError> {
+        let seen = MessageKey { created: event.created, digest: event.digest };
+        let (sealed, is_held) = self.backend.answer(seen, event.id, route, self.owner, now).await?;
+        Ok((sealed.map(|sealed| self.open_answer(seen, &sealed)).transpose()?, is_held))
+    }
+
     /// Remembers the answer a message got, for its duplicates.
     pub async fn keep_answer(&self, event: &StoredEvent, answer: &[u8]) -> Result<(), StoreError> {
         let seen = MessageKey { created: event.created, digest: event.digest };

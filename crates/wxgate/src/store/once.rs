@@ -2,7 +2,7 @@
 
 use subtle::ConstantTimeEq as _;
 
-use super::backend::BoundRow;
+use super::backend::{BoundRow, OnceRow};
 use super::{Store, StoreError};
 use crate::keys::Cell;
 use crate::text::hex;
@@ -34,6 +34,17 @@ pub enum Bound {
     Other,
 }
 
+/// What is known of a single-use code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Once {
+    /// Nothing: it is ours to use.
+    First,
+    /// What came of it.
+    Answer(Vec<u8>),
+    /// Another node is at it.
+    Held,
+}
+
 impl Bound {
     fn of(row: BoundRow, digest: &[u8; 32]) -> Self {
         match bool::from(row.digest.ct_eq(digest)) {
@@ -49,11 +60,28 @@ impl Store {
         let Some(sealed) = self.backend.once_answer(key, now).await? else {
             return Ok(None);
         };
+        self.open_once(key, &sealed).map(Some)
+    }
+
+    fn open_once(&self, key: [u8; 32], sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
         let row = hex(&key);
-        match self.keys.open(answer_cell(&row), &sealed) {
-            Ok(plain) => Ok(Some(plain)),
-            Err(error) => Err(StoreError::Corrupt(format!("once {row}: {error}").into())),
-        }
+        self.keys
+            .open(answer_cell(&row), sealed)
+            .map_err(|error| StoreError::Corrupt(format!("once {row}: {error}").into()))
+    }
+
+    /// The kept answer under `key`, or whose turn it is to get it, from `now` until then.
+    pub async fn begin_once(&self, key: [u8; 32], now: i64, until: i64) -> Result<Once, StoreError> {
+        Ok(match self.backend.begin_once(key, now, self.lease(until)).await? {
+            OnceRow::First => Once::First,
+            OnceRow::Held => Once::Held,
+            OnceRow::Answer(sealed) => Once::Answer(self.open_once(key, &sealed)?),
+        })
+    }
+
+    /// Nothing came of our turn.
+    pub async fn end_once(&self, key: [u8; 32]) -> Result<(), StoreError> {
+        self.backend.end_once(key, self.owner).await
     }
 
     /// Keeps an answer until `expires_at` (Unix milliseconds).

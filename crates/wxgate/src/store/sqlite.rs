@@ -7,6 +7,7 @@
 
 mod checkpoint;
 mod credentials;
+mod dump;
 #[cfg(test)]
 mod figures;
 mod file;
@@ -36,14 +37,16 @@ use futures_util::future::BoxFuture;
 use rusqlite::OpenFlags;
 
 use super::backend::{
-    AcceptedRow, Backend, BoundRow, ClaimedRow, EventRow, MessageKey, Pending, Record, deliveries_of,
+    AcceptedRow, Backend, BoundRow, ClaimedRow, EventRow, MessageKey, Pending, Record, SavedRow,
+    deliveries_of,
 };
 use super::{
     Binding, Delivery, DeliveryQuery, Event, EventQuery, Lease, Purge, Purged, SealedCredential, StoreError,
-    UsageDelta, UsageRow,
+    Turn, UsageDelta, UsageRow,
 };
 
-pub(super) use inspect::inspect;
+pub(super) use dump::Source;
+pub(super) use inspect::{inspect, steps};
 
 use crate::lang::say;
 use crate::limits::Limits;
@@ -140,8 +143,8 @@ impl Backend for Sqlite {
         Box::pin(self.rows.read(credentials::all))
     }
 
-    fn save_credential(&self, row: SealedCredential) -> Pending<'_, ()> {
-        Box::pin(self.writer.write(move |tx| credentials::save(tx, &row)))
+    fn save_credential(&self, row: SealedCredential, _turn: Turn, _until: i64) -> Pending<'_, SavedRow> {
+        Box::pin(self.writer.write(move |tx| credentials::save(tx, &row).map(|()| SavedRow::Saved(0))))
     }
 
     fn once_answer(&self, key: [u8; 32], now: i64) -> Pending<'_, Option<Vec<u8>>> {

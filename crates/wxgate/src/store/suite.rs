@@ -3,8 +3,9 @@
 mod forgetting;
 mod intake;
 mod lists;
+mod nodes;
 #[path = "../../tests/it/postgres.rs"]
-mod postgres;
+pub(super) mod postgres;
 mod queue;
 mod values;
 

@@ -1,5 +1,6 @@
 //! The calls that fetch a token or a ticket, and what becomes of their answers.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,9 +11,11 @@ use wechat::catalog::{GET_TICKET, STABLE_TOKEN, TOKEN};
 
 use super::Tokens;
 use super::granted::{Granted, NotGranted, granted};
-use super::heal::{Said, TokenCall, Unhealed};
+use super::heal::{Said, TokenCall};
+use super::nodes::Kept;
 use crate::clock::Instant;
 use crate::entries::TokenMode;
+use crate::handover::{CallError, PassAnswer, PassRequest};
 use crate::lang::{Words, say};
 use crate::places;
 use crate::registry::App;
@@ -58,11 +61,11 @@ impl Tokens {
                         )
                     );
                 }
-                let token = slot.publish(&gate, value, lives, ageing, asked_at);
+                let token = slot.made(&gate, value, lives, ageing, asked_at);
+                let token = self.take(app, slot, &gate, token).await;
                 tracing::info!(
                     appid = %slot.appid, kind = kind.as_str(), version = token.version, expires_in = lives, forced = force, "{}", say("已取得", "fetched")
                 );
-                self.keep(slot, &token).await;
                 Ok((token, gate))
             }
             Err(error) => {
@@ -72,17 +75,19 @@ impl Tokens {
         }
     }
 
-    /// Keeps a value with its history. One that can't be stored serves all the same.
-    pub(super) async fn keep(&self, slot: &Slot, token: &Token) {
-        if let Err(error) = self.0.parts.store.save_credential(slot.row(token)).await {
-            tracing::error!(
-                appid = %slot.appid, kind = slot.kind.as_str(), %error, "{}",
-                say(
-                    "存不下（照常使用；但重启后会重新获取）：检查磁盘空间和权限",
-                    "can't be stored (it serves all the same, and is fetched again after a restart): check disk space and permissions",
-                )
-            );
+    /// Takes a value for the present one, and keeps it: first here, or first in the store if other nodes look there. Gives the
+    /// one that stands.
+    pub(super) async fn take(&self, app: &App, slot: &Slot, gate: &Gate, token: Arc<Token>) -> Arc<Token> {
+        if self.0.parts.store.is_shared() {
+            if let Kept::Others(theirs) = self.keep(app, slot, &token, gate.turn).await {
+                return theirs;
+            }
+            slot.publish(gate, &token);
+        } else {
+            slot.publish(gate, &token);
+            self.keep(app, slot, &token, gate.turn).await;
         }
+        token
     }
 
     fn note_failure(&self, app: &App, slot: &Slot, error: &TokenError) {
@@ -138,15 +143,15 @@ impl Tokens {
         kind: CredentialKind,
     ) -> Result<Granted, TokenError> {
         let attempt = TicketCall { app, kind };
-        let granted = self.healed(app, &attempt).await.map_err(|unhealed| match unhealed {
-            Unhealed::Token(error) => error,
-            Unhealed::Lost(lost) => TokenError::TicketLost(lost),
-            Unhealed::Refused(error) => TokenError::TicketRefused(error),
-            Unhealed::Unknown => TokenError::TicketLost(Lost::before(
+        let granted = self.healed(app, &attempt).await.map_err(|error| match error {
+            CallError::Token(error) => error,
+            CallError::Lost(lost) => TokenError::TicketLost(lost),
+            CallError::Refused(error) => TokenError::TicketRefused(error),
+            CallError::Unknown => TokenError::TicketLost(Lost::before(
                 "the access_token was refused, and nobody knows why",
                 "微信拒绝了 access_token，暂时查不出原因",
             )),
-            Unhealed::Again => TokenError::TicketLost(Lost::before(
+            CallError::Again => TokenError::TicketLost(Lost::before(
                 "the access_token has just been replaced",
                 "access_token 刚换新",
             )),
@@ -176,6 +181,15 @@ impl TokenCall for TicketCall<'_> {
 
     fn path(&self) -> &str {
         GET_TICKET.path
+    }
+
+    fn request(&self) -> Cow<'_, PassRequest> {
+        let query = [("type", self.kind.as_str())];
+        Cow::Owned(PassRequest::typed(&"-".into(), &self.app.appid, &GET_TICKET, &query, None))
+    }
+
+    async fn read(&self, answer: PassAnswer) -> Result<Self::Answer, Lost> {
+        Ok(granted(&answer.whole(self.app.transport.limits()).await?))
     }
 
     async fn send(&self, token: &Token, deadline: Instant) -> Result<(Self::Answer, Said), Lost> {

@@ -1,6 +1,7 @@
 //! The one healing: a call that WeChat refused because of the token is made once more, with another, if the token is
 //! found to be dead. Service calls, the pass-through and the ticket calls all go through here.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,9 +9,10 @@ use wechat::answer::ApiError;
 
 use super::Tokens;
 use crate::clock::Instant;
+use crate::handover::{CallError, PassAnswer, PassRequest, is_of_address};
 use crate::lang::say;
 use crate::registry::App;
-use crate::slots::{CredentialKind, Found, Token, TokenError, Way};
+use crate::slots::{CredentialKind, Found, Token, Way};
 use crate::transport::Lost;
 
 /// With less time left a call isn't repeated: nobody would know what came of it.
@@ -28,6 +30,12 @@ pub trait TokenCall: Sync {
     fn is_repeatable(&self) -> bool {
         true
     }
+
+    /// The same as another node can make it.
+    fn request(&self) -> Cow<'_, PassRequest>;
+
+    /// Reads what another node was answered.
+    fn read(&self, answer: PassAnswer) -> impl Future<Output = Result<Self::Answer, Lost>> + Send;
 
     /// Makes the call, which has to be answered by `deadline`.
     fn send(
@@ -58,66 +66,97 @@ impl Said {
         let error = error.clone();
         if error.is_dead_token() { Self::Refused(error) } else { Self::Failed(error) }
     }
-}
 
-/// Why a call gave nothing.
-#[derive(Clone, Debug)]
-pub enum Unhealed {
-    /// No token could be had.
-    Token(TokenError),
-    /// No usable answer.
-    Lost(Lost),
-    /// WeChat refuses the token, and no other helps: this path does so to everybody, or another may not be had now.
-    Refused(ApiError),
-    /// WeChat refused the token, and whether it is dead could not be found out. The call may be made again.
-    Unknown,
-    /// The token was dead and is replaced, but the body is gone, or the time: the caller may send it again.
-    Again,
-}
-
-impl From<TokenError> for Unhealed {
-    fn from(error: TokenError) -> Self {
-        Self::Token(error)
-    }
-}
-
-impl From<Lost> for Unhealed {
-    fn from(lost: Lost) -> Self {
-        Self::Lost(lost)
+    /// Whether WeChat refused the address that the call came from, which it does before it acts.
+    pub fn is_of_address(&self) -> bool {
+        matches!(self, Self::Failed(error) if is_of_address(error))
     }
 }
 
 impl Tokens {
-    /// Makes `attempt` with the app's token; if that is refused and found dead, once more with another. The time of
+    /// Makes `attempt` with the app's token, healed as [`Tokens::healed_here`] does. Where WeChat refuses this node's address,
+    /// another node makes it, once; and while that is known, nothing is tried here first.
+    pub async fn healed<A: TokenCall>(&self, app: &Arc<App>, attempt: &A) -> Result<A::Answer, CallError> {
+        let is_known = self.0.handover.reach().is_refused(&app.appid);
+        if is_known && let Some(answer) = Box::pin(self.elsewhere(app, attempt)).await {
+            return answer;
+        }
+        let here = self.healed_here(app, attempt).await;
+        let is_of_address = match &here {
+            Ok((_, said)) => said.is_of_address(),
+            Err(error) => error.is_of_address(),
+        };
+        if is_known || !is_of_address {
+            return Ok(here?.0);
+        }
+        Box::pin(self.refused_here(app, attempt, here)).await
+    }
+
+    /// WeChat refuses this node's address: another node makes the call, if one takes it and its body is still there.
+    async fn refused_here<A: TokenCall>(
+        &self,
+        app: &Arc<App>,
+        attempt: &A,
+        here: Result<(A::Answer, Said), CallError>,
+    ) -> Result<A::Answer, CallError> {
+        let is_gone = here.is_ok() && !attempt.is_repeatable();
+        if !is_gone && let Some(answer) = self.elsewhere(app, attempt).await {
+            return answer;
+        }
+        if is_gone && self.0.handover.reach().has_candidate(&app.appid) {
+            return Err(gone().into());
+        }
+        Ok(here?.0)
+    }
+
+    /// What another node is answered, if one takes the call. To be boxed: it is rare, and large.
+    async fn elsewhere<A: TokenCall>(
+        &self,
+        app: &Arc<App>,
+        attempt: &A,
+    ) -> Option<Result<A::Answer, CallError>> {
+        let request = attempt.request();
+        let sent = self.0.handover.send(app, &request).await?;
+        Some(match sent {
+            Ok(answer) => attempt.read(answer).await.map_err(CallError::Lost),
+            Err(error) => Err(error),
+        })
+    }
+
+    /// Makes `attempt` from here with the app's token; if that is refused and found dead, once more with another. The time of
     /// `wechat.timeout` covers the repetition as well.
-    pub async fn healed<A: TokenCall>(&self, app: &Arc<App>, attempt: &A) -> Result<A::Answer, Unhealed> {
+    pub async fn healed_here<A: TokenCall>(
+        &self,
+        app: &Arc<App>,
+        attempt: &A,
+    ) -> Result<(A::Answer, Said), CallError> {
         let token = self.get(app, CredentialKind::AccessToken).await?;
         let deadline = app.transport.deadline();
         let (answer, said) = attempt.send(&token, deadline).await?;
         let Said::Refused(error) = said else {
             self.note(app, &token, attempt.path(), &said);
-            return Ok(answer);
+            return Ok((answer, said));
         };
         drop(answer);
         let found = self.find_out(app, &token, attempt.path()).await?;
         let fresh = match &found {
             Found::Fresh(fresh) | Found::Forced(fresh) => fresh,
-            Found::Alive | Found::Spent => return Err(Unhealed::Refused(error)),
-            Found::Unknown => return Err(Unhealed::Unknown),
+            Found::Alive | Found::Spent => return Err(CallError::Refused(error)),
+            Found::Unknown => return Err(CallError::Unknown),
         };
         let left = deadline.saturating_duration_since(self.0.parts.clock.instant());
         if left < TOO_LATE || !attempt.is_repeatable() {
-            return Err(Unhealed::Again);
+            return Err(CallError::Again);
         }
         let (answer, said) = attempt.send(fresh, deadline).await?;
         self.note(app, fresh, attempt.path(), &said);
-        match said {
-            Said::Refused(error) => return Err(Unhealed::Refused(error)),
+        match &said {
+            Said::Refused(error) => return Err(CallError::Refused(error.clone())),
             // Where WeChat itself had held it for current, nobody else had a hand in it.
             Said::Accepted if matches!(found, Found::Fresh(_)) => self.died_early(app, &token),
             Said::Accepted | Said::Done | Said::Failed(_) | Said::Nothing => {}
         }
-        Ok(answer)
+        Ok((answer, said))
     }
 
     fn note(&self, app: &App, token: &Token, path: &str, said: &Said) {
@@ -146,4 +185,12 @@ impl Tokens {
             )
         );
     }
+}
+
+/// WeChat refused this node's address, and the body that another node would need went by.
+fn gone() -> Lost {
+    Lost::before(
+        "this node's address isn't in WeChat's allow-list, and the body is gone; the same call goes by another node now",
+        "本节点的 IP 不在微信的白名单里，而请求体已经用掉；再发一次就由别的节点发出",
+    )
 }

@@ -5,6 +5,7 @@ use wechat::catalog;
 
 use super::Tokens;
 use super::heal::Said;
+use crate::handover::is_of_address;
 use crate::lang::say;
 use crate::places;
 use crate::registry::App;
@@ -22,6 +23,9 @@ impl Tokens {
     }
 
     pub(super) fn heard_success(&self, app: &App, way: Way, path: &str) {
+        if way == Way::Token {
+            self.0.handover.reach().taken(app);
+        }
         let health = app.slots.health();
         for over in health.worked(way, path, self.now()) {
             if health.is_over(over.errcode) {
@@ -34,6 +38,9 @@ impl Tokens {
     }
 
     pub(super) fn heard_refusal(&self, app: &App, way: Way, path: &str, error: &ApiError) {
+        if is_of_address(error) {
+            self.0.handover.reach().refused(app, error.refused_ip().unwrap_or_default());
+        }
         let Some(ailment) = app.slots.health().refused(way, path, error, self.now()) else { return };
         let advice = places::advice(&app.entry, error);
         tracing::warn!(

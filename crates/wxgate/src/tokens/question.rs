@@ -9,6 +9,7 @@ use std::sync::Arc;
 use wechat::answer::errcode;
 use wechat::catalog::{self, API_DOMAIN_IP};
 
+use super::nodes::Kept;
 use super::{Said, Tokens};
 use crate::lang::say;
 use crate::registry::App;
@@ -21,7 +22,7 @@ const KIND: CredentialKind = CredentialKind::AccessToken;
 
 /// What the probe says of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Probed {
+pub(super) enum Probed {
     Alive,
     Dead,
     Unknown,
@@ -48,11 +49,19 @@ impl Tokens {
             None => {}
         }
         let (used, path) = (used.clone(), path.to_owned());
-        self.in_task(app, KIND, gate, async move |this: Self, app: Arc<App>, _, gate| {
-            let (found, gate) = this.question(&app, &used, &path, gate).await?;
-            app.slots.of(KIND).answered(&used, found.clone());
-            Ok((found, gate))
-        })
+        let version = Some(used.version);
+        self.in_task(
+            app,
+            KIND,
+            gate,
+            version,
+            Found::Fresh,
+            async move |this: Self, app: Arc<App>, _, gate| {
+                let (found, gate) = this.question(&app, &used, &path, gate).await?;
+                app.slots.of(KIND).answered(&used, found.clone());
+                Ok((found, gate))
+            },
+        )
         .await
     }
 
@@ -74,7 +83,7 @@ impl Tokens {
             gate = given;
         }
         let slot = app.slots.of(KIND);
-        let (probed, now) = (self.probe(app, used, path).await, self.now());
+        let (probed, now) = (self.probe(app, used, path, &gate).await, self.now());
         // A caller's path may hold anything: only one that is known is logged.
         let (appid, api) = (&app.appid, catalog::by_path(path).map_or(OTHER, |known| known.path));
         match probed {
@@ -113,12 +122,15 @@ impl Tokens {
             Ageing::Stable => history.take_forced(now),
             Ageing::Classic => history.take_replaced(now),
         });
-        if !may {
+        // Without a turn, another node may be doing the same.
+        if !may || gate.turn.is_none() {
             self.spent(slot, dead, mode);
             return Ok((Found::Spent, gate));
         }
         // Before it is used: an answer that is lost, or a crash, forgets no use.
-        self.keep(slot, dead).await;
+        if let Kept::Others(token) = self.keep(app, slot, dead, gate.turn).await {
+            return Ok((Found::Fresh(token), gate));
+        }
         let (token, gate) = self.fetch(app, KIND, gate, force).await?;
         if token.version == dead.version {
             self.spent(slot, dead, mode);
@@ -145,11 +157,11 @@ impl Tokens {
         let unsure =
             slot.newest().filter(|token| token.is_unsure && kind == KIND && ageing == Ageing::Classic);
         let Some(token) = unsure else { return self.fetch(app, kind, gate, false).await.map(drop) };
-        match self.probe(app, &token, API_DOMAIN_IP.path).await {
+        match self.probe(app, &token, API_DOMAIN_IP.path, &gate).await {
             Probed::Alive => {
                 // It counts as fetched now: should it end sooner, it is healed.
-                let token = slot.publish(&gate, token.expose().into(), token.life(), ageing, self.now());
-                self.keep(slot, &token).await;
+                let token = slot.made(&gate, token.expose().into(), token.life(), ageing, self.now());
+                self.take(app, slot, &gate, token).await;
                 Ok(())
             }
             Probed::Dead => self.fetch(app, kind, gate, false).await.map(drop),
@@ -181,15 +193,22 @@ impl Tokens {
     }
 
     /// Calls what every kind of account may call, with the refused token.
-    async fn probe(&self, app: &App, used: &Token, path: &str) -> Probed {
+    async fn probe(&self, app: &App, used: &Token, path: &str, gate: &Gate) -> Probed {
         let slot = app.slots.of(KIND);
         let now = self.now();
         if !slot.history(now, |history| history.take_probe(now)) {
             // None is left today. A path that took a token within the hour and refuses this one says that it is dead.
             return if slot.worked_lately(path, now) { Probed::Dead } else { Probed::Unknown };
         }
-        self.keep(slot, used).await;
-        let query = [("access_token", used.expose())];
+        if let Kept::Others(_) = self.keep(app, slot, used, gate.turn).await {
+            return Probed::Unknown;
+        }
+        self.called(app, used).await
+    }
+
+    /// Calls what every kind of account may call.
+    pub(super) async fn called(&self, app: &App, token: &Token) -> Probed {
+        let query = [("access_token", token.expose())];
         let transport = &app.transport;
         let answer = transport.send(&API_DOMAIN_IP, &query, None, transport.deadline()).await;
         let Ok(answer) = answer else { return Probed::Unknown };

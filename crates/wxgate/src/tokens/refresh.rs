@@ -1,13 +1,17 @@
 //! Refreshing in the background whatever is in use, before it ends.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Tokens;
+use super::nodes::{Begun, Tried};
 use crate::registry::App;
-use crate::slots::Slot;
+use crate::slots::{Gate, Slot};
 
 /// The longest the background sleeps without looking.
 const LOOK: i64 = 60_000;
+/// Where another node is at it, the background looks again after this.
+const HELD: Duration = Duration::from_secs(1);
 
 impl Tokens {
     /// Refreshes in the background until the stop begins.
@@ -54,8 +58,10 @@ impl Tokens {
             // must not keep a caller from it.
             let is_due = slot.due_at().is_some_and(|due| due <= this.now());
             if let (Ok(_turn), true, Some(gate)) = (turn, is_due, slot.try_lock()) {
-                // The failure, if any, is noted on the slot and logged there.
-                let _ = this.renew(&app, slot.kind, gate).await;
+                let is_held = this.refresh(&app, &slot, gate).await;
+                if is_held {
+                    this.0.parts.clock.pause(HELD).await;
+                }
                 this.0.slots.wake().all();
             } else if is_due {
                 // Not every holder of the gate fetches: look again shortly.
@@ -63,5 +69,20 @@ impl Tokens {
                 this.0.slots.wake().all();
             }
         });
+    }
+
+    /// True: another node is at it.
+    async fn refresh(&self, app: &Arc<App>, slot: &Slot, gate: Gate) -> bool {
+        match self.try_turn(app, slot.kind, gate, None).await {
+            Ok(Tried::Begun(Begun::Ours(gate))) => {
+                let turn = gate.turn;
+                // The failure, if any, is noted on the slot and logged there.
+                let _ = self.renew(app, slot.kind, gate).await;
+                self.end_turn(app, slot.kind, turn);
+                false
+            }
+            Ok(Tried::Begun(Begun::Others(_))) => false,
+            Ok(Tried::Held(_)) | Err(_) => true,
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Typed calls: answered by JSON or a picture, whole.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,8 +10,9 @@ use serde_json::Value;
 use wechat::answer::{ApiError, errcode};
 use wechat::catalog::{Auth, Endpoint};
 
-use super::{CallError, Upstream, picture_type};
+use super::{CallError, PassAnswer, PassRequest, Upstream, picture_type};
 use crate::clock::Instant;
+use crate::handover::is_of_address;
 use crate::registry::App;
 use crate::rules::leaks::Leaks;
 use crate::slots::{Token, Way};
@@ -21,24 +23,26 @@ impl Upstream {
     /// A call answered by JSON.
     pub async fn json(
         &self,
+        caller: &Arc<str>,
         app: &Arc<App>,
         endpoint: &Endpoint,
         query: &[(&str, &str)],
         body: Option<Bytes>,
     ) -> Result<Value, CallError> {
-        let answer = self.call(app, endpoint, query, body).await?;
+        let answer = self.call(caller, app, endpoint, query, body).await?;
         Ok(json_answer(&answer)?)
     }
 
     /// A call answered by a picture; WeChat says errors in JSON all the same.
     pub async fn picture(
         &self,
+        caller: &Arc<str>,
         app: &Arc<App>,
         endpoint: &Endpoint,
         query: &[(&str, &str)],
         body: Option<Bytes>,
     ) -> Result<Bytes, CallError> {
-        let answer = self.call(app, endpoint, query, body).await?;
+        let answer = self.call(caller, app, endpoint, query, body).await?;
         if picture_type(&answer.body).is_some() && answer.status == StatusCode::OK {
             return Ok(answer.body);
         }
@@ -50,20 +54,49 @@ impl Upstream {
 
     async fn call(
         &self,
+        caller: &Arc<str>,
         app: &Arc<App>,
         endpoint: &Endpoint,
         query: &[(&str, &str)],
         body: Option<Bytes>,
     ) -> Result<Answer, CallError> {
+        let call = TypedCall { caller, app, endpoint, query, body };
         if endpoint.auth == Auth::AccessToken {
-            let attempt = TypedCall { app, endpoint, query, body };
-            return self.tokens.healed(app, &attempt).await?.map_err(CallError::Refused);
+            return self.tokens.healed(app, &call).await?.map_err(CallError::Refused);
         }
+        let is_of_secret = endpoint.auth == Auth::Secret;
+        let goes_elsewhere = is_of_secret && self.goes_elsewhere(app);
+        if goes_elsewhere && let Some(answer) = self.called_elsewhere(&call).await {
+            return answer;
+        }
+        let outcome = self.call_here(&call).await?;
+        let is_of_address = outcome.as_ref().is_err_and(is_of_address);
+        if is_of_secret
+            && is_of_address
+            && !goes_elsewhere
+            && let Some(answer) = self.called_elsewhere(&call).await
+        {
+            return answer;
+        }
+        outcome.map_err(CallError::Refused)
+    }
+
+    async fn called_elsewhere(&self, call: &TypedCall<'_>) -> Option<Result<Answer, CallError>> {
+        let answer = match self.elsewhere(call.app, &call.request()).await? {
+            Ok(answer) => call.read(answer).await.map_err(CallError::Lost),
+            Err(error) => return Some(Err(error)),
+        };
+        Some(answer.and_then(|answer| answer.map_err(CallError::Refused)))
+    }
+
+    /// With the AppSecret, or without a credential.
+    async fn call_here(&self, call: &TypedCall<'_>) -> Result<Result<Answer, ApiError>, Lost> {
+        let TypedCall { app, endpoint, query, body, .. } = call;
         let secret = app.entry.secret.expose_secret();
         let ours = [("appid", app.entry.appid.as_str()), ("secret", secret)];
         let credential: &[(&str, &str)] = if endpoint.auth == Auth::Secret { &ours } else { &[] };
         let query = [credential, query].concat();
-        let answer = app.transport.send(endpoint, &query, body, app.transport.deadline()).await?;
+        let answer = app.transport.send(endpoint, &query, body.clone(), app.transport.deadline()).await?;
         let outcome = match refused(&answer) {
             Some(error) => Err(Leaks::new(secret, "").hidden(error)),
             None => Ok(answer),
@@ -76,11 +109,12 @@ impl Upstream {
             };
             self.tokens.heard(app, Way::Secret, endpoint.path, &said);
         }
-        outcome.map_err(CallError::Refused)
+        Ok(outcome)
     }
 }
 
 struct TypedCall<'a> {
+    caller: &'a Arc<str>,
     app: &'a App,
     endpoint: &'a Endpoint,
     query: &'a [(&'a str, &'a str)],
@@ -93,6 +127,19 @@ impl TokenCall for TypedCall<'_> {
 
     fn path(&self) -> &str {
         self.endpoint.path
+    }
+
+    fn request(&self) -> Cow<'_, PassRequest> {
+        let Self { caller, app, endpoint, query, body } = self;
+        Cow::Owned(PassRequest::typed(caller, &app.appid, endpoint, query, body.clone()))
+    }
+
+    async fn read(&self, answer: PassAnswer) -> Result<Self::Answer, Lost> {
+        let answer = answer.whole(self.app.transport.limits()).await?;
+        Ok(match refused(&answer) {
+            Some(error) => Err(error),
+            None => Ok(answer),
+        })
     }
 
     async fn send(&self, token: &Token, deadline: Instant) -> Result<(Self::Answer, Said), Lost> {

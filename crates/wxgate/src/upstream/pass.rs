@@ -1,17 +1,17 @@
 //! Passing a caller's own request on, with the app's credential in the place it left for it.
 
-use std::fmt;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, response};
+use http::{HeaderMap, HeaderValue, StatusCode, response};
 use secrecy::ExposeSecret as _;
 use wechat::answer::{ApiError, errcode};
-use wechat::catalog::{self, Host};
+use wechat::catalog;
 
-use super::{CallError, Upstream, picture_type};
+use super::{CallError, Part, PassAnswer, PassRequest, Upstream, picture_type};
 use crate::clock::Instant;
 use crate::lang::say;
 use crate::net::{Answered, Download, collect};
@@ -19,64 +19,7 @@ use crate::registry::App;
 use crate::rules::leaks::Leaks;
 use crate::slots::{Token, Way};
 use crate::tokens::{Said, TokenCall};
-use crate::transport::{Lost, Payload, Transport};
-
-/// A caller's request.
-#[derive(Clone)]
-pub struct PassRequest {
-    /// Which of WeChat's hosts.
-    pub host: Host,
-    /// As the caller sent it.
-    pub method: Method,
-    /// The path alone: what is to blame if it refuses every token.
-    pub path: String,
-    /// Path and query, in parts.
-    pub target: Vec<Part>,
-    /// All but what HTTP itself needs.
-    pub headers: HeaderMap,
-    /// As the caller sent it.
-    pub body: Payload,
-    /// WeChat looks at the access_token there, so that a success proves that it lives.
-    pub proves_token: bool,
-}
-
-impl fmt::Debug for PassRequest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PassRequest({} {})", self.method, self.path)
-    }
-}
-
-/// A part of a path and query.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Part {
-    /// As the caller wrote it.
-    Raw(String),
-    /// The app's access_token.
-    AccessToken,
-    /// The app's AppSecret.
-    Secret,
-}
-
-impl fmt::Debug for Part {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Raw(_) => "Raw",
-            Self::AccessToken => "AccessToken",
-            Self::Secret => "Secret",
-        })
-    }
-}
-
-/// WeChat's answer.
-#[derive(Debug)]
-pub struct PassAnswer {
-    /// Status and headers.
-    pub head: response::Parts,
-    /// Still on its way, mostly.
-    pub body: Download,
-    /// WeChat's code in it, as far as it was looked at; 0 for success and for whatever wasn't.
-    pub errcode: i64,
-}
+use crate::transport::{Lost, Transport};
 
 impl Upstream {
     /// Passes `request` on, which carries no access_token of ours: whatever comes back is the caller's.
@@ -85,19 +28,54 @@ impl Upstream {
         app: Option<&App>,
         request: &PassRequest,
     ) -> Result<PassAnswer, CallError> {
+        let of_secret = app.filter(|_| request.shows_secret());
+        let mut is_tried = false;
+        if let Some(app) = of_secret.filter(|app| self.goes_elsewhere(app)) {
+            if let Some(answer) = self.elsewhere(app, request).await {
+                return answer;
+            }
+            is_tried = true;
+        }
+        let (answer, said) = self.once_untouched(app, request).await?;
+        if let Some(app) = of_secret.filter(|_| said.is_of_address() && !is_tried && request.is_repeatable())
+            && let Some(answer) = self.elsewhere(app, request).await
+        {
+            return answer;
+        }
+        Ok(answer)
+    }
+
+    async fn once_untouched(
+        &self,
+        app: Option<&App>,
+        request: &PassRequest,
+    ) -> Result<(PassAnswer, Said), Lost> {
         let transport = app.map_or(&self.transport, |app| &app.transport);
         let exchange = Exchange { transport, app, request };
         let (answer, said) = exchange.once(None, transport.deadline()).await?;
-        if let Some(app) = app.filter(|_| exchange.shows_secret()) {
+        if let Some(app) = app.filter(|_| request.shows_secret()) {
             self.tokens.heard(app, Way::Secret, &request.path, &said);
         }
-        Ok(answer)
+        Ok((answer, said))
     }
 
     /// Passes `request` on as `app`. A dead access_token is replaced, and the request sent again if it can be.
     pub async fn pass(&self, app: &Arc<App>, request: &PassRequest) -> Result<PassAnswer, CallError> {
         let exchange = Exchange { transport: &app.transport, app: Some(app), request };
-        Ok(self.tokens.healed(app, &exchange).await?)
+        self.tokens.healed(app, &exchange).await
+    }
+
+    /// The same for another node: it goes from here, whatever comes of it.
+    pub async fn pass_for_node(
+        &self,
+        app: &Arc<App>,
+        request: &PassRequest,
+    ) -> Result<PassAnswer, CallError> {
+        if request.target.contains(&Part::AccessToken) {
+            let exchange = Exchange { transport: &app.transport, app: Some(app), request };
+            return Ok(self.tokens.healed_here(app, &exchange).await?.0);
+        }
+        Ok(self.once_untouched(Some(app), request).await?.0)
     }
 }
 
@@ -115,7 +93,15 @@ impl TokenCall for Exchange<'_> {
     }
 
     fn is_repeatable(&self) -> bool {
-        !matches!(self.request.body, Payload::Stream(_))
+        self.request.is_repeatable()
+    }
+
+    fn request(&self) -> Cow<'_, PassRequest> {
+        Cow::Borrowed(self.request)
+    }
+
+    async fn read(&self, answer: PassAnswer) -> Result<PassAnswer, Lost> {
+        Ok(answer)
     }
 
     async fn send(&self, token: &Token, deadline: Instant) -> Result<(PassAnswer, Said), Lost> {
@@ -146,15 +132,11 @@ impl Exchange<'_> {
             let body = Download::new(self.searched(&head.headers, body, leaks).await?, None, self.silence());
             return Ok((PassAnswer { head, body, errcode: 0 }, Said::Nothing));
         }
-        if !(token.is_some() || self.shows_secret()) || head.status != StatusCode::OK {
+        if !(token.is_some() || self.request.shows_secret()) || head.status != StatusCode::OK {
             let body = Download::new(Bytes::new(), Some(body), self.silence());
             return Ok((PassAnswer { head, body, errcode: 0 }, Said::Nothing));
         }
         self.look(head, body, leaks).await
-    }
-
-    fn shows_secret(&self) -> bool {
-        self.request.target.contains(&Part::Secret)
     }
 
     fn silence(&self) -> Duration {

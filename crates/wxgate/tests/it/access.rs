@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 
 use crate::app::{ADMIN_TOKEN, Http, MINI, OFFICIAL, Reply, TestApp};
 use crate::cli::{free_port, sandbox, serve, served};
+use crate::database;
 use crate::signed::{Maker, text};
 
 const SHOP: &str = "key_shop_0123456789abcdefghij";
@@ -323,16 +324,10 @@ async fn counters_outlive_a_crash_but_for_ten_seconds() {
     call(&app, 3).await;
     app.advance(Duration::from_secs(10)).await;
     // What was flushed is in the store: another look at the file would find it.
-    app.until("the counters are stored", async || stored(&app) == 3).await;
+    app.until("the counters are stored", async || database::stored_calls(&app).await == 3).await;
     call(&app, 2).await;
     app.restart().await;
     assert_eq!(counted(&app).await, (5, began), "a stop forgets nothing");
-}
-
-/// Calls that the store knows of.
-fn stored(app: &TestApp) -> i64 {
-    let db = rusqlite::Connection::open(app.dir.path().join("wxgate.db")).unwrap();
-    db.query_row("select coalesce(sum(calls), 0) from usage", [], |row| row.get(0)).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,7 @@ use serde_json::Value;
 use wxgate::limits::Limits;
 
 use crate::app::{ADMIN_TOKEN, Reply, TestApp};
+use crate::database;
 use crate::raw::Raw;
 
 const OFF: &str = "[auth]\nmode = \"off\"";
@@ -106,7 +107,7 @@ async fn balancers_learn_of_health_on_every_listener() {
 #[tokio::test]
 async fn without_a_store_callbacks_go_elsewhere_and_calls_do_not() {
     let app = TestApp::configured(OFF).await;
-    std::fs::remove_file(app.dir.path().join("wxgate.db")).unwrap();
+    database::take_away(&app).await;
     // The writer looks once a second, and what was found out is believed for as long.
     let until = Instant::now() + Duration::from_secs(10);
     while app.get("/readyz?for=callbacks", &[]).await.status == StatusCode::OK {

@@ -42,7 +42,7 @@ async fn a_call_from_an_address_that_is_not_listed_marks_its_app() {
         app.fault(QR, refused(code)).await;
         let since = app.now();
         app.qr_code(OFFICIAL).await.fails(3_584_005, false, code);
-        app.advance(secs(90)).await;
+        app.advance(secs(30)).await;
         app.qr_code(OFFICIAL).await.fails(3_584_005, false, code);
         let (apps, down) = ailing(&app).await;
         let one = &apps[0];

@@ -265,7 +265,7 @@ impl TestApp {
         self.gateway = Some(loop {
             let config = self.config(&self.text).unwrap();
             let listeners = Listeners::bind(&config.server).await.unwrap();
-            match wxgate::gateway::start(config, self.world.clone(), listeners).await {
+            match Box::pin(wxgate::gateway::start(config, self.world.clone(), listeners)).await {
                 // The gateway before, whose stop is bounded, is still at its last commit: a process would have ended.
                 Err(error) if error.to_string().contains("正在使用") && began.elapsed() < BUSY => {
                     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -282,7 +282,9 @@ impl TestApp {
     pub(crate) async fn stop(&mut self) {
         // Idle connections of our own would only make the gateway wait politely.
         self.http = Http::new();
-        self.gateway.take().unwrap().stop().await;
+        if let Some(stop) = self.gateway.take().map(Running::stop) {
+            Box::pin(stop).await;
+        }
     }
 
     pub(crate) async fn restart(&mut self) {

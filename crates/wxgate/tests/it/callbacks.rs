@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::app::{EXAMPLE, MINI, OFFICIAL, Reply, TestApp};
 use crate::backend::{Backend, says};
+use crate::database;
 use crate::signed::{AES_KEY, Callback, Maker, TOKEN, nonce, text};
 
 const OTHER_KEY: &str = "kWxPEV2UEDyxWpmPdKC3F4dgPDmOvfKX1HGnEUDS1aR";
@@ -669,7 +670,7 @@ async fn a_database_that_was_taken_away_takes_no_message() {
         app.callback(None, &callback).await.status
     };
     assert_eq!(send("before").await, StatusCode::OK);
-    std::fs::remove_file(app.dir.path().join("wxgate.db")).unwrap();
+    database::take_away(&app).await;
     // It is looked at once a second.
     tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     assert_eq!(send("after").await, StatusCode::INTERNAL_SERVER_ERROR);

@@ -6,6 +6,7 @@ use http::StatusCode;
 use wxgate::limits::Limits;
 
 use crate::app::{OFFICIAL, TestApp};
+use crate::database;
 use crate::limits::held::OPEN;
 use crate::mirror::{Mirror, Seen, hash};
 use crate::proxy::refuses;
@@ -59,10 +60,7 @@ async fn a_body_without_its_length_gets_one() {
         assert_eq!(raw.answer().await.status, StatusCode::OK, "{length}");
         got(&mirror, &body);
     }
-    assert_eq!(
-        files(&app),
-        ["wxgate.db", "wxgate.db-shm", "wxgate.db-wal", "wxgate.db.key", "wxgate.db.lock"]
-    );
+    assert_eq!(files(&app), database::files());
     // One that has it keeps it, and streams.
     let body = vec![7; 100_000];
     let mut raw = Raw::to(&app.url()).await;

@@ -36,7 +36,7 @@ fn xml_event(event: &str, n: u32) -> String {
 }
 
 /// What WeChat reads of an answer of `appid`'s.
-fn opened(appid: &str, reply: &Reply) -> String {
+pub(crate) fn opened(appid: &str, reply: &Reply) -> String {
     assert_eq!(reply.status, StatusCode::OK, "{:?}", reply.body);
     if appid == EXAMPLE {
         return String::from_utf8(reply.body.to_vec()).unwrap();

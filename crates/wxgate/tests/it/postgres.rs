@@ -9,7 +9,9 @@ pub(crate) const POSTGRES: &str = "WXGATE_TEST_POSTGRES";
 pub(crate) fn new_database(server: &str) -> String {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let name = format!("test_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-    let create = format!("create database {name}");
+    // A schema of a later version, which this one has to get on with.
+    let template = wxgate_template().map(|template| format!(" template {template}")).unwrap_or_default();
+    let create = format!("create database {name}{template}");
     let client: tokio_postgres::Config = server.parse().unwrap();
     // In a thread and a runtime of its own: whoever asks stands in one already.
     let made = std::thread::spawn(move || {
@@ -21,4 +23,10 @@ pub(crate) fn new_database(server: &str) -> String {
     });
     made.join().unwrap();
     server.replace("/postgres?", &format!("/{name}?"))
+}
+
+/// What new databases are copies of, if not empty.
+fn wxgate_template() -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "tests are told by their environment")]
+    std::env::var("WXGATE_TEST_TEMPLATE").ok()
 }

@@ -405,7 +405,7 @@ async fn a_host_that_cannot_be_reached_is_passed_over_also_for_uploads() {
     assert!(answer.json()["media_id"].is_string(), "{:?}", answer.body);
 }
 
-fn multipart(size: usize) -> (String, Vec<u8>) {
+pub(crate) fn multipart(size: usize) -> (String, Vec<u8>) {
     let boundary = "----wxgate-test-boundary";
     let mut body = format!(
         "--{boundary}\r\nContent-Disposition: form-data; name=\"media\"; filename=\"a.jpg\"\r\nContent-Type: image/jpeg\r\n\r\n"

@@ -16,7 +16,7 @@ const LAYERS: Layers<'_> = &[
     &["gateway"],
     // What listens. Surfaces don't use each other.
     &["http::callers", "http::admin"],
-    &["http::public", "http::service", "http::proxy", "http::api"],
+    &["http::public", "http::service", "http::proxy", "http::api", "http::node"],
     &["http::callback", "http::oauth", "http::health"],
     &["http::once"],
     &["http::server"],
@@ -28,7 +28,8 @@ const LAYERS: Layers<'_> = &[
     &["inbox"],
     &["delivery"],
     &["upstream"],
-    &["tokens", "bookkeeping"],
+    &["tokens", "bookkeeping", "heartbeat"],
+    &["handover"],
     &["parts"],
     // What there is, and where it is kept.
     &["registry"],

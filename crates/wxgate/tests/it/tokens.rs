@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::app::{EXAMPLE, MINI, OFFICIAL, TEMPLATE, TestApp, tally};
+use crate::database;
 
 const QR: &str = "/cgi-bin/qrcode/create";
 const PROBE: &str = "/cgi-bin/get_api_domain_ip";
@@ -328,14 +329,12 @@ async fn the_exported_token_and_its_compare_and_refresh() {
 async fn a_store_that_takes_no_writes_keeps_no_call_from_succeeding() {
     let mut app = TestApp::start().await;
     // Another connection holds the write lock: every commit of the gateway fails.
-    let path = app.dir.path().join("wxgate.db");
-    let blocker = rusqlite::Connection::open(path).unwrap();
-    blocker.execute_batch("begin immediate").unwrap();
+    let blocker = database::block(&app).await;
     app.qr_code(OFFICIAL).await.ok();
     let ready = app.admin("/readyz").await;
     assert_eq!((ready.status.as_u16(), &ready.json()["status"]), (200, &json!("degraded")));
     assert_eq!(app.admin("/readyz?for=callbacks").await.status.as_u16(), 503);
-    blocker.execute_batch("rollback").unwrap();
+    blocker.release().await;
     assert_eq!(app.admin("/readyz").await.json()["status"], "ok");
     app.stop().await;
 }

@@ -135,6 +135,7 @@ impl Proxy {
         let body = self.passable(&caller.share, body).await?;
         let kept = body.place;
         let request = PassRequest {
+            caller: caller.name.clone(),
             host: Host::Api,
             method: head.method.clone(),
             path: target.path.to_owned(),
@@ -217,6 +218,7 @@ impl Proxy {
         self.refuse_credentials(target, &headers, "")?;
         let place = door.place_of_stranger(outcome.peer)?;
         let request = PassRequest {
+            caller: "-".into(),
             host,
             method: head.method.clone(),
             path: target.path.to_owned(),

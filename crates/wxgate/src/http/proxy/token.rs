@@ -104,6 +104,7 @@ impl Proxy {
         let app = door.app(&entered.caller, &asked.app(&appid)?, outcome)?;
         let place = door.place(Room::Passed, &entered.caller, &app)?;
         let request = PassRequest {
+            caller: entered.caller.name.clone(),
             host: Host::Api,
             method: asked.head.method.clone(),
             path: path.to_owned(),

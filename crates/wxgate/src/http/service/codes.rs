@@ -35,7 +35,11 @@ impl Service {
         };
         // The code exists by now, and the same call again would make another: its ticket is told whatever comes of its
         // picture.
-        let picture = self.0.upstream.picture(&call.app, &SHOWQRCODE, &[("ticket", ticket)], None).await;
+        let picture = self
+            .0
+            .upstream
+            .picture(&call.caller.name, &call.app, &SHOWQRCODE, &[("ticket", ticket)], None)
+            .await;
         let mut body = json!({
             "flow_id": call.fields.text("flow_id"),
             "appid": call.app.entry.appid,
@@ -83,7 +87,7 @@ impl Service {
         query: &[(&str, &str)],
         body: Option<Bytes>,
     ) -> Result<Bytes, Problem> {
-        let picture = self.0.upstream.picture(&call.app, endpoint, query, body).await;
+        let picture = self.0.upstream.picture(&call.caller.name, &call.app, endpoint, query, body).await;
         picture.map_err(|failure| failure::problem(call, endpoint, failure))
     }
 }

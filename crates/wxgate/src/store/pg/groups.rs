@@ -116,7 +116,7 @@ async fn write_group<T: Item + Sync>(write: &Write<T>, group: (Vec<T>, Vec<Done<
                 }
                 _ => error,
             },
-            Err(Failure::Other(error)) => error,
+            Err(Failure::Lost(error) | Failure::Other(error)) => error,
         };
         done.into_iter().for_each(|done| drop(done.send(Err(error.clone()))));
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::link::{Link, Server, Sql};
-use super::{schema, values};
+use super::{load, schema, values};
 use crate::config::Postgres;
 use crate::store::Inspection;
 
@@ -18,13 +18,23 @@ static COUNTS: Sql = Sql {
 /// For each question.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-pub(in crate::store) async fn inspect(settings: &Postgres) -> anyhow::Result<Inspection> {
+/// How many steps the database has taken, and how many there are.
+pub(in crate::store) async fn steps(settings: &Postgres) -> anyhow::Result<(i64, i64)> {
     let link = Link::new(&Arc::new(Server::new(settings.clone())?), PATIENCE);
+    let done = schema::version(&link).await?;
+    schema::fits(&link, done).await?;
+    Ok((done, schema::latest()))
+}
+
+pub(in crate::store) async fn inspect(settings: &Postgres) -> anyhow::Result<Inspection> {
+    let server = Arc::new(Server::new(settings.clone())?);
+    let link = Link::new(&server, PATIENCE);
     let schema = schema::version(&link).await?;
-    schema::fits(schema)?;
+    schema::fits(&link, schema).await?;
     if schema == 0 {
         return Ok(Inspection::default());
     }
+    load::whole(&link, &server.place()).await?;
     let mut found =
         Inspection { schema, key_check: values::key_check(&link).await?, ..Inspection::default() };
     if let Some(row) = link.row(&COUNTS, &[]).await? {

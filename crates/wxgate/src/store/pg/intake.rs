@@ -1,12 +1,17 @@
 //! Messages kept, many in one statement.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use tokio_postgres::types::Type;
 
 use super::groups::Item;
-use super::link::{Failure, Link, Sql, text};
+use super::link::{Failure, Link, Server, Sql, text};
+use super::offers::{Offer, Offers};
+use super::queue;
+use crate::clock::Clock;
 use crate::store::StoreError;
 use crate::store::backend::{AcceptedRow, DELIVERIES_PER_MESSAGE, EventRow, MessageKey};
 
@@ -82,6 +87,18 @@ select id, kept, answer, reused or spent and kept = id from k order by ord",
         Type::INT8_ARRAY,
     ],
 };
+/// Of these messages those of which somebody holds a delivery.
+static HELD: Sql = Sql {
+    text: "select distinct t.id from unnest($1) as t (id), due
+           where due.id between t.id << 16 and (t.id << 16) + 65535 and due.owner = $2",
+    types: &[Type::INT8_ARRAY, Type::INT4],
+};
+static ANSWER: Sql = Sql {
+    text: "select (select answer from seen_msg where created = $1 and digest = $2 and event_id = $3),
+                  exists (select from due where id between $3 << 16 and ($3 << 16) + 65535 and route = $4
+                          and owner <> $5 and leased_until > $6)",
+    types: &[Type::INT8, Type::BYTEA, Type::INT8, Type::TEXT, Type::INT4, Type::INT8],
+};
 
 static KEEP_ANSWER: Sql = Sql {
     text: "update seen_msg set answer = $4 where created = $1 and digest = $2 and event_id = $3",
@@ -131,12 +148,152 @@ impl<'a> Due<'a> {
     }
 }
 
-/// Keeps a group of messages that are apart. `floor` is the highest id that was seen here, and rises.
-pub(super) async fn accept(
+/// A server that took over may be behind by so many ids at most, which the one before has given out.
+const BEHIND: i64 = 1 << 20;
+/// Before a group whose connection was lost is sent again.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Keeps messages, and keeps them again where that is in doubt.
+#[derive(Debug)]
+pub(super) struct Intake {
+    server: Arc<Server>,
+    link: Link,
+    clock: Clock,
+    /// To the end of a group.
+    time: Duration,
+    /// The highest id that was seen here.
+    floor: AtomicI64,
+    /// How many losses of connections it has caught up with.
+    caught_up: tokio::sync::Mutex<u64>,
+    pub(super) offers: Offers,
+}
+
+impl Intake {
+    pub(super) fn new(server: &Arc<Server>, link: Link, clock: Clock, time: Duration) -> Self {
+        Self {
+            server: server.clone(),
+            link,
+            clock,
+            time,
+            floor: AtomicI64::new(0),
+            caught_up: tokio::sync::Mutex::new(0),
+            offers: Offers::default(),
+        }
+    }
+
+    /// Keeps a group of messages that are apart. Where the connection is lost it is sent again: what was kept the first time
+    /// is a duplicate then, and ours if we hold a delivery of it.
+    pub(super) async fn accept(&self, group: Arc<Vec<EventRow>>) -> Result<Vec<AcceptedRow>, Failure> {
+        let end = self.clock.instant() + self.time;
+        let mut is_in_doubt = false;
+        loop {
+            let accepted = async {
+                self.catch_up().await.map_err(Failure::Lost)?;
+                let mut accepted = accept(&self.link, &self.floor, &group).await?;
+                if is_in_doubt {
+                    self.recognise(&group, &mut accepted).await.map_err(Failure::Lost)?;
+                }
+                Ok(accepted)
+            };
+            match accepted.await {
+                Err(Failure::Lost(_)) if self.clock.instant() + PAUSE < end && !self.server.is_closed() => {
+                    is_in_doubt = true;
+                    self.clock.pause(PAUSE).await;
+                }
+                Err(failure) => return Err(failure),
+                Ok(accepted) => {
+                    self.offers.kept(&group, &accepted, self.clock.ticks());
+                    return Ok(accepted);
+                }
+            }
+        }
+    }
+
+    /// Duplicates of which we hold a delivery are our own.
+    async fn recognise(&self, group: &[EventRow], accepted: &mut [AcceptedRow]) -> Result<(), StoreError> {
+        let owner = group
+            .iter()
+            .flat_map(|event| &event.deliveries)
+            .find_map(|due| due.lease)
+            .map(|lease| lease.owner);
+        let Some(owner) = owner else { return Ok(()) };
+        let of = |accepted: &AcceptedRow| match accepted {
+            AcceptedRow::Duplicate(id, None) => Some(*id),
+            _ => None,
+        };
+        let ids: Vec<i64> = accepted.iter().filter_map(of).collect();
+        let held: Vec<i64> =
+            self.link.query(&HELD, &[&ids, &owner]).await?.iter().map(|row| row.get(0)).collect();
+        for (outcome, event) in accepted.iter_mut().zip(group) {
+            if let Some(id) = of(outcome).filter(|id| held.contains(id)) {
+                *outcome = new(id, event);
+            }
+        }
+        Ok(())
+    }
+
+    /// A connection was lost and made again: another server may have taken over, which lacks what was committed last. Ids go
+    /// on above what was seen anywhere, and what was acknowledged here lately is kept once more.
+    pub(super) async fn catch_up(&self) -> Result<(), StoreError> {
+        let mut caught_up = self.caught_up.lock().await;
+        let losses = self.server.losses();
+        if losses == *caught_up {
+            return Ok(());
+        }
+        let floor = &AtomicI64::new(self.floor.load(Ordering::Relaxed) + BEHIND);
+        let offers = self.offers.all();
+        for offer in &offers {
+            let group = Arc::new(vec![offer.event().clone()]);
+            let accepted = accept(&self.link, floor, &group).await?;
+            let now = self.clock.ticks();
+            match accepted.first() {
+                Some(AcceptedRow::New(id, deliveries)) => {
+                    self.offers.kept(&group, &accepted, now);
+                    self.offers.renamed(offer.id, *id, &offer.arrived);
+                    self.settle(offer, deliveries, true).await?;
+                }
+                Some(AcceptedRow::Duplicate(id, _)) => {
+                    let first = id * DELIVERIES_PER_MESSAGE;
+                    let deliveries: Vec<i64> = (first..).take(offer.event().deliveries.len()).collect();
+                    self.settle(offer, &deliveries, false).await?;
+                }
+                _ => {}
+            }
+        }
+        self.floor.fetch_max(floor.load(Ordering::Relaxed), Ordering::Relaxed);
+        *caught_up = losses;
+        Ok(())
+    }
+
+    /// What arrived isn't sent again; what else is new goes out from the queue.
+    async fn settle(&self, offer: &Offer, deliveries: &[i64], is_new: bool) -> Result<(), StoreError> {
+        for (place, (delivery, due)) in (0..).zip(deliveries.iter().zip(&offer.event().deliveries)) {
+            if offer.arrived.contains(&place) {
+                queue::record(&self.link, &[queue::arrived(*delivery, due.due_at)]).await?;
+            } else if let (true, Some(lease)) = (is_new, due.lease) {
+                queue::release(&self.link, *delivery, lease.owner, due.due_at).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The answer of a kept message, and whether another than `owner` has its delivery by `route`.
+pub(super) async fn answer(
     link: &Link,
-    floor: &AtomicI64,
-    events: &[EventRow],
-) -> Result<Vec<AcceptedRow>, Failure> {
+    seen: MessageKey,
+    event_id: i64,
+    route: &str,
+    owner: i32,
+    now: i64,
+) -> Result<(Option<Vec<u8>>, bool), StoreError> {
+    let created = i64::from(seen.created);
+    let row = link.row(&ANSWER, &[&created, &&seen.digest[..], &event_id, &route, &owner, &now]).await?;
+    Ok(row.map_or((None, false), |row| (row.get(0), row.get(1))))
+}
+
+/// `floor` is the highest id that was seen here, and rises.
+async fn accept(link: &Link, floor: &AtomicI64, events: &[EventRow]) -> Result<Vec<AcceptedRow>, Failure> {
     let texts = |of: fn(&EventRow) -> &str| -> Vec<Cow<'_, str>> {
         events.iter().map(|event| text(of(event))).collect()
     };
@@ -184,15 +341,17 @@ pub(super) async fn accept(
     Ok(rows.iter().zip(events).map(|(row, event)| outcome(floor, row, event)).collect())
 }
 
+fn new(id: i64, event: &EventRow) -> AcceptedRow {
+    let first = id * DELIVERIES_PER_MESSAGE;
+    AcceptedRow::New(id, (first..).take(event.deliveries.len()).collect())
+}
+
 /// What a row of the statement says of its message.
 fn outcome(floor: &AtomicI64, row: &tokio_postgres::Row, event: &EventRow) -> AcceptedRow {
     let (id, kept, is_refused): (i64, Option<i64>, bool) = (row.get(0), row.get(1), row.get(3));
     floor.fetch_max(id, Ordering::Relaxed);
     match kept {
-        Some(kept) if !is_refused && kept == id => {
-            let first = id * DELIVERIES_PER_MESSAGE;
-            AcceptedRow::New(id, (first..).take(event.deliveries.len()).collect())
-        }
+        Some(kept) if !is_refused && kept == id => new(id, event),
         Some(kept) if !is_refused => AcceptedRow::Duplicate(kept, row.get(2)),
         _ => AcceptedRow::SignatureReused,
     }

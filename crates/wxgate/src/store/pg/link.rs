@@ -3,14 +3,16 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Handle;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, Error, NoTls, Row, Statement};
+use tokio_postgres::{AsyncMessage, Client, Connection, Error, NoTls, Row, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::config::Postgres;
@@ -37,6 +39,8 @@ pub(super) fn text(text: &str) -> Cow<'_, str> {
 pub(super) enum Failure {
     /// The server can't keep a row of it; without that row it might have done.
     Row(StoreError),
+    /// The connection is gone, or didn't answer: nobody knows what was done.
+    Lost(StoreError),
     /// Anything else.
     Other(StoreError),
 }
@@ -44,10 +48,15 @@ pub(super) enum Failure {
 impl From<Failure> for StoreError {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Row(error) | Failure::Other(error) => error,
+            Failure::Row(error) | Failure::Lost(error) | Failure::Other(error) => error,
         }
     }
 }
+
+/// To the end of a handshake.
+const CONNECT: Duration = Duration::from_secs(3);
+/// A connection that only listens is asked so often whether it lives.
+const ALIVE: Duration = Duration::from_secs(10);
 
 /// What the server can't keep, is too long for an index, or breaks a rule of the table.
 const OF_A_ROW: [&str; 3] = ["22", "23", "54"];
@@ -60,8 +69,15 @@ pub(super) struct Server {
     runtime: Handle,
     /// A pooler in between forgets what was prepared.
     forgets: AtomicBool,
+    /// Connections that were made again.
+    losses: AtomicU64,
+    /// No connection could be made the last time: until somebody made one, only those who look whether it is back try.
+    is_away: AtomicBool,
     is_closed: AtomicBool,
 }
+
+/// What is done with a message of another node.
+pub(super) type Hear = Box<dyn Fn(&str) + Send>;
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -73,13 +89,34 @@ impl Server {
     /// To be called in the runtime that outlives every other.
     pub(super) fn new(settings: Postgres) -> anyhow::Result<Self> {
         let tls = super::tls::connector(&settings)?;
-        let (forgets, is_closed) = (AtomicBool::new(false), AtomicBool::new(false));
-        Ok(Self { settings, tls, runtime: Handle::current(), forgets, is_closed })
+        Ok(Self {
+            settings,
+            tls,
+            runtime: Handle::current(),
+            forgets: AtomicBool::new(false),
+            losses: AtomicU64::new(0),
+            is_away: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
+        })
     }
 
     /// Nothing is asked of it any more.
     pub(super) fn close(&self) {
         self.is_closed.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Relaxed)
+    }
+
+    /// Nobody could connect the last time.
+    pub(super) fn is_away(&self) -> bool {
+        self.is_away.load(Ordering::Relaxed)
+    }
+
+    /// How often a connection was lost and made again: what is there may be another server, which has forgotten something.
+    pub(super) fn losses(&self) -> u64 {
+        self.losses.load(Ordering::Acquire)
     }
 
     pub(super) fn place(&self) -> String {
@@ -88,26 +125,64 @@ impl Server {
 
     /// A new connection, driven until its client is dropped.
     #[expect(clippy::disallowed_methods, reason = "it ends with its client")]
-    async fn connect(self: &Arc<Self>) -> Result<Client, StoreError> {
+    async fn connect(self: &Arc<Self>, hear: Hear) -> Result<Client, StoreError> {
         let server = self.clone();
         let connecting = self.runtime.spawn(async move {
             let settings = &server.settings.client;
             match server.tls.clone() {
                 Some(tls) => {
                     let (client, connection) = settings.connect(tls).await?;
-                    tokio::spawn(async move { connection.await.ok() });
-                    Ok(client)
+                    tokio::spawn(drive(connection, hear));
+                    Ok::<_, Error>(client)
                 }
                 None => {
                     let (client, connection) = settings.connect(NoTls).await?;
-                    tokio::spawn(async move { connection.await.ok() });
+                    tokio::spawn(drive(connection, hear));
                     Ok(client)
                 }
             }
         });
-        let connected: Result<Client, Error> =
-            connecting.await.map_err(|error| StoreError::Unavailable(error.to_string().into()))?;
-        connected.map_err(|error| unavailable(&error))
+        let connected = match tokio::time::timeout(CONNECT, connecting).await {
+            Ok(Ok(connected)) => connected.map_err(|error| unavailable(&error)),
+            Ok(Err(error)) => Err(StoreError::Unavailable(error.to_string().into())),
+            Err(_) => Err(StoreError::NoAnswer),
+        };
+        self.is_away.store(connected.is_err(), Ordering::Relaxed);
+        connected
+    }
+
+    /// Hears what is told on `channel`, until the connection ends; `ready`: from now on it does.
+    pub(super) async fn listen(
+        self: &Arc<Self>,
+        channel: &str,
+        hear: Hear,
+        ready: impl FnOnce() + Send,
+    ) -> Result<(), StoreError> {
+        let client = self.connect(hear).await?;
+        let ask = async |text: &str| match tokio::time::timeout(ALIVE, client.batch_execute(text)).await {
+            Ok(done) => done.map_err(|error| unavailable(&error)),
+            Err(_) => Err(StoreError::NoAnswer),
+        };
+        ask(&format!("listen {channel}")).await?;
+        ready();
+        while !self.is_closed() {
+            tokio::time::sleep(ALIVE).await;
+            ask("").await?;
+        }
+        Ok(())
+    }
+}
+
+/// Moves a connection's bytes until it ends.
+async fn drive<S, T>(mut connection: Connection<S, T>, hear: Hear)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
+        if let AsyncMessage::Notification(told) = message {
+            hear(told.payload());
+        }
     }
 }
 
@@ -128,6 +203,9 @@ pub(super) struct Link {
     /// To a statement's answer.
     time: Duration,
     open: tokio::sync::Mutex<Option<Arc<Open>>>,
+    was_open: AtomicBool,
+    /// It tries to connect also where others have just failed to.
+    tries: bool,
 }
 
 #[derive(Debug)]
@@ -138,7 +216,23 @@ struct Open {
 
 impl Link {
     pub(super) fn new(server: &Arc<Server>, time: Duration) -> Self {
-        Self { server: server.clone(), time, open: tokio::sync::Mutex::default() }
+        Self {
+            server: server.clone(),
+            time,
+            open: tokio::sync::Mutex::default(),
+            was_open: AtomicBool::new(false),
+            tries: false,
+        }
+    }
+
+    /// One that finds out whether a server that was away is back.
+    pub(super) fn that_tries(server: &Arc<Server>, time: Duration) -> Self {
+        Self { tries: true, ..Self::new(server, time) }
+    }
+
+    #[cfg(test)]
+    pub(super) fn has_forgotten(&self) -> bool {
+        self.server.forgets.load(Ordering::Relaxed)
     }
 
     /// The rows that a statement gives, or whose fault it is that it gives none.
@@ -173,41 +267,48 @@ impl Link {
     /// What `ask` gives within the time. A connection that doesn't answer, or can't go on, is left.
     async fn timed<T>(&self, ask: impl AsyncFnOnce(&Open) -> Result<T, Error>) -> Result<T, Failure> {
         let asked = async {
-            let open = self.open().await.map_err(Failure::Other)?;
+            let open = self.open().await.map_err(Failure::Lost)?;
             match tokio::time::timeout(self.time, ask(&open)).await {
                 Ok(Ok(answer)) => Ok(answer),
                 Ok(Err(error)) => {
-                    if is_lost(&error) {
+                    let is_lost = is_lost(&error);
+                    if is_lost {
                         self.leave(&open).await;
                     }
                     let is_of_a_row =
                         |code: &SqlState| OF_A_ROW.iter().any(|class| code.code().starts_with(class));
                     let failed = unavailable(&error);
-                    Err(if error.code().is_some_and(is_of_a_row) {
-                        Failure::Row(failed)
-                    } else {
-                        Failure::Other(failed)
+                    Err(match error.code() {
+                        _ if is_lost => Failure::Lost(failed),
+                        Some(code) if is_of_a_row(code) => Failure::Row(failed),
+                        _ => Failure::Other(failed),
                     })
                 }
                 Err(_) => {
                     self.leave(&open).await;
-                    Err(Failure::Other(StoreError::NoAnswer))
+                    Err(Failure::Lost(StoreError::NoAnswer))
                 }
             }
         };
-        let unanswered = Err(Failure::Other(StoreError::NoAnswer));
+        let unanswered = Err(Failure::Lost(StoreError::NoAnswer));
         tokio::time::timeout(self.time + self.time, asked).await.unwrap_or(unanswered)
     }
 
     async fn open(&self) -> Result<Arc<Open>, StoreError> {
-        if self.server.is_closed.load(Ordering::Relaxed) {
+        if self.server.is_closed() {
             return Err(StoreError::Unavailable("closed".into()));
         }
         let mut open = self.open.lock().await;
         if let Some(open) = open.as_ref().filter(|open| !open.client.is_closed()) {
             return Ok(open.clone());
         }
-        let client = self.server.connect().await?;
+        if !self.tries && self.server.is_away() {
+            return Err(StoreError::Unavailable("no connection".into()));
+        }
+        let client = self.server.connect(Box::new(|_| {})).await?;
+        if self.was_open.swap(true, Ordering::Relaxed) {
+            self.server.losses.fetch_add(1, Ordering::AcqRel);
+        }
         Ok(open.insert(Arc::new(Open { client, prepared: Mutex::default() })).clone())
     }
 

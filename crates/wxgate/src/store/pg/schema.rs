@@ -1,8 +1,10 @@
-//! The schema, one step an entry; steps are only ever added, and each leaves what the version before reads and writes.
+//! The schema, one step an entry; steps are only ever added, and each leaves what the version before reads and writes: nodes of
+//! both run side by side. Where that can't be, the step says `update steps set breaks = true` of its number.
 
 use std::time::Duration;
 
 use anyhow::bail;
+use tokio_postgres::types::Type;
 
 use super::link::{Link, Sql};
 use crate::store::{StoreError, too_new};
@@ -12,6 +14,9 @@ const PAUSE: Duration = Duration::from_millis(200);
 const TRIES: usize = 50;
 
 static DONE: Sql = Sql { text: "select coalesce(max(n), 0)::int8 from steps", types: &[] };
+/// Steps that a version which doesn't know them can't run beside.
+static BROKEN: Sql =
+    Sql { text: "select count(*)::int8 from steps where n > $1 and breaks", types: &[Type::INT8] };
 static IS_THERE: Sql = Sql { text: "select to_regclass('steps') is not null", types: &[] };
 
 /// How many steps the database has taken.
@@ -23,10 +28,19 @@ pub(super) async fn version(link: &Link) -> Result<i64, StoreError> {
     Ok(link.row(&DONE, &[]).await?.map_or(0, |row| row.get(0)))
 }
 
-/// An error if the database has taken steps that are not known here.
-pub(super) fn fits(done: i64) -> anyhow::Result<()> {
-    if done > STEPS.len() as i64 {
-        bail!(too_new(done));
+/// How many there are.
+pub(super) fn latest() -> i64 {
+    STEPS.len() as i64
+}
+
+/// An error if the database, which has taken `done` steps, has taken one that is not known here and that this version can't
+/// run beside. Others a later version has taken, while this one runs on.
+pub(super) async fn fits(link: &Link, done: i64) -> anyhow::Result<()> {
+    if done > latest() {
+        let broken: i64 = link.row(&BROKEN, &[&latest()]).await?.map_or(1, |row| row.get(0));
+        if broken > 0 {
+            bail!(too_new(done));
+        }
     }
     Ok(())
 }
@@ -36,12 +50,13 @@ pub(super) async fn migrate(link: &Link) -> anyhow::Result<()> {
     let mut tries = 0;
     loop {
         let done = version(link).await?;
-        fits(done)?;
+        fits(link, done).await?;
         let Some(step) = usize::try_from(done).ok().and_then(|done| STEPS.get(done)) else { return Ok(()) };
         // All at once, or nothing: whoever comes second fails at the step's number, and looks again.
         let text = format!(
             "begin; set local lock_timeout = '2s';
-             create table if not exists steps (n bigint primary key, taken_at timestamptz not null default now());
+             create table if not exists steps (
+                 n bigint primary key, taken_at timestamptz not null default now(), breaks boolean not null default false);
              insert into steps (n) values ({});{step}commit",
             done + 1
         );
@@ -71,10 +86,27 @@ create table credentials (
     fetched_at bigint not null,
     expires_at bigint not null,
     history    text not null,
+    -- A classic one that a later fetch outlived: it ends within minutes.
+    superseded boolean not null default false,
+    -- Counts up over the whole table, with every change that other nodes should know of.
+    revision   bigint not null default 0,
+    -- Whoever may ask WeChat for another; the epoch says which taking on it was.
+    lease_owner int,
+    lease_until bigint,
+    lease_epoch bigint not null default 0,
     primary key (appid, kind)
 );
+create index credentials_revision on credentials (revision);
+insert into counter (name, v) values ('credential', 0);
 
-create table once (key bytea primary key, answer bytea not null, expires_at bigint not null);
+-- An answer, or that somebody is about to have it.
+create table once (
+    key         bytea primary key,
+    answer      bytea,
+    owner       int,
+    lease_until bigint,
+    expires_at  bigint not null
+);
 create index once_expires on once (expires_at);
 
 create table bound (
@@ -178,4 +210,23 @@ create table attempts (
     error       text not null,
     primary key (delivery_id, round, n)
 );
+
+-- Who works on this database.
+create table nodes (
+    id      int primary key,
+    version text not null,
+    beat_at bigint not null,
+    address text not null,
+    routes  text[] not null
+);
+-- Whose calls of which app WeChat refuses for their address, or no longer does.
+create table reach (
+    appid text not null,
+    node  int not null,
+    ok    boolean not null,
+    ip    text not null,
+    since bigint not null,
+    primary key (appid, node)
+);
+create table leases (name text primary key, owner int not null, epoch bigint not null, until bigint not null);
 "];

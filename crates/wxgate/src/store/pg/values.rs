@@ -1,11 +1,11 @@
-//! Tokens and tickets, what happens once, what callers called, and what the database says about itself.
+//! What happens once, what callers called, and what the database says about itself.
 
 use tokio_postgres::types::Type;
 
 use super::link::{Link, Sql};
 use super::time::Time;
-use crate::store::backend::BoundRow;
-use crate::store::{Binding, SealedCredential, StoreError, UsageDelta, UsageRow};
+use crate::store::backend::{BoundRow, OnceRow};
+use crate::store::{Binding, Lease, StoreError, UsageDelta, UsageRow};
 
 static KEY_CHECK: Sql = Sql { text: "select value from meta where name = 'key_check'", types: &[] };
 static KEEP_KEY_CHECK: Sql = Sql {
@@ -17,22 +17,22 @@ static PING: Sql = Sql {
            on conflict (name) do update set value = excluded.value",
     types: &[],
 };
-static CREDENTIALS: Sql = Sql {
-    text: "select appid, kind, version, value, fetched_at, expires_at, history from credentials",
-    types: &[],
-};
-static SAVE_CREDENTIAL: Sql = Sql {
-    text: "insert into credentials as c (appid, kind, version, value, fetched_at, expires_at, history)
-           values ($1, $2, $3, $4, $5, $6, $7)
-           on conflict (appid, kind) do update
-           set version = excluded.version, value = excluded.value, fetched_at = excluded.fetched_at,
-               expires_at = excluded.expires_at, history = excluded.history
-           where excluded.version >= c.version",
-    types: &[Type::TEXT, Type::TEXT, Type::INT8, Type::BYTEA, Type::INT8, Type::INT8, Type::TEXT],
-};
 static ANSWER: Sql = Sql {
-    text: "select answer from once where key = $1 and expires_at > $2",
+    text: "select answer from once where key = $1 and expires_at > $2 and answer is not null",
     types: &[Type::BYTEA, Type::INT8],
+};
+/// No row: there is an answer, or somebody is at it.
+static BEGIN_ONCE: Sql = Sql {
+    text: "insert into once as o (key, owner, lease_until, expires_at) values ($1, $2, $3, $3)
+           on conflict (key) do update
+           set answer = null, owner = excluded.owner, lease_until = excluded.lease_until, expires_at = excluded.expires_at
+           where o.expires_at <= $4 or o.answer is null and (o.lease_until is null or o.lease_until <= $4)
+           returning 1",
+    types: &[Type::BYTEA, Type::INT4, Type::INT8, Type::INT8],
+};
+static END_ONCE: Sql = Sql {
+    text: "update once set lease_until = null where key = $1 and owner = $2 and answer is null",
+    types: &[Type::BYTEA, Type::INT4],
 };
 static KEEP_ANSWER: Sql = Sql {
     text: "insert into once (key, answer, expires_at) values ($1, $2, $3)
@@ -93,27 +93,6 @@ pub(super) async fn ping(link: &Link) -> Result<(), StoreError> {
     link.query(&PING, &[]).await.map(drop)
 }
 
-pub(super) async fn credentials(link: &Link) -> Result<Vec<SealedCredential>, StoreError> {
-    let rows = link.query(&CREDENTIALS, &[]).await?;
-    let read = |row: tokio_postgres::Row| SealedCredential {
-        appid: row.get(0),
-        kind: row.get(1),
-        version: row.get(2),
-        value: row.get(3),
-        fetched_at: row.get(4),
-        expires_at: row.get(5),
-        history: row.get(6),
-    };
-    Ok(rows.into_iter().map(read).collect())
-}
-
-pub(super) async fn save_credential(link: &Link, row: SealedCredential) -> Result<(), StoreError> {
-    let SealedCredential { appid, kind, version, value, fetched_at, expires_at, history } = row;
-    link.query(&SAVE_CREDENTIAL, &[&appid, &kind, &version, &value, &fetched_at, &expires_at, &history])
-        .await
-        .map(drop)
-}
-
 pub(super) async fn answer(link: &Link, key: [u8; 32], now: i64) -> Result<Option<Vec<u8>>, StoreError> {
     Ok(link.row(&ANSWER, &[&&key[..], &now]).await?.map(|row| row.get(0)))
 }
@@ -125,6 +104,23 @@ pub(super) async fn keep_answer(
     expires_at: i64,
 ) -> Result<(), StoreError> {
     link.query(&KEEP_ANSWER, &[&&key[..], &sealed, &expires_at]).await.map(drop)
+}
+
+pub(super) async fn begin_once(
+    link: &Link,
+    key: [u8; 32],
+    now: i64,
+    lease: Lease,
+) -> Result<OnceRow, StoreError> {
+    let first = link.row(&BEGIN_ONCE, &[&&key[..], &lease.owner, &lease.until, &now]).await?;
+    if first.is_some() {
+        return Ok(OnceRow::First);
+    }
+    Ok(answer(link, key, now).await?.map_or(OnceRow::Held, OnceRow::Answer))
+}
+
+pub(super) async fn end_once(link: &Link, key: [u8; 32], owner: i32) -> Result<(), StoreError> {
+    link.query(&END_ONCE, &[&&key[..], &owner]).await.map(drop)
 }
 
 pub(super) async fn bound(link: &Link, key: [u8; 32], now: i64) -> Result<Option<BoundRow>, StoreError> {

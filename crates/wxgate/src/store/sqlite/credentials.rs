@@ -15,6 +15,8 @@ pub(super) fn all(db: &Connection) -> rusqlite::Result<Vec<SealedCredential>> {
                 fetched_at: row.get(4)?,
                 expires_at: row.get(5)?,
                 history: row.get(6)?,
+                revision: 0,
+                is_superseded: false,
             })
         })?
         .collect()

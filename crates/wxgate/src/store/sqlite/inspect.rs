@@ -8,6 +8,12 @@ use super::{file, meta, migrations};
 use crate::lang::say;
 use crate::store::Inspection;
 
+/// How many steps the database has taken, and how many there are.
+pub(in crate::store) fn steps(path: &Path) -> anyhow::Result<(i64, i64)> {
+    let done = if path.exists() { migrations::version(&file::look(path)?)? } else { 0 };
+    Ok((done.into(), migrations::latest()))
+}
+
 pub(in crate::store) fn inspect(path: &Path) -> anyhow::Result<Option<Inspection>> {
     if !path.exists() {
         return Ok(None);

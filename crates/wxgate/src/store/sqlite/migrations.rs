@@ -14,6 +14,11 @@ pub(super) fn version(db: &Connection) -> anyhow::Result<u32> {
     Ok(done)
 }
 
+/// How many there are.
+pub(super) fn latest() -> i64 {
+    STEPS.len() as i64
+}
+
 /// Takes the steps that are left, each in a transaction.
 pub(super) fn migrate(connection: &mut Connection) -> anyhow::Result<()> {
     let done = version(connection)?;

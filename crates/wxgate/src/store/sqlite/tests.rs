@@ -36,6 +36,8 @@ async fn the_file_is_the_owners_and_holds_nothing_in_clear() {
     let backend = Arc::new(open(&path, Limits::default()).unwrap());
     let (store, keys) = Store::open(backend, &Random::System, keys).await.unwrap();
     let credential = Credential {
+        revision: 0,
+        is_superseded: false,
         appid: "wx1".to_owned(),
         kind: "access_token".to_owned(),
         version: 1,
@@ -44,7 +46,7 @@ async fn the_file_is_the_owners_and_holds_nothing_in_clear() {
         expires_at: 2,
         history: "{}".to_owned(),
     };
-    store.save_credential(credential).await.unwrap();
+    store.save_credential(credential, Turn::default(), 0).await.unwrap();
     store.keep_once_answer([1; 32], b"planted-in-an-answer", i64::MAX).await.unwrap();
     store.keep_signature("planted-in-a-signature", 0, i64::MAX).await.unwrap();
     assert_eq!(store.message_digest("wx1", b"x"), keys.mac(&[b"message", b"wx1", b"x"]));

@@ -27,7 +27,7 @@ async fn equal_messages_at_once_are_kept_once() {
                 assert_eq!(deliveries.len(), 1);
                 new.push(event);
             }
-            Accepted::Duplicate { event, answer } => {
+            Accepted::Duplicate { event, answer, .. } => {
                 assert_eq!(answer, None);
                 again.push(event);
             }
@@ -56,7 +56,7 @@ async fn what_is_kept_comes_back_to_the_byte_and_its_duplicates_get_its_answer()
     store.close().await;
     let store = fixture.open().await;
     match accept(&store, message(&store, content, &["r"])).await {
-        Accepted::Duplicate { event, answer } => {
+        Accepted::Duplicate { event, answer, .. } => {
             assert_eq!((event, answer.as_deref()), (kept, Some(&b"the answer"[..])));
         }
         other => panic!("{other:?}"),
@@ -87,7 +87,7 @@ async fn a_duplicate_is_one_for_its_time() {
     // The answer of the one before isn't this one's, even if it comes only now.
     store.keep_answer(&first, b"first").await.unwrap();
     match accept(&store, at(NOW + 4 * WHILE)).await {
-        Accepted::Duplicate { event, answer } => assert_eq!((event, answer), (second, None)),
+        Accepted::Duplicate { event, answer, .. } => assert_eq!((event, answer), (second, None)),
         other => panic!("{other:?}"),
     }
 }

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use secrecy::ExposeSecret as _;
 
 use super::*;
-use crate::store::{Binding, Bound, Credential, StoreError, UsageDelta, UsageRow};
+use crate::store::{Binding, Bound, Credential, StoreError, Taken, UsageDelta, UsageRow};
 
 fn credential(version: i64, value: &str) -> Credential {
     Credential {
@@ -15,7 +15,21 @@ fn credential(version: i64, value: &str) -> Credential {
         fetched_at: 1,
         expires_at: 2,
         history: "{}".to_owned(),
+        revision: 0,
+        is_superseded: false,
     }
+}
+
+/// Keeps what was fetched in a turn of its own.
+async fn save(store: &Store, row: Credential) {
+    let (appid, kind) = (row.appid.clone(), row.kind.clone());
+    let seen = store.credentials().await.unwrap();
+    let seen =
+        seen.iter().find(|seen| seen.appid == appid && seen.kind == kind).map_or(0, |row| row.revision);
+    let taken = store.take_turn(&appid, &kind, seen, NOW, NOW + WHILE).await.unwrap();
+    let Taken::Ours(turn, _) = taken else { panic!("{taken:?}") };
+    store.save_credential(row, turn, NOW + WHILE).await.unwrap();
+    store.end_turn(&appid, &kind, turn).await.unwrap();
 }
 
 #[tokio::test]
@@ -24,10 +38,10 @@ async fn an_older_token_never_overwrites_a_newer_one() {
     let store = fixture.open().await;
     assert!(store.credentials().await.unwrap().is_empty());
     for (version, value) in [(3, "three"), (2, "two"), (1, "one")] {
-        store.save_credential(credential(version, value)).await.unwrap();
+        save(&store, credential(version, value)).await;
     }
     let other = Credential { kind: "jsapi".to_owned(), ..credential(1, "ticket") };
-    store.save_credential(other).await.unwrap();
+    save(&store, other).await;
     store.close().await;
     let store = fixture.open().await;
     let mut sealed = store.credentials().await.unwrap();
@@ -39,7 +53,7 @@ async fn an_older_token_never_overwrites_a_newer_one() {
     assert_eq!((opened[0].fetched_at, opened[0].expires_at, &*opened[0].history), (1, 2, "{}"));
     // The same version again: its life was confirmed.
     let confirmed = Credential { expires_at: 9, ..credential(3, "three") };
-    store.save_credential(confirmed).await.unwrap();
+    save(&store, confirmed).await;
     let row = store.credentials().await.unwrap().into_iter().find(|row| row.kind == "access_token").unwrap();
     assert_eq!(store.open_credential(&row).unwrap().expires_at, 9);
 }
@@ -48,7 +62,7 @@ async fn an_older_token_never_overwrites_a_newer_one() {
 async fn a_token_opens_only_where_it_belongs_and_shows_nowhere() {
     let fixture = Fixture::new();
     let store = fixture.open().await;
-    store.save_credential(credential(1, "planted-token-value")).await.unwrap();
+    save(&store, credential(1, "planted-token-value")).await;
     let sealed = store.credentials().await.unwrap().remove(0);
     let opened = store.open_credential(&sealed).unwrap();
     for text in [format!("{sealed:?}"), format!("{opened:?}"), format!("{store:?}")] {

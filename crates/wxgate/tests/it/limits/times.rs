@@ -6,6 +6,7 @@ use wxgate::limits::Limits;
 use super::held::{Held, OPEN, SHORT, session, soon, users};
 use crate::app::{EXAMPLE, OFFICIAL, TestApp};
 use crate::backend::Backend;
+use crate::database;
 use crate::proxy::refuses;
 use crate::raw::Raw;
 use crate::signed::{Maker, text};
@@ -68,11 +69,10 @@ async fn a_callbacks_answer() {
     held.release(2);
     app.all_delivered().await;
     // Another connection holds the write lock: the commit takes its time.
-    let blocker = rusqlite::Connection::open(app.dir.path().join("wxgate.db")).unwrap();
-    blocker.execute_batch("begin immediate").unwrap();
+    let blocker = database::block(&app).await;
     let late = send("a commit that takes its time").await;
     assert_eq!((late.status.as_u16(), &late.body[..]), (500, &b"not stored: send it again"[..]));
-    blocker.execute_batch("rollback").unwrap();
+    blocker.release().await;
     app.until("it is delivered all the same", async || held.arrived() == 2).await;
 }
 

@@ -7,12 +7,16 @@ use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 
 use super::*;
+use crate::clock::Clock;
+use crate::config::{self, Database};
 use crate::keys::{Cell, Keys};
 use crate::limits::Limits;
 use crate::random::Random;
-use crate::store::sqlite::{Sqlite, inspect};
+use crate::store::sqlite::{Source, Sqlite, inspect};
+use crate::store::tables::{TABLES, Value};
 use crate::store::{
     Accepted, Attempt, Delivery, DeliveryQuery, EventQuery, Fate, Inspection, NewEvent, Status, Store,
+    Upgraded, upgrade,
 };
 use crate::text::hex;
 
@@ -270,7 +274,7 @@ async fn what_was_seen_is_still_seen() {
     let (store, ..) = old.taken_up().await;
     for (created, id) in odd.into_iter().zip(ids) {
         match accept(&store, message(&store, &format!("{created}"), created)).await {
-            Accepted::Duplicate { event, answer } => {
+            Accepted::Duplicate { event, answer, .. } => {
                 assert_eq!(event.id, id);
                 assert_eq!(answer.unwrap(), format!("answer {created}").as_bytes());
             }
@@ -278,7 +282,7 @@ async fn what_was_seen_is_still_seen() {
         }
     }
     let again = accept(&store, message(&store, "unanswered", CREATED)).await;
-    assert!(matches!(again, Accepted::Duplicate { event, answer: None } if event.id == unanswered));
+    assert!(matches!(again, Accepted::Duplicate { event, answer: None, .. } if event.id == unanswered));
     for (content, signature, is_reused) in [
         ("9", "of a message", false),
         ("another", "of a message", true),
@@ -328,6 +332,43 @@ async fn tokens_answers_and_messages_are_still_there() {
     store.close().await;
     // Once taken up it is like any other.
     open(&path, Keys::new(&[1; 32], Random::System)).await.close().await;
+    drop(dir);
+}
+
+#[tokio::test]
+async fn an_old_database_is_upgraded_and_read_out() {
+    let old = Old::new();
+    let id =
+        old.event("a", CREATED, &[("r", "pending", NOW + 9, true, 1), ("s", "delivered", NOW, false, 2)]);
+    old.once([3; 32], b"answer");
+    let Old { db, path, dir, .. } = old;
+    db.close().unwrap();
+    let database = Database::Sqlite(path.clone());
+    let settings = config::Store { database, master_key: None, run_dir: None };
+    let latest = STEPS.len() as i64;
+    for from in [2, latest] {
+        assert_eq!(upgrade(&settings, Clock::System).await.unwrap(), Upgraded { from, to: latest });
+    }
+    let source = Source::open(&path, NOW).unwrap();
+    let error = Source::open(&path, NOW).err().unwrap().to_string();
+    assert!(error.contains("正在使用"), "{error}");
+    let mut rows = std::collections::HashMap::new();
+    for table in TABLES {
+        let found = source.rows(table, None).await.unwrap();
+        assert_eq!(source.count(table).await.unwrap(), found.len() as u64, "{}", table.name);
+        let last = found.last().cloned();
+        assert!(last.is_none() || source.rows(table, last).await.unwrap().is_empty(), "{}", table.name);
+        rows.insert(table.name, found);
+    }
+    // Nobody holds it, and it is due now.
+    let first = id << 16;
+    let text = |text: &str| Value::Text(text.to_owned());
+    let due = [Value::Number(first), text("r"), Value::Number(NOW), Value::Number(0), Value::Number(1)];
+    assert_eq!(rows["due"], [due.to_vec()]);
+    let delivered = [Value::Number(first + 1), Value::Number(0), text("s"), Value::Number(1)];
+    assert_eq!(rows["deliveries"][0][..4], delivered);
+    assert_eq!(["events", "seen_msg", "once", "attempts"].map(|table| rows[table].len()), [1, 1, 1, 3]);
+    assert_eq!(source.newest().await.unwrap(), id);
     drop(dir);
 }
 

@@ -1,0 +1,111 @@
+//! What messages cost on PostgreSQL; bench/figures/postgres.py runs it beside pgbench. Judges nothing.
+
+use std::time::{Duration, Instant};
+
+use super::tests::event;
+use super::*;
+use crate::config;
+use crate::store::backend::{AcceptedRow, Backend, DueRow};
+use crate::store::suite::postgres;
+use crate::store::{Attempt, Lease};
+
+/// `name=value` of WXGATE_FIGURE, between blanks.
+fn setting(name: &str, default: u64) -> u64 {
+    let all = config::environment().get("WXGATE_FIGURE").cloned().unwrap_or_default();
+    let own = all.split(' ').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    own.and_then(|value| value.parse().ok()).unwrap_or(default)
+}
+
+fn now() -> i64 {
+    Clock::System.now()
+}
+
+/// A message of 1 KB that nobody has seen, with a delivery that is ours.
+fn message(node: u64, n: u64) -> EventRow {
+    let mut one = event(0);
+    one.seen.created = u32::try_from(now() / 1000).unwrap();
+    one.seen.digest[..8].copy_from_slice(&node.to_be_bytes());
+    one.seen.digest[8..16].copy_from_slice(&n.to_be_bytes());
+    // As a digest is.
+    one.seen.digest[16] = n as u8;
+    one.seen.digest.rotate_left(16);
+    let lease = Some(Lease { owner: 7, until: now() + 60_000 });
+    one.deliveries = vec![DueRow { route: "backend".to_owned(), due_at: now(), lease }];
+    one.openid = format!("o{}", n % 100_000);
+    one.body = vec![n as u8; 1024];
+    (one.received_at, one.remembered_until, one.spent_until) =
+        (now(), now() + 86_400_000, now() + 86_400_000);
+    one
+}
+
+async fn accepts(
+    pg: &Pg,
+    node: u64,
+    acceptor: u64,
+    end: Instant,
+    lives: bool,
+    pace: Option<Duration>,
+) -> Vec<Duration> {
+    let mut took = Vec::new();
+    let mut next = Instant::now();
+    for n in 0.. {
+        if Instant::now() >= end {
+            break;
+        }
+        if let Some(pace) = pace {
+            next += pace;
+            tokio::time::sleep_until(next.into()).await;
+        }
+        let began = Instant::now();
+        let accepted = pg.accept(message(node, (acceptor << 40) | n)).await.unwrap();
+        took.push(began.elapsed());
+        let AcceptedRow::New(_, deliveries) = accepted else { panic!("it is new") };
+        if lives {
+            let attempt = Attempt { at: now(), status: 200, ms: 1, error: String::new() };
+            let (delivery, now) = (deliveries[0], now());
+            let record = Record { delivery, round: 0, n: 1, owner: 7, attempt, fate: Fate::Delivered, now };
+            pg.record(record).await.unwrap();
+        }
+    }
+    took
+}
+
+/// `nodes`, `acceptors` (of each node), `seconds`, `lives` (1: with delivery's record), `pace` (ms between the messages of an
+/// acceptor; 0: none).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "it measures"]
+#[expect(clippy::disallowed_methods, reason = "they end with the test")]
+async fn figures_of_messages() {
+    let environment = config::environment();
+    let Some(server) = environment.get(postgres::POSTGRES) else { return };
+    let settings = Postgres::parse(&postgres::new_database(server), std::path::Path::new(""), None).unwrap();
+    let (nodes, acceptors) = (setting("nodes", 1), setting("acceptors", 64));
+    let pace = Some(setting("pace", 0)).filter(|pace| *pace > 0).map(Duration::from_millis);
+    let mut opened = Vec::new();
+    for _ in 0..nodes {
+        opened.push(Arc::new(Pg::open(settings.clone(), Limits::default(), Clock::System).await.unwrap()));
+    }
+    let begin = Instant::now();
+    let end = begin + Duration::from_secs(setting("seconds", 4));
+    let mut tasks = Vec::new();
+    for (node, pg) in (0..).zip(&opened) {
+        for acceptor in 0..acceptors {
+            let (pg, lives) = (pg.clone(), setting("lives", 0) == 1);
+            tasks.push(tokio::spawn(async move { accepts(&pg, node, acceptor, end, lives, pace).await }));
+        }
+    }
+    let mut took = Vec::new();
+    for task in tasks {
+        took.extend(task.await.unwrap());
+    }
+    let seconds = begin.elapsed().as_secs_f64();
+    took.sort_unstable();
+    let at = |share: f64| took[((took.len() - 1) as f64 * share) as usize].as_secs_f64() * 1000.0;
+    println!(
+        "{{\"messages\": {}, \"rate\": {:.1}, \"p50_ms\": {:.3}, \"p99_ms\": {:.3}}}",
+        took.len(),
+        took.len() as f64 / seconds,
+        at(0.5),
+        at(0.99)
+    );
+}
