@@ -182,6 +182,7 @@ access = "off"
 api_base = "{sandbox}"
 mp_base = "{sandbox}"
 open_base = "{sandbox}"
+timeout = "30s"
 [[apps]]
 appid = "{APPID}"
 kind = "official"

@@ -173,9 +173,9 @@ impl Slot {
     /// here changes nothing.
     pub(crate) fn restore(&self, row: Credential, ageing: Ageing) {
         let now = self.clock.ticks();
-        self.revision.store(row.revision, Ordering::Release);
         let before = self.newest();
         if before.as_ref().is_some_and(|before| before.version > row.version) {
+            self.is_kept(row.revision);
             return;
         }
         let same = before.as_ref().filter(|before| before.expose() == row.value.expose_secret());
@@ -201,6 +201,8 @@ impl Slot {
             reported: same.map_or_else(Arc::default, |same| same.reported.clone()),
             value: row.value,
         })));
+        // After the value: whoever knows the row has it.
+        self.is_kept(row.revision);
         if same.is_none() {
             self.notes().trouble = None;
         }

@@ -44,7 +44,7 @@ pub(super) enum Kept {
 }
 
 impl Tokens {
-    /// Waits for this node's turn, or until another node has got another value than the one of version `used`.
+    /// Waits for this node's turn, or until there is a value that lives, another than the one of version `used`.
     pub(super) async fn turn(
         &self,
         app: &App,
@@ -86,8 +86,13 @@ impl Tokens {
             return Ok(Tried::Begun(Begun::Ours(gate)));
         }
         loop {
+            // In this order: what is taken up after this look makes the revision another.
+            let seen = slot.revision();
+            if let Some(token) = slot.live(self.now()).filter(|token| Some(token.version) != used) {
+                return Ok(Tried::Begun(Begun::Others(token)));
+            }
             let (now, until) = self.turn_time(app);
-            match store.take_turn(&slot.appid, kind.as_str(), slot.revision(), now, until).await {
+            match store.take_turn(&slot.appid, kind.as_str(), seen, now, until).await {
                 Ok(Taken::Ours(turn, history)) => {
                     if let Some(history) = history {
                         slot.take_history(&history);
@@ -97,10 +102,6 @@ impl Tokens {
                 }
                 Ok(Taken::Newer(row)) => {
                     self.0.slots.take_up(slot, &row, ageing(&app.entry, kind));
-                    let live = slot.live(self.now()).filter(|token| Some(token.version) != used);
-                    if let Some(token) = live.filter(|token| token.version == row.version) {
-                        return Ok(Tried::Begun(Begun::Others(token)));
-                    }
                 }
                 Ok(Taken::Held) => return Ok(Tried::Held(gate)),
                 Err(_) if ageing(&app.entry, kind) == Ageing::Stable => {
@@ -260,7 +261,7 @@ impl Tokens {
                 }
                 let Some(gate) = slot.try_lock() else { continue };
                 slot.is_kept(row.map_or(0, |row| row.revision));
-                let tried = self.try_turn(app, slot.kind, gate, None).await;
+                let tried = self.try_turn(app, slot.kind, gate, Some(token.version)).await;
                 if let Ok(Tried::Begun(Begun::Ours(gate))) = tried {
                     self.keep(app, slot, &token, gate.turn).await;
                     self.end_turn(app, slot.kind, gate.turn);

@@ -73,7 +73,7 @@ impl Tokens {
 
     /// True: another node is at it.
     async fn refresh(&self, app: &Arc<App>, slot: &Slot, gate: Gate) -> bool {
-        match self.try_turn(app, slot.kind, gate, None).await {
+        match self.try_turn(app, slot.kind, gate, slot.newest().map(|token| token.version)).await {
             Ok(Tried::Begun(Begun::Ours(gate))) => {
                 let turn = gate.turn;
                 // The failure, if any, is noted on the slot and logged there.
