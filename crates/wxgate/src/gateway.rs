@@ -259,9 +259,11 @@ fn serve(
     let public = Public::new(door.clone(), &parts, callbacks, oauth);
     let service = Service::new(parts.clone(), door.clone(), upstream.clone());
     let nodes = NodeCalls::new(parts.clone(), upstream.clone());
+    let reach = upstream.tokens().handover().reach().clone();
     let proxy = Proxy::new(parts.clone(), door.clone(), upstream, Spool::new(config.store.run_dir()));
     let api = Api::new(parts.clone(), config.admin_token.as_ref());
-    let admin = Admin::new(parts.clone(), api, door.clone(), &config.server, listeners.callers.local_addr()?);
+    let callers = listeners.callers.local_addr()?;
+    let admin = Admin::new(parts.clone(), reach, api, door.clone(), &config.server, callers);
     let recorder = Recorder::new(config.log.access, parts.clock.clone(), parts.limits.log_sources);
     parts.tasks.spawn({
         let (recorder, draining) = (recorder.clone(), parts.tasks.draining.clone());

@@ -24,6 +24,7 @@ use crate::admit::Door;
 use crate::admit::hosts::{self, Hosts};
 use crate::clock::Clock;
 use crate::config;
+use crate::handover::Reach;
 use crate::http::service::openapi;
 use crate::lang::Words;
 use crate::net::Inbound;
@@ -68,7 +69,14 @@ struct Inner {
 
 impl Admin {
     /// Over what health looks at; `callers` is where the service API is served.
-    pub fn new(parts: Parts, api: Api, door: Door, server: &config::Server, callers: SocketAddr) -> Self {
+    pub fn new(
+        parts: Parts,
+        reach: Reach,
+        api: Api,
+        door: Door,
+        server: &config::Server,
+        callers: SocketAddr,
+    ) -> Self {
         const KNOWN: Words = Words::fixed(
             "没有这个路径：本端口提供 /healthz、/readyz、/openapi.json、/api/v1/events、/api/v1/deliveries、/api/v1/callers",
             "no such path: this port has /healthz, /readyz, /openapi.json, /api/v1/events, /api/v1/deliveries, /api/v1/callers",
@@ -79,7 +87,7 @@ impl Admin {
             .route(OPENAPI, get(document))
             .fallback(async || api::refused(StatusCode::NOT_FOUND, KNOWN))
             .method_not_allowed_fallback(async || api::only_get())
-            .with_state(parts)
+            .with_state(Looked { parts, reach })
             .nest("/api/v1", api.router());
         let scheme = if server.tls.is_some() { "https" } else { "http" };
         let hosts = Hosts::of_admin(server);
@@ -158,9 +166,17 @@ async fn document(Extension(Service(server)): Extension<Service>, headers: Heade
     ([(CONTENT_TYPE, "application/json")], document).into_response()
 }
 
+/// What readiness is told from.
+#[derive(Clone, Debug)]
+struct Looked {
+    parts: Parts,
+    reach: Reach,
+}
+
 /// 503 only while draining (or, asked for callbacks, without a store): no single app's token, nor
 /// WeChat being down, makes a node unready.
-async fn ready(State(parts): State<Parts>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
+async fn ready(State(looked): State<Looked>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
+    let Looked { parts, reach } = looked;
     let draining = parts.tasks.draining.is_cancelled();
     let store = parts.store.ping().await;
     let english = wants_english(&headers);
@@ -170,7 +186,9 @@ async fn ready(State(parts): State<Parts>, RawQuery(query): RawQuery, headers: H
         total += 1;
         let ailments = app.slots.health().ailments();
         down += u32::from(look_at(app, &parts.clock, english, &mut tokens) || !ailments.is_empty());
-        apps.extend(ailments.iter().map(|ailment| ailing(app, ailment, &parts.clock, english)));
+        let goes_by_another = reach.is_refused(&app.appid) && reach.has_candidate(&app.appid);
+        let told = |ailment| ailing(app, ailment, goes_by_another, &parts.clock, english);
+        apps.extend(ailments.iter().map(told));
     }
     let status = match (draining, &store) {
         (true, _) => "draining",
@@ -210,10 +228,17 @@ async fn failing_routes(parts: &Parts) -> Vec<Value> {
 }
 
 /// What an account suffers from, and what to do about it.
-fn ailing(app: &App, ailment: &Ailment, clock: &Clock, english: bool) -> Value {
+fn ailing(app: &App, ailment: &Ailment, goes_by_another: bool, clock: &Clock, english: bool) -> Value {
     let Ailment { errcode, ip, since, path, .. } = ailment;
     let kind = app.entry.kind;
     let fix = match errcode {
+        40164 | 61004 if goes_by_another => {
+            let Words { zh, en } = places::list_address(kind, ip.as_deref());
+            Words::new(
+                format!("{zh}（在此之前，这个节点的调用交给另一个节点）"),
+                format!("{en} (until then another node makes this one's calls)"),
+            )
+        }
         40164 | 61004 => places::list_address(kind, ip.as_deref()),
         48001 => {
             let place = places::permissions(kind);
