@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Three real nodes on a real PostgreSQL, with faults; prints what it measured and ends with 1 if something is lost.
 
-    crates/wxgate/tests/cluster.py target/demo/wxgate faults [seconds, 600]
+    crates/wxgate/tests/cluster.py target/demo/wxgate faults [seconds, 600] [only these kinds ...]
     crates/wxgate/tests/cluster.py target/demo/wxgate failover
     crates/wxgate/tests/cluster.py target/demo/wxgate rolling [path of the version before]
     crates/wxgate/tests/cluster.py target/demo/wxgate expiry [callers, 10000]
@@ -385,11 +385,11 @@ def report(world: World, load: Load, missing) -> int:
     return 1 if missing or load.odd or share >= 0.5 else 0
 
 
-async def faults(world: World, seconds: float) -> int:
+async def faults(world: World, seconds: float, only: list[str]) -> int:
     await world.start()
     load = Load(world, 60)
     running = asyncio.create_task(load.run())
-    end, kinds = time.time() + seconds, ["kill", "pause", "cut", "slow", "postgres"]
+    end, kinds = time.time() + seconds, only or ["kill", "pause", "cut", "slow", "postgres"]
     while time.time() < end:
         await asyncio.sleep(15)
         n, kind = random.randrange(3), random.choice(kinds)
@@ -540,7 +540,7 @@ def main() -> int:
     binary, what, *more = sys.argv[1:]
     world = World(os.path.abspath(binary))
     works = {
-        "faults": lambda: faults(world, float(more[0]) if more else 600),
+        "faults": lambda: faults(world, float(more[0]) if more else 600, more[1:]),
         "failover": lambda: failover(world),
         "rolling": lambda: rolling(world, os.path.abspath(more[0]) if more else None),
         "expiry": lambda: expiry(world, int(more[0]) if more else 10_000),
