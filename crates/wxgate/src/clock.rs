@@ -13,6 +13,11 @@ pub use tokio::time::Instant;
 /// So many ticks before the machine started: 0 is long ago, also right after a start.
 const LONG_AGO: i64 = 20 * 365 * 86_400_000;
 
+/// `length` in milliseconds, as times are reckoned here.
+pub fn millis(length: Duration) -> i64 {
+    i64::try_from(length.as_millis()).unwrap_or(i64::MAX / 2)
+}
+
 /// Where "now" comes from. Cheap to clone.
 #[derive(Clone, Debug)]
 pub enum Clock {
@@ -134,7 +139,7 @@ impl ManualClock {
 
     /// Lets time pass, and wakes whoever waits for it.
     pub fn advance(&self, by: Duration) {
-        let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX / 2);
+        let by = millis(by);
         self.ticks.fetch_add(by, Ordering::AcqRel);
         self.set(by);
     }

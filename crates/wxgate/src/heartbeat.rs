@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::clock::millis;
 use crate::lang::say;
 use crate::parts::Parts;
 use crate::store::{BEAT, Node, StoreError};
@@ -28,7 +29,7 @@ pub(crate) async fn run(parts: Parts, address: String) {
     if !parts.store.is_shared() {
         return;
     }
-    let pause = i64::try_from(BEAT.as_millis()).unwrap_or_default();
+    let pause = millis(BEAT);
     let mut changes = parts.registry.changes.sleeper();
     let mut was_away = false;
     loop {

@@ -3,6 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::Sent;
+use crate::clock::millis;
 use crate::store::Fate;
 
 /// `retry`: the waits before each further attempt. `attempt`: the number of this one, from 1.
@@ -22,7 +23,7 @@ pub fn fate(retry: &[Duration], attempt: u32, sent: &Sent, now: i64, jitter: f64
         Some(asked) => asked.clamp(*scheduled, *scheduled * 2),
         None => scheduled.mul_f64(jitter),
     };
-    Fate::Retry(now + i64::try_from(wait.as_millis()).unwrap_or(i64::MAX / 2))
+    Fate::Retry(now + millis(wait))
 }
 
 /// `Retry-After`, in seconds or as a date.

@@ -165,9 +165,8 @@ impl Reach {
             if told.get(appid) == Some(&news) {
                 continue;
             }
-            let since = store.common_time(own.since);
             let (ok, ip) = news.clone();
-            let row = Row { appid: appid.to_string(), node: store.node(), ok, ip, since };
+            let row = Row { appid: appid.to_string(), node: store.node(), ok, ip, since: own.since };
             // What the store doesn't take now is told at the next look.
             if store.tell_reach(row).await.is_ok() {
                 told.insert(appid.clone(), news);

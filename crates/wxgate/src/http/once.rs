@@ -12,7 +12,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, millis};
 use crate::flights::{Flights, Turn};
 use crate::keys::{Holder, Keys};
 use crate::lang::say;
@@ -94,11 +94,10 @@ impl<E: Clone + From<Unfinished>> Once<E> {
     async fn begin(&self, key: Key, line: &Line) -> Begun {
         let mut wake = self.store.wakes().answers.sleeper();
         let deadline = self.clock.instant() + TURN;
-        let turn = i64::try_from(TURN.as_millis()).unwrap_or_default();
         loop {
             wake.mark_seen();
             let now = self.clock.now();
-            match self.store.begin_once(key, now, now + turn).await {
+            match self.store.begin_once(key, now, now + millis(TURN)).await {
                 Ok(store::Once::Held) if self.clock.instant() < deadline => {
                     let _ = self.clock.by(deadline.min(self.clock.instant() + LOOK), wake.woken()).await;
                 }

@@ -10,6 +10,7 @@ use wechat::crypt;
 use wechat::envelope::Query;
 use wechat::message::Message;
 
+use crate::clock;
 use crate::registry::Live;
 
 /// What is encrypted may be so old, whatever `callback.max_age` says; and so long duplicates are known if callbacks of any age
@@ -55,5 +56,5 @@ fn millis(seconds: i64) -> i64 {
 
 /// A second is added: ages are counted in whole ones.
 fn after(time: i64, window: Duration) -> i64 {
-    time.saturating_add(i64::try_from(window.as_millis()).unwrap_or(i64::MAX / 2)).saturating_add(1000)
+    time.saturating_add(clock::millis(window)).saturating_add(1000)
 }

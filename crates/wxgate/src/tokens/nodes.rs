@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Tokens;
+use crate::clock::millis;
 use crate::lang::say;
 use crate::registry::App;
 use crate::slots::policy::Ageing;
 use crate::slots::{CredentialKind, Gate, Slot, Token, TokenError, ageing};
-use crate::store::{Saved, SealedCredential, Taken, Turn};
+use crate::store::{Saved, SealedCredential, StoreError, Taken, Turn};
 use crate::transport::Lost;
 
 /// A turn outlasts the call that it is for by this.
@@ -120,8 +121,7 @@ impl Tokens {
     /// Now, and when a turn ends that begins now.
     fn turn_time(&self, app: &App) -> (i64, i64) {
         let now = self.0.parts.clock.now();
-        let length = app.transport.timeout() + TURN_MARGIN;
-        (now, now + i64::try_from(length.as_millis()).unwrap_or(i64::MAX / 2))
+        (now, now + millis(app.transport.timeout() + TURN_MARGIN))
     }
 
     /// Gives a turn back, beside what follows.
@@ -142,10 +142,7 @@ impl Tokens {
         let (_, until) = self.turn_time(app);
         let saving = store.save_credential(slot.row(token), turn, until);
         let saved = if store.is_shared() {
-            clock
-                .by(clock.instant() + KEEP_TIME, saving)
-                .await
-                .unwrap_or(Err(crate::store::StoreError::NoAnswer))
+            clock.by(clock.instant() + KEEP_TIME, saving).await.unwrap_or(Err(StoreError::NoAnswer))
         } else {
             saving.await
         };

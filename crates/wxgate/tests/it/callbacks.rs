@@ -11,7 +11,7 @@ use crate::signed::{AES_KEY, Callback, Maker, TOKEN, nonce, text};
 const OTHER_KEY: &str = "kWxPEV2UEDyxWpmPdKC3F4dgPDmOvfKX1HGnEUDS1aR";
 
 /// A gateway whose every message goes to the backend.
-async fn with_backend(more: &str) -> (TestApp, Backend) {
+pub(crate) async fn with_backend(more: &str) -> (TestApp, Backend) {
     let backend = Backend::start().await;
     let app = TestApp::configured(&format!(
         "[auth]\nmode = \"off\"\n[[routes]]\nname = \"all\"\ntarget = \"{}/hook\"\n{more}",

@@ -5,21 +5,11 @@ use std::time::Duration;
 use http::StatusCode;
 
 use crate::app::{EXAMPLE, TestApp};
-use crate::backend::Backend;
+use crate::callbacks::with_backend;
 use crate::raw::Raw;
 use crate::signed::{Callback, Maker, text};
 
 const ORIGINAL: &str = "gh_0000000000c3";
-
-async fn with_backend() -> (TestApp, Backend) {
-    let backend = Backend::start().await;
-    let app = TestApp::configured(&format!(
-        "[auth]\nmode = \"off\"\n[[routes]]\nname = \"all\"\ntarget = \"{}/hook\"\n",
-        backend.url
-    ))
-    .await;
-    (app, backend)
-}
 
 /// Sends a callback whose last byte comes so much after the others, by the manual clock.
 async fn slowly(app: &TestApp, callback: &Callback, late: Duration) -> StatusCode {
@@ -42,7 +32,7 @@ async fn slowly(app: &TestApp, callback: &Callback, late: Duration) -> StatusCod
 #[tokio::test]
 async fn a_copy_whose_body_comes_slowly_is_too_old_by_then() {
     for (forged, late) in [(false, 300), (false, 3000), (true, 3000)] {
-        let (app, backend) = with_backend().await;
+        let (app, backend) = with_backend("").await;
         let at = app.now();
         // It comes 100 ms after the begin of the second it was signed in.
         app.clock.set(at * 1000 + 100 - app.clock.now());
@@ -60,7 +50,7 @@ async fn a_copy_whose_body_comes_slowly_is_too_old_by_then() {
 #[tokio::test]
 async fn a_clock_that_was_ahead_for_minutes_forgets_nothing() {
     const YEAR: i64 = 365 * 86_400_000;
-    let (app, backend) = with_backend().await;
+    let (app, backend) = with_backend("").await;
     let callback = Maker::new(EXAMPLE, app.now()).plain(&text(ORIGINAL, "once"));
     assert_eq!(app.callback(None, &callback).await.status, StatusCode::OK);
     app.all_delivered().await;

@@ -253,9 +253,7 @@ impl Intake {
                     self.settle(offer, deliveries, true).await?;
                 }
                 Some(AcceptedRow::Duplicate(id, _)) => {
-                    let first = id * DELIVERIES_PER_MESSAGE;
-                    let deliveries: Vec<i64> = (first..).take(offer.event().deliveries.len()).collect();
-                    self.settle(offer, &deliveries, false).await?;
+                    self.settle(offer, &deliveries(*id, offer.event()), false).await?;
                 }
                 _ => {}
             }
@@ -342,8 +340,13 @@ async fn accept(link: &Link, floor: &AtomicI64, events: &[EventRow]) -> Result<V
 }
 
 fn new(id: i64, event: &EventRow) -> AcceptedRow {
+    AcceptedRow::New(id, deliveries(id, event))
+}
+
+/// The ids of a message's deliveries.
+fn deliveries(id: i64, event: &EventRow) -> Vec<i64> {
     let first = id * DELIVERIES_PER_MESSAGE;
-    AcceptedRow::New(id, (first..).take(event.deliveries.len()).collect())
+    (first..).take(event.deliveries.len()).collect()
 }
 
 /// What a row of the statement says of its message.

@@ -4,6 +4,7 @@ use tokio_postgres::types::Type;
 
 use super::link::{Link, Sql};
 use super::time::Time;
+use crate::clock::millis;
 use crate::store::{Lease, Node, Reach, SILENT, StoreError};
 
 /// Also tells what time it is there.
@@ -59,14 +60,13 @@ pub(super) async fn beat(link: &Link, time: &Time, node: &Node, now: i64) -> Res
 }
 
 pub(super) async fn alive(link: &Link, now: i64) -> Result<Vec<Node>, StoreError> {
-    let since = now - i64::try_from(SILENT.as_millis()).unwrap_or_default();
     let read = |row: tokio_postgres::Row| Node {
         id: row.get(0),
         version: row.get(1),
         address: row.get(2),
         routes: row.get(3),
     };
-    Ok(link.query(&ALIVE, &[&since]).await?.into_iter().map(read).collect())
+    Ok(link.query(&ALIVE, &[&(now - millis(SILENT))]).await?.into_iter().map(read).collect())
 }
 
 pub(super) async fn leave(link: &Link, owner: i32, now: i64) -> Result<(), StoreError> {
