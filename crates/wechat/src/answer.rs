@@ -36,6 +36,11 @@ impl ApiError {
         errcode::is_dead_token(self.errcode)
     }
 
+    /// Whether WeChat refused the address that the call came from: see [`errcode::is_of_address`].
+    pub fn is_of_address(&self) -> bool {
+        errcode::is_of_address(self.errcode)
+    }
+
     /// The row of the code, with what to do about it.
     pub fn entry(&self) -> Option<&'static errcode::Entry> {
         errcode::lookup(self.errcode)

@@ -92,6 +92,12 @@ pub fn is_dead_token(code: i64) -> bool {
     matches!(code, 40001 | 40014 | 42001)
 }
 
+/// Whether WeChat refuses with `code` the address that a call came from, which it does before it acts: another node whose
+/// address is listed may make the call.
+pub fn is_of_address(code: i64) -> bool {
+    matches!(code, 40164 | 61004)
+}
+
 /// Whether `code` says that the account itself is not set up (its AppID, its AppSecret, its list of
 /// addresses, a freeze), so that it fails whatever is called until an operator has acted.
 pub fn is_account_error(code: i64) -> bool {

@@ -24,7 +24,7 @@ use http_body::Body;
 use http_body_util::{Either, Full};
 use tokio_util::sync::CancellationToken;
 
-pub use call::{CallError, Part, PassAnswer, PassRequest, is_of_address};
+pub use call::{CallError, Part, PassAnswer, PassRequest};
 pub use reach::Reach;
 pub use receive::{Asked, Received, Sealing};
 

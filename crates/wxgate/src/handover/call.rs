@@ -151,14 +151,9 @@ pub enum CallError {
     Lost(#[from] Lost),
 }
 
-/// Whether WeChat refused the address that a call came from.
-pub fn is_of_address(error: &ApiError) -> bool {
-    matches!(error.errcode, 40164 | 61004)
-}
-
 impl CallError {
     /// Whether the call was refused for the address it came from, before there was a token for it.
     pub fn is_of_address(&self) -> bool {
-        matches!(self, Self::Token(TokenError::Refused(error)) if is_of_address(error))
+        matches!(self, Self::Token(TokenError::Refused(error)) if error.is_of_address())
     }
 }

@@ -232,14 +232,14 @@ fn ailing(app: &App, ailment: &Ailment, goes_by_another: bool, clock: &Clock, en
     let Ailment { errcode, ip, since, path, .. } = ailment;
     let kind = app.entry.kind;
     let fix = match errcode {
-        40164 | 61004 if goes_by_another => {
+        &code if errcode::is_of_address(code) && goes_by_another => {
             let Words { zh, en } = places::list_address(kind, ip.as_deref());
             Words::new(
                 format!("{zh}（在此之前，这个节点的调用交给另一个节点）"),
                 format!("{en} (until then another node makes this one's calls)"),
             )
         }
-        40164 | 61004 => places::list_address(kind, ip.as_deref()),
+        &code if errcode::is_of_address(code) => places::list_address(kind, ip.as_deref()),
         48001 => {
             let place = places::permissions(kind);
             // A caller's path may hold anything.

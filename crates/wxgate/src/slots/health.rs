@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use wechat::answer::ApiError;
+use wechat::errcode::is_of_address;
 
-/// The account's address isn't listed, or it is frozen: nothing works until somebody acts.
-const ACCOUNT: [i64; 3] = [40164, 61004, 50007];
+/// The account is frozen.
+const FROZEN: i64 = 50007;
 /// The account may not call this API.
 const UNAUTHORIZED: i64 = 48001;
 /// An API that worked within this time and is refused now was taken away; milliseconds.
@@ -103,7 +104,7 @@ impl Health {
         let errcode = error.errcode;
         let worked_lately =
             || self.worked.load().get(path).is_some_and(|at| now - at.load(Ordering::Relaxed) < LATELY);
-        if !(ACCOUNT.contains(&errcode) || (errcode == UNAUTHORIZED && worked_lately())) {
+        if !(is_of_address(errcode) || errcode == FROZEN || (errcode == UNAUTHORIZED && worked_lately())) {
             return None;
         }
         let ailment = Ailment {

@@ -52,6 +52,7 @@ pub(super) struct Pg {
     intake: Arc<Intake>,
     accepts: Groups<EventRow>,
     records: Groups<Record>,
+    floors: queue::Floors,
     teller: Arc<Teller>,
     /// They end with this.
     tasks: [JoinHandle<()>; 2],
@@ -72,7 +73,7 @@ impl Pg {
         schema::migrate(&work).await?;
         load::whole(&work, &server.place()).await?;
         values::learn_time(&work, &time).await?;
-        let intake = Arc::new(Intake::new(&server, link(), clock, limits.commit_time));
+        let intake = Arc::new(Intake::new(&server, link().planned(link::OF_GROUPS), clock, limits));
         let runtime = Handle::current();
         let accepts = Groups::new(&runtime, limits, limits.group, {
             let intake = intake.clone();
@@ -97,11 +98,12 @@ impl Pg {
             intake,
             accepts,
             records,
+            floors: queue::Floors::default(),
             teller,
             tasks,
             work,
             rows: link(),
-            lists: Link::new(&server, limits.list_time),
+            lists: Link::new(&server, limits.list_time).planned(link::BY_CONTENT),
             listed: Semaphore::new(limits.lists),
             pings: Link::that_tries(&server, limits.ping_time),
             limits,

@@ -9,7 +9,7 @@ use wechat::answer::ApiError;
 
 use super::Tokens;
 use crate::clock::Instant;
-use crate::handover::{CallError, PassAnswer, PassRequest, is_of_address};
+use crate::handover::{CallError, PassAnswer, PassRequest};
 use crate::lang::say;
 use crate::registry::App;
 use crate::slots::{CredentialKind, Found, Token, Way};
@@ -69,7 +69,7 @@ impl Said {
 
     /// Whether WeChat refused the address that the call came from, which it does before it acts.
     pub fn is_of_address(&self) -> bool {
-        matches!(self, Self::Failed(error) if is_of_address(error))
+        matches!(self, Self::Failed(error) if error.is_of_address())
     }
 }
 

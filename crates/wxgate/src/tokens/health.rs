@@ -5,7 +5,6 @@ use wechat::catalog;
 
 use super::Tokens;
 use super::heal::Said;
-use crate::handover::is_of_address;
 use crate::lang::say;
 use crate::places;
 use crate::registry::App;
@@ -38,7 +37,7 @@ impl Tokens {
     }
 
     pub(super) fn heard_refusal(&self, app: &App, way: Way, path: &str, error: &ApiError) {
-        if is_of_address(error) {
+        if error.is_of_address() {
             self.0.handover.reach().refused(app, error.refused_ip().unwrap_or_default());
         }
         let Some(ailment) = app.slots.health().refused(way, path, error, self.now()) else { return };

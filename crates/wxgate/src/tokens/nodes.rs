@@ -8,8 +8,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use wechat::catalog::API_DOMAIN_IP;
+
 use super::Tokens;
 use crate::clock::millis;
+use crate::handover::PassRequest;
 use crate::lang::say;
 use crate::registry::App;
 use crate::slots::policy::Ageing;
@@ -122,6 +125,22 @@ impl Tokens {
     fn turn_time(&self, app: &App) -> (i64, i64) {
         let now = self.0.parts.clock.now();
         (now, now + millis(app.transport.timeout() + TURN_MARGIN))
+    }
+
+    /// Another node makes a call that every account may make, for which it needs a token, which it keeps.
+    pub(super) async fn fetched_elsewhere(&self, app: &Arc<App>) -> Option<Arc<Token>> {
+        const KIND: CredentialKind = CredentialKind::AccessToken;
+        let request = PassRequest::typed(&"-".into(), &app.appid, &API_DOMAIN_IP, &[], None);
+        self.0.handover.send(app, &request).await?.ok()?;
+        let gate = app.slots.of(KIND).lock().await;
+        match self.try_turn(app, KIND, gate, None).await.ok()? {
+            Tried::Begun(Begun::Others(token)) => Some(token),
+            Tried::Begun(Begun::Ours(gate)) => {
+                self.end_turn(app, KIND, gate.turn);
+                None
+            }
+            Tried::Held(_) => None,
+        }
     }
 
     /// Gives a turn back, beside what follows.

@@ -12,7 +12,6 @@ use wechat::catalog::{Auth, Endpoint};
 
 use super::{CallError, PassAnswer, PassRequest, Upstream, picture_type};
 use crate::clock::Instant;
-use crate::handover::is_of_address;
 use crate::registry::App;
 use crate::rules::leaks::Leaks;
 use crate::slots::{Token, Way};
@@ -70,7 +69,7 @@ impl Upstream {
             return answer;
         }
         let outcome = self.call_here(&call).await?;
-        let is_of_address = outcome.as_ref().is_err_and(is_of_address);
+        let is_of_address = outcome.as_ref().is_err_and(ApiError::is_of_address);
         if is_of_secret
             && is_of_address
             && !goes_elsewhere

@@ -19,7 +19,9 @@ const USERS: &str = "/cgi-bin/user/get";
 const UNLISTED: &str = "127.0.0.2";
 
 fn caller() -> String {
-    format!("[[callers]]\nname = \"shop\"\nkey = \"{KEY}\"\napps = [\"*\"]\napis = [\"*\"]\n")
+    format!(
+        "[[callers]]\nname = \"shop\"\nkey = \"{KEY}\"\napps = [\"*\"]\napis = [\"*\"]\nexport_token = true\n"
+    )
 }
 
 fn headers() -> [(&'static str, &'static str); 2] {
@@ -103,6 +105,12 @@ impl Nodes {
         self.first.http.send(Method::GET, &url, &headers(), "").await.unwrap()
     }
 
+    /// The account's access_token itself.
+    async fn token(&self, url: &str) -> Value {
+        let url = format!("{url}/v1/service/wx/token?appid={OFFICIAL}");
+        self.first.http.send(Method::GET, &url, &headers()[..1], "").await.unwrap().ok()
+    }
+
     /// `checks.apps` of the first node.
     async fn ailing(&self) -> Vec<Value> {
         self.first.admin("/readyz").await.json()["checks"]["apps"].as_array().unwrap().clone()
@@ -140,6 +148,10 @@ async fn calls_of_a_node_that_is_not_listed_go_by_another_and_are_answered_as_th
     let fix = ailing[0]["fix"].as_str().unwrap();
     assert!(fix.contains(UNLISTED) && fix.contains("交给另一个节点"), "{fix}");
 
+    // And the token itself, though nobody here may ask for one.
+    let token = nodes.token(&nodes.first.url()).await;
+    assert!(token["access_token"].is_string(), "{token}");
+
     // The caller is counted where it called, and once.
     let count = |usages: Vec<(String, std::sync::Arc<wxgate::registry::usage::Usage>)>| {
         usages
@@ -155,6 +167,15 @@ async fn calls_of_a_node_that_is_not_listed_go_by_another_and_are_answered_as_th
     }
     assert_eq!(count(nodes.others[0].gateway().registry().usages().all()), before);
     assert_eq!(count(nodes.first.gateway().registry().usages().all()), own + 5);
+    nodes.stop().await;
+}
+
+#[tokio::test]
+async fn a_token_that_this_node_may_not_fetch_is_fetched_by_another() {
+    let Some(nodes) = Nodes::start(&[""]).await else { return };
+    let token = nodes.token(&nodes.first.url()).await;
+    let there = nodes.token(&nodes.others[0].url()).await;
+    assert_eq!(token["access_token"], there["access_token"]);
     nodes.stop().await;
 }
 

@@ -50,7 +50,7 @@ impl Service {
     }
 
     async fn current(&self, call: &Call) -> Result<std::sync::Arc<Token>, Problem> {
-        let token = self.0.upstream.tokens().get(&call.app, CredentialKind::AccessToken).await;
+        let token = self.0.upstream.tokens().get_by_any(&call.app).await;
         token.map_err(|error| failure::problem(call, &STABLE_TOKEN, CallError::Token(error)))
     }
 

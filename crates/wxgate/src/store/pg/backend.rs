@@ -198,7 +198,9 @@ impl Backend for Pg {
         let route = route.to_owned();
         Box::pin(async move {
             let (now, lease) = (self.time.theirs(now), self.time.lease(lease));
-            let (mut rows, next) = queue::claim(&self.work, &route, now, limit, lease).await?;
+            let (mut rows, next) =
+                queue::claim(&self.work, &self.floors, &route, (now, self.time.ticks()), limit, lease)
+                    .await?;
             rows.iter_mut().for_each(|row| row.received_at = self.time.ours(row.received_at));
             Ok((rows, next.map(|next| self.time.ours(next))))
         })

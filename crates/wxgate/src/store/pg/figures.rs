@@ -45,9 +45,11 @@ async fn accepts(
     end: Instant,
     lives: bool,
     pace: Option<Duration>,
+    stagger: Duration,
 ) -> Vec<Duration> {
     let mut took = Vec::new();
-    let mut next = Instant::now();
+    // Spread out, as callers are.
+    let mut next = Instant::now() + stagger;
     for n in 0.. {
         if Instant::now() >= end {
             break;
@@ -91,7 +93,11 @@ async fn figures_of_messages() {
     for (node, pg) in (0..).zip(&opened) {
         for acceptor in 0..acceptors {
             let (pg, lives) = (pg.clone(), setting("lives", 0) == 1);
-            tasks.push(tokio::spawn(async move { accepts(&pg, node, acceptor, end, lives, pace).await }));
+            let place = u32::try_from(acceptor * nodes + node).unwrap();
+            let stagger = pace.unwrap_or_default() * place / u32::try_from(acceptors * nodes).unwrap();
+            tasks.push(tokio::spawn(
+                async move { accepts(&pg, node, acceptor, end, lives, pace, stagger).await },
+            ));
         }
     }
     let mut took = Vec::new();
@@ -108,4 +114,80 @@ async fn figures_of_messages() {
         at(0.5),
         at(0.99)
     );
+}
+
+const ROUTES: i64 = 10;
+const DEAD: i64 = 3;
+
+/// Takes on and ends what waits for a route, until `end`.
+async fn drains(pg: &Pg, route: String, is_dead: bool, end: Instant) -> u64 {
+    let mut done = 0;
+    while Instant::now() < end {
+        let lease = Lease { owner: 7, until: now() + 60_000 };
+        let (rows, _) = pg.claim(&route, now(), if is_dead { 8 } else { 64 }, lease).await.unwrap();
+        if rows.is_empty() || is_dead {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let records = rows.iter().map(|row| {
+            let (fate, status) = match is_dead {
+                true => (Fate::Retry(now() + 60_000), 0),
+                false => (Fate::Delivered, 200),
+            };
+            let attempt = Attempt { at: now(), status, ms: 1, error: String::new() };
+            let n = row.attempts + 1;
+            let record =
+                Record { delivery: row.id, round: row.round, n, owner: 7, attempt, fate, now: now() };
+            pg.record(record)
+        });
+        for recorded in futures_util::future::join_all(records).await {
+            recorded.unwrap();
+        }
+        done += u64::from(!is_dead) * rows.len() as u64;
+    }
+    done
+}
+
+/// `nodes`, `backlog`, `seconds`, `snapshot` (1: one is held from before): what waits for ten routes, three of them dead.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "it measures"]
+#[expect(clippy::disallowed_methods, reason = "they end with the test")]
+async fn figures_of_claims() {
+    let environment = config::environment();
+    let Some(server) = environment.get(postgres::POSTGRES) else { return };
+    let settings = Postgres::parse(&postgres::new_database(server), std::path::Path::new(""), None).unwrap();
+    let mut opened = Vec::new();
+    for _ in 0..setting("nodes", 3) {
+        opened.push(Arc::new(Pg::open(settings.clone(), Limits::default(), Clock::System).await.unwrap()));
+    }
+    let (client, connection) = settings.client.connect(tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let fill = format!(
+        "insert into events (id, appid, openid, msg_type, event, kind, scene, msg_id, received_at, digest, body)
+         select n, 'wx1', 'o' || n % 100000, 'text', '', 'text', '', '', {now}, sha256(n::text::bytea), repeat('x', 100)::bytea
+         from generate_series(1, {backlog}) n;
+         insert into due (id, route, due_at) select n << 16, 'r' || n % {ROUTES}, {now} from generate_series(1, {backlog}) n",
+        now = now(),
+        backlog = setting("backlog", 100_000)
+    );
+    client.batch_execute(&fill).await.unwrap();
+    client.batch_execute("vacuum analyze due").await.unwrap();
+    if setting("snapshot", 0) == 1 {
+        client.batch_execute("begin isolation level repeatable read").await.unwrap();
+        client.batch_execute("select 1 from due limit 1").await.unwrap();
+    }
+    let begin = Instant::now();
+    let end = begin + Duration::from_secs(setting("seconds", 4));
+    let mut tasks = Vec::new();
+    for pg in &opened {
+        for route in 0..ROUTES {
+            let pg = pg.clone();
+            tasks
+                .push(tokio::spawn(async move { drains(&pg, format!("r{route}"), route < DEAD, end).await }));
+        }
+    }
+    let mut done = 0;
+    for task in tasks {
+        done += task.await.unwrap();
+    }
+    println!("{{\"messages\": {done}, \"rate\": {:.1}}}", done as f64 / begin.elapsed().as_secs_f64());
 }

@@ -12,6 +12,7 @@ use super::link::{Failure, Link, Server, Sql, text};
 use super::offers::{Offer, Offers};
 use super::queue;
 use crate::clock::Clock;
+use crate::limits::Limits;
 use crate::store::StoreError;
 use crate::store::backend::{AcceptedRow, DELIVERIES_PER_MESSAGE, EventRow, MessageKey};
 
@@ -161,6 +162,8 @@ pub(super) struct Intake {
     clock: Clock,
     /// To the end of a group.
     time: Duration,
+    /// Messages in one.
+    most: usize,
     /// The highest id that was seen here.
     floor: AtomicI64,
     /// How many losses of connections it has caught up with.
@@ -169,12 +172,13 @@ pub(super) struct Intake {
 }
 
 impl Intake {
-    pub(super) fn new(server: &Arc<Server>, link: Link, clock: Clock, time: Duration) -> Self {
+    pub(super) fn new(server: &Arc<Server>, link: Link, clock: Clock, limits: Limits) -> Self {
         Self {
             server: server.clone(),
             link,
             clock,
-            time,
+            time: limits.commit_time,
+            most: limits.group,
             floor: AtomicI64::new(0),
             caught_up: tokio::sync::Mutex::new(0),
             offers: Offers::default(),
@@ -241,36 +245,39 @@ impl Intake {
             return Ok(());
         }
         let floor = &AtomicI64::new(self.floor.load(Ordering::Relaxed) + BEHIND);
-        let offers = self.offers.all();
-        for offer in &offers {
-            let group = Arc::new(vec![offer.event().clone()]);
-            let accepted = accept(&self.link, floor, &group).await?;
-            let now = self.clock.ticks();
-            match accepted.first() {
-                Some(AcceptedRow::New(id, deliveries)) => {
-                    self.offers.kept(&group, &accepted, now);
-                    self.offers.renamed(offer.id, *id, &offer.arrived);
-                    self.settle(offer, deliveries, true).await?;
-                }
-                Some(AcceptedRow::Duplicate(id, _)) => {
-                    self.settle(offer, &deliveries(*id, offer.event()), false).await?;
-                }
-                _ => {}
-            }
+        for offers in self.offers.groups(self.most) {
+            self.offer(floor, &offers).await?;
         }
         self.floor.fetch_max(floor.load(Ordering::Relaxed), Ordering::Relaxed);
         *caught_up = losses;
         Ok(())
     }
 
-    /// What arrived isn't sent again; what else is new goes out from the queue.
-    async fn settle(&self, offer: &Offer, deliveries: &[i64], is_new: bool) -> Result<(), StoreError> {
-        for (place, (delivery, due)) in (0..).zip(deliveries.iter().zip(&offer.event().deliveries)) {
-            if offer.arrived.contains(&place) {
-                queue::record(&self.link, &[queue::arrived(*delivery, due.due_at)]).await?;
-            } else if let (true, Some(lease)) = (is_new, due.lease) {
-                queue::release(&self.link, *delivery, lease.owner, due.due_at).await?;
+    /// Keeps messages that are apart once more. What of them arrived isn't sent again; what else is new goes out from the queue.
+    async fn offer(&self, floor: &AtomicI64, offers: &[Offer]) -> Result<(), StoreError> {
+        let group = Arc::new(offers.iter().map(Offer::event_to_send).collect::<Vec<_>>());
+        let accepted = accept(&self.link, floor, &group).await?;
+        self.offers.kept(&group, &accepted, self.clock.ticks());
+        let mut arrived = Vec::new();
+        for (offer, outcome) in offers.iter().zip(&accepted) {
+            let id = match outcome {
+                AcceptedRow::New(id, _) => {
+                    self.offers.renamed(offer.id, *id, &offer.arrived);
+                    *id
+                }
+                AcceptedRow::Duplicate(id, _) => *id,
+                AcceptedRow::SignatureReused => continue,
+            };
+            for (place, (delivery, due)) in
+                (0..).zip(deliveries(id, offer.event()).iter().zip(&offer.event().deliveries))
+            {
+                if offer.arrived.contains(&place) {
+                    arrived.push(queue::arrived(*delivery, due.due_at));
+                }
             }
+        }
+        for some in arrived.chunks(self.most) {
+            queue::record(&self.link, some).await?;
         }
         Ok(())
     }

@@ -58,6 +58,16 @@ const CONNECT: Duration = Duration::from_secs(3);
 /// A connection that only listens is asked so often whether it lives.
 const ALIVE: Duration = Duration::from_secs(10);
 
+/// How statements are planned: once, for tables that are nearly empty now and large soon, so by their indexes. Who makes a plan
+/// for what a table holds at that moment reads all of it a minute later.
+pub(super) const BY_INDEX: &str =
+    "set jit = off; set plan_cache_mode = force_generic_plan; set enable_seqscan = off;
+    set enable_hashjoin = off; set enable_mergejoin = off";
+/// A group is joined with itself.
+pub(super) const OF_GROUPS: &str = "set jit = off; set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_mergejoin = off";
+/// Filters differ from list to list.
+pub(super) const BY_CONTENT: &str = "set jit = off";
+
 /// What the server can't keep, is too long for an index, or breaks a rule of the table.
 const OF_A_ROW: [&str; 3] = ["22", "23", "54"];
 
@@ -206,6 +216,7 @@ pub(super) struct Link {
     was_open: AtomicBool,
     /// It tries to connect also where others have just failed to.
     tries: bool,
+    plans: &'static str,
 }
 
 #[derive(Debug)]
@@ -222,7 +233,12 @@ impl Link {
             open: tokio::sync::Mutex::default(),
             was_open: AtomicBool::new(false),
             tries: false,
+            plans: BY_INDEX,
         }
+    }
+
+    pub(super) fn planned(self, plans: &'static str) -> Self {
+        Self { plans, ..self }
     }
 
     /// One that finds out whether a server that was away is back.
@@ -306,6 +322,7 @@ impl Link {
             return Err(StoreError::Unavailable("no connection".into()));
         }
         let client = self.server.connect(Box::new(|_| {})).await?;
+        client.batch_execute(self.plans).await.map_err(|error| unavailable(&error))?;
         if self.was_open.swap(true, Ordering::Relaxed) {
             self.server.losses.fetch_add(1, Ordering::AcqRel);
         }

@@ -11,7 +11,23 @@ use crate::store::backend::{DELIVERIES_PER_MESSAGE, deliveries_of};
 use crate::store::{Attempt, Delivery, DeliveryQuery, Event, EventQuery, Status, StoreError};
 
 /// Deliveries shown with an event in a list; all of them are to be had by `event_id`.
-const SHOWN: u32 = 20;
+const SHOWN: usize = 20;
+
+/// The latest of several messages' deliveries that wait, and of those that ended.
+static WAITING_OF: Sql = Sql {
+    text: "
+select d.* from unnest($1) as e (id), lateral (
+    select id, route, due_at, leased_until from due
+    where id between e.id << 16 and (e.id << 16) + 65535 order by id desc limit $2) as d",
+    types: &[Type::INT8_ARRAY, Type::INT8],
+};
+static ENDED_OF: Sql = Sql {
+    text: "
+select d.* from unnest($1) as e (id), lateral (
+    select id, route, status from deliveries
+    where id between e.id << 16 and (e.id << 16) + 65535 and status <> 3 order by id desc limit $2) as d",
+    types: &[Type::INT8_ARRAY, Type::INT8],
+};
 
 const EVENTS: &str = "select id, appid, openid, msg_type, event, received_at from events";
 const WAITING: &str = "select id, route, due_at, leased_until from due";
@@ -86,12 +102,41 @@ pub(super) async fn events(link: &Link, query: EventQuery) -> Result<Vec<Event>,
         deliveries: Vec::new(),
     };
     let mut events: Vec<Event> = rows.iter().map(read).collect();
+    let mut shown = deliveries_of_all(link, &events).await?;
     for event in &mut events {
-        let some = DeliveryQuery { event_id: Some(event.id), limit: SHOWN, ..DeliveryQuery::default() };
-        event.deliveries = deliveries(link, &some).await?;
-        event.deliveries.reverse();
+        event.deliveries = shown.remove(&event.id).unwrap_or_default();
     }
     Ok(events)
+}
+
+/// The latest deliveries of each, by the messages' ids.
+async fn deliveries_of_all(link: &Link, events: &[Event]) -> Result<HashMap<i64, Vec<Delivery>>, StoreError> {
+    let mut found: HashMap<i64, Vec<Delivery>> = HashMap::new();
+    if events.is_empty() {
+        return Ok(found);
+    }
+    let ids: Vec<i64> = events.iter().map(|event| event.id).collect();
+    let most = SHOWN as i64;
+    let waiting = link.query(&WAITING_OF, &[&ids, &most]).await?;
+    let ended = link.query(&ENDED_OF, &[&ids, &most]).await?;
+    let all = waiting.iter().map(|row| delivery(row, Status::Pending));
+    for delivery in all.chain(ended.iter().map(|row| delivery(row, ended_as(row)))) {
+        found.entry(delivery.event_id).or_default().push(delivery);
+    }
+    for deliveries in found.values_mut() {
+        deliveries.sort_unstable_by_key(|delivery| delivery.id);
+        deliveries.drain(..deliveries.len().saturating_sub(SHOWN));
+    }
+    let shown: Vec<i64> = found.values().flatten().map(|delivery| delivery.id).collect();
+    let mut attempts = attempts(link, &shown).await?;
+    for delivery in found.values_mut().flatten() {
+        delivery.attempts = attempts.remove(&delivery.id).unwrap_or_default();
+    }
+    Ok(found)
+}
+
+fn ended_as(row: &Row) -> Status {
+    if row.get::<_, i32>(2) == 2 { Status::Dead } else { Status::Delivered }
 }
 
 pub(super) async fn event_body(link: &Link, id: i64) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError> {
@@ -126,12 +171,12 @@ pub(super) async fn deliveries(link: &Link, query: &DeliveryQuery) -> Result<Vec
             .to_owned(),
         );
         let rows = filter.newest_first(link, ENDED, query.limit).await?;
-        let status = |row: &Row| if row.get::<_, i32>(2) == 2 { Status::Dead } else { Status::Delivered };
-        found.extend(rows.iter().map(|row| delivery(row, status(row))));
+        found.extend(rows.iter().map(|row| delivery(row, ended_as(row))));
     }
     found.sort_unstable_by_key(|delivery| Reverse(delivery.id));
     found.truncate(query.limit as usize);
-    let mut attempts = attempts(link, &found).await?;
+    let ids: Vec<i64> = found.iter().map(|delivery| delivery.id).collect();
+    let mut attempts = attempts(link, &ids).await?;
     for delivery in &mut found {
         delivery.attempts = attempts.remove(&delivery.id).unwrap_or_default();
     }
@@ -148,13 +193,12 @@ fn delivery(row: &Row, status: Status) -> Delivery {
     Delivery { id, event_id, route, status, next_at, attempts: Vec::new() }
 }
 
-async fn attempts(link: &Link, of: &[Delivery]) -> Result<HashMap<i64, Vec<Attempt>>, StoreError> {
+async fn attempts(link: &Link, of: &[i64]) -> Result<HashMap<i64, Vec<Attempt>>, StoreError> {
     let mut found: HashMap<i64, Vec<Attempt>> = HashMap::new();
     if of.is_empty() {
         return Ok(found);
     }
-    let ids: Vec<i64> = of.iter().map(|delivery| delivery.id).collect();
-    for row in link.query(&ATTEMPTS, &[&ids]).await? {
+    for row in link.query(&ATTEMPTS, &[&of]).await? {
         let (status, ms): (i32, i64) = (row.get(4), row.get(5));
         let status = u16::try_from(status).unwrap_or_default();
         let attempt = Attempt { at: row.get(3), status, ms: ms.unsigned_abs(), error: row.get(6) };

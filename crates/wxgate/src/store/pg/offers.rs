@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::groups::Item as _;
 use crate::store::backend::{AcceptedRow, DELIVERIES_PER_MESSAGE, EventRow};
 
 /// How far a standby may be behind, milliseconds.
@@ -25,6 +26,17 @@ pub(super) struct Offer {
 impl Offer {
     pub(super) fn event(&self) -> &EventRow {
         &self.group[self.place]
+    }
+
+    /// What hasn't arrived is anybody's.
+    pub(super) fn event_to_send(&self) -> EventRow {
+        let mut event = self.event().clone();
+        for (place, due) in (0..).zip(&mut event.deliveries) {
+            if !self.arrived.contains(&place) {
+                due.lease = None;
+            }
+        }
+        event
     }
 }
 
@@ -82,9 +94,19 @@ impl Offers {
         }
     }
 
-    /// All of it, oldest first.
-    pub(super) fn all(&self) -> Vec<Offer> {
-        self.held().offers.iter().cloned().collect()
+    /// All of it, oldest first, in groups of at most `most` that are apart.
+    pub(super) fn groups(&self, most: usize) -> Vec<Vec<Offer>> {
+        let mut groups: Vec<Vec<Offer>> = Vec::new();
+        for offer in self.held().offers.iter().cloned() {
+            let has_room = |group: &&mut Vec<Offer>| {
+                group.len() < most && group.iter().all(|other| offer.event().is_apart_from(other.event()))
+            };
+            match groups.last_mut().filter(has_room) {
+                Some(group) => group.push(offer),
+                None => groups.push(vec![offer]),
+            }
+        }
+        groups
     }
 
     /// What `old` was is `new` now.
@@ -134,7 +156,7 @@ mod tests {
     }
 
     fn ids(offers: &Offers) -> Vec<(i64, Vec<i64>)> {
-        offers.all().into_iter().map(|offer| (offer.id, offer.arrived)).collect()
+        offers.groups(1).into_iter().flatten().map(|offer| (offer.id, offer.arrived)).collect()
     }
 
     #[test]

@@ -4,6 +4,9 @@
 //! it must. A crash of the server may forget that a delivery was taken on or had arrived, and it is sent once more: these
 //! commits don't wait for the disk.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
@@ -17,22 +20,22 @@ static CLAIM: Sql = Sql {
 with x as (select set_config('synchronous_commit', 'off', true) as off),
 r as (
     select due.id from x, due
-    where route = $1 and due_at <= $2 and (leased_until is null or leased_until <= $2) and off = 'off'
+    where route = $1 and due_at between $6 and $2 and (leased_until is null or leased_until <= $2) and off = 'off'
     order by due_at limit $3 for update of due skip locked),
 u as (
     update due set owner = $4, leased_until = $5 from r where due.id = r.id
-    returning due.id, due.round, due.attempts)
-select u.id, u.round, u.attempts, e.appid, e.received_at, e.digest, e.body
+    returning due.id, due.round, due.attempts, due.due_at)
+select u.id, u.round, u.attempts, e.appid, e.received_at, e.digest, e.body, u.due_at
 from u join events e on e.id = u.id >> 16 order by u.id",
-    types: &[Type::TEXT, Type::INT8, Type::INT8, Type::INT4, Type::INT8],
+    types: &[Type::TEXT, Type::INT8, Type::INT8, Type::INT4, Type::INT8, Type::INT8],
 };
 /// What is due is leased, when this is asked.
 static NEXT: Sql = Sql {
     text: "
 select least(
     (select due_at from due where route = $1 and due_at > $2 order by due_at limit 1),
-    (select min(leased_until) from due where route = $1 and due_at <= $2 and leased_until > $2))",
-    types: &[Type::TEXT, Type::INT8],
+    (select min(leased_until) from due where route = $1 and due_at between $3 and $2 and leased_until > $2))",
+    types: &[Type::TEXT, Type::INT8, Type::INT8],
 };
 /// One that waits is leased, one that has ended begins another round, one that never was takes the next place.
 static TAKE_ON: Sql = Sql {
@@ -84,8 +87,7 @@ ended as (
 late as (
     update deliveries d
     set status = 1, attempts = d.attempts + 1, done_at = r.now, last_at = r.at, last_status = r.status, last_ms = r.ms
-    from r where r.fate = 1 and d.id = r.id and d.round = r.round and d.status = 2
-    and not exists (select from h where h.id = r.id))
+    from r where r.fate = 1 and d.id = r.id and d.round = r.round and d.status = 2 and r.id not in (select id from h))
 insert into attempts (delivery_id, round, n, at, status, ms, error)
 select id, round, place, at, status, ms, error from h where fate <> 1 on conflict do nothing",
     types: &[
@@ -155,21 +157,62 @@ fn claimed(row: &Row) -> ClaimedRow {
     }
 }
 
+/// From where a route's queue is looked at: where somebody holds an old snapshot, as a dump does, what was deleted stays at
+/// its head, and each look would go past all of it.
+#[derive(Debug, Default)]
+pub(super) struct Floors(Mutex<HashMap<String, Floor>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Floor {
+    due_at: i64,
+    /// In ticks. Then it is looked at from its beginning: what somebody else had taken on lies there.
+    until: i64,
+}
+
+/// What comes late is due so long before what has been seen, milliseconds.
+const LATE: i64 = 10_000;
+/// A floor holds so long, milliseconds.
+const HOLDS: i64 = 5_000;
+
+impl Floors {
+    fn of(&self, route: &str, ticks: i64) -> i64 {
+        let mut floors = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        floors.retain(|_, floor| floor.until > ticks);
+        floors.get(route).map_or(i64::MIN, |floor| floor.due_at)
+    }
+
+    /// What was claimed begins at `due_at`.
+    fn seen(&self, route: &str, due_at: i64, ticks: i64) {
+        let mut floors = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match floors.get_mut(route) {
+            Some(floor) => floor.due_at = due_at - LATE,
+            None => {
+                let floor = Floor { due_at: due_at - LATE, until: ticks + HOLDS };
+                floors.insert(route.to_owned(), floor);
+            }
+        }
+    }
+}
+
 pub(super) async fn claim(
     link: &Link,
+    floors: &Floors,
     route: &str,
-    now: i64,
+    (now, ticks): (i64, i64),
     limit: u32,
     lease: Lease,
 ) -> Result<(Vec<ClaimedRow>, Option<i64>), StoreError> {
-    let most = i64::from(limit);
-    let rows = link.query(&CLAIM, &[&route, &now, &most, &lease.owner, &lease.until]).await?;
+    let (most, floor) = (i64::from(limit), floors.of(route, ticks));
+    let rows = link.query(&CLAIM, &[&route, &now, &most, &lease.owner, &lease.until, &floor]).await?;
+    if let Some(first) = rows.iter().map(|row| row.get(7)).min() {
+        floors.seen(route, first, ticks);
+    }
     let claimed: Vec<ClaimedRow> = rows.iter().map(claimed).collect();
     if claimed.len() >= limit as usize {
         // There may be more.
         return Ok((claimed, Some(now)));
     }
-    let next = link.row(&NEXT, &[&route, &now]).await?.and_then(|row| row.get(0));
+    let next = link.row(&NEXT, &[&route, &now, &floor]).await?.and_then(|row| row.get(0));
     Ok((claimed, next))
 }
 
