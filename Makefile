@@ -88,6 +88,6 @@ counts: measured
 # wxgate beside its yardsticks in one run, the results in bench/results; needs wrk, and says which yardsticks it lacks.
 # FIGURES="token pass": only these, into a file of their own.
 bench: measured
-	$(CARGO) test --profile demo --locked -p wxgate --lib --no-run
-	WXGATE_FIGURES_BIN=$$($(CARGO) test --profile demo --locked -p wxgate --lib --no-run 2>&1 | sed -n 's/.*(\(.*\))$$/\1/p' | tail -n 1) \
+	$(CARGO) test --release --locked -p wxgate --lib --no-run
+	WXGATE_FIGURES_BIN=$$($(CARGO) test --release --locked -p wxgate --lib --no-run 2>&1 | sed -n 's/.*(\(.*\))$$/\1/p' | tail -n 1) \
 		$(MEASURED) bench/run.py --out bench/results/$(shell date +%F)$(if $(FIGURES),-part).md $(FIGURES)

@@ -96,8 +96,8 @@ class Cluster:
     def wal(self) -> int:
         return int(self.sql("select (pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint")[0])
 
-    def statements(self) -> int:
-        return int(self.sql("select coalesce(sum(calls), 0)::bigint from pg_stat_statements where query like '%counter set v = greatest%'")[0])
+    def statements(self, like: str) -> int:
+        return int(self.sql(f"select coalesce(sum(calls), 0)::bigint from pg_stat_statements where query like '{like}'")[0])
 
     def end(self):
         subprocess.run([*self.as_, str(self.bin / "pg_ctl"), "-D", str(self.place / "data"), "-m", "immediate", "stop"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -119,18 +119,22 @@ def fsyncs() -> list[float]:
     return took
 
 
-def ours(cluster: Cluster, seconds: int, **settings) -> dict:
+ACCEPT, RECORD = "%counter set v = greatest%", "%delete from due using r%"
+
+
+def ours(cluster: Cluster, seconds: int, test: str = "messages", **settings) -> dict:
     """What the store did."""
     binary = os.environ["WXGATE_FIGURES_BIN"]
     wanted = " ".join(f"{name}={value}" for name, value in {"seconds": seconds, **settings}.items())
     environment = {**os.environ, "WXGATE_TEST_POSTGRES": cluster.url, "WXGATE_FIGURE": wanted}
-    cpu, wal, statements = cluster.cpu(), cluster.wal(), cluster.statements()
-    command = [binary, "--ignored", "--nocapture", "--exact", "store::pg::figures::figures_of_messages"]
+    cpu, wal, accepts, records = cluster.cpu(), cluster.wal(), cluster.statements(ACCEPT), cluster.statements(RECORD)
+    command = [binary, "--ignored", "--nocapture", "--exact", f"store::pg::figures::figures_of_{test}"]
     said = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
     found = json.loads(re.search(r"\{.*\}", said)[0])
     found["server_us"] = 1e6 * (cluster.cpu() - cpu) / found["messages"]
     found["wal"] = (cluster.wal() - wal) / found["messages"]
-    found["statements"] = (cluster.statements() - statements) / found["messages"]
+    found["statements"] = (cluster.statements(ACCEPT) - accepts) / found["messages"]
+    found["records"] = (cluster.statements(RECORD) - records) / found["messages"]
     return found
 
 
@@ -161,6 +165,9 @@ def postgres(bench: Bench) -> Result:
             "one node, whole life": lambda: ours(cluster, bench.seconds, acceptors=64, lives=1),
             "one acceptor": lambda: ours(cluster, bench.seconds, acceptors=1),
             "pgbench, one statement, 1 client": lambda: pgbench(cluster, bench.seconds, ONE, 1),
+            "three nodes, claims, 10^5 waiting": lambda: ours(cluster, bench.seconds, "claims", backlog=10**5),
+            "three nodes, claims, 10^6 waiting": lambda: ours(cluster, bench.seconds, "claims", backlog=10**6),
+            "three nodes, claims, 10^5 waiting, an old snapshot": lambda: ours(cluster, bench.seconds, "claims", backlog=10**5, snapshot=1),
             "three nodes, 1,000/s": lambda: ours(cluster, bench.seconds, nodes=3, acceptors=20, pace=60),
         }
         found: dict[str, list[dict]] = {name: [] for name in works}
@@ -180,7 +187,7 @@ def told(found: dict[str, list[dict]], syncs: list[float]) -> Result:
     rows += ["| | messages/s | p50 ms (pgbench: mean) | p99 ms | server CPU µs | WAL bytes | accept statements |", "|---|---|---|---|---|---|---|"]
     forms = {"rate": "{:.0f}", "p50_ms": "{:.2f}", "p99_ms": "{:.1f}", "server_us": "{:.0f}", "wal": "{:.0f}", "statements": "{:.3f}"}
     for name, rounds in found.items():
-        cells = [form.format(statistics.median(one[what] for one in rounds)) for what, form in forms.items()]
+        cells = [form.format(statistics.median(one.get(what, float("nan")) for one in rounds)) for what, form in forms.items()]
         rows.append(f"| {name} | " + " | ".join(cells).replace("nan", "–") + " |")
     rows.append(f"\nfdatasync p50 {statistics.median(syncs):.3f} ms")
 
@@ -191,7 +198,7 @@ def told(found: dict[str, list[dict]], syncs: list[float]) -> Result:
         return [ours / theirs for ours, theirs in zip(each(name, what), each(other, what))]
 
     one, life, three = "one node, 64 acceptors", "one node, whole life", "three nodes, 64 acceptors each"
-    slow = "three nodes, 1,000/s"
+    slow, claims = "three nodes, 1,000/s", "three nodes, claims, 10^5 waiting"
     lines = [
         Line("PostgreSQL: one node, 64 acceptors", "pgbench, one statement", ratio(one, "pgbench, one statement, 64 clients", "rate"), 2.5, "rate", goal=3.4, at_least=True),
         Line("PostgreSQL: one node, 64 acceptors", "pgbench, begin to end", ratio(one, "pgbench, begin to end, 64 clients", "rate"), 4, "rate", goal=5.6, at_least=True),
@@ -202,5 +209,9 @@ def told(found: dict[str, list[dict]], syncs: list[float]) -> Result:
         Line("PostgreSQL: 1,000/s on three nodes", "fdatasync p50", [p / sync for p, sync in zip(each(slow, "p50_ms"), syncs)], 20, "p50", goal=6, form="{:.1f}"),
         Line("PostgreSQL: 1,000/s on three nodes", "fdatasync p50", [p / sync for p, sync in zip(each(slow, "p99_ms"), syncs)], 100, "p99", goal=20, form="{:.1f}"),
         Line("PostgreSQL: accept, saturated", "–", each(one, "statements"), 1 / 25, "statements a message", goal=1 / 64, form="{:.3f}"),
+        Line("PostgreSQL: whole life", "–", each(life, "records"), 1 / 50, "statements an outcome", goal=1 / 200, form="{:.3f}"),
+        Line("PostgreSQL: claims and outcomes, 3 of 10 routes dead", "–", each(claims, "rate"), 30_000, "rate", unit="/s", goal=80_000, form="{:.0f}", at_least=True),
+        Line("PostgreSQL: claims, 10^6 waiting", "10^5 waiting", ratio("three nodes, claims, 10^6 waiting", claims, "rate"), 0.7, "rate", goal=0.9, at_least=True),
+        Line("PostgreSQL: claims, an old snapshot", "none", ratio(claims + ", an old snapshot", claims, "rate"), 0.5, "rate", goal=0.9, at_least=True),
     ]
     return Result("\n".join(rows) + "\n", lines)

@@ -124,7 +124,8 @@ impl Tokens {
             let outcome = match this.turn(&app, kind, gate, used).await {
                 Ok(Begun::Ours(gate)) => {
                     let turn = gate.turn;
-                    let outcome = work(this.clone(), app.clone(), kind, gate).await;
+                    let work = work(this.clone(), app.clone(), kind, gate);
+                    let outcome = this.holding(&app, kind, turn, work).await;
                     this.end_turn(&app, kind, turn);
                     outcome.map(|(done, _gate)| done)
                 }

@@ -143,7 +143,7 @@ pub enum CallError {
     /// WeChat refused the token, and nobody could find out why. The call may be made again.
     #[error("the access_token was refused, and whether it is dead could not be found out")]
     Unknown,
-    /// The call was refused for what is cured by now, but its body is gone, or the time: the caller may send it again.
+    /// The call was refused for what is cured by now, but its body is gone: the caller may send it again.
     #[error("the access_token was replaced; the call was not repeated")]
     Again,
     /// No usable answer.

@@ -143,6 +143,10 @@ pub(crate) trait Backend: Send + Sync + Debug {
     ) -> Pending<'_, TakenRow> {
         Box::pin(async { Ok(TakenRow::Ours(Turn::default(), None)) })
     }
+    /// Goes on with the turn until then, unless another was taken since.
+    fn go_on(&self, _appid: &str, _kind: &str, _turn: Turn, _until: i64) -> Pending<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
     /// Gives the turn back.
     fn end_turn(&self, _appid: &str, _kind: &str, _turn: Turn) -> Pending<'_, ()> {
         Box::pin(async { Ok(()) })

@@ -129,6 +129,11 @@ impl Store {
         })
     }
 
+    /// Goes on with a turn until then, unless it is over and another's.
+    pub async fn go_on(&self, appid: &str, kind: &str, turn: Turn, until: i64) -> Result<(), StoreError> {
+        self.backend.go_on(appid, kind, turn, until).await
+    }
+
     /// Gives a turn back.
     pub async fn end_turn(&self, appid: &str, kind: &str, turn: Turn) -> Result<(), StoreError> {
         self.backend.end_turn(appid, kind, turn).await

@@ -22,6 +22,7 @@ mod values;
 mod wakes;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -32,7 +33,7 @@ use super::{Delivery, Fate, SealedCredential, StoreError};
 use crate::clock::Clock;
 use crate::config::Postgres;
 use crate::limits::Limits;
-use groups::Groups;
+use groups::{Groups, Linger};
 pub(super) use inspect::{inspect, steps};
 use intake::Intake;
 use link::{Failure, Link, Server};
@@ -42,6 +43,9 @@ use wakes::Teller;
 
 /// Outcomes of deliveries in one statement.
 const RECORDS: usize = 512;
+/// WeChat waits for messages to be kept; for outcomes nobody does.
+const SOMEBODY_WAITS: Linger = Linger { from: 200, time: Duration::from_millis(2), unless: 16 };
+const NOBODY_WAITS: Linger = Linger { from: 50, time: Duration::from_millis(5), unless: 128 };
 
 /// A database that this process and others work on.
 #[derive(Debug)]
@@ -75,14 +79,14 @@ impl Pg {
         values::learn_time(&work, &time).await?;
         let intake = Arc::new(Intake::new(&server, link().planned(link::OF_GROUPS), clock, limits));
         let runtime = Handle::current();
-        let accepts = Groups::new(&runtime, limits, limits.group, {
+        let accepts = Groups::new(&runtime, limits, limits.group, SOMEBODY_WAITS, {
             let intake = intake.clone();
             Box::new(move |events| {
                 let intake = intake.clone();
                 Box::pin(async move { intake.accept(events).await })
             })
         });
-        let records = Groups::new(&runtime, limits, RECORDS, {
+        let records = Groups::new(&runtime, limits, RECORDS, NOBODY_WAITS, {
             let (link, intake) = (Arc::new(link()), intake.clone());
             Box::new(move |outcomes| {
                 let (link, intake) = (link.clone(), intake.clone());

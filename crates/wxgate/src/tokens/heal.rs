@@ -12,7 +12,7 @@ use crate::clock::Instant;
 use crate::handover::{CallError, PassAnswer, PassRequest};
 use crate::lang::say;
 use crate::registry::App;
-use crate::slots::{CredentialKind, Found, Token, Way};
+use crate::slots::{CredentialKind, Found, Token, TokenError, Way};
 use crate::transport::Lost;
 
 /// With less time left a call isn't repeated: nobody would know what came of it.
@@ -145,8 +145,11 @@ impl Tokens {
             Found::Unknown => return Err(CallError::Unknown),
         };
         let left = deadline.saturating_duration_since(self.0.parts.clock.instant());
-        if left < TOO_LATE || !attempt.is_repeatable() {
+        if !attempt.is_repeatable() {
             return Err(CallError::Again);
+        }
+        if left < TOO_LATE {
+            return Err(CallError::Token(TokenError::Lost(late())));
         }
         let (answer, said) = attempt.send(fresh, deadline).await?;
         self.note(app, fresh, attempt.path(), &said);
@@ -185,6 +188,14 @@ impl Tokens {
             )
         );
     }
+}
+
+/// The token was replaced when the call's time was nearly over.
+fn late() -> Lost {
+    Lost::before(
+        "the access_token was replaced, and the call's time is over",
+        "access_token 刚换新，而这次调用的时间已经用完",
+    )
 }
 
 /// WeChat refused this node's address, and the body that another node would need went by.

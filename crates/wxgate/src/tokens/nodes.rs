@@ -5,6 +5,7 @@
 //! every node the same; a classic one or a ticket not, because that ends the others'.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,8 +21,10 @@ use crate::slots::{CredentialKind, Gate, Slot, Token, TokenError, ageing};
 use crate::store::{Saved, SealedCredential, StoreError, Taken, Turn};
 use crate::transport::Lost;
 
-/// A turn outlasts the call that it is for by this.
-const TURN_MARGIN: Duration = Duration::from_secs(5);
+/// A turn ends by itself after this: a node that dies or is cut off leaves the others most of their calls' time.
+const TURN: Duration = Duration::from_secs(4);
+/// A turn goes on so often while its holder is at work.
+const GO_ON: Duration = Duration::from_secs(1);
 /// Who waits for another node's turn looks again after this, if nobody wakes it.
 const LOOK: Duration = Duration::from_millis(200);
 /// What others fetched is looked for so often, if nobody tells.
@@ -95,7 +98,7 @@ impl Tokens {
             if let Some(token) = slot.live(self.now()).filter(|token| Some(token.version) != used) {
                 return Ok(Tried::Begun(Begun::Others(token)));
             }
-            let (now, until) = self.turn_time(app);
+            let (now, until) = self.turn_time();
             match store.take_turn(&slot.appid, kind.as_str(), seen, now, until).await {
                 Ok(Taken::Ours(turn, history)) => {
                     if let Some(history) = history {
@@ -122,9 +125,36 @@ impl Tokens {
     }
 
     /// Now, and when a turn ends that begins now.
-    fn turn_time(&self, app: &App) -> (i64, i64) {
+    fn turn_time(&self) -> (i64, i64) {
         let now = self.0.parts.clock.now();
-        (now, now + millis(app.transport.timeout() + TURN_MARGIN))
+        (now, now + millis(TURN))
+    }
+
+    /// What `work` gives, during which the turn goes on.
+    pub(super) async fn holding<T>(
+        &self,
+        app: &App,
+        kind: CredentialKind,
+        turn: Option<Turn>,
+        work: impl Future<Output = T>,
+    ) -> T {
+        match turn.filter(|_| self.0.parts.store.is_shared()) {
+            None => work.await,
+            Some(turn) => tokio::select! {
+                biased;
+                done = work => done,
+                never = self.go_on(&app.appid, kind, turn) => match never {},
+            },
+        }
+    }
+
+    async fn go_on(&self, appid: &str, kind: CredentialKind, turn: Turn) -> Infallible {
+        loop {
+            self.0.parts.clock.pause(GO_ON).await;
+            let (_, until) = self.turn_time();
+            // What another has taken meanwhile is another turn, and stays.
+            let _ = self.0.parts.store.go_on(appid, kind.as_str(), turn, until).await;
+        }
     }
 
     /// Another node makes a call that every account may make, for which it needs a token, which it keeps.
@@ -158,7 +188,7 @@ impl Tokens {
     pub(super) async fn keep(&self, app: &App, slot: &Slot, token: &Token, turn: Option<Turn>) -> Kept {
         let Some(turn) = turn else { return Kept::Ours };
         let (store, clock) = (&self.0.parts.store, &self.0.parts.clock);
-        let (_, until) = self.turn_time(app);
+        let (_, until) = self.turn_time();
         let saving = store.save_credential(slot.row(token), turn, until);
         let saved = if store.is_shared() {
             clock.by(clock.instant() + KEEP_TIME, saving).await.unwrap_or(Err(StoreError::NoAnswer))

@@ -77,7 +77,7 @@ impl Tokens {
             Ok(Tried::Begun(Begun::Ours(gate))) => {
                 let turn = gate.turn;
                 // The failure, if any, is noted on the slot and logged there.
-                let _ = self.renew(app, slot.kind, gate).await;
+                let _ = self.holding(app, slot.kind, turn, self.renew(app, slot.kind, gate)).await;
                 self.end_turn(app, slot.kind, turn);
                 false
             }

@@ -358,6 +358,34 @@ async fn a_call_that_is_repeated_on_the_way_is_no_call() {
     nodes.stop().await;
 }
 
+/// Passes one call on to `port`, and of the answer what comes before the first byte that `cut` counts out.
+async fn cut_after(listener: &TcpListener, port: u16, cut: usize) {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut there = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let mut sent = vec![0; 64 << 10];
+    let length = stream.read(&mut sent).await.unwrap();
+    there.write_all(&sent[..length]).await.unwrap();
+    let mut answered = vec![0; cut];
+    there.read_exact(&mut answered).await.unwrap();
+    stream.write_all(&answered).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_answer_that_is_cut_between_the_nodes_is_no_answer() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let Some(nodes) = Nodes::start(&[&address]).await else { return };
+    let port = nodes.others[0].url().rsplit(':').next().unwrap().parse().unwrap();
+    // In the head of HTTP, in the first frame, and before the last one.
+    for cut in [20, 150, 280] {
+        let (answer, ()) = tokio::join!(nodes.pass(), cut_after(&listener, port, cut));
+        let lost = answer.json();
+        assert_eq!(lost["errcode"], -1, "after {cut}: {lost}");
+        assert!(lost["errmsg"].as_str().unwrap().contains("可能已经生效"), "{lost}");
+    }
+    nodes.stop().await;
+}
+
 /// What handing over costs; run it by name, with `--ignored --nocapture`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement"]

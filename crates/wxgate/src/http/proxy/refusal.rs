@@ -343,8 +343,8 @@ impl From<CallError> for Refusal {
             CallError::Again => Self::failed(
                 EXPIRED,
                 Words::new(
-                    "微信的 access_token 刚换新，而这个请求已不能代为重发（请求体太大，或时间不够）：请重发",
-                    "WeChat's access_token has just been replaced, and this request can't be repeated here (its body is too large, or the time is up): send it again",
+                    "微信的 access_token 刚换新，而这个请求已不能代为重发（请求体太大）：请重发",
+                    "WeChat's access_token has just been replaced, and this request can't be repeated here (its body is too large): send it again",
                 ),
             ),
         }

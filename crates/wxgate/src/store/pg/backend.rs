@@ -62,6 +62,11 @@ impl Backend for Pg {
         })
     }
 
+    fn go_on(&self, appid: &str, kind: &str, turn: Turn, until: i64) -> Pending<'_, ()> {
+        let (appid, kind, until) = (appid.to_owned(), kind.to_owned(), self.time.theirs(until));
+        Box::pin(async move { credentials::go_on(&self.work, &appid, &kind, turn, until).await })
+    }
+
     fn end_turn(&self, appid: &str, kind: &str, turn: Turn) -> Pending<'_, ()> {
         let (appid, kind) = (appid.to_owned(), kind.to_owned());
         Box::pin(async move {

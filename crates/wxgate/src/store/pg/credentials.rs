@@ -48,6 +48,10 @@ static SAVE: Sql = Sql {
         Type::INT8,
     ],
 };
+static GO_ON: Sql = Sql {
+    text: "update credentials set lease_until = $4 where appid = $1 and kind = $2 and lease_epoch = $3 and lease_until < $4",
+    types: &[Type::TEXT, Type::TEXT, Type::INT8, Type::INT8],
+};
 static END: Sql = Sql {
     text: "update credentials set lease_until = null where appid = $1 and kind = $2 and lease_epoch = $3",
     types: &[Type::TEXT, Type::TEXT, Type::INT8],
@@ -120,6 +124,16 @@ pub(super) async fn save(
         return Ok(SavedRow::Saved(row.get(0)));
     }
     Ok(other(link, &appid, &kind, -1).await?.map_or(SavedRow::Saved(0), SavedRow::Newer))
+}
+
+pub(super) async fn go_on(
+    link: &Link,
+    appid: &str,
+    kind: &str,
+    turn: Turn,
+    until: i64,
+) -> Result<(), StoreError> {
+    link.query(&GO_ON, &[&appid, &kind, &turn.epoch, &until]).await.map(drop)
 }
 
 pub(super) async fn end(link: &Link, appid: &str, kind: &str, turn: Turn) -> Result<(), StoreError> {

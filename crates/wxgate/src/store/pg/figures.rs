@@ -39,7 +39,7 @@ fn message(node: u64, n: u64) -> EventRow {
 }
 
 async fn accepts(
-    pg: &Pg,
+    pg: &Arc<Pg>,
     node: u64,
     acceptor: u64,
     end: Instant,
@@ -50,9 +50,14 @@ async fn accepts(
     let mut took = Vec::new();
     // Spread out, as callers are.
     let mut next = Instant::now() + stagger;
+    // Who sends a message waits for it to be kept, not for its delivery.
+    let mut lived = tokio::task::JoinSet::new();
     for n in 0.. {
         if Instant::now() >= end {
             break;
+        }
+        while lived.len() >= 64 {
+            lived.join_next().await;
         }
         if let Some(pace) = pace {
             next += pace;
@@ -66,9 +71,11 @@ async fn accepts(
             let attempt = Attempt { at: now(), status: 200, ms: 1, error: String::new() };
             let (delivery, now) = (deliveries[0], now());
             let record = Record { delivery, round: 0, n: 1, owner: 7, attempt, fate: Fate::Delivered, now };
-            pg.record(record).await.unwrap();
+            let pg = pg.clone();
+            lived.spawn(async move { pg.record(record).await.unwrap() });
         }
     }
+    lived.join_all().await;
     took
 }
 
@@ -107,9 +114,11 @@ async fn figures_of_messages() {
     let seconds = begin.elapsed().as_secs_f64();
     took.sort_unstable();
     let at = |share: f64| took[((took.len() - 1) as f64 * share) as usize].as_secs_f64() * 1000.0;
+    let due = opened[0].lists.query_once("select pg_total_relation_size('due')", &[]).await.unwrap();
     println!(
-        "{{\"messages\": {}, \"rate\": {:.1}, \"p50_ms\": {:.3}, \"p99_ms\": {:.3}}}",
+        "{{\"messages\": {}, \"due_mib\": {}, \"rate\": {:.1}, \"p50_ms\": {:.3}, \"p99_ms\": {:.3}}}",
         took.len(),
+        due[0].get::<_, i64>(0) >> 20,
         took.len() as f64 / seconds,
         at(0.5),
         at(0.99)
@@ -165,7 +174,7 @@ async fn figures_of_claims() {
         "insert into events (id, appid, openid, msg_type, event, kind, scene, msg_id, received_at, digest, body)
          select n, 'wx1', 'o' || n % 100000, 'text', '', 'text', '', '', {now}, sha256(n::text::bytea), repeat('x', 100)::bytea
          from generate_series(1, {backlog}) n;
-         insert into due (id, route, due_at) select n << 16, 'r' || n % {ROUTES}, {now} from generate_series(1, {backlog}) n",
+         insert into due (id, route, due_at) select n::bigint << 16, 'r' || n % {ROUTES}, {now} from generate_series(1, {backlog}) n",
         now = now(),
         backlog = setting("backlog", 100_000)
     );

@@ -13,9 +13,16 @@ use super::link::Failure;
 use crate::limits::Limits;
 use crate::store::StoreError;
 
-/// From so many commits a second on, each waits a moment for more to go with it.
-const BUSY: u32 = 200;
-const LINGER: Duration = Duration::from_millis(2);
+/// When a queue's statements wait for more to go with them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Linger {
+    /// From so many commits a second on,
+    pub(super) from: u32,
+    /// each for so long,
+    pub(super) time: Duration,
+    /// unless so many are there already: others came while the last was on its way.
+    pub(super) unless: usize,
+}
 
 /// What goes into one statement with others.
 pub(super) trait Item: Send + 'static {
@@ -49,12 +56,12 @@ impl<T: Item> std::fmt::Debug for Groups<T> {
 
 impl<T: Item> Groups<T> {
     /// `write` is given at most `most` at once.
-    pub(super) fn new(runtime: &Handle, limits: Limits, most: usize, write: Write<T>) -> Self
+    pub(super) fn new(runtime: &Handle, limits: Limits, most: usize, linger: Linger, write: Write<T>) -> Self
     where
         T: Sync,
     {
         let (asked, queue) = mpsc::unbounded_channel();
-        runtime.spawn(run(queue, most, write));
+        runtime.spawn(run(queue, most, linger, write));
         Self { asked, room: Arc::new(Semaphore::new(limits.writes)), time: limits.commit_time }
     }
 
@@ -71,7 +78,12 @@ impl<T: Item> Groups<T> {
     }
 }
 
-async fn run<T: Item + Sync>(mut queue: mpsc::UnboundedReceiver<Asked<T>>, most: usize, write: Write<T>) {
+async fn run<T: Item + Sync>(
+    mut queue: mpsc::UnboundedReceiver<Asked<T>>,
+    most: usize,
+    linger: Linger,
+    write: Write<T>,
+) {
     let mut waiting: VecDeque<Asked<T>> = VecDeque::new();
     let (mut since, mut commits, mut is_busy) = (Instant::now(), 0, false);
     loop {
@@ -81,18 +93,23 @@ async fn run<T: Item + Sync>(mut queue: mpsc::UnboundedReceiver<Asked<T>>, most:
                 None => return,
             }
         }
-        if is_busy && waiting.len() < most {
-            tokio::time::sleep(LINGER).await;
-        }
-        while let Ok(asked) = queue.try_recv() {
-            waiting.push_back(asked);
+        gather(&mut queue, &mut waiting);
+        if is_busy && waiting.len() < linger.unless {
+            tokio::time::sleep(linger.time).await;
+            gather(&mut queue, &mut waiting);
         }
         write_group(&write, next(&mut waiting, most)).await;
         commits += 1;
         if since.elapsed() >= Duration::from_secs(1) {
-            is_busy = commits >= BUSY;
+            is_busy = commits >= linger.from;
             (since, commits) = (Instant::now(), 0);
         }
+    }
+}
+
+fn gather<T: Item>(queue: &mut mpsc::UnboundedReceiver<Asked<T>>, waiting: &mut VecDeque<Asked<T>>) {
+    while let Ok(asked) = queue.try_recv() {
+        waiting.push_back(asked);
     }
 }
 

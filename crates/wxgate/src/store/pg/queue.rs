@@ -71,25 +71,28 @@ r as materialized (
     select t.* from x, unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
         as t (id, round, n, owner, fate, at, status, ms, error, retry_at, now)
     where off = 'off' order by id),
-h as materialized (
-    select r.*, due.route, due.attempts + 1 as place from r join due on due.id = r.id and due.round = r.round
-    where due.owner = r.owner and due.attempts + 1 = r.n or r.fate = 1
-    order by due.id for update of due),
-gone as (delete from due using h where due.id = h.id and h.fate <> 0),
+gone as (
+    delete from due using r
+    where due.id = r.id and due.round = r.round and r.fate <> 0
+    and (due.owner = r.owner and due.attempts + 1 = r.n or r.fate = 1)
+    returning r.*, due.route, due.attempts + 1 as place),
 again as (
-    update due set due_at = h.retry_at, attempts = h.place, owner = null, leased_until = null
-    from h where due.id = h.id and h.fate = 0),
+    update due set due_at = r.retry_at, attempts = r.n, owner = null, leased_until = null from r
+    where due.id = r.id and due.round = r.round and r.fate = 0 and due.owner = r.owner and due.attempts + 1 = r.n
+    returning r.*),
 ended as (
     insert into deliveries (id, round, route, status, attempts, done_at, last_at, last_status, last_ms)
     select id, round, route, fate, place, now, case fate when 1 then at end, case fate when 1 then status end,
            case fate when 1 then ms end
-    from h where fate <> 0 on conflict do nothing),
+    from gone on conflict do nothing),
 late as (
     update deliveries d
     set status = 1, attempts = d.attempts + 1, done_at = r.now, last_at = r.at, last_status = r.status, last_ms = r.ms
-    from r where r.fate = 1 and d.id = r.id and d.round = r.round and d.status = 2 and r.id not in (select id from h))
+    from r where r.fate = 1 and d.id = r.id and d.round = r.round and d.status = 2 and r.id not in (select id from gone))
 insert into attempts (delivery_id, round, n, at, status, ms, error)
-select id, round, place, at, status, ms, error from h where fate <> 1 on conflict do nothing",
+select id, round, place, at, status, ms, error from gone where fate <> 1
+union all
+select id, round, n, at, status, ms, error from again on conflict do nothing",
     types: &[
         Type::INT8_ARRAY,
         Type::INT4_ARRAY,

@@ -229,4 +229,7 @@ create table reach (
     primary key (appid, node)
 );
 create table leases (name text primary key, owner int not null, epoch bigint not null, until bigint not null);
+", "
+-- A route has most of the deliveries or few: those that died are what is looked for.
+drop index deliveries_route;
 "];

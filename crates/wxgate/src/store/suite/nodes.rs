@@ -74,6 +74,21 @@ async fn one_node_at_a_time_asks_and_the_others_get_what_it_got() {
 }
 
 #[tokio::test]
+async fn a_turn_goes_on_while_its_holder_says_so_and_no_longer() {
+    let fixture = Fixture::new();
+    let Some((a, b)) = two(&fixture).await else { return };
+    let (first, _) = ours(take(&a, 0, NOW).await);
+    a.go_on("wx1", KIND, first, NOW + WHILE + 500).await.unwrap();
+    assert!(matches!(take(&b, 0, NOW + WHILE).await, Taken::Held));
+    let (second, _) = ours(take(&b, 0, NOW + WHILE + 500).await);
+    // It was another's meanwhile.
+    a.go_on("wx1", KIND, first, NOW + 9 * WHILE).await.unwrap();
+    b.end_turn("wx1", KIND, second).await.unwrap();
+    a.go_on("wx1", KIND, second, NOW + 9 * WHILE).await.unwrap();
+    ours(take(&a, 0, NOW + WHILE + 600).await);
+}
+
+#[tokio::test]
 async fn what_a_stalled_node_saves_is_not_taken() {
     let fixture = Fixture::new();
     let Some((a, b)) = two(&fixture).await else { return };
