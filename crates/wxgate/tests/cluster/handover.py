@@ -32,7 +32,7 @@ end
 function response(status, _, body)
   if status == 200 and body:find('"total":', 1, true) then ok = ok + 1
   else failed = failed + 1; if first == "" then first = status .. " " .. body end end
-  if ok + failed >= CALLS then wrk.thread:stop(); io.stderr:write("enough\\n") end
+  if ok + failed == CALLS then wrk.thread:stop(); io.stderr:write("enough\\n") end
 end
 function done(summary, latency, _)
   local all, bad, said = 0, 0, ""
