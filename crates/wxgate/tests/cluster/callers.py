@@ -53,7 +53,7 @@ class Callers:
             try:
                 connection = connection or await self.connect(at)
                 answer = await asyncio.wait_for(self.ask(connection, n), self.order["timeout"])
-            except (OSError, TimeoutError, asyncio.TimeoutError, asyncio.IncompleteReadError) as error:
+            except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
                 self.codes[type(error).__name__] += 1
                 if connection:
                     connection[1].close()
@@ -75,7 +75,6 @@ class Callers:
         self.outcomes["not answered"] += 1
 
     async def run(self):
-        loop = asyncio.get_running_loop()
         numbers = self.order["numbers"]
         tasks = [asyncio.create_task(self.one(n)) for n in numbers]
         while self.open < len(numbers):
@@ -84,7 +83,7 @@ class Callers:
                 if task.done():
                     raise RuntimeError(f"no connection: {task.exception()!r}")
         print("ready", flush=True)
-        await loop.run_in_executor(None, sys.stdin.readline)
+        await asyncio.to_thread(sys.stdin.readline)
         self.go.set()
         await asyncio.gather(*tasks)
         self.took.sort()
@@ -96,4 +95,4 @@ class Callers:
         print(json.dumps(told), flush=True)
 
 
-asyncio.run(Callers(json.loads(sys.stdin.readline())).run(), debug=False)
+asyncio.run(Callers(json.loads(sys.stdin.readline())).run())

@@ -106,7 +106,8 @@ async def faults(world: World, seconds: float, kinds: list[str]) -> int:
     expiring = asyncio.create_task(expire())
     begin, deck = time.time(), []
     try:
-        for turn in range(1, int(seconds / EVERY) + 1):
+        turn = 0
+        while (turn := turn + 1) * EVERY <= seconds:
             await asyncio.sleep(max(0, begin + turn * EVERY - time.time()))
             if trouble.wrong and time.time() > trouble.right_at:
                 await trouble.set_right()
