@@ -105,22 +105,25 @@ async def faults(world: World, seconds: float, kinds: list[str]) -> int:
 
     expiring = asyncio.create_task(expire())
     begin, deck = time.time(), []
+    async def attempt(work):
+        """What comes of a fault that can't be made or overcome is reported all the same."""
+        nonlocal failed
+        try:
+            await work
+        except Exception:
+            failed += 1
+            traceback.print_exc()
+
     try:
-        turn = 0
-        while (turn := turn + 1) * EVERY <= seconds:
+        for turn in range(1, int(seconds / EVERY) + 1):
             await asyncio.sleep(max(0, begin + turn * EVERY - time.time()))
             if trouble.wrong and time.time() > trouble.right_at:
-                await trouble.set_right()
+                await attempt(trouble.set_right())
             # In an order drawn by lot, each as often as the others.
             deck = deck or random.sample(kinds, len(kinds))
-            try:
-                await trouble.one(deck.pop())
-            except Exception:
-                # What comes of it is reported all the same.
-                failed += 1
-                traceback.print_exc()
+            await attempt(trouble.one(deck.pop()))
         if trouble.wrong:
-            await trouble.set_right()
+            await attempt(trouble.set_right())
     except asyncio.CancelledError:
         print("ended early, by a signal", flush=True)
         failed += 1
