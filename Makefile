@@ -23,12 +23,13 @@ upgrade:
 simulate:
 	WXGATE_SEEDS=$(or $(SEEDS),200) $(ON_POSTGRES) --test it -- simulation --nocapture
 
-# Three real nodes on a durable PostgreSQL: WHAT="faults 600", failover, "rolling [BINARY BEFORE]", "expiry 10000".
-CLUSTER = faults failover rolling expiry
+# Three real nodes on a durable PostgreSQL, each in a network of its own where we are root: WHAT="faults 600", failover,
+# "rolling [BINARY BEFORE]", "expiry 10000", "expiry-faults 600 5", "handover 10000".
+CLUSTER = faults failover rolling expiry expiry-faults handover
 test-cluster:
 	$(CARGO) build --profile demo --locked -p wxgate --bin wxgate
 	@for what in $(if $(WHAT),"$(WHAT)",$(CLUSTER)); do \
-		echo "== $$what"; python3 crates/wxgate/tests/cluster.py $(TARGET)/demo/wxgate $$what || exit 1; \
+		echo "== $$what"; python3 crates/wxgate/tests/cluster $(TARGET)/demo/wxgate $$what || exit 1; \
 	done
 
 # Kills, broken disks, locks and stops of the real binary; prints what it measured.
