@@ -414,6 +414,13 @@ impl Running {
         }
     }
 
+    /// Whether other nodes live on this database.
+    async fn has_others(&self) -> bool {
+        let Parts { store, clock, .. } = &self.parts;
+        let nodes = store.nodes(clock.now()).await.unwrap_or_default();
+        nodes.iter().any(|node| node.id != store.node())
+    }
+
     fn is_idle(&self) -> bool {
         self.callers.is_idle() && self.public.as_ref().is_none_or(Server::is_idle)
     }
@@ -422,7 +429,9 @@ impl Running {
         // Clients on kept connections learn by `Connection: close` on their next answer. Closing
         // at once would race with requests that are on their way.
         let patience = tokio::time::Instant::now() + lame_duck;
-        while !self.is_idle() && tokio::time::Instant::now() < patience {
+        // With others a balancer stands before them, which has to notice: until then it sends new connections here.
+        let has_others = self.has_others().await;
+        while (has_others || !self.is_idle()) && tokio::time::Instant::now() < patience {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         self.callers.close().await;

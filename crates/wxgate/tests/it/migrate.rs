@@ -266,7 +266,7 @@ fn a_database_of_the_configuration_gets_its_schema() {
         let url = new_database(&server);
         let store = format!("[store]\nurl = \"{url}\"\nmaster_key = \"{}\"\n", "A".repeat(43) + "=");
         std::fs::write(dir.path().join("wxgate.toml"), store).unwrap();
-        for words in ["已建表（schema 1）", "已是 schema 1，不用升级"] {
+        for words in ["已建表（schema 2）", "已是 schema 2，不用升级"] {
             let (done, said) = migrate(dir.path(), &[]);
             assert!(done && said.contains(words), "{said}");
         }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{AsyncMessage, Client, Connection, Error, NoTls, Row, Statement};
@@ -57,6 +58,8 @@ impl From<Failure> for StoreError {
 const CONNECT: Duration = Duration::from_secs(3);
 /// A connection that only listens is asked so often whether it lives.
 const ALIVE: Duration = Duration::from_secs(10);
+/// And looked at so often, whether it has ended.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// How statements are planned: once, for tables that are nearly empty now and large soon, so by their indexes. Who makes a plan
 /// for what a table holds at that moment reads all of it a minute later.
@@ -175,9 +178,13 @@ impl Server {
         };
         ask(&format!("listen {channel}")).await?;
         ready();
-        while !self.is_closed() {
-            tokio::time::sleep(ALIVE).await;
-            ask("").await?;
+        let mut asked = Instant::now();
+        while !self.is_closed() && !client.is_closed() {
+            tokio::time::sleep(LOOK).await;
+            if asked.elapsed() >= ALIVE {
+                ask("").await?;
+                asked = Instant::now();
+            }
         }
         Ok(())
     }
