@@ -28,7 +28,7 @@ const EXPORTER: &str = "key_exporter_0123456789abcdef";
 /// Schedules at once.
 const TOGETHER: usize = 4;
 /// How much faster the manual clock runs than the machine's, once it runs.
-const SPEED: u32 = 20;
+const SPEED: u32 = 8;
 
 enum Order {
     Kill,
@@ -208,9 +208,11 @@ async fn schedule(seed: u64, socket: &std::path::Path) {
             Err(error) => assert!(node == faulty && fault == Fault::Kill, "{what}: node {node}: {error}"),
         }
     }
-    for (appid, _) in APPS {
+    for (appid, mode) in APPS {
         let fetched = app.token_calls(Some(appid)).await - 1;
-        assert!(fetched <= 2, "{what}: {appid} was fetched {fetched} times");
+        // A classic token that a stalled node fetched past its turn ended the one that stands: one more.
+        let most = if mode == "classic" { 3 } else { 2 };
+        assert!(fetched <= most, "{what}: {appid} was fetched {fetched} times");
     }
     agree(&app, &nodes, (fault == Fault::Kill).then_some(faulty), &what).await;
 }
