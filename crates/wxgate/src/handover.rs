@@ -88,6 +88,9 @@ impl Handover {
                 Ok(answer) => return Some(answer),
                 Err(NotTaken(why)) => self.rests(&node, app, &why),
             }
+            if request.is_touched() {
+                return Some(Err(gone().into()));
+            }
         }
         None
     }
@@ -139,6 +142,11 @@ impl Handover {
             Err(error) if error.is_connect() => return Err(NotTaken(why(&error).said().into())),
             Err(error) => return Ok(Err(lost(&causes(&error)))),
         };
+        if is_a_strangers(&answer) {
+            // To whoever isn't that node, the call is an unknown path.
+            let why = "whoever answers there isn't that node: check its [cluster] advertise";
+            return Err(NotTaken(why.to_owned()));
+        }
         let opener = opening.opener(keys, node.id, Way::Answer);
         let (head, first, mut body) = match self.head(answer, opener).await {
             Ok(read) => read,
@@ -236,8 +244,25 @@ impl Handover {
     }
 }
 
+/// An answer that no node makes to a call: of another port, another node, another program.
+fn is_a_strangers(answer: &Response<Answered>) -> bool {
+    let content_type =
+        answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_known =
+        matches!(answer.status(), StatusCode::OK | StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED);
+    is_known && (content_type.contains("json") || content_type.starts_with("text/"))
+}
+
 fn length(body: &impl Body) -> u64 {
     body.size_hint().exact().unwrap_or_default()
+}
+
+/// No node made the call, and its body went by.
+pub(crate) fn gone() -> Lost {
+    Lost::before(
+        "this node's address isn't in WeChat's allow-list, and the body is gone; the same call goes by another node now",
+        "本节点的 IP 不在微信的白名单里，而请求体已经用掉；再发一次就由别的节点发出",
+    )
 }
 
 fn lost(why: &str) -> CallError {

@@ -7,6 +7,7 @@ use secrecy::ExposeSecret as _;
 use super::postgres::Postgres;
 use crate::entries::{Secret, Table};
 use crate::keys::Keys;
+use crate::lang::say;
 use crate::random::Random;
 
 /// Where things are kept.
@@ -57,7 +58,10 @@ impl Store {
         match (&self.master_key, self.key_file()) {
             (Some(key), _) => Ok(Keys::from_base64(key, random)?),
             (None, Some(file)) => Keys::from_file(&file, may_make, random),
-            (None, None) => anyhow::bail!("store.master_key"),
+            (None, None) => anyhow::bail!(say(
+                "缺少 store.master_key：与其他节点相同的那一把；从 SQLite 迁来时，是原来的那一把（数据库旁的 .key 文件，写成 file:）",
+                "store.master_key is missing: the same as the other nodes'; moving from SQLite, the one it had (the .key file beside the database, as file:)"
+            )),
         }
     }
 }
@@ -83,8 +87,8 @@ pub(super) fn store(s: &mut Table<'_>) -> Store {
         if master_key.is_none() {
             s.mistake(
                 "master_key",
-                "使用 PostgreSQL 时必须设置（所有节点同一把）：用 `openssl rand -base64 32` 生成，写成 env: 或 file:",
-                "is required with PostgreSQL, the same on every node: make one by `openssl rand -base64 32`, and write it as env: or file:",
+                "使用 PostgreSQL 时必须设置（所有节点同一把）：新装的用 `openssl rand -base64 32` 生成，从 SQLite 迁来的用原来那一把（数据库旁的 .key 文件）；写成 env: 或 file:",
+                "is required with PostgreSQL, the same on every node: a new one by `openssl rand -base64 32`, or, moving from SQLite, the one it had (the .key file beside the database); written as env: or file:",
             );
         }
         run_dir = run_dir.or_else(|| Some(s.resolve("")));

@@ -74,6 +74,11 @@ impl PassRequest {
         self.target.contains(&Part::Secret)
     }
 
+    /// Whether something of its body went by already.
+    pub fn is_touched(&self) -> bool {
+        matches!(&self.body, Payload::Stream(upload) if upload.is_touched())
+    }
+
     /// Whether it can be made again.
     pub fn is_repeatable(&self) -> bool {
         !matches!(self.body, Payload::Stream(_))

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -30,6 +31,8 @@ struct Inner {
     others: ArcSwap<Others>,
     /// This node learned something.
     learned: Wake,
+    /// Another node says that it is reached where this one is; it was said.
+    has_twin: AtomicBool,
 }
 
 /// What WeChat told this node about an app.
@@ -57,7 +60,7 @@ impl Reach {
     pub(super) fn new(parts: Parts) -> Self {
         let is_shared = parts.store.is_shared();
         let (own, others, learned) = (ArcSwap::default(), ArcSwap::default(), Wake::default());
-        Self(Arc::new(Inner { parts, is_shared, own, others, learned }))
+        Self(Arc::new(Inner { parts, is_shared, own, others, learned, has_twin: AtomicBool::new(false) }))
     }
 
     /// Whether WeChat refuses this node's address for `appid`.
@@ -178,12 +181,30 @@ impl Reach {
     async fn look(&self) {
         let Parts { store, clock, .. } = &self.0.parts;
         let (Ok(nodes), Ok(rows)) = (store.nodes(clock.now()).await, store.reach().await) else { return };
-        let nodes = nodes.into_iter().filter(|node| node.id != store.node() && !node.address.is_empty());
+        let own = nodes
+            .iter()
+            .find(|node| node.id == store.node())
+            .map(|node| node.address.clone())
+            .unwrap_or_default();
+        let (twins, nodes): (Vec<Node>, Vec<Node>) = nodes
+            .into_iter()
+            .filter(|node| node.id != store.node() && !node.address.is_empty())
+            .partition(|node| node.address == own);
+        if !twins.is_empty() && !self.0.has_twin.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                address = own,
+                "{}",
+                say(
+                    "另一个节点的 [cluster] advertise 与本节点的相同：每个节点写自己的地址，否则它们之间转交不了调用",
+                    "another node has the same [cluster] advertise: each needs its own address, else no call goes between them",
+                )
+            );
+        }
         let mut known: HashMap<String, HashMap<i32, bool>> = HashMap::new();
         for Row { appid, node, ok, .. } in rows {
             known.entry(appid).or_default().insert(node, ok);
         }
-        self.0.others.store(Arc::new(Others { nodes: nodes.map(Arc::new).collect(), known }));
+        self.0.others.store(Arc::new(Others { nodes: nodes.into_iter().map(Arc::new).collect(), known }));
     }
 
     /// `away` are the apps whose calls are said to go by others.

@@ -1,7 +1,8 @@
 //! Calls that other nodes hand over, because WeChat takes them from this one ([`crate::handover`]). To a stranger there is no
 //! such path. Whoever called was admitted and is counted at the first node; here a call takes a place, and nothing else.
 
-use http::{Method, Request, Response};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, Request, Response};
 
 use super::server::no_answer;
 use super::{Body, Held, streamed, whole};
@@ -103,7 +104,9 @@ fn refused(sealing: Sealing, why: &'static str, outcome: &mut Outcome) -> Respon
 }
 
 fn response(body: Held<AnyBody, (Option<Place>, Option<Place>)>) -> Response<Body> {
-    streamed(Response::new(axum::body::Body::new(body)))
+    let mut response = Response::new(axum::body::Body::new(body));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    streamed(response)
 }
 
 /// For the log; WeChat's own words may hold anything.

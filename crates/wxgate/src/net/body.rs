@@ -116,6 +116,11 @@ impl Upload {
         self.sent.clone()
     }
 
+    /// Something of it was taken: nobody else can send all of it.
+    pub fn is_touched(&self) -> bool {
+        self.source().head.is_none()
+    }
+
     fn source(&self) -> std::sync::MutexGuard<'_, Source> {
         self.source.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -20,6 +20,7 @@ mod time;
 mod tls;
 mod values;
 mod wakes;
+mod why;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,6 +62,8 @@ pub(super) struct Pg {
     /// They end with this.
     tasks: [JoinHandle<()>; 2],
     work: Link,
+    /// Whose turn it is to fetch doesn't wait for the queue.
+    tokens: Link,
     rows: Link,
     lists: Link,
     listed: Semaphore,
@@ -74,7 +77,8 @@ impl Pg {
         let time = Time::new(clock.clone());
         let link = || Link::new(&server, limits.commit_time / 2);
         let work = link();
-        schema::migrate(&work).await?;
+        schema::fit(&work, &server.place()).await?;
+        schema::migrate(&Link::new(&server, schema::PATIENCE)).await?;
         load::whole(&work, &server.place()).await?;
         values::learn_time(&work, &time).await?;
         let intake = Arc::new(Intake::new(&server, link().planned(link::OF_GROUPS), clock, limits));
@@ -87,7 +91,7 @@ impl Pg {
             })
         });
         let records = Groups::new(&runtime, limits, RECORDS, NOBODY_WAITS, {
-            let (link, intake) = (Arc::new(link()), intake.clone());
+            let (link, intake) = (Arc::new(link().planned(link::OF_GROUPS)), intake.clone());
             Box::new(move |outcomes| {
                 let (link, intake) = (link.clone(), intake.clone());
                 Box::pin(async move { record(&link, &intake, &outcomes).await })
@@ -106,10 +110,11 @@ impl Pg {
             teller,
             tasks,
             work,
+            tokens: link(),
             rows: link(),
             lists: Link::new(&server, limits.list_time).planned(link::BY_CONTENT),
             listed: Semaphore::new(limits.lists),
-            pings: Link::that_tries(&server, limits.ping_time),
+            pings: Link::new(&server, limits.ping_time),
             limits,
             time,
             server,

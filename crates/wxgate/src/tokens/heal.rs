@@ -9,7 +9,7 @@ use wechat::answer::ApiError;
 
 use super::Tokens;
 use crate::clock::Instant;
-use crate::handover::{CallError, PassAnswer, PassRequest};
+use crate::handover::{CallError, PassAnswer, PassRequest, gone};
 use crate::lang::say;
 use crate::registry::App;
 use crate::slots::{CredentialKind, Found, Token, TokenError, Way};
@@ -195,13 +195,5 @@ fn late() -> Lost {
     Lost::before(
         "the access_token was replaced, and the call's time is over",
         "access_token 刚换新，而这次调用的时间已经用完",
-    )
-}
-
-/// WeChat refused this node's address, and the body that another node would need went by.
-fn gone() -> Lost {
-    Lost::before(
-        "this node's address isn't in WeChat's allow-list, and the body is gone; the same call goes by another node now",
-        "本节点的 IP 不在微信的白名单里，而请求体已经用掉；再发一次就由别的节点发出",
     )
 }

@@ -34,6 +34,12 @@ pub(super) async fn database(settings: &config::Store) -> Found {
             format!("database {path}: none yet, the start makes it"),
         ));
     };
+    if found.schema == 0 && matches!(settings.database, Database::Postgres(_)) {
+        return Ok(Words::new(
+            format!("数据库 {path}：是空的，启动时建表"),
+            format!("database {path}: empty, the start makes its tables"),
+        ));
+    }
     if found.schema == 0 {
         return Ok(Words::new(
             format!("数据库 {path}：是空的，启动时建表（若应有数据：恢复备份时请连同 *-wal 文件）"),

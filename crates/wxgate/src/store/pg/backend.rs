@@ -42,7 +42,7 @@ impl Backend for Pg {
         let row = SealedCredential { fetched_at, expires_at, ..row };
         let until = self.time.theirs(until);
         Box::pin(async move {
-            let saved = credentials::save(&self.work, row, turn, until).await?;
+            let saved = credentials::save(&self.tokens, row, turn, until).await?;
             self.teller.tell(Topic::Credentials);
             Ok(match saved {
                 SavedRow::Newer(row) => SavedRow::Newer(self.credential(row)),
@@ -55,7 +55,7 @@ impl Backend for Pg {
         let (appid, kind) = (appid.to_owned(), kind.to_owned());
         Box::pin(async move {
             let (now, lease) = (self.time.theirs(now), self.time.lease(lease));
-            Ok(match credentials::take(&self.work, &appid, &kind, seen, now, lease).await? {
+            Ok(match credentials::take(&self.tokens, &appid, &kind, seen, now, lease).await? {
                 TakenRow::Newer(row) => TakenRow::Newer(self.credential(row)),
                 taken => taken,
             })
@@ -64,13 +64,13 @@ impl Backend for Pg {
 
     fn go_on(&self, appid: &str, kind: &str, turn: Turn, until: i64) -> Pending<'_, ()> {
         let (appid, kind, until) = (appid.to_owned(), kind.to_owned(), self.time.theirs(until));
-        Box::pin(async move { credentials::go_on(&self.work, &appid, &kind, turn, until).await })
+        Box::pin(async move { credentials::go_on(&self.tokens, &appid, &kind, turn, until).await })
     }
 
     fn end_turn(&self, appid: &str, kind: &str, turn: Turn) -> Pending<'_, ()> {
         let (appid, kind) = (appid.to_owned(), kind.to_owned());
         Box::pin(async move {
-            credentials::end(&self.work, &appid, &kind, turn).await?;
+            credentials::end(&self.tokens, &appid, &kind, turn).await?;
             self.teller.tell(Topic::Credentials);
             Ok(())
         })
@@ -79,7 +79,7 @@ impl Backend for Pg {
     fn supersede(&self, appid: &str, kind: &str, version: i64) -> Pending<'_, ()> {
         let (appid, kind) = (appid.to_owned(), kind.to_owned());
         Box::pin(async move {
-            credentials::supersede(&self.work, &appid, &kind, version).await?;
+            credentials::supersede(&self.tokens, &appid, &kind, version).await?;
             self.teller.tell(Topic::Credentials);
             Ok(())
         })
@@ -147,10 +147,6 @@ impl Backend for Pg {
         if event.deliveries.len() as i64 > DELIVERIES_PER_MESSAGE {
             return Box::pin(async { Err(StoreError::Unavailable("too many routes".into())) });
         }
-        if self.server.is_away() {
-            // Another node may take it.
-            return Box::pin(async { Err(StoreError::Unavailable("no connection".into())) });
-        }
         let theirs = |time: &mut i64| *time = self.time.theirs(*time);
         theirs(&mut event.received_at);
         theirs(&mut event.remembered_until);
@@ -161,6 +157,10 @@ impl Backend for Pg {
         }
         let waits = event.deliveries.iter().any(|due| due.lease.is_none());
         Box::pin(async move {
+            if self.server.is_away() && !self.intake.is_open().await {
+                // Another node may take it.
+                return Err(StoreError::Unavailable("no connection".into()));
+            }
             let accepted = self.accepts.write(event).await?;
             if waits && matches!(accepted, AcceptedRow::New(..)) {
                 self.teller.tell(Topic::Due);
@@ -315,7 +315,7 @@ impl Backend for Pg {
     fn beat(&self, node: Node, now: i64) -> Pending<'_, ()> {
         Box::pin(async move {
             nodes::beat(&self.pings, &self.time, &node, now).await?;
-            self.intake.catch_up().await
+            self.intake.catch_up().await.map(drop)
         })
     }
 

@@ -29,7 +29,7 @@ pub(in crate::store) async fn steps(settings: &Postgres) -> anyhow::Result<(i64,
 pub(in crate::store) async fn inspect(settings: &Postgres) -> anyhow::Result<Inspection> {
     let server = Arc::new(Server::new(settings.clone())?);
     let link = Link::new(&server, PATIENCE);
-    let schema = schema::version(&link).await?;
+    let schema = schema::fit(&link, &server.place()).await?;
     schema::fits(&link, schema).await?;
     if schema == 0 {
         return Ok(Inspection::default());

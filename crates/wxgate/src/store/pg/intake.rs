@@ -90,8 +90,8 @@ select id, kept, answer, reused or spent and kept = id from k order by ord",
 };
 /// Of these messages those of which somebody holds a delivery.
 static HELD: Sql = Sql {
-    text: "select distinct t.id from unnest($1) as t (id), due
-           where due.id between t.id << 16 and (t.id << 16) + 65535 and due.owner = $2",
+    text: "select t.id from unnest($1) as t (id) where exists (
+               select from due where due.id between t.id << 16 and (t.id << 16) + 65535 and due.owner = $2 offset 0)",
     types: &[Type::INT8_ARRAY, Type::INT4],
 };
 static ANSWER: Sql = Sql {
@@ -192,8 +192,9 @@ impl Intake {
         let mut is_in_doubt = false;
         loop {
             let accepted = async {
-                self.catch_up().await.map_err(Failure::Lost)?;
-                let mut accepted = accept(&self.link, &self.floor, &group).await?;
+                // A server that took over is told what it lacks before it gives out an id.
+                let losses = self.catch_up().await.map_err(Failure::Lost)?;
+                let mut accepted = accept(&self.link, losses, &self.floor, &group).await?;
                 if is_in_doubt {
                     self.recognise(&group, &mut accepted).await.map_err(Failure::Lost)?;
                 }
@@ -238,25 +239,31 @@ impl Intake {
 
     /// A connection was lost and made again: another server may have taken over, which lacks what was committed last. Ids go
     /// on above what was seen anywhere, and what was acknowledged here lately is kept once more.
-    pub(super) async fn catch_up(&self) -> Result<(), StoreError> {
+    ///
+    /// Gives how many losses it has caught up with.
+    pub(super) async fn catch_up(&self) -> Result<u64, StoreError> {
         let mut caught_up = self.caught_up.lock().await;
         let losses = self.server.losses();
         if losses == *caught_up {
-            return Ok(());
+            return Ok(losses);
         }
         let floor = &AtomicI64::new(self.floor.load(Ordering::Relaxed) + BEHIND);
-        for offers in self.offers.groups(self.most) {
-            self.offer(floor, &offers).await?;
+        for offers in self.offers.groups(self.most, self.clock.ticks()) {
+            self.offer(losses, floor, &offers).await?;
         }
         self.floor.fetch_max(floor.load(Ordering::Relaxed), Ordering::Relaxed);
         *caught_up = losses;
-        Ok(())
+        Ok(losses)
+    }
+
+    pub(super) async fn is_open(&self) -> bool {
+        self.link.is_open().await
     }
 
     /// Keeps messages that are apart once more. What of them arrived isn't sent again; what else is new goes out from the queue.
-    async fn offer(&self, floor: &AtomicI64, offers: &[Offer]) -> Result<(), StoreError> {
+    async fn offer(&self, losses: u64, floor: &AtomicI64, offers: &[Offer]) -> Result<(), StoreError> {
         let group = Arc::new(offers.iter().map(Offer::event_to_send).collect::<Vec<_>>());
-        let accepted = accept(&self.link, floor, &group).await?;
+        let accepted = accept(&self.link, losses, floor, &group).await?;
         self.offers.kept(&group, &accepted, self.clock.ticks());
         let mut arrived = Vec::new();
         for (offer, outcome) in offers.iter().zip(&accepted) {
@@ -298,7 +305,12 @@ pub(super) async fn answer(
 }
 
 /// `floor` is the highest id that was seen here, and rises.
-async fn accept(link: &Link, floor: &AtomicI64, events: &[EventRow]) -> Result<Vec<AcceptedRow>, Failure> {
+async fn accept(
+    link: &Link,
+    losses: u64,
+    floor: &AtomicI64,
+    events: &[EventRow],
+) -> Result<Vec<AcceptedRow>, Failure> {
     let texts = |of: fn(&EventRow) -> &str| -> Vec<Cow<'_, str>> {
         events.iter().map(|event| text(of(event))).collect()
     };
@@ -313,7 +325,8 @@ async fn accept(link: &Link, floor: &AtomicI64, events: &[EventRow]) -> Result<V
     let plain: Vec<bool> = events.iter().map(|event| event.is_plain).collect();
     let due = Due::of(events);
     let rows = link
-        .attempt(
+        .attempt_since(
+            losses,
             &ACCEPT,
             &[
                 &count,

@@ -16,6 +16,7 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{AsyncMessage, Client, Connection, Error, NoTls, Row, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::why::{self, unavailable};
 use crate::config::Postgres;
 use crate::lang::say;
 use crate::store::StoreError;
@@ -54,6 +55,10 @@ impl From<Failure> for StoreError {
     }
 }
 
+/// A server that can't be connected to may be back within this time.
+const SOON: Duration = Duration::from_secs(5);
+/// And is tried again after this.
+const AGAIN: Duration = Duration::from_millis(500);
 /// To the end of a handshake.
 const CONNECT: Duration = Duration::from_secs(3);
 /// A connection that only listens is asked so often whether it lives.
@@ -74,6 +79,13 @@ pub(super) const BY_CONTENT: &str = "set jit = off";
 /// What the server can't keep, is too long for an index, or breaks a rule of the table.
 const OF_A_ROW: [&str; 3] = ["22", "23", "54"];
 
+/// Since when no connection could be made, and when somebody tried last.
+#[derive(Clone, Copy)]
+struct Away {
+    since: Instant,
+    tried: Instant,
+}
+
 /// The server, and what is known of it.
 pub(super) struct Server {
     settings: Postgres,
@@ -84,9 +96,11 @@ pub(super) struct Server {
     forgets: AtomicBool,
     /// Connections that were made again.
     losses: AtomicU64,
-    /// No connection could be made the last time: until somebody made one, only those who look whether it is back try.
-    is_away: AtomicBool,
+    /// Since when no connection could be made.
+    away: Mutex<Option<Away>>,
     is_closed: AtomicBool,
+    #[cfg(test)]
+    fails: AtomicBool,
 }
 
 /// What is done with a message of another node.
@@ -108,8 +122,10 @@ impl Server {
             runtime: Handle::current(),
             forgets: AtomicBool::new(false),
             losses: AtomicU64::new(0),
-            is_away: AtomicBool::new(false),
+            away: Mutex::default(),
             is_closed: AtomicBool::new(false),
+            #[cfg(test)]
+            fails: AtomicBool::new(false),
         })
     }
 
@@ -122,9 +138,11 @@ impl Server {
         self.is_closed.load(Ordering::Relaxed)
     }
 
-    /// Nobody could connect the last time.
+    /// Nobody could connect for a while, and somebody has just tried: until one could, nobody waits. Before that whoever has
+    /// time does: a server that restarts is back soon.
     pub(super) fn is_away(&self) -> bool {
-        self.is_away.load(Ordering::Relaxed)
+        let away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
+        away.is_some_and(|Away { since, tried }| since.elapsed() >= SOON && tried.elapsed() < AGAIN)
     }
 
     /// How often a connection was lost and made again: what is there may be another server, which has forgotten something.
@@ -136,12 +154,24 @@ impl Server {
         self.settings.to_string()
     }
 
+    /// From now on nobody can connect, or may again.
+    #[cfg(test)]
+    pub(super) fn fails(&self, fails: bool) {
+        self.fails.store(fails, Ordering::Relaxed);
+    }
+
     /// A new connection, driven until its client is dropped.
     #[expect(clippy::disallowed_methods, reason = "it ends with its client")]
     async fn connect(self: &Arc<Self>, hear: Hear) -> Result<Client, StoreError> {
-        let server = self.clone();
+        let (server, began) = (self.clone(), Instant::now());
         let connecting = self.runtime.spawn(async move {
             let settings = &server.settings.client;
+            #[cfg(test)]
+            let mut settings = settings.clone();
+            #[cfg(test)]
+            if server.fails.load(Ordering::Relaxed) {
+                settings.port(1);
+            }
             match server.tls.clone() {
                 Some(tls) => {
                     let (client, connection) = settings.connect(tls).await?;
@@ -156,11 +186,13 @@ impl Server {
             }
         });
         let connected = match tokio::time::timeout(CONNECT, connecting).await {
-            Ok(Ok(connected)) => connected.map_err(|error| unavailable(&error)),
+            Ok(Ok(connected)) => connected.map_err(|error| why::unreachable(&error, &self.settings)),
             Ok(Err(error)) => Err(StoreError::Unavailable(error.to_string().into())),
             Err(_) => Err(StoreError::NoAnswer),
         };
-        self.is_away.store(connected.is_err(), Ordering::Relaxed);
+        let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = away.map_or(began, |away| away.since);
+        *away = connected.is_err().then(|| Away { since, tried: Instant::now() });
         connected
     }
 
@@ -203,16 +235,6 @@ where
     }
 }
 
-/// What is said of an error: the server's words and their code, never a row's values.
-pub(super) fn unavailable(error: &Error) -> StoreError {
-    let text = match (error.as_db_error(), std::error::Error::source(error)) {
-        (Some(error), _) => format!("{} ({})", error.message(), error.code().code()),
-        (None, Some(source)) => format!("{error}: {source}"),
-        (None, None) => error.to_string(),
-    };
-    StoreError::Unavailable(text.into())
-}
-
 /// One connection. Statements of several callers are sent one after the other without waiting for answers.
 #[derive(Debug)]
 pub(super) struct Link {
@@ -221,8 +243,6 @@ pub(super) struct Link {
     time: Duration,
     open: tokio::sync::Mutex<Option<Arc<Open>>>,
     was_open: AtomicBool,
-    /// It tries to connect also where others have just failed to.
-    tries: bool,
     plans: &'static str,
 }
 
@@ -239,7 +259,6 @@ impl Link {
             time,
             open: tokio::sync::Mutex::default(),
             was_open: AtomicBool::new(false),
-            tries: false,
             plans: BY_INDEX,
         }
     }
@@ -248,9 +267,9 @@ impl Link {
         Self { plans, ..self }
     }
 
-    /// One that finds out whether a server that was away is back.
-    pub(super) fn that_tries(server: &Arc<Server>, time: Duration) -> Self {
-        Self { tries: true, ..Self::new(server, time) }
+    /// Whether there is a connection.
+    pub(super) async fn is_open(&self) -> bool {
+        self.open.lock().await.as_ref().is_some_and(|open| !open.client.is_closed())
     }
 
     #[cfg(test)]
@@ -260,7 +279,17 @@ impl Link {
 
     /// The rows that a statement gives, or whose fault it is that it gives none.
     pub(super) async fn attempt(&self, sql: &'static Sql, values: Values<'_>) -> Result<Vec<Row>, Failure> {
-        self.timed(async |open| self.ask(open, sql, values).await).await
+        self.timed(None, async |open| self.ask(open, sql, values).await).await
+    }
+
+    /// The same, unless a connection was made again since there were so many `losses`: then nothing is asked.
+    pub(super) async fn attempt_since(
+        &self,
+        losses: u64,
+        sql: &'static Sql,
+        values: Values<'_>,
+    ) -> Result<Vec<Row>, Failure> {
+        self.timed(Some(losses), async |open| self.ask(open, sql, values).await).await
     }
 
     /// The rows that a statement gives.
@@ -279,18 +308,25 @@ impl Link {
         text: &str,
         values: &[(&(dyn ToSql + Sync), Type)],
     ) -> Result<Vec<Row>, StoreError> {
-        Ok(self.timed(async |open| open.client.query_typed(text, values).await).await?)
+        Ok(self.timed(None, async |open| open.client.query_typed(text, values).await).await?)
     }
 
     /// Several statements without values.
     pub(super) async fn batch(&self, text: &str) -> Result<(), StoreError> {
-        Ok(self.timed(async |open| open.client.batch_execute(text).await).await?)
+        Ok(self.timed(None, async |open| open.client.batch_execute(text).await).await?)
     }
 
     /// What `ask` gives within the time. A connection that doesn't answer, or can't go on, is left.
-    async fn timed<T>(&self, ask: impl AsyncFnOnce(&Open) -> Result<T, Error>) -> Result<T, Failure> {
+    async fn timed<T>(
+        &self,
+        losses: Option<u64>,
+        ask: impl AsyncFnOnce(&Open) -> Result<T, Error>,
+    ) -> Result<T, Failure> {
         let asked = async {
             let open = self.open().await.map_err(Failure::Lost)?;
+            if losses.is_some_and(|losses| losses != self.server.losses()) {
+                return Err(Failure::Lost(StoreError::Unavailable("the connection was made again".into())));
+            }
             match tokio::time::timeout(self.time, ask(&open)).await {
                 Ok(Ok(answer)) => Ok(answer),
                 Ok(Err(error)) => {
@@ -325,11 +361,13 @@ impl Link {
         if let Some(open) = open.as_ref().filter(|open| !open.client.is_closed()) {
             return Ok(open.clone());
         }
-        if !self.tries && self.server.is_away() {
+        if self.server.is_away() {
             return Err(StoreError::Unavailable("no connection".into()));
         }
         let client = self.server.connect(Box::new(|_| {})).await?;
-        client.batch_execute(self.plans).await.map_err(|error| unavailable(&error))?;
+        // What nobody waits for any more ends there, too.
+        let settings = format!("{}; set statement_timeout = {}", self.plans, self.time.as_millis());
+        client.batch_execute(&settings).await.map_err(|error| unavailable(&error))?;
         if self.was_open.swap(true, Ordering::Relaxed) {
             self.server.losses.fetch_add(1, Ordering::AcqRel);
         }

@@ -54,9 +54,12 @@ with e as materialized (
     and not exists (select from due where due.id between e.id << 16 and (e.id << 16) + 65535)
     and not exists (
         select from deliveries d where d.id between e.id << 16 and (e.id << 16) + 65535 and d.status = 2)),
-a as (delete from attempts using e where delivery_id between e.id << 16 and (e.id << 16) + 65535),
-d as (delete from deliveries d using e where d.id between e.id << 16 and (e.id << 16) + 65535),
-g as (delete from events using e where events.id = e.id returning 1)
+o as materialized (
+    select d.id from e cross join lateral (
+        select id from deliveries where id between e.id << 16 and (e.id << 16) + 65535 offset 0) as d),
+a as (delete from attempts where delivery_id = any (array (select id from o))),
+d as (delete from deliveries where deliveries.id = any (array (select id from o))),
+g as (delete from events where events.id = any (array (select id from e)) returning 1)
 select count(*)::int8 from g",
     types: &[Type::INT8_ARRAY, Type::INT8],
 };

@@ -23,10 +23,10 @@ r as (
     where route = $1 and due_at between $6 and $2 and (leased_until is null or leased_until <= $2) and off = 'off'
     order by due_at limit $3 for update of due skip locked),
 u as (
-    update due set owner = $4, leased_until = $5 from r where due.id = r.id
+    update due set owner = $4, leased_until = $5 where due.id = any (array (select id from r))
     returning due.id, due.round, due.attempts, due.due_at)
 select u.id, u.round, u.attempts, e.appid, e.received_at, e.digest, e.body, u.due_at
-from u join events e on e.id = u.id >> 16 order by u.id",
+from u cross join lateral (select * from events where events.id = u.id >> 16 offset 0) as e order by u.id",
     types: &[Type::TEXT, Type::INT8, Type::INT8, Type::INT4, Type::INT8, Type::INT8],
 };
 /// What is due is leased, when this is asked.
@@ -45,11 +45,11 @@ w as (select due.id from due, e where due.id between $1 << 16 and ($1 << 16) + 6
 o as (
     select d.id from deliveries d, e where d.id between $1 << 16 and ($1 << 16) + 65535 and route = $2 limit 1),
 u as (
-    update due set owner = $4, leased_until = $5 from w
-    where due.id = w.id and (owner is null or leased_until <= $3) returning due.id, due.round, due.attempts),
+    update due set owner = $4, leased_until = $5
+    where due.id = any (array (select id from w)) and (owner is null or leased_until <= $3) returning due.id, due.round, due.attempts),
 a as (
-    update deliveries d set status = 3 from o
-    where d.id = o.id and d.status <> 3 and not exists (select from w) returning d.id, d.round),
+    update deliveries d set status = 3
+    where d.id = any (array (select id from o)) and d.status <> 3 and not exists (select from w) returning d.id, d.round),
 n as (
     insert into due (id, route, due_at, round, owner, leased_until)
     select id, $2, $3, round + 1, $4, $5 from a
@@ -73,12 +73,12 @@ r as materialized (
     where off = 'off' order by id),
 gone as (
     delete from due using r
-    where due.id = r.id and due.round = r.round and r.fate <> 0
+    where due.id = any ($1) and due.id = r.id and due.round = r.round and r.fate <> 0
     and (due.owner = r.owner and due.attempts + 1 = r.n or r.fate = 1)
     returning r.*, due.route, due.attempts + 1 as place),
 again as (
     update due set due_at = r.retry_at, attempts = r.n, owner = null, leased_until = null from r
-    where due.id = r.id and due.round = r.round and r.fate = 0 and due.owner = r.owner and due.attempts + 1 = r.n
+    where due.id = any ($1) and due.id = r.id and due.round = r.round and r.fate = 0 and due.owner = r.owner and due.attempts + 1 = r.n
     returning r.*),
 ended as (
     insert into deliveries (id, round, route, status, attempts, done_at, last_at, last_status, last_ms)
@@ -88,7 +88,7 @@ ended as (
 late as (
     update deliveries d
     set status = 1, attempts = d.attempts + 1, done_at = r.now, last_at = r.at, last_status = r.status, last_ms = r.ms
-    from r where r.fate = 1 and d.id = r.id and d.round = r.round and d.status = 2 and r.id not in (select id from gone))
+    from r where r.fate = 1 and d.id = any ($1) and d.id = r.id and d.round = r.round and d.status = 2 and r.id not in (select id from gone))
 insert into attempts (delivery_id, round, n, at, status, ms, error)
 select id, round, place, at, status, ms, error from gone where fate <> 1
 union all
@@ -129,7 +129,7 @@ static BURY: Sql = Sql {
     text: "
 with r as materialized (
     select id, route, round, attempts + 1 as place from due where route = $1 order by due_at limit $3 for update),
-gone as (delete from due using r where due.id = r.id),
+gone as (delete from due where due.id = any (array (select id from r))),
 ended as (
     insert into deliveries (id, round, route, status, attempts, done_at)
     select id, round, route, 2, place, $2 from r on conflict do nothing),

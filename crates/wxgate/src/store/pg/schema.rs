@@ -9,9 +9,13 @@ use tokio_postgres::types::Type;
 use super::link::{Link, Sql};
 use crate::store::{StoreError, too_new};
 
+/// To the end of a step, which may go through a large table.
+pub(super) const PATIENCE: Duration = Duration::from_secs(3600);
 /// Several nodes may begin at once: those that are in each other's way wait so long, so often.
 const PAUSE: Duration = Duration::from_millis(200);
 const TRIES: usize = 50;
+/// What is said to who comes second: it waited too long for a lock, what it makes is there, or both waited for each other.
+const IN_THE_WAY: [&str; 5] = ["(55P03)", "(23505)", "(42P07)", "(42710)", "(40P01)"];
 
 static DONE: Sql = Sql { text: "select coalesce(max(n), 0)::int8 from steps", types: &[] };
 /// Steps that a version which doesn't know them can't run beside.
@@ -26,6 +30,23 @@ pub(super) async fn version(link: &Link) -> Result<i64, StoreError> {
         return Ok(0);
     }
     Ok(link.row(&DONE, &[]).await?.map_or(0, |row| row.get(0)))
+}
+
+static DATABASE: Sql = Sql {
+    text: "select coalesce(has_schema_privilege(current_schema(), 'create'), false), current_setting('server_encoding')",
+    types: &[],
+};
+
+/// An error if the database can't become ours; else how many steps it has taken.
+pub(super) async fn fit(link: &Link, place: &str) -> anyhow::Result<i64> {
+    let done = version(link).await?;
+    if let Some(row) = link.row(&DATABASE, &[]).await? {
+        let (may_create, encoding): (bool, String) = (row.get(0), row.get(1));
+        if let Some(why) = super::why::unfit(place, may_create || done == latest(), &encoding) {
+            bail!(why);
+        }
+    }
+    Ok(done)
 }
 
 /// How many there are.
@@ -64,7 +85,8 @@ pub(super) async fn migrate(link: &Link) -> anyhow::Result<()> {
         // The transaction that failed is still open.
         let _ = link.batch("rollback").await;
         tries += 1;
-        if tries == TRIES {
+        let is_in_the_way = IN_THE_WAY.iter().any(|code| error.to_string().contains(code));
+        if tries == TRIES || !is_in_the_way {
             return Err(error.into());
         }
         tokio::time::sleep(PAUSE).await;

@@ -147,6 +147,53 @@ async fn what_a_server_that_takes_over_lacks_is_kept_again() {
 }
 
 #[tokio::test]
+async fn one_connection_that_cannot_be_made_stops_nothing_else() {
+    let Some((pg, _client)) = opened().await else { return };
+    assert!(matches!(pg.accept(event(1)).await.unwrap(), AcceptedRow::New(..)));
+    // As where a role's connections are used up.
+    pg.server.fails(true);
+    assert!(pg.deliveries(crate::store::DeliveryQuery { limit: 1, ..Default::default() }).await.is_err());
+    for n in 2..5 {
+        assert!(matches!(pg.accept(event(n)).await.unwrap(), AcceptedRow::New(..)));
+    }
+    pg.server.fails(false);
+    pg.deliveries(crate::store::DeliveryQuery { limit: 1, ..Default::default() }).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_queue_that_was_empty_when_it_was_planned_is_read_by_its_indexes() {
+    let Some((pg, client)) = opened().await else { return };
+    let lease = Lease { owner: OWNER, until: NOW + 60_000 };
+    client.batch_execute("vacuum analyze due").await.unwrap();
+    for _ in 0..8 {
+        assert!(pg.claim("one", NOW, 32, lease).await.unwrap().0.is_empty());
+        pg.record(arrival(1 << 16)).await.unwrap();
+    }
+    let fill = format!(
+        "insert into events (id, appid, openid, msg_type, event, kind, scene, msg_id, received_at, digest, body)
+         select n, 'wx1', 'o', 'text', '', 'text', '', '', {NOW}, '', '' from generate_series(1, 60000) n;
+         insert into due (id, route, due_at) select n::bigint << 16, 'one', {NOW} from generate_series(1, 60000) n"
+    );
+    client.batch_execute(&fill).await.unwrap();
+    let read = "select idx_tup_fetch from pg_stat_user_tables where relname = 'due'";
+    let statistics = async || {
+        // They are told when a transaction ends, once a second.
+        tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+        pg.claim("other", NOW, 1, lease).await.unwrap();
+        pg.record(arrival(1 << 40)).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        numbers(&client, read).await[0]
+    };
+    let before = statistics().await;
+    let (claimed, _) = pg.claim("one", NOW, 32, lease).await.unwrap();
+    assert_eq!(claimed.len(), 32);
+    join_all(claimed.iter().map(|row| pg.record(arrival(row.id)))).await;
+    let rows = statistics().await - before;
+    assert!(rows < 5_000, "{rows} rows were read for 32");
+    assert_eq!(numbers(&client, "select count(*) from deliveries where status = 1").await, [32]);
+}
+
+#[tokio::test]
 async fn a_pooler_that_forgets_statements_is_noticed() {
     let Some((pg, _client)) = opened().await else { return };
     assert!(matches!(pg.accept(event(1)).await.unwrap(), AcceptedRow::New(..)));
