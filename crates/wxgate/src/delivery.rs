@@ -23,7 +23,7 @@ use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::clock::{Clock, millis};
-use crate::entries::{AppEntry, RouteEntry};
+use crate::entries::{AppEntry, Origin, RouteEntry};
 use crate::flights::Flights;
 use crate::keys::Keys;
 use crate::lang::say;
@@ -65,6 +65,8 @@ pub struct Deliveries(Arc<Inner>);
 struct Inner {
     parts: Parts,
     client: Client,
+    /// For targets of routes that were made at run time.
+    made: Client,
     /// Routes that have a worker.
     working: Mutex<HashSet<String>>,
     /// Backends that are asked for a reply, by their message's digest.
@@ -108,9 +110,10 @@ pub fn lease(route: &Route) -> i64 {
 }
 
 impl Deliveries {
-    /// Requests go out by `client`, whose connector knows the egress rules.
-    pub fn new(parts: Parts, client: Client) -> Self {
-        Self(Arc::new(Inner { parts, client, working: Mutex::default(), asked: Flights::default() }))
+    /// Requests go out by `client`, whose connector knows the egress rules; those to targets of routes that were made at run
+    /// time by `made`.
+    pub fn new(parts: Parts, client: Client, made: Client) -> Self {
+        Self(Arc::new(Inner { parts, client, made, working: Mutex::default(), asked: Flights::default() }))
     }
 
     /// Keeps a worker for every route, until the stop begins.
@@ -230,10 +233,11 @@ impl Deliveries {
 
     /// Makes an attempt; `hearing`: somebody wants to hear what is answered.
     async fn attempt(&self, route: &Route, claimed: &Claimed, hearing: Option<Hearing>) {
-        let Inner { parts: Parts { registry, clock, random, keys, limits, .. }, client, .. } = &*self.0;
+        let Inner { parts: Parts { registry, clock, random, keys, limits, .. }, client, made, .. } = &*self.0;
         let (at, began) = (clock.now(), clock.instant());
         let _at_work = route.lane.begin();
         let app = registry.live().app(&claimed.appid).cloned();
+        let client = if route.entry.origin == Origin::Stored { made } else { client };
         let courier = Courier { client, keys, random, clock, limits };
         let app = app.as_deref().map(|app| &app.entry);
         let (sent, body) = courier.deliver(&route.entry, claimed, app, hearing.is_some()).await;

@@ -9,6 +9,7 @@ mod origin;
 mod proxy;
 mod route;
 mod secret;
+mod stored;
 mod table;
 
 use std::collections::HashMap;
@@ -23,6 +24,7 @@ pub use origin::Origin;
 pub use proxy::Proxy;
 pub use route::{Form, Replying, RouteEntry, Seal, Target, WAIT_OF_ONE};
 pub use secret::{Secret, WebhookSecret};
+pub use stored::{Aside, in_a_line, judge};
 pub use table::{Environment, Lookup, Sources, Table};
 
 /// What an entry is.
@@ -48,6 +50,29 @@ impl EntryKind {
             Self::Route => "routes",
         }
     }
+}
+
+/// Keys that hold secrets, in any kind of entry.
+pub const SECRETS: [&str; 10] = [
+    "secret",
+    "previous_secret",
+    "callback_token",
+    "previous_callback_token",
+    "aes_key",
+    "previous_aes_key",
+    "proxy",
+    "key",
+    "previous_key",
+    "token",
+];
+
+/// An entry as it was written, for people: of a secret it shows that there is one.
+pub fn without_secrets(members: &Map<String, Value>) -> Map<String, Value> {
+    let shown = |key: &String, value: &Value| match SECRETS.contains(&key.as_str()) && *value != "" {
+        true => Value::Bool(true),
+        false => value.clone(),
+    };
+    members.iter().map(|(key, value)| (key.clone(), shown(key, value))).collect()
 }
 
 /// Longest name that a mistake shows of an entry.
@@ -90,12 +115,14 @@ impl Entries {
         lookup: Option<Lookup<'_>>,
         mistakes: &mut Vec<Mistake>,
     ) {
-        let entry = with_name(place, kind, &members);
+        let (entry, shown) = (with_name(place, kind, &members), without_secrets(&members));
         let mut table = Table::new(members, format!("{place}."), lookup).named(entry);
         match kind {
-            EntryKind::App => self.apps.push(app::app(&mut table, origin)),
-            EntryKind::Caller => self.callers.push(caller::caller(&mut table, origin)),
-            EntryKind::Route => self.routes.push(route::route(&mut table, origin)),
+            EntryKind::App => self.apps.push(AppEntry { shown, ..app::app(&mut table, origin) }),
+            EntryKind::Caller => {
+                self.callers.push(CallerEntry { shown, ..caller::caller(&mut table, origin) })
+            }
+            EntryKind::Route => self.routes.push(RouteEntry { shown, ..route::route(&mut table, origin) }),
         }
         table.finish(&UNKNOWN, mistakes);
     }

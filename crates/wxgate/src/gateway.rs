@@ -42,6 +42,7 @@ use crate::shares::Shares;
 use crate::shares::seats::Seats;
 use crate::slots::SlotBook;
 use crate::store::{self, Backend, Store};
+use crate::stored;
 use crate::tasks::Tasks;
 use crate::tokens::Tokens;
 use crate::transport::Transport;
@@ -217,12 +218,16 @@ pub async fn start(config: Config, world: impl Into<World>, listeners: Listeners
     // Targets of the file may be on this machine.
     let trusted = config.egress.authorities.client_config()?;
     let egress = Egress::new(listeners.addresses()?);
-    let client = Client::guarded(egress, resolver, true, trusted, &parts.limits);
-    let deliveries = Deliveries::new(parts.clone(), client);
+    let guarded = |loopback| {
+        Client::guarded(egress.clone(), resolver.clone(), loopback, trusted.clone(), &parts.limits)
+    };
+    let deliveries = Deliveries::new(parts.clone(), guarded(true), guarded(config.egress.allow_loopback));
     parts.store.resume(parts.clock.now()).await?;
     let address = config.advertise.as_ref().map(|url| url.as_str().trim_end_matches('/')).unwrap_or_default();
     heartbeat::beat(&parts, address).await?;
     parts.tasks.spawn(heartbeat::run(parts.clone(), address.to_owned()));
+    let revision = stored::load(&parts).await?;
+    parts.tasks.spawn(stored::run(parts.clone(), revision));
     bookkeeping::restore(&parts).await?;
     parts.tasks.spawn(bookkeeping::run(parts.clone()));
     parts.tasks.spawn(deliveries.clone().run());

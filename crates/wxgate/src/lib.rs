@@ -29,6 +29,7 @@ pub mod rules;
 pub mod shares;
 pub mod slots;
 pub mod store;
+mod stored;
 pub mod tasks;
 pub mod telemetry;
 pub mod text;

@@ -7,14 +7,15 @@ pub mod routes;
 pub mod usage;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
 
 use crate::config::{Callback, Config, Retention};
-use crate::entries::{AppEntry, Proxy};
+use crate::entries::{self, AppEntry, Aside, Entries, Proxy};
 use crate::shares::Share;
 use crate::slots::{SlotBook, Slots};
+use crate::store::StoredEntry;
 use crate::transport::Transport;
 
 use crate::wake::Wake;
@@ -90,10 +91,19 @@ impl Live {
     }
 }
 
+/// What the live configuration is made of.
+#[derive(Debug)]
+struct Sources {
+    config: Config,
+    stored: Vec<StoredEntry>,
+    aside: Vec<Aside>,
+}
+
 /// Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Registry {
     live: Arc<ArcSwap<Live>>,
+    sources: Arc<Mutex<Sources>>,
     slots: SlotBook,
     transport: Transport,
     usages: UsageBook,
@@ -111,7 +121,9 @@ impl Registry {
     ) -> anyhow::Result<Self> {
         let live = build(config, &slots, &transport, &usages, None)?;
         let live = Arc::new(ArcSwap::from_pointee(live));
-        Ok(Self { live, slots, transport, usages, changes: Wake::default() })
+        let sources = Sources { config: config.clone(), stored: Vec::new(), aside: Vec::new() };
+        let sources = Arc::new(Mutex::new(sources));
+        Ok(Self { live, sources, slots, transport, usages, changes: Wake::default() })
     }
 
     /// The present state; hold it for one request at most.
@@ -124,10 +136,59 @@ impl Registry {
         &self.usages
     }
 
+    fn sources(&self) -> MutexGuard<'_, Sources> {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Swaps in what `config` says. An app whose settings changed is asked for at once.
     pub fn reload(&self, config: &Config) -> anyhow::Result<()> {
+        let mut sources = self.sources();
+        let before = std::mem::replace(&mut sources.config, config.clone());
+        let swapped = self.swap(&mut sources);
+        if swapped.is_err() {
+            sources.config = before;
+        }
+        swapped
+    }
+
+    /// Takes up what was made at run time, all of it.
+    pub fn take_stored(&self, stored: Vec<StoredEntry>) -> anyhow::Result<()> {
+        let mut sources = self.sources();
+        let before = std::mem::replace(&mut sources.stored, stored);
+        let swapped = self.swap(&mut sources);
+        if swapped.is_err() {
+            sources.stored = before;
+        }
+        swapped
+    }
+
+    /// What was made at run time, in use or not.
+    pub fn stored(&self) -> Vec<StoredEntry> {
+        self.sources().stored.clone()
+    }
+
+    /// Every entry in use, the file's first.
+    pub fn entries(&self) -> Entries {
+        let sources = self.sources();
+        merged(&sources.config.entries, &sources.stored).0
+    }
+
+    /// What of it isn't in use, and why.
+    pub fn aside(&self) -> Vec<Aside> {
+        self.sources().aside.clone()
+    }
+
+    /// What wouldn't be in use if this were stored instead.
+    pub fn aside_of(&self, stored: &[StoredEntry]) -> Vec<Aside> {
+        merged(&self.sources().config.entries, stored).1
+    }
+
+    fn swap(&self, sources: &mut Sources) -> anyhow::Result<()> {
+        let (entries, aside) = merged(&sources.config.entries, &sources.stored);
+        let config = Config { entries, ..sources.config.clone() };
         let before = self.live.load_full();
-        let live = build(config, &self.slots, &self.transport, &self.usages, Some(&before))?;
+        let live = build(&config, &self.slots, &self.transport, &self.usages, Some(&before))?;
+        sources.aside = aside;
         self.live.store(Arc::new(live));
         for app in self.live.load().apps() {
             let Some(old) = before.app(&app.appid).filter(|old| old.entry != app.entry) else { continue };
@@ -140,6 +201,18 @@ impl Registry {
         self.changes.all();
         Ok(())
     }
+}
+
+/// The file's entries, and behind them what of `stored` can stand beside them.
+fn merged(file: &Entries, stored: &[StoredEntry]) -> (Entries, Vec<Aside>) {
+    let (mut entries, mut aside) = (file.clone(), Vec::new());
+    for StoredEntry { kind, name, members, .. } in stored {
+        let judged = entries::judge(*kind, members).map_err(|mistakes| entries::in_a_line(&mistakes.0));
+        if let Err(why) = judged.and_then(|one| entries.join(one)) {
+            aside.push(Aside { kind: *kind, name: name.clone(), why });
+        }
+    }
+    (entries, aside)
 }
 
 fn build(

@@ -3,6 +3,8 @@
 use secrecy::ExposeSecret as _;
 use wechat::crypt::AesKey;
 
+use serde_json::{Map, Value};
+
 use super::origin::Origin;
 use super::proxy::Proxy;
 use super::secret::Secret;
@@ -85,6 +87,8 @@ pub struct AppEntry {
     pub oauth_redirects: Redirects,
     /// Who set it up.
     pub origin: Origin,
+    /// As it was written, without secrets.
+    pub shown: Map<String, Value>,
 }
 
 impl AppEntry {
@@ -98,6 +102,7 @@ impl AppEntry {
             secret,
             token_mode: TokenMode::Stable,
             original_id: String::new(),
+            shown: Map::new(),
             callback_tokens: Vec::new(),
             aes_keys: Vec::new(),
             allow_plain: false,
@@ -151,6 +156,7 @@ pub(super) fn app(s: &mut Table<'_>, origin: Origin) -> AppEntry {
         proxy,
         oauth_redirects,
         origin,
+        shown: Map::new(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 use secrecy::ExposeSecret as _;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::origin::Origin;
 use super::secret::Secret;
@@ -32,6 +32,8 @@ pub struct CallerEntry {
     pub export_token: bool,
     /// Who set it up.
     pub origin: Origin,
+    /// As it was written, without secrets.
+    pub shown: Map<String, Value>,
 }
 
 /// Judges `s`; mistakes are written down in it.
@@ -69,7 +71,19 @@ pub(super) fn caller(s: &mut Table<'_>, origin: Origin) -> CallerEntry {
     let concurrency = s.integer("concurrency", 0);
     let export_token = s.bool("export_token", false);
     s.later("may_reply", &Value::Bool(false));
-    CallerEntry { name, key, previous_key, apps, apis, networks, rate, concurrency, export_token, origin }
+    CallerEntry {
+        name,
+        key,
+        previous_key,
+        apps,
+        apis,
+        networks,
+        rate,
+        concurrency,
+        export_token,
+        origin,
+        shown: Map::new(),
+    }
 }
 
 fn key(s: &mut Table<'_>, name: &'static str) -> Option<Secret> {

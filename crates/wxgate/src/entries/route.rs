@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use url::Url;
 use wechat::crypt::AesKey;
 
@@ -45,6 +45,8 @@ pub struct RouteEntry {
     pub retry: Vec<Duration>,
     /// Who set it up.
     pub origin: Origin,
+    /// As it was written, without secrets.
+    pub shown: Map<String, Value>,
 }
 
 /// How a backend's answer becomes the passive reply.
@@ -136,7 +138,19 @@ pub(super) fn route(s: &mut Table<'_>, origin: Origin) -> RouteEntry {
     if retry.len() > MOST_RETRIES || retry.iter().any(|wait| *wait > LONGEST_RETRY) {
         s.mistake("retry", "最多 100 次，每次最多等 30d", "at most 100 times, each after 30d at most");
     }
-    RouteEntry { name, filter, target, form, reply, stop, concurrency, timeout, retry, origin }
+    RouteEntry {
+        name,
+        filter,
+        target,
+        form,
+        reply,
+        stop,
+        concurrency,
+        timeout,
+        retry,
+        origin,
+        shown: Map::new(),
+    }
 }
 
 fn replying(s: &mut Table<'_>) -> Option<Replying> {

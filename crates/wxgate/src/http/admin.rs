@@ -78,8 +78,8 @@ impl Admin {
         callers: SocketAddr,
     ) -> Self {
         const KNOWN: Words = Words::fixed(
-            "没有这个路径：本端口提供 /healthz、/readyz、/openapi.json、/api/v1/events、/api/v1/deliveries、/api/v1/callers",
-            "no such path: this port has /healthz, /readyz, /openapi.json, /api/v1/events, /api/v1/deliveries, /api/v1/callers",
+            "没有这个路径：本端口提供 /healthz、/readyz、/openapi.json、/api/v1/*",
+            "no such path: this port has /healthz, /readyz, /openapi.json, /api/v1/*",
         );
         let router = Router::new()
             .route(HEALTHZ, get(async || axum::Json(json!({"status": "ok"}))))

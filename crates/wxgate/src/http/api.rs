@@ -2,6 +2,7 @@
 //! who calls what.
 //! Opened by `Authorization: Bearer <WXGATE_ADMIN_TOKEN>`; without a token set it stays shut.
 
+mod entries;
 mod guard;
 
 use std::net::IpAddr;
@@ -12,17 +13,21 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
-use http::StatusCode;
+use http::header::{HOST, ORIGIN};
+use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value, json};
 use wechat::message::Message;
 
 use guard::Guard;
 
-use crate::entries::Secret;
+use super::wants_english;
+use crate::entries::{EntryKind, Secret};
 use crate::lang::{Words, say};
 use crate::parts::Parts;
 use crate::registry::callers::Caller;
-use crate::store::{Attempt, Delivery, DeliveryQuery, Event, EventQuery, Status, StoreError};
+use crate::store::{
+    Attempt, Audit, AuditQuery, Delivery, DeliveryQuery, Event, EventQuery, Status, StoreError,
+};
 use crate::text;
 
 /// Items a page, unless asked for others.
@@ -30,7 +35,14 @@ const PAGE: u32 = 50;
 const MAX_PAGE: u32 = 500;
 
 /// Its calls, for log and counters.
-pub const PATHS: [&str; 3] = ["/api/v1/events", "/api/v1/deliveries", "/api/v1/callers"];
+pub const PATHS: [&str; 6] = [
+    "/api/v1/events",
+    "/api/v1/deliveries",
+    "/api/v1/callers",
+    "/api/v1/apps",
+    "/api/v1/routes",
+    "/api/v1/audit",
+];
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -48,17 +60,16 @@ impl Api {
 
     /// The routes below `/api/v1`.
     pub(super) fn router(self) -> Router {
-        const KNOWN: Words = Words::fixed(
-            "没有这个接口：现有 /api/v1/events、/api/v1/events/{id}、/api/v1/deliveries、/api/v1/callers",
-            "no such call: there are /api/v1/events, /api/v1/events/{id}, /api/v1/deliveries, /api/v1/callers",
-        );
         Router::new()
             .route("/events", get(events))
             .route("/events/{id}", get(event))
             .route("/deliveries", get(deliveries))
-            .route("/callers", get(callers))
-            .fallback(async || refused(StatusCode::NOT_FOUND, KNOWN))
-            .method_not_allowed_fallback(async || only_get())
+            .route("/audit", get(audit))
+            .route("/callers", get(callers).post(create_caller))
+            .route("/{list}", get(entries::list).post(entries::create))
+            .route("/{list}/{name}", get(entries::one).patch(entries::update).delete(entries::end))
+            .fallback(async || refused(StatusCode::NOT_FOUND, NO_SUCH_CALL))
+            .method_not_allowed_fallback(async || other_method())
             .layer(middleware::from_fn_with_state(self.clone(), only_admins))
             .with_state(self)
     }
@@ -68,9 +79,33 @@ impl Api {
 #[derive(Clone, Debug)]
 pub(super) struct Refused(pub(super) Words);
 
+/// Why not.
+struct Refusal(StatusCode, Words);
+
+impl axum::response::IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        refused(self.0, self.1)
+    }
+}
+
 /// Refuses with `words`.
 pub(super) fn refused(status: StatusCode, words: Words) -> Response {
     (status, Extension(Refused(words))).into_response()
+}
+
+const NO_SUCH_CALL: Words = Words::fixed(
+    "没有这个接口：现有 /api/v1 下的 apps、callers、routes（及其 /{名字}）、events、events/{id}、deliveries、audit",
+    "no such call: below /api/v1 there are apps, callers, routes (and /{name} of each), events, events/{id}, deliveries, audit",
+);
+
+fn other_method() -> Response {
+    refused(
+        StatusCode::METHOD_NOT_ALLOWED,
+        Words::fixed(
+            "方法不对：可用的在应答的 Allow 头里",
+            "another method: Allow in this answer's head has those that work",
+        ),
+    )
 }
 
 pub(super) fn only_get() -> Response {
@@ -88,6 +123,13 @@ async fn only_admins(
     next: Next,
 ) -> Response {
     match api.guard.admit(request.headers(), client).await {
+        Ok(()) if writes_for_a_page(&request) => refused(
+            StatusCode::FORBIDDEN,
+            Words::fixed(
+                "Origin 是别的网页：它不能改这里的东西",
+                "Origin is another page's, which may change nothing here",
+            ),
+        ),
         Ok(()) => {
             let mut response = next.run(request).await;
             response.extensions_mut().insert(Admins);
@@ -95,6 +137,15 @@ async fn only_admins(
         }
         Err(refusal) => refusal,
     }
+}
+
+/// A web page of another origin wants to change something.
+fn writes_for_a_page(request: &Request) -> bool {
+    let headers = request.headers();
+    let text = |name| headers.get(name).map(|value: &http::HeaderValue| value.to_str().unwrap_or("?"));
+    let Some(origin) = text(ORIGIN).filter(|_| !request.method().is_safe()) else { return false };
+    let own = text(HOST).unwrap_or_default();
+    origin.split_once("://").is_none_or(|(_, host)| !host.eq_ignore_ascii_case(own))
 }
 
 /// In a response's extensions: an admin asked.
@@ -195,10 +246,55 @@ async fn deliveries(State(api): State<Api>, RawQuery(raw): RawQuery) -> Result<R
 }
 
 /// Who calls what, how often each was refused, and when they last called.
-async fn callers(State(api): State<Api>) -> Response {
+async fn callers(State(api): State<Api>, headers: HeaderMap) -> Response {
+    let mut entries = api.listed(EntryKind::Caller, wants_english(&headers));
     let live = api.parts.registry.live();
-    let items: Vec<Value> = live.callers.all().into_iter().map(|caller| caller_json(caller)).collect();
+    let mut items = Vec::new();
+    for caller in live.callers.all() {
+        let is_it = |item: &Value| item["name"] == *caller.name && item["unused"].is_null();
+        let entry = entries.iter().position(is_it).map(|at| entries.remove(at));
+        let mut item = entry.unwrap_or_else(|| json!({}));
+        if let (Some(item), Value::Object(used)) = (item.as_object_mut(), caller_json(caller)) {
+            item.extend(used);
+        }
+        items.push(item);
+    }
+    items.extend(entries);
     axum::Json(json!({"items": items, "next": null})).into_response()
+}
+
+async fn create_caller(
+    state: State<Api>,
+    client: Extension<Client>,
+    headers: HeaderMap,
+    body: axum::body::Body,
+) -> Result<Response, Refusal> {
+    entries::create(state, Path("callers".to_owned()), client, headers, body).await
+}
+
+/// The book of who changed what.
+async fn audit(State(api): State<Api>, RawQuery(raw): RawQuery) -> Result<Response, Failed> {
+    let mut query = AuditQuery { limit: PAGE, ..AuditQuery::default() };
+    for (name, value) in parameters(raw.as_deref().unwrap_or_default()) {
+        match name.as_str() {
+            "actor" => query.actor = Some(value),
+            "target" => query.target = Some(value),
+            "cursor" => query.before = Some(number("cursor", &value)?),
+            "limit" => query.limit = limit(&value)?,
+            _ => return Err(unknown(&name, &["actor", "target", "cursor", "limit"])),
+        }
+    }
+    let limit = query.limit;
+    let lines = api.parts.store.audit(query).await?;
+    Ok(page(&lines, limit, audit_json, |line| line.id))
+}
+
+fn audit_json(line: &Audit) -> Value {
+    let Audit { id, at, actor, role, ip, action, target, before, after } = line;
+    json!({
+        "id": id, "at": at / 1000, "actor": actor, "role": role, "ip": ip, "action": action, "target": target,
+        "before": before, "after": after,
+    })
 }
 
 fn caller_json(caller: &Caller) -> Value {

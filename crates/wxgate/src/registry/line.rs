@@ -84,6 +84,7 @@ mod tests {
             concurrency: 0,
             export_token: false,
             origin: crate::entries::Origin::Open,
+            shown: serde_json::Map::new(),
         }
     }
 

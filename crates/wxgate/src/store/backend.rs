@@ -8,8 +8,8 @@ use std::fmt::Debug;
 use futures_util::future::BoxFuture;
 
 use super::{
-    Attempt, Binding, Delivery, DeliveryQuery, Event, EventQuery, Fate, Lease, Node, Purge, Purged, Reach,
-    SealedCredential, StoreError, Turn, UsageDelta, UsageRow, Wakes,
+    Attempt, AuditQuery, Binding, Delivery, DeliveryQuery, Event, EventQuery, Fate, Lease, Node, Purge,
+    Purged, Reach, SealedCredential, StoreError, Turn, UsageDelta, UsageRow, Wakes,
 };
 
 /// What a backend's method gives.
@@ -93,6 +93,17 @@ pub(crate) trait Backend: Send + Sync + Debug {
     fn event_body(&self, id: i64) -> Pending<'_, Option<(Vec<u8>, Vec<u8>)>>;
     /// Deliveries, newest first.
     fn deliveries(&self, query: DeliveryQuery) -> Pending<'_, Vec<Delivery>>;
+
+    /// Entries made at run time, in order, and the revision of the newest change.
+    fn entries(&self) -> Pending<'_, (i64, Vec<EntryRow>)>;
+    /// That revision alone.
+    fn entries_revision(&self) -> Pending<'_, i64>;
+    /// Makes changes, each of a row that has the revision it says (0: there is none), with lines of the book, all or nothing;
+    /// true beside a row: it ends. Gives their revision; `None` if a row has another.
+    fn change_entries(&self, changes: Vec<(EntryRow, bool)>, book: Vec<AuditRow>)
+    -> Pending<'_, Option<i64>>;
+    /// The book, newest first.
+    fn audit(&self, query: AuditQuery) -> Pending<'_, Vec<AuditRow>>;
 
     // What only several processes need: one alone gets it as it is here.
 
@@ -182,6 +193,33 @@ pub(crate) trait Backend: Send + Sync + Debug {
     fn ping(&self) -> Pending<'_, ()>;
     /// Ends it after what was handed to it.
     fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+/// An entry made at run time.
+#[derive(Clone, Debug)]
+pub(crate) struct EntryRow {
+    /// The list it stands in.
+    pub(crate) kind: String,
+    pub(crate) name: String,
+    pub(crate) revision: i64,
+    pub(crate) position: i64,
+    /// Sealed.
+    pub(crate) value: Vec<u8>,
+    pub(crate) changed_at: i64,
+}
+
+/// A line of the book of changes; "": nothing was there before, or after.
+#[derive(Clone, Debug)]
+pub(crate) struct AuditRow {
+    pub(crate) id: i64,
+    pub(crate) at: i64,
+    pub(crate) actor: String,
+    pub(crate) role: String,
+    pub(crate) ip: String,
+    pub(crate) action: String,
+    pub(crate) target: String,
+    pub(crate) before: String,
+    pub(crate) after: String,
 }
 
 /// What makes a message a duplicate: when it was made comes first, so that keys ascend in time.

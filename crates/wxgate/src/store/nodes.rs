@@ -48,6 +48,8 @@ pub struct Wakes {
     pub due: Wake,
     /// Answers that duplicates wait for.
     pub answers: Wake,
+    /// Entries made at run time.
+    pub entries: Wake,
 }
 
 impl Store {

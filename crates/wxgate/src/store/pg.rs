@@ -5,6 +5,7 @@
 
 mod backend;
 mod credentials;
+mod entries;
 mod groups;
 mod inspect;
 mod intake;

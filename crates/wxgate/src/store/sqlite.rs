@@ -8,6 +8,7 @@
 mod checkpoint;
 mod credentials;
 mod dump;
+mod entries;
 #[cfg(test)]
 mod figures;
 mod file;
@@ -37,12 +38,12 @@ use futures_util::future::BoxFuture;
 use rusqlite::OpenFlags;
 
 use super::backend::{
-    AcceptedRow, Backend, BoundRow, ClaimedRow, EventRow, MessageKey, Pending, Record, SavedRow,
-    deliveries_of,
+    AcceptedRow, AuditRow, Backend, BoundRow, ClaimedRow, EntryRow, EventRow, MessageKey, Pending, Record,
+    SavedRow, deliveries_of,
 };
 use super::{
-    Binding, Delivery, DeliveryQuery, Event, EventQuery, Lease, Purge, Purged, SealedCredential, StoreError,
-    Turn, UsageDelta, UsageRow,
+    AuditQuery, Binding, Delivery, DeliveryQuery, Event, EventQuery, Lease, Purge, Purged, SealedCredential,
+    StoreError, Turn, UsageDelta, UsageRow,
 };
 
 pub(super) use dump::Source;
@@ -169,6 +170,26 @@ impl Backend for Sqlite {
 
     fn add_usage(&self, deltas: Vec<UsageDelta>) -> Pending<'_, ()> {
         Box::pin(self.writer.write(move |tx| usage::add(tx, &deltas)))
+    }
+
+    fn entries(&self) -> Pending<'_, (i64, Vec<EntryRow>)> {
+        Box::pin(self.rows.read(entries::all))
+    }
+
+    fn entries_revision(&self) -> Pending<'_, i64> {
+        Box::pin(self.rows.read(entries::revision))
+    }
+
+    fn change_entries(
+        &self,
+        changes: Vec<(EntryRow, bool)>,
+        book: Vec<AuditRow>,
+    ) -> Pending<'_, Option<i64>> {
+        Box::pin(self.writer.write(move |tx| entries::change(tx, &changes, &book)))
+    }
+
+    fn audit(&self, query: AuditQuery) -> Pending<'_, Vec<AuditRow>> {
+        Box::pin(self.lists.read(move |db| entries::audit(db, &query)))
     }
 
     fn accept(&self, event: EventRow) -> Pending<'_, AcceptedRow> {

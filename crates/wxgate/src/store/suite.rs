@@ -1,5 +1,6 @@
 //! What every backend has to pass, asked through the facade. Only [`Fixture`] knows which backend it is.
 
+mod entries;
 mod forgetting;
 mod intake;
 mod lists;

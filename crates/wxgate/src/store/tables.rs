@@ -152,6 +152,33 @@ pub(super) const TABLES: &[Table] = &[
             ("error", Text),
         ],
     },
+    Table {
+        name: "entries",
+        key: 2,
+        columns: &[
+            ("kind", Text),
+            ("name", Text),
+            ("revision", Number),
+            ("position", Number),
+            ("value", Bytes),
+            ("changed_at", Time),
+        ],
+    },
+    Table {
+        name: "audit",
+        key: 1,
+        columns: &[
+            ("id", Number),
+            ("at", Time),
+            ("actor", Text),
+            ("role", Text),
+            ("ip", Text),
+            ("action", Text),
+            ("target", Text),
+            ("before", Text),
+            ("after", Text),
+        ],
+    },
 ];
 
 /// A count of rows and a digest over them, which goes by their order.

@@ -140,7 +140,11 @@ async fn limits_of_a_clock_that_was_ahead_end() {
     }
     app.qr_code("wxd").await.ok();
     app.clock.set(-8 * HOUR);
+    let fetched = app.token_calls(Some("wxd")).await;
     app.restart().await;
+    // From then on its limits are counted by this clock.
+    app.until("it is looked at", async || app.token_calls(Some("wxd")).await == fetched + 1).await;
+    app.exported().await;
     app.advance(secs(301)).await;
     for path in ["/cgi-bin/qrcode/create", PROBE] {
         app.faults(path, json!({"errcode": 40001}), 1).await;

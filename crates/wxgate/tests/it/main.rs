@@ -48,6 +48,7 @@ mod raw;
 mod relay;
 mod replays;
 mod replies;
+mod run_time;
 mod secrets;
 mod services;
 mod shares;

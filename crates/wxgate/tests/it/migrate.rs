@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use wxgate::clock::Clock;
 use wxgate::store::{Moved, Progress, move_from};
 
-use crate::app::{EXAMPLE, MINI, OFFICIAL, TestApp};
+use crate::app::{ADMIN_TOKEN, EXAMPLE, MINI, OFFICIAL, TestApp};
 use crate::backend::{Backend, says};
 use crate::cli::{free_port, run};
 use crate::postgres::{POSTGRES, new_database};
@@ -59,7 +59,7 @@ async fn moved(app: &TestApp, text: &str) -> Moved {
 
 #[track_caller]
 fn assert_equal(moved: &Moved) {
-    assert!(moved.tables.len() == 10 && moved.tables.iter().all(|table| table.is_equal), "{moved:?}");
+    assert!(moved.tables.len() == 12 && moved.tables.iter().all(|table| table.is_equal), "{moved:?}");
 }
 
 fn rows(moved: &Moved, name: &str) -> u64 {
@@ -119,6 +119,13 @@ async fn everything_moves_and_nobody_notices() {
     replay(&app.dir.path().join("source.db"), ended, app.clock.now());
     app.restart().await;
     settled(&app).await;
+    let caller =
+        json!({"name": "made", "key": "key_made_0123456789abcdefghijk", "apps": ["*"], "apis": ["*"]});
+    let url = format!("{}/api/v1/callers", app.admin_url());
+    let bearer = format!("Bearer {ADMIN_TOKEN}");
+    let made =
+        app.http.send(Method::POST, &url, &[("authorization", &bearer)], caller.to_string()).await.unwrap();
+    assert_eq!(made.status, 201, "{:?}", made.body);
     let (before, tokens, got) = (shown(&app).await, app.token_calls(None).await, backend.count());
     assert_eq!(got, 4, "a, b and dies, and one of them again");
     app.stop().await;
@@ -129,8 +136,16 @@ async fn everything_moves_and_nobody_notices() {
     assert!(!moved.was_done);
     let counts = ["credentials", "once", "events", "seen_msg", "seen_sig", "due", "deliveries", "attempts"];
     assert_eq!(counts.map(|table| rows(&moved, table)), [2, 1, 3, 3, 3, 3, 4, 4]);
+    assert_eq!(["entries", "audit"].map(|table| rows(&moved, table)), [1, 1]);
     app.restart_with(&text).await;
     assert_eq!(shown(&app).await, before);
+    // What was made at run time is there, and what comes after it follows.
+    assert!(app.api("callers").await["items"].to_string().contains("\"made\""));
+    let second = caller.to_string().replace("made", "next");
+    let url = format!("{}/api/v1/callers", app.admin_url());
+    let made = app.http.send(Method::POST, &url, &[("authorization", &bearer)], second).await.unwrap();
+    assert_eq!(made.status, 201, "{:?}", made.body);
+    assert_eq!(app.api("audit").await["items"].as_array().unwrap().len(), 2);
     app.qr_code(OFFICIAL).await.ok();
     app.qr_code(EXAMPLE).await.ok();
     assert_eq!(app.token_calls(None).await, tokens, "no token is fetched anew");
@@ -252,9 +267,9 @@ fn a_database_of_the_configuration_gets_its_schema() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("wxgate.toml"), "[store]\nurl = \"sqlite:data/own.db\"\n").unwrap();
     let (done, said) = migrate(dir.path(), &[]);
-    assert!(done && said.contains("own.db：原来是空的，已建表（schema 4）"), "{said}");
+    assert!(done && said.contains("own.db：原来是空的，已建表（schema 5）"), "{said}");
     let (done, said) = migrate(dir.path(), &["--lang", "en"]);
-    assert!(done && said.contains("it has schema 4 already"), "{said}");
+    assert!(done && said.contains("it has schema 5 already"), "{said}");
     for (from, words) in [
         ("mysql:x", "只能从 SQLite 迁出"),
         ("sqlite:", "只能从 SQLite 迁出"),
@@ -266,7 +281,7 @@ fn a_database_of_the_configuration_gets_its_schema() {
         let url = new_database(&server);
         let store = format!("[store]\nurl = \"{url}\"\nmaster_key = \"{}\"\n", "A".repeat(43) + "=");
         std::fs::write(dir.path().join("wxgate.toml"), store).unwrap();
-        for words in ["已建表（schema 2）", "已是 schema 2，不用升级"] {
+        for words in ["已建表（schema 3）", "已是 schema 3，不用升级"] {
             let (done, said) = migrate(dir.path(), &[]);
             assert!(done && said.contains(words), "{said}");
         }

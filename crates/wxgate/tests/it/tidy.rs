@@ -28,7 +28,7 @@ const LAYERS: Layers<'_> = &[
     &["inbox"],
     &["delivery"],
     &["upstream"],
-    &["tokens", "bookkeeping", "heartbeat"],
+    &["tokens", "bookkeeping", "heartbeat", "stored"],
     &["handover"],
     &["parts"],
     // What there is, and where it is kept.

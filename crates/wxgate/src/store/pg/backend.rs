@@ -3,13 +3,13 @@
 use futures_util::future::BoxFuture;
 
 use super::wakes::Topic;
-use super::{Pg, credentials, intake, lists, nodes, purge, queue, values};
+use super::{Pg, credentials, entries, intake, lists, nodes, purge, queue, values};
 use crate::store::backend::{
-    AcceptedRow, Backend, BoundRow, ClaimedRow, DELIVERIES_PER_MESSAGE, EventRow, MessageKey, OnceRow,
-    Pending, Record, SavedRow, TakenRow,
+    AcceptedRow, AuditRow, Backend, BoundRow, ClaimedRow, DELIVERIES_PER_MESSAGE, EntryRow, EventRow,
+    MessageKey, OnceRow, Pending, Record, SavedRow, TakenRow,
 };
 use crate::store::{
-    Binding, Delivery, DeliveryQuery, Event, EventQuery, Fate, Lease, Node, Purge, Purged, Reach,
+    AuditQuery, Binding, Delivery, DeliveryQuery, Event, EventQuery, Fate, Lease, Node, Purge, Purged, Reach,
     SealedCredential, StoreError, Turn, UsageDelta, UsageRow, Wakes,
 };
 
@@ -301,6 +301,42 @@ impl Backend for Pg {
             let mut deliveries = self.list(lists::deliveries(&self.lists, &query)).await?;
             self.shown(&mut deliveries);
             Ok(deliveries)
+        })
+    }
+
+    fn entries(&self) -> Pending<'_, (i64, Vec<EntryRow>)> {
+        Box::pin(async {
+            let (revision, mut rows) = entries::all(&self.rows).await?;
+            rows.iter_mut().for_each(|row| row.changed_at = self.time.ours(row.changed_at));
+            Ok((revision, rows))
+        })
+    }
+
+    fn entries_revision(&self) -> Pending<'_, i64> {
+        Box::pin(entries::revision(&self.rows))
+    }
+
+    fn change_entries(
+        &self,
+        mut changes: Vec<(EntryRow, bool)>,
+        mut book: Vec<AuditRow>,
+    ) -> Pending<'_, Option<i64>> {
+        changes.iter_mut().for_each(|(row, _)| row.changed_at = self.time.theirs(row.changed_at));
+        book.iter_mut().for_each(|line| line.at = self.time.theirs(line.at));
+        Box::pin(async move {
+            let changed = entries::change(&self.work, &changes, &book).await?;
+            if changed.is_some() && !changes.is_empty() {
+                self.teller.tell(Topic::Entries);
+            }
+            Ok(changed)
+        })
+    }
+
+    fn audit(&self, query: AuditQuery) -> Pending<'_, Vec<AuditRow>> {
+        Box::pin(async move {
+            let mut lines = self.list(entries::audit(&self.lists, &query)).await?;
+            lines.iter_mut().for_each(|line| line.at = self.time.ours(line.at));
+            Ok(lines)
         })
     }
 

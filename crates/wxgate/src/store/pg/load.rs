@@ -37,6 +37,8 @@ static IS_MOVING: Sql = Sql { text: "select exists (select from meta where name 
 static END: Sql = Sql {
     text: "
 with e as (update counter set v = greatest(v, $1) where name = 'event'),
+i as (update counter set v = greatest(v, (select max(revision) from entries)) where name = 'entry'),
+a as (update counter set v = greatest(v, (select max(id) from audit)) where name = 'audit'),
 n as (select appid, kind, row_number() over (order by appid, kind) as n from credentials),
 r as (update counter set v = v + (select count(*) from n) where name = 'credential' returning v),
 c as (

@@ -254,4 +254,30 @@ create table leases (name text primary key, owner int not null, epoch bigint not
 ", "
 -- A route has most of the deliveries or few: those that died are what is looked for.
 drop index deliveries_route;
+", "
+-- Apps, callers and routes made at run time; one that ended leaves its row.
+insert into counter (name, v) values ('entry', 0), ('audit', 0);
+create table entries (
+    kind       text not null,
+    name       text not null,
+    revision   bigint not null,
+    position   bigint not null,
+    value      bytea,
+    changed_at bigint not null,
+    primary key (kind, name)
+);
+-- Who changed what.
+create table audit (
+    id     bigint primary key,
+    at     bigint not null,
+    actor  text not null,
+    role   text not null,
+    ip     text not null,
+    action text not null,
+    target text not null,
+    before text not null,
+    after  text not null
+);
+create index audit_target on audit (target, id);
+create index audit_at on audit (at);
 "];

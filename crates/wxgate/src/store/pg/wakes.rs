@@ -26,10 +26,11 @@ pub(super) enum Topic {
     Credentials = 1,
     Due = 2,
     Answers = 4,
+    Entries = 8,
 }
 
 impl Topic {
-    const ALL: [Self; 3] = [Self::Credentials, Self::Due, Self::Answers];
+    const ALL: [Self; 4] = [Self::Credentials, Self::Due, Self::Answers, Self::Entries];
 }
 
 /// Tells others, and hears from them.
@@ -74,6 +75,7 @@ impl Teller {
                 Topic::Credentials => self.wakes.credentials.all(),
                 Topic::Due => self.wakes.due.all(),
                 Topic::Answers => self.wakes.answers.all(),
+                Topic::Entries => self.wakes.entries.all(),
             }
         }
     }

@@ -260,6 +260,33 @@ insert into meta (name, value) select 'seen_to', ifnull(max(id), 0) from events;
 alter table events add column created integer not null default 0;
 alter table events add column remembered_until integer not null default 0;
 ",
+    "
+-- Apps, callers and routes made at run time; one that ended leaves its row, so that revisions rise.
+create table entries (
+    kind       text not null,
+    name       text not null,
+    revision   integer not null,
+    position   integer not null,
+    value      blob,
+    changed_at integer not null,
+    primary key (kind, name)
+) without rowid;
+create index entries_revision on entries (revision);
+-- Who changed what.
+create table audit (
+    id     integer primary key,
+    at     integer not null,
+    actor  text not null,
+    role   text not null,
+    ip     text not null,
+    action text not null,
+    target text not null,
+    before text not null,
+    after  text not null
+);
+create index audit_target on audit (target, id);
+create index audit_at on audit (at);
+",
 ];
 
 #[cfg(test)]

@@ -1,0 +1,66 @@
+//! Entries made at run time: taken up from the store when the process begins, and whenever this node or another changes them.
+
+use std::time::Duration;
+
+use crate::lang::say;
+use crate::parts::Parts;
+use crate::store::{Audit, EntryChange, StoreError};
+
+/// What other nodes changed is looked for so often, if nobody tells.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Takes up all there is; gives the revision of the newest change.
+pub(crate) async fn load(parts: &Parts) -> anyhow::Result<i64> {
+    let (revision, entries) = parts.store.entries().await?;
+    parts.registry.take_stored(entries)?;
+    for aside in parts.registry.aside() {
+        let why = say(aside.why.zh.to_string(), aside.why.en.to_string());
+        tracing::warn!(
+            list = aside.kind.list(), name = aside.name, %why, "{}",
+            say("运行时加的一项没有启用", "an entry made at run time isn't in use")
+        );
+    }
+    Ok(revision)
+}
+
+/// Takes up what other nodes change, until the stop begins.
+pub(crate) async fn run(parts: Parts, mut revision: i64) {
+    if !parts.store.is_shared() {
+        return;
+    }
+    let mut wake = parts.store.wakes().entries.sleeper();
+    loop {
+        tokio::select! {
+            () = parts.tasks.draining.cancelled() => return,
+            () = wake.woken() => {}
+            () = parts.clock.pause(LOOK) => {}
+        }
+        wake.mark_seen();
+        // A store that is away changes nothing.
+        let Ok(newest) = parts.store.entries_revision().await else { continue };
+        if newest == revision {
+            continue;
+        }
+        match load(&parts).await {
+            Ok(loaded) => revision = loaded,
+            Err(error) => tracing::error!(
+                %error, "{}",
+                say("读不了运行时加的账号、调用方和路由", "what was made at run time can't be taken up")
+            ),
+        }
+    }
+}
+
+/// Makes changes, which hold here when this returns; `None`: somebody else changed one of them meanwhile.
+pub(crate) async fn change(
+    parts: &Parts,
+    changes: Vec<EntryChange>,
+    book: Vec<Audit>,
+) -> anyhow::Result<Option<i64>> {
+    let changed = parts.store.change_entries(changes, book, parts.clock.now()).await;
+    let changed = changed.map_err(|error: StoreError| anyhow::Error::new(error))?;
+    if changed.is_some() {
+        load(parts).await?;
+    }
+    Ok(changed)
+}
