@@ -7,6 +7,7 @@ use super::backend::{AuditRow, EntryRow};
 use super::{Store, StoreError};
 use crate::entries::EntryKind;
 use crate::keys::Cell;
+use crate::lang::say;
 
 /// An entry as somebody wrote it.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,10 +86,23 @@ fn place(kind: EntryKind, name: &str) -> String {
 }
 
 impl Store {
-    /// Every entry that was made at run time, and the revision of the newest change.
+    /// Every entry that was made at run time, and the revision of the newest change. A damaged row is said and passed over: the
+    /// others work on.
     pub async fn entries(&self) -> Result<(i64, Vec<StoredEntry>), StoreError> {
         let (revision, rows) = self.backend.entries().await?;
-        let entries = rows.into_iter().map(|row| self.opened(row)).collect::<Result<_, _>>()?;
+        let mut entries = Vec::new();
+        for row in rows {
+            match self.opened(row) {
+                Ok(entry) => entries.push(entry),
+                Err(error) => tracing::error!(
+                    %error, "{}",
+                    say(
+                        "运行时加的一项读不出来，没有启用：重新建它",
+                        "an entry made at run time can't be read and isn't in use: make it anew",
+                    )
+                ),
+            }
+        }
         Ok((revision, entries))
     }
 

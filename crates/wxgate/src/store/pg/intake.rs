@@ -151,6 +151,8 @@ impl<'a> Due<'a> {
 
 /// A server that took over may be behind by so many ids at most, which the one before has given out.
 const BEHIND: i64 = 1 << 20;
+/// Connections that are made again while it catches up.
+const TRIES: usize = 10;
 /// Before a group whose connection was lost is sent again.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -243,17 +245,30 @@ impl Intake {
     /// Gives how many losses it has caught up with.
     pub(super) async fn catch_up(&self) -> Result<u64, StoreError> {
         let mut caught_up = self.caught_up.lock().await;
-        let losses = self.server.losses();
-        if losses == *caught_up {
-            return Ok(losses);
+        for _ in 0..TRIES {
+            if self.server.losses() == *caught_up {
+                break;
+            }
+            // Its own connection first: to make that is a loss as well.
+            self.link.ready().await?;
+            let losses = self.server.losses();
+            match self.offer_all(losses).await {
+                Ok(()) => *caught_up = losses,
+                // And others' may be made meanwhile.
+                Err(_) if losses != self.server.losses() => {}
+                Err(error) => return Err(error),
+            }
         }
+        Ok(*caught_up)
+    }
+
+    async fn offer_all(&self, losses: u64) -> Result<(), StoreError> {
         let floor = &AtomicI64::new(self.floor.load(Ordering::Relaxed) + BEHIND);
         for offers in self.offers.groups(self.most, self.clock.ticks()) {
             self.offer(losses, floor, &offers).await?;
         }
         self.floor.fetch_max(floor.load(Ordering::Relaxed), Ordering::Relaxed);
-        *caught_up = losses;
-        Ok(losses)
+        Ok(())
     }
 
     pub(super) async fn is_open(&self) -> bool {

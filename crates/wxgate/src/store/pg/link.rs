@@ -267,6 +267,11 @@ impl Link {
         Self { plans, ..self }
     }
 
+    /// Makes a connection unless there is one.
+    pub(super) async fn ready(&self) -> Result<(), StoreError> {
+        Ok(self.timed(None, async |_| Ok(())).await?)
+    }
+
     /// Whether there is a connection.
     pub(super) async fn is_open(&self) -> bool {
         self.open.lock().await.as_ref().is_some_and(|open| !open.client.is_closed())

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::*;
 use crate::entries::EntryKind;
+use crate::store::backend::EntryRow;
 use crate::store::{Audit, AuditQuery, EntryChange, StoreError};
 
 fn members(value: Value) -> Map<String, Value> {
@@ -115,4 +116,23 @@ async fn of_two_who_change_the_same_one_comes_first() {
     assert_eq!(made.iter().filter(|made| matches!(made, Ok(Some(_)))).count(), 1, "{made:?}");
     assert!(made.iter().all(Result::is_ok), "{made:?}");
     assert_eq!(a.audit(AuditQuery { limit: 99, ..AuditQuery::default() }).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_damaged_entry_keeps_no_other_from_working() {
+    let fixture = Fixture::new();
+    let store = fixture.open().await;
+    let row = EntryRow {
+        kind: "routes".to_owned(),
+        name: "damaged".to_owned(),
+        revision: 0,
+        position: 0,
+        value: b"no seal".to_vec(),
+        changed_at: NOW,
+    };
+    store.backend.change_entries(vec![(row, false)], Vec::new()).await.unwrap();
+    make(&store, vec![change(EntryKind::App, "wx1", 0, Some(json!({"appid": "wx1"})))], Vec::new())
+        .await
+        .unwrap();
+    assert_eq!(names(&store).await, ["wx1"]);
 }
