@@ -28,7 +28,7 @@ pub use stored::{Aside, in_a_line, judge};
 pub use table::{Environment, Lookup, Sources, Table};
 
 /// What an entry is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EntryKind {
     /// A WeChat account.
     App,
@@ -50,7 +50,24 @@ impl EntryKind {
             Self::Route => "routes",
         }
     }
+
+    /// What it is named by.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::App => "appid",
+            Self::Caller | Self::Route => "name",
+        }
+    }
 }
+
+/// What must differ among the entries of a kind, and whether it is a secret.
+const DISTINCT: [(EntryKind, &str, bool); 5] = [
+    (EntryKind::App, "appid", false),
+    (EntryKind::App, "original_id", false),
+    (EntryKind::Caller, "name", false),
+    (EntryKind::Route, "name", false),
+    (EntryKind::Caller, "key", true),
+];
 
 /// Keys that hold secrets, in any kind of entry.
 pub const SECRETS: [&str; 10] = [
@@ -89,8 +106,7 @@ fn shown(place: &str, name: &str) -> String {
 
 /// Likewise, of a table that nobody judged yet.
 pub(crate) fn with_name(place: &str, kind: EntryKind, members: &Map<String, Value>) -> String {
-    let key = if kind == EntryKind::App { "appid" } else { "name" };
-    shown(place, members.get(key).and_then(Value::as_str).unwrap_or_default())
+    shown(place, members.get(kind.key()).and_then(Value::as_str).unwrap_or_default())
 }
 
 /// Everything that is set up, each list in order.
@@ -136,40 +152,46 @@ impl Entries {
         }
     }
 
+    /// The values of a key of [`DISTINCT`], each with its entry's number.
+    fn values(&self, kind: EntryKind, key: &str) -> Vec<(usize, &str)> {
+        let apps = |of: fn(&AppEntry) -> &str| self.apps.iter().map(of).enumerate().collect();
+        let callers = self.callers.iter().enumerate();
+        let values: Vec<(usize, &str)> = match (kind, key) {
+            (EntryKind::App, "appid") => apps(|app| &app.appid),
+            (EntryKind::App, _) => apps(|app| &app.original_id),
+            (EntryKind::Caller, "key") => callers
+                .flat_map(|(index, caller)| {
+                    let keys = [&caller.key, &caller.previous_key].into_iter().flatten();
+                    keys.map(move |key| (index, key.expose_secret()))
+                })
+                .collect(),
+            (EntryKind::Caller, _) => callers.map(|(index, caller)| (index, &*caller.name)).collect(),
+            (EntryKind::Route, _) => self.routes.iter().map(|route| &*route.name).enumerate().collect(),
+        };
+        values.into_iter().filter(|(_, value)| !value.is_empty()).collect()
+    }
+
     /// What only all of them together show: values that must differ. `place` names the entry with this number in its list.
     pub fn check(&self, place: impl Fn(EntryKind, usize) -> String, mistakes: &mut Vec<Mistake>) {
-        use EntryKind::{App, Caller, Route};
-        let mut unique = |kind, key: &str, values: Vec<&str>| {
+        for (kind, key, is_secret) in DISTINCT {
             let mut seen = HashMap::new();
-            for (index, value) in values.into_iter().enumerate().filter(|(_, value)| !value.is_empty()) {
+            for (index, value) in self.values(kind, key) {
                 let first = *seen.entry(value).or_insert(index);
-                if first != index {
-                    let (key, first) = (format!("{}.{key}", place(kind, index)), place(kind, first));
-                    let (zh, en) =
-                        (format!("{value} 与 {first} 重复"), format!("{value} stands in {first} already"));
-                    mistakes.push(
-                        Mistake::new(key, zh, en).of(shown(&place(kind, index), self.name(kind, index))),
-                    );
+                if first == index {
+                    continue;
                 }
-            }
-        };
-        unique(App, "appid", self.apps.iter().map(|app| app.appid.as_str()).collect());
-        unique(App, "original_id", self.apps.iter().map(|app| app.original_id.as_str()).collect());
-        unique(Caller, "name", self.callers.iter().map(|caller| caller.name.as_str()).collect());
-        unique(Route, "name", self.routes.iter().map(|route| route.name.as_str()).collect());
-        let mut keys = HashMap::new();
-        for (index, caller) in self.callers.iter().enumerate() {
-            for key in [&caller.key, &caller.previous_key].into_iter().flatten() {
-                let first = *keys.entry(key.expose_secret()).or_insert(index);
-                if first != index {
-                    let first = shown(&place(Caller, first), self.name(Caller, first));
-                    let mistake = Mistake::new(
-                        format!("{}.key", place(Caller, index)),
+                let (zh, en) = if is_secret {
+                    let first = shown(&place(kind, first), self.name(kind, first));
+                    (
                         format!("与 {first} 的密钥相同：每个调用方用自己的密钥（wxgate key new）"),
                         format!("the same key as {first}: each caller has its own (wxgate key new)"),
-                    );
-                    mistakes.push(mistake.of(shown(&place(Caller, index), self.name(Caller, index))));
-                }
+                    )
+                } else {
+                    let first = place(kind, first);
+                    (format!("{value} 与 {first} 重复"), format!("{value} stands in {first} already"))
+                };
+                let entry = shown(&place(kind, index), self.name(kind, index));
+                mistakes.push(Mistake::new(format!("{}.{key}", place(kind, index)), zh, en).of(entry));
             }
         }
     }

@@ -226,8 +226,8 @@ pub async fn start(config: Config, world: impl Into<World>, listeners: Listeners
     let address = config.advertise.as_ref().map(|url| url.as_str().trim_end_matches('/')).unwrap_or_default();
     heartbeat::beat(&parts, address).await?;
     parts.tasks.spawn(heartbeat::run(parts.clone(), address.to_owned()));
-    let revision = stored::load(&parts).await?;
-    parts.tasks.spawn(stored::run(parts.clone(), revision));
+    stored::load(&parts).await?;
+    parts.tasks.spawn(stored::run(parts.clone()));
     bookkeeping::restore(&parts).await?;
     parts.tasks.spawn(bookkeeping::run(parts.clone()));
     parts.tasks.spawn(deliveries.clone().run());

@@ -104,6 +104,8 @@ struct Sources {
 pub struct Registry {
     live: Arc<ArcSwap<Live>>,
     sources: Arc<Mutex<Sources>>,
+    /// The revision of what was made at run time, as it is here; held while that is taken up, so that none overtakes another.
+    pub stored_at: Arc<tokio::sync::Mutex<i64>>,
     slots: SlotBook,
     transport: Transport,
     usages: UsageBook,
@@ -119,11 +121,12 @@ impl Registry {
         transport: Transport,
         usages: UsageBook,
     ) -> anyhow::Result<Self> {
-        let live = build(config, &slots, &transport, &usages, None)?;
+        let live = build(config, &config.entries, &slots, &transport, &usages, None)?;
         let live = Arc::new(ArcSwap::from_pointee(live));
         let sources = Sources { config: config.clone(), stored: Vec::new(), aside: Vec::new() };
         let sources = Arc::new(Mutex::new(sources));
-        Ok(Self { live, sources, slots, transport, usages, changes: Wake::default() })
+        let stored_at = Arc::default();
+        Ok(Self { live, sources, stored_at, slots, transport, usages, changes: Wake::default() })
     }
 
     /// The present state; hold it for one request at most.
@@ -185,9 +188,9 @@ impl Registry {
 
     fn swap(&self, sources: &mut Sources) -> anyhow::Result<()> {
         let (entries, aside) = merged(&sources.config.entries, &sources.stored);
-        let config = Config { entries, ..sources.config.clone() };
         let before = self.live.load_full();
-        let live = build(&config, &self.slots, &self.transport, &self.usages, Some(&before))?;
+        let live =
+            build(&sources.config, &entries, &self.slots, &self.transport, &self.usages, Some(&before))?;
         sources.aside = aside;
         self.live.store(Arc::new(live));
         for app in self.live.load().apps() {
@@ -205,18 +208,15 @@ impl Registry {
 
 /// The file's entries, and behind them what of `stored` can stand beside them.
 fn merged(file: &Entries, stored: &[StoredEntry]) -> (Entries, Vec<Aside>) {
-    let (mut entries, mut aside) = (file.clone(), Vec::new());
-    for StoredEntry { kind, name, members, .. } in stored {
-        let judged = entries::judge(*kind, members).map_err(|mistakes| entries::in_a_line(&mistakes.0));
-        if let Err(why) = judged.and_then(|one| entries.join(one)) {
-            aside.push(Aside { kind: *kind, name: name.clone(), why });
-        }
-    }
-    (entries, aside)
+    let judged = stored
+        .iter()
+        .map(|StoredEntry { kind, name, members, .. }| (*kind, name.clone(), entries::judge(*kind, members)));
+    file.clone().behind(judged.collect())
 }
 
 fn build(
     config: &Config,
+    entries: &Entries,
     slots: &SlotBook,
     transport: &Transport,
     usages: &UsageBook,
@@ -224,7 +224,7 @@ fn build(
 ) -> anyhow::Result<Live> {
     let (mut apps, mut originals) = (HashMap::new(), HashMap::new());
     let mut ways = Ways { transport, before, made: Vec::new() };
-    for entry in &config.entries.apps {
+    for entry in &entries.apps {
         let appid: Arc<str> = entry.appid.as_str().into();
         let share = before.and_then(|live| live.app(&appid)).map(|app| app.share.clone()).unwrap_or_default();
         let app = Arc::new(App {
@@ -244,13 +244,8 @@ fn build(
         plain: apps.values().filter(|app| app.takes_plain()).cloned().collect(),
         apps,
         originals,
-        callers: Callers::new(
-            &config.entries.callers,
-            config.auth.off,
-            usages,
-            before.map(|live| &live.callers),
-        ),
-        routes: Routes::new(&config.entries.routes, before.map(|live| &live.routes)),
+        callers: Callers::new(&entries.callers, config.auth.off, usages, before.map(|live| &live.callers)),
+        routes: Routes::new(&entries.routes, before.map(|live| &live.routes)),
         callback: config.callback,
         retention: config.retention,
         verify_files: config.server.verify_files.clone(),

@@ -4,15 +4,18 @@ use std::time::Duration;
 
 use crate::lang::say;
 use crate::parts::Parts;
-use crate::store::{Audit, EntryChange, StoreError};
+use crate::store::{Audit, EntryChange};
 
 /// What other nodes changed is looked for so often, if nobody tells.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Takes up all there is; gives the revision of the newest change.
-pub(crate) async fn load(parts: &Parts) -> anyhow::Result<i64> {
+/// Takes up all there is.
+pub(crate) async fn load(parts: &Parts) -> anyhow::Result<()> {
+    let mut at = parts.registry.stored_at.lock().await;
     let (revision, entries) = parts.store.entries().await?;
     parts.registry.take_stored(entries)?;
+    *at = revision;
+    drop(at);
     for aside in parts.registry.aside() {
         let why = say(aside.why.zh.to_string(), aside.why.en.to_string());
         tracing::warn!(
@@ -20,11 +23,11 @@ pub(crate) async fn load(parts: &Parts) -> anyhow::Result<i64> {
             say("运行时加的一项没有启用", "an entry made at run time isn't in use")
         );
     }
-    Ok(revision)
+    Ok(())
 }
 
 /// Takes up what other nodes change, until the stop begins.
-pub(crate) async fn run(parts: Parts, mut revision: i64) {
+pub(crate) async fn run(parts: Parts) {
     if !parts.store.is_shared() {
         return;
     }
@@ -38,15 +41,14 @@ pub(crate) async fn run(parts: Parts, mut revision: i64) {
         wake.mark_seen();
         // A store that is away changes nothing.
         let Ok(newest) = parts.store.entries_revision().await else { continue };
-        if newest == revision {
+        if newest == *parts.registry.stored_at.lock().await {
             continue;
         }
-        match load(&parts).await {
-            Ok(loaded) => revision = loaded,
-            Err(error) => tracing::error!(
+        if let Err(error) = load(&parts).await {
+            tracing::error!(
                 %error, "{}",
                 say("读不了运行时加的账号、调用方和路由", "what was made at run time can't be taken up")
-            ),
+            );
         }
     }
 }
@@ -57,8 +59,7 @@ pub(crate) async fn change(
     changes: Vec<EntryChange>,
     book: Vec<Audit>,
 ) -> anyhow::Result<Option<i64>> {
-    let changed = parts.store.change_entries(changes, book, parts.clock.now()).await;
-    let changed = changed.map_err(|error: StoreError| anyhow::Error::new(error))?;
+    let changed = parts.store.change_entries(changes, book, parts.clock.now()).await?;
     if changed.is_some() {
         load(parts).await?;
     }

@@ -126,7 +126,6 @@ impl Tokens {
                     let turn = gate.turn;
                     let work = work(this.clone(), app.clone(), kind, gate);
                     let outcome = this.holding(&app, kind, turn, work).await;
-                    this.end_turn(&app, kind, turn);
                     outcome.map(|(done, _gate)| done)
                 }
                 Ok(Begun::Others(token)) => Ok(other(token)),

@@ -1,9 +1,8 @@
 //! An app: one WeChat account.
 
 use secrecy::ExposeSecret as _;
-use wechat::crypt::AesKey;
-
 use serde_json::{Map, Value};
+use wechat::crypt::AesKey;
 
 use super::origin::Origin;
 use super::proxy::Proxy;

@@ -1,13 +1,17 @@
 //! Entries made at run time stand behind those of the files, which win. One that no longer fits is put aside and said, and
 //! never keeps the rest from working.
 
-use secrecy::ExposeSecret as _;
+use std::collections::HashMap;
+
 use serde_json::{Map, Value};
 
 use super::mistake::{Mistake, Mistakes};
 use super::origin::Origin;
-use super::{Entries, EntryKind};
+use super::{DISTINCT, Entries, EntryKind};
 use crate::lang::Words;
+
+/// Of which kind, under which key, whether it is a secret, and the value.
+type Distinct<'a> = (EntryKind, &'static str, bool, &'a str);
 
 /// An entry that is kept and not in use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,54 +35,70 @@ pub fn judge(kind: EntryKind, members: &Map<String, Value>) -> Result<Entries, M
 }
 
 impl Entries {
-    /// Adds one that was made at run time and that was judged; or why it can't stand beside the others.
-    pub fn join(&mut self, one: Self) -> Result<(), Words> {
-        let Self { apps, callers, routes } = one;
-        for app in apps {
-            self.apps.iter().try_for_each(|other| {
-                differ(&other.appid, &app.appid, &other.origin)?;
-                if app.original_id.is_empty() {
-                    return Ok(());
-                }
-                differ(&other.original_id, &app.original_id, &other.origin)
-            })?;
-            self.apps.push(app);
-        }
-        for caller in callers {
-            for other in &self.callers {
-                differ(&other.name, &caller.name, &other.origin)?;
-                let own = [&caller.key, &caller.previous_key].into_iter().flatten();
-                let mut theirs = [&other.key, &other.previous_key].into_iter().flatten();
-                for key in own {
-                    if theirs.any(|their| their.expose_secret() == key.expose_secret()) {
-                        return Err(Words::new(
-                            format!("与调用方 {} 的密钥相同：每个调用方用自己的密钥", other.name),
-                            format!("it has the key of the caller {}: each has its own", other.name),
-                        ));
-                    }
-                }
+    /// These, and behind them what was made at run time, as far as it can stand beside them: judged, or why it breaks a rule.
+    pub fn behind(mut self, made: Vec<(EntryKind, String, Result<Self, Mistakes>)>) -> (Self, Vec<Aside>) {
+        let (mut fits, mut aside) = (Vec::new(), Vec::new());
+        let file = &self;
+        let mut seen: HashMap<Distinct<'_>, (&Self, usize)> =
+            file.distinct().map(|(index, key)| (key, (file, index))).collect();
+        for (kind, name, one) in &made {
+            let why = match one {
+                Err(mistakes) => Some(in_a_line(&mistakes.0)),
+                Ok(one) => one.distinct().find_map(|(_, key)| {
+                    let (other, index) = seen.get(&key)?;
+                    Some(other.clash(key, *index))
+                }),
+            };
+            fits.push(why.is_none());
+            match (why, one) {
+                (Some(why), _) => aside.push(Aside { kind: *kind, name: name.clone(), why }),
+                (None, Ok(one)) => seen.extend(one.distinct().map(|(index, key)| (key, (one, index)))),
+                (None, Err(_)) => {}
             }
-            self.callers.push(caller);
         }
-        for route in routes {
-            self.routes.iter().try_for_each(|other| differ(&other.name, &route.name, &other.origin))?;
-            self.routes.push(route);
+        for ((.., one), fits) in made.into_iter().zip(fits) {
+            if let (Ok(one), true) = (one, fits) {
+                self.apps.extend(one.apps);
+                self.callers.extend(one.callers);
+                self.routes.extend(one.routes);
+            }
         }
-        Ok(())
+        (self, aside)
     }
-}
 
-fn differ(theirs: &str, own: &str, origin: &Origin) -> Result<(), Words> {
-    if theirs != own {
-        return Ok(());
+    /// Every value that must differ, with its entry's number.
+    fn distinct(&self) -> impl Iterator<Item = (usize, Distinct<'_>)> {
+        DISTINCT.into_iter().flat_map(|(kind, key, is_secret)| {
+            let of = move |(index, value)| (index, (kind, key, is_secret, value));
+            self.values(kind, key).into_iter().map(of)
+        })
     }
-    Err(match origin {
-        Origin::File { file, place } => Words::new(
-            format!("{own} 已在 {file} 的 {place} 里，以文件为准"),
-            format!("{own} stands in {place} of {file}, and the file wins"),
-        ),
-        _ => Words::new(format!("{own} 已经有了"), format!("there is {own} already")),
-    })
+
+    /// Why the entry with this number leaves no room for another with the same value.
+    fn clash(&self, (kind, _, is_secret, value): Distinct<'_>, index: usize) -> Words {
+        if is_secret {
+            let name = self.name(kind, index);
+            return Words::new(
+                format!("与调用方 {name} 的密钥相同：每个调用方用自己的密钥"),
+                format!("it has the key of the caller {name}: each has its own"),
+            );
+        }
+        match self.origin(kind, index) {
+            Origin::File { file, place } => Words::new(
+                format!("{value} 已在 {file} 的 {place} 里，以文件为准"),
+                format!("{value} stands in {place} of {file}, and the file wins"),
+            ),
+            _ => Words::new(format!("{value} 已经有了"), format!("there is {value} already")),
+        }
+    }
+
+    fn origin(&self, kind: EntryKind, index: usize) -> &Origin {
+        match kind {
+            EntryKind::App => &self.apps[index].origin,
+            EntryKind::Caller => &self.callers[index].origin,
+            EntryKind::Route => &self.routes[index].origin,
+        }
+    }
 }
 
 /// Mistakes in one line.
@@ -104,14 +124,27 @@ mod tests {
         judge(EntryKind::Caller, &members).unwrap()
     }
 
+    fn joined(all: &Entries, name: &str, key: &str) -> Result<Entries, Words> {
+        let made = vec![(EntryKind::Caller, name.to_owned(), Ok(caller(name, key)))];
+        let (all, mut aside) = all.clone().behind(made);
+        aside.pop().map_or(Ok(all), |aside| Err(aside.why))
+    }
+
     #[test]
     fn what_stands_beside_others_has_a_name_and_a_key_of_its_own() {
         let mut all = caller("shop", "key_0123456789abcdefghijklmn");
         all.callers[0].origin = Origin::file(&"wxgate.toml".into(), "callers[0]".to_owned());
-        let why = all.join(caller("shop", "key_9123456789abcdefghijklmn")).unwrap_err();
+        all.callers[0].previous_key = Some("key_old_0123456789abcdefghij".to_owned().into());
+        let why = joined(&all, "shop", "key_9123456789abcdefghijklmn").unwrap_err();
         assert!(why.zh.contains("wxgate.toml 的 callers[0]"), "{why:?}");
-        assert!(all.join(caller("crm", "key_0123456789abcdefghijklmn")).unwrap_err().en.contains("shop"));
-        all.join(caller("crm", "key_9123456789abcdefghijklmn")).unwrap();
+        for key in ["key_0123456789abcdefghijklmn", "key_old_0123456789abcdefghij"] {
+            assert!(joined(&all, "crm", key).unwrap_err().en.contains("shop"));
+        }
+        let mut one = caller("crm", "key_8123456789abcdefghijklmn");
+        one.callers[0].previous_key = all.callers[0].key.clone();
+        let (_, aside) = all.clone().behind(vec![(EntryKind::Caller, "crm".to_owned(), Ok(one))]);
+        assert!(aside[0].why.en.contains("shop"), "its former key counts as well");
+        all = joined(&all, "crm", "key_9123456789abcdefghijklmn").unwrap();
         assert_eq!(all.callers.len(), 2);
     }
 

@@ -13,14 +13,13 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
+use http::StatusCode;
 use http::header::{HOST, ORIGIN};
-use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value, json};
 use wechat::message::Message;
 
 use guard::Guard;
 
-use super::wants_english;
 use crate::entries::{EntryKind, Secret};
 use crate::lang::{Words, say};
 use crate::parts::Parts;
@@ -65,7 +64,6 @@ impl Api {
             .route("/events/{id}", get(event))
             .route("/deliveries", get(deliveries))
             .route("/audit", get(audit))
-            .route("/callers", get(callers).post(create_caller))
             .route("/{list}", get(entries::list).post(entries::create))
             .route("/{list}/{name}", get(entries::one).patch(entries::update).delete(entries::end))
             .fallback(async || refused(StatusCode::NOT_FOUND, NO_SUCH_CALL))
@@ -152,35 +150,15 @@ fn writes_for_a_page(request: &Request) -> bool {
 #[derive(Clone, Copy)]
 pub(super) struct Admins;
 
-/// A query parameter that can't be understood, or a store that can't be read.
-enum Failed {
-    Parameter(Words),
-    Store(StoreError),
-}
-
-impl From<StoreError> for Failed {
+impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
-        Self::Store(error)
+        tracing::error!(%error, "{}", say("管理接口读不到数据库", "the admin API can't read the database"));
+        let words = Words::fixed("读不到数据库：原因见日志", "the database can't be read: the log says why");
+        Self(StatusCode::SERVICE_UNAVAILABLE, words)
     }
 }
 
-impl axum::response::IntoResponse for Failed {
-    fn into_response(self) -> Response {
-        match self {
-            Self::Parameter(words) => refused(StatusCode::BAD_REQUEST, words),
-            Self::Store(error) => {
-                tracing::error!(
-                    %error, "{}", say("管理接口读不到数据库", "the admin API can't read the database")
-                );
-                let words =
-                    Words::fixed("读不到数据库：原因见日志", "the database can't be read: the log says why");
-                refused(StatusCode::SERVICE_UNAVAILABLE, words)
-            }
-        }
-    }
-}
-
-async fn events(State(api): State<Api>, RawQuery(raw): RawQuery) -> Result<Response, Failed> {
+async fn events(State(api): State<Api>, RawQuery(raw): RawQuery) -> Result<Response, Refusal> {
     let mut query = EventQuery { limit: PAGE, ..EventQuery::default() };
     for (name, value) in parameters(raw.as_deref().unwrap_or_default()) {
         match name.as_str() {
@@ -200,7 +178,7 @@ async fn events(State(api): State<Api>, RawQuery(raw): RawQuery) -> Result<Respo
 }
 
 /// One event with its message.
-async fn event(State(api): State<Api>, Path(id): Path<String>) -> Result<Response, Failed> {
+async fn event(State(api): State<Api>, Path(id): Path<String>) -> Result<Response, Refusal> {
     let missing = || {
         let words = Words::new(
             format!("没有编号为 {id} 的消息：可能已过保留期（retention.events）"),
@@ -219,7 +197,7 @@ async fn event(State(api): State<Api>, Path(id): Path<String>) -> Result<Respons
     Ok(axum::Json(item).into_response())
 }
 
-async fn deliveries(State(api): State<Api>, RawQuery(raw): RawQuery) -> Result<Response, Failed> {
+async fn deliveries(State(api): State<Api>, RawQuery(raw): RawQuery) -> Result<Response, Refusal> {
     let mut query = DeliveryQuery { limit: PAGE, ..DeliveryQuery::default() };
     for (name, value) in parameters(raw.as_deref().unwrap_or_default()) {
         match name.as_str() {
@@ -227,7 +205,7 @@ async fn deliveries(State(api): State<Api>, RawQuery(raw): RawQuery) -> Result<R
             "status" => {
                 let status = Status::parse(&value);
                 let wrong = || {
-                    Failed::Parameter(Words::fixed(
+                    bad(Words::fixed(
                         "参数 status 只能是 pending、delivered、dead",
                         "parameter status must be one of pending, delivered, dead",
                     ))
@@ -245,35 +223,28 @@ async fn deliveries(State(api): State<Api>, RawQuery(raw): RawQuery) -> Result<R
     Ok(page(&items, limit, delivery_json, |delivery| delivery.id))
 }
 
-/// Who calls what, how often each was refused, and when they last called.
-async fn callers(State(api): State<Api>, headers: HeaderMap) -> Response {
-    let mut entries = api.listed(EntryKind::Caller, wants_english(&headers));
-    let live = api.parts.registry.live();
-    let mut items = Vec::new();
-    for caller in live.callers.all() {
-        let is_it = |item: &Value| item["name"] == *caller.name && item["unused"].is_null();
-        let entry = entries.iter().position(is_it).map(|at| entries.remove(at));
-        let mut item = entry.unwrap_or_else(|| json!({}));
-        if let (Some(item), Value::Object(used)) = (item.as_object_mut(), caller_json(caller)) {
-            item.extend(used);
+impl Api {
+    /// Every caller: who calls what, how often each was refused, and when they last called.
+    fn callers(&self, english: bool) -> Vec<Value> {
+        let mut entries = self.listed(EntryKind::Caller, english);
+        let live = self.parts.registry.live();
+        let mut items = Vec::new();
+        for caller in live.callers.all() {
+            let is_it = |item: &Value| item["name"] == *caller.name && item["unused"].is_null();
+            let entry = entries.iter().position(is_it).map(|at| entries.remove(at));
+            let mut item = entry.unwrap_or_else(|| json!({}));
+            if let (Some(item), Value::Object(used)) = (item.as_object_mut(), caller_json(caller)) {
+                item.extend(used);
+            }
+            items.push(item);
         }
-        items.push(item);
+        items.extend(entries);
+        items
     }
-    items.extend(entries);
-    axum::Json(json!({"items": items, "next": null})).into_response()
-}
-
-async fn create_caller(
-    state: State<Api>,
-    client: Extension<Client>,
-    headers: HeaderMap,
-    body: axum::body::Body,
-) -> Result<Response, Refusal> {
-    entries::create(state, Path("callers".to_owned()), client, headers, body).await
 }
 
 /// The book of who changed what.
-async fn audit(State(api): State<Api>, RawQuery(raw): RawQuery) -> Result<Response, Failed> {
+async fn audit(State(api): State<Api>, RawQuery(raw): RawQuery) -> Result<Response, Refusal> {
     let mut query = AuditQuery { limit: PAGE, ..AuditQuery::default() };
     for (name, value) in parameters(raw.as_deref().unwrap_or_default()) {
         match name.as_str() {
@@ -350,19 +321,19 @@ fn parameters(raw: &str) -> impl Iterator<Item = (String, String)> {
     text::pairs(raw.as_bytes()).into_owned()
 }
 
-fn number(name: &str, value: &str) -> Result<i64, Failed> {
+fn number(name: &str, value: &str) -> Result<i64, Refusal> {
     value.parse().map_err(|_| wrong(name, "应是整数", "must be a whole number"))
 }
 
 /// Unix seconds, to milliseconds.
-fn seconds(name: &str, value: &str) -> Result<i64, Failed> {
+fn seconds(name: &str, value: &str) -> Result<i64, Refusal> {
     let seconds: Result<i64, _> = value.parse();
     seconds
         .map(|seconds| seconds.saturating_mul(1000))
         .map_err(|_| wrong(name, "应是 Unix 秒", "must be Unix seconds"))
 }
 
-fn limit(value: &str) -> Result<u32, Failed> {
+fn limit(value: &str) -> Result<u32, Refusal> {
     let limit = value.parse().ok().filter(|limit| (1..=MAX_PAGE).contains(limit));
     limit.ok_or_else(|| {
         let (zh, en) = (format!("应在 1 到 {MAX_PAGE} 之间"), format!("must be between 1 and {MAX_PAGE}"));
@@ -370,13 +341,17 @@ fn limit(value: &str) -> Result<u32, Failed> {
     })
 }
 
-/// The texts complete "参数 limit …" and "parameter limit …".
-fn wrong(name: &str, zh: &str, en: &str) -> Failed {
-    Failed::Parameter(Words::new(format!("参数 {name} {zh}"), format!("parameter {name} {en}")))
+fn bad(words: Words) -> Refusal {
+    Refusal(StatusCode::BAD_REQUEST, words)
 }
 
-fn unknown(name: &str, known: &[&str]) -> Failed {
-    Failed::Parameter(Words::new(
+/// The texts complete "参数 limit …" and "parameter limit …".
+fn wrong(name: &str, zh: &str, en: &str) -> Refusal {
+    bad(Words::new(format!("参数 {name} {zh}"), format!("parameter {name} {en}")))
+}
+
+fn unknown(name: &str, known: &[&str]) -> Refusal {
+    bad(Words::new(
         format!("没有参数 {name}：可用的有 {}", known.join("、")),
         format!("there is no parameter {name}: there are {}", known.join(", ")),
     ))

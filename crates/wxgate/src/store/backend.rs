@@ -98,10 +98,9 @@ pub(crate) trait Backend: Send + Sync + Debug {
     fn entries(&self) -> Pending<'_, (i64, Vec<EntryRow>)>;
     /// That revision alone.
     fn entries_revision(&self) -> Pending<'_, i64>;
-    /// Makes changes, each of a row that has the revision it says (0: there is none), with lines of the book, all or nothing;
-    /// true beside a row: it ends. Gives their revision; `None` if a row has another.
-    fn change_entries(&self, changes: Vec<(EntryRow, bool)>, book: Vec<AuditRow>)
-    -> Pending<'_, Option<i64>>;
+    /// Makes changes, each of a row that has the revision it says (0: there is none), with lines of the book, all or nothing; one
+    /// without a value ends. Gives their revision; `None` if a row has another.
+    fn change_entries(&self, changes: Vec<EntryRow>, book: Vec<AuditRow>) -> Pending<'_, Option<i64>>;
     /// The book, newest first.
     fn audit(&self, query: AuditQuery) -> Pending<'_, Vec<AuditRow>>;
 
@@ -203,8 +202,8 @@ pub(crate) struct EntryRow {
     pub(crate) name: String,
     pub(crate) revision: i64,
     pub(crate) position: i64,
-    /// Sealed.
-    pub(crate) value: Vec<u8>,
+    /// Sealed; `None`: it ends.
+    pub(crate) value: Option<Vec<u8>>,
     pub(crate) changed_at: i64,
 }
 

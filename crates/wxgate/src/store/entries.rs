@@ -1,6 +1,8 @@
 //! Apps, callers and routes that were made at run time, and the book of who changed what. An entry is kept as it was written,
 //! sealed; what it means is judged anew whenever it is read.
 
+use std::fmt;
+
 use serde_json::{Map, Value};
 
 use super::backend::{AuditRow, EntryRow};
@@ -10,7 +12,7 @@ use crate::keys::Cell;
 use crate::lang::say;
 
 /// An entry as somebody wrote it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct StoredEntry {
     /// What it is.
     pub kind: EntryKind,
@@ -26,8 +28,15 @@ pub struct StoredEntry {
     pub changed_at: i64,
 }
 
+/// Without its keys, among which are secrets.
+impl fmt::Debug for StoredEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StoredEntry({} {})", place(self.kind, &self.name), self.revision)
+    }
+}
+
 /// A change of one entry.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct EntryChange {
     /// What it is.
     pub kind: EntryKind,
@@ -39,6 +48,12 @@ pub struct EntryChange {
     pub position: i64,
     /// What it is from now on; `None`: it ends.
     pub members: Option<Map<String, Value>>,
+}
+
+impl fmt::Debug for EntryChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EntryChange({} {})", place(self.kind, &self.name), self.expected)
+    }
 }
 
 /// A line of the book: who did what. Secrets are not in it.
@@ -110,7 +125,8 @@ impl Store {
         let EntryRow { kind, name, revision, position, value, changed_at } = row;
         let corrupt = || StoreError::Corrupt(format!("entries {kind}/{name}").into());
         let known = EntryKind::ALL.into_iter().find(|known| known.list() == kind).ok_or_else(corrupt)?;
-        let text = self.keys.open(cell(&place(known, &name)), &value).map_err(|_| corrupt())?;
+        let text =
+            self.keys.open(cell(&place(known, &name)), &value.unwrap_or_default()).map_err(|_| corrupt())?;
         let members = serde_json::from_slice(&text).map_err(|_| corrupt())?;
         Ok(StoredEntry { kind: known, name, revision, position, members, changed_at })
     }
@@ -129,20 +145,12 @@ impl Store {
         now: i64,
     ) -> Result<Option<i64>, StoreError> {
         let row = |change: EntryChange| {
-            let EntryChange { kind, name, expected, position, members } = change;
+            let EntryChange { kind, name, expected: revision, position, members } = change;
             let value = members.map(|members| {
                 let text = serde_json::to_vec(&members).unwrap_or_default();
                 self.keys.seal(cell(&place(kind, &name)), &text)
             });
-            let row = EntryRow {
-                kind: kind.list().to_owned(),
-                name,
-                revision: expected,
-                position,
-                value: value.clone().unwrap_or_default(),
-                changed_at: now,
-            };
-            (row, value.is_none())
+            EntryRow { kind: kind.list().to_owned(), name, revision, position, value, changed_at: now }
         };
         let changes = changes.into_iter().map(row).collect();
         self.backend.change_entries(changes, book.into_iter().map(AuditRow::of).collect()).await

@@ -180,11 +180,7 @@ impl Backend for Sqlite {
         Box::pin(self.rows.read(entries::revision))
     }
 
-    fn change_entries(
-        &self,
-        changes: Vec<(EntryRow, bool)>,
-        book: Vec<AuditRow>,
-    ) -> Pending<'_, Option<i64>> {
+    fn change_entries(&self, changes: Vec<EntryRow>, book: Vec<AuditRow>) -> Pending<'_, Option<i64>> {
         Box::pin(self.writer.write(move |tx| entries::change(tx, &changes, &book)))
     }
 

@@ -130,7 +130,7 @@ impl Tokens {
         (now, now + millis(TURN))
     }
 
-    /// What `work` gives, during which the turn goes on.
+    /// What `work` gives, during which the turn goes on; then it is given back.
     pub(super) async fn holding<T>(
         &self,
         app: &App,
@@ -138,14 +138,14 @@ impl Tokens {
         turn: Option<Turn>,
         work: impl Future<Output = T>,
     ) -> T {
-        match turn.filter(|_| self.0.parts.store.is_shared()) {
-            None => work.await,
-            Some(turn) => tokio::select! {
-                biased;
-                done = work => done,
-                never = self.go_on(&app.appid, kind, turn) => match never {},
-            },
-        }
+        let Some(turn) = turn.filter(|_| self.0.parts.store.is_shared()) else { return work.await };
+        let done = tokio::select! {
+            biased;
+            done = work => done,
+            never = self.go_on(&app.appid, kind, turn) => match never {},
+        };
+        self.end_turn(app, kind, Some(turn));
+        done
     }
 
     async fn go_on(&self, appid: &str, kind: CredentialKind, turn: Turn) -> Infallible {

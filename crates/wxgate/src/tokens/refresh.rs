@@ -78,7 +78,6 @@ impl Tokens {
                 let turn = gate.turn;
                 // The failure, if any, is noted on the slot and logged there.
                 let _ = self.holding(app, slot.kind, turn, self.renew(app, slot.kind, gate)).await;
-                self.end_turn(app, slot.kind, turn);
                 false
             }
             Ok(Tried::Begun(Begun::Others(_))) => false,

@@ -4,6 +4,8 @@
 //! A list is told by its name, so that the three kinds share every call. A change names what it changes by `If-Match`, where
 //! somebody might have changed it meanwhile.
 
+use std::collections::HashMap;
+
 use axum::Extension;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, State};
@@ -24,13 +26,10 @@ const LONGEST: usize = 1 << 20;
 /// Entries in one request.
 const MOST: usize = 1_000;
 
-/// The list of a path, `callers` apart, which shows more.
-fn kind_of(list: &str) -> Option<EntryKind> {
-    EntryKind::ALL.into_iter().find(|kind| kind.list() == list)
-}
-
-fn key_of(kind: EntryKind) -> &'static str {
-    if kind == EntryKind::App { "appid" } else { "name" }
+/// What the list of a path holds.
+fn kind_of(list: &str) -> Result<EntryKind, Refusal> {
+    let kind = EntryKind::ALL.into_iter().find(|kind| kind.list() == list);
+    kind.ok_or(Refusal(StatusCode::NOT_FOUND, NO_SUCH_CALL))
 }
 
 /// An entry for people: its keys without secrets, who set it up, and where.
@@ -91,12 +90,18 @@ impl Api {
         self.parts.registry.stored().into_iter().find(|entry| entry.kind == kind && entry.name == name)
     }
 
-    /// Where in a file an entry stands.
-    fn in_file(&self, kind: EntryKind, name: &str) -> Option<String> {
-        self.shown(kind).into_iter().find(|shown| shown.name == name).and_then(|shown| match shown.origin {
-            Origin::File { file, place } => Some(format!("{file}:{place}")),
+    /// Those that stand in files, each with where.
+    fn in_files(&self, kind: EntryKind) -> HashMap<String, String> {
+        let place = |shown: Shown| match shown.origin {
+            Origin::File { file, place } => Some((shown.name, format!("{file}:{place}"))),
             _ => None,
-        })
+        };
+        self.shown(kind).into_iter().filter_map(place).collect()
+    }
+
+    /// One of a kind as it is listed.
+    fn item(&self, kind: EntryKind, name: &str, english: bool) -> Option<Value> {
+        self.listed(kind, english).into_iter().find(|item| item[kind.key()] == *name)
     }
 
     /// Judges what would be stored, and stores it.
@@ -223,8 +228,9 @@ pub(super) async fn list(
     Path(list): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let kind = kind_of(&list).ok_or(Refusal(StatusCode::NOT_FOUND, NO_SUCH_CALL))?;
-    let items = api.listed(kind, wants_english(&headers));
+    let kind = kind_of(&list)?;
+    let english = wants_english(&headers);
+    let items = if kind == EntryKind::Caller { api.callers(english) } else { api.listed(kind, english) };
     Ok(axum::Json(json!({"items": items, "next": null})).into_response())
 }
 
@@ -234,10 +240,8 @@ pub(super) async fn one(
     Path((list, name)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let kind = kind_of(&list).ok_or(Refusal(StatusCode::NOT_FOUND, NO_SUCH_CALL))?;
-    let key = key_of(kind);
-    let item = api.listed(kind, wants_english(&headers)).into_iter().find(|item| item[key] == *name);
-    let item = item.ok_or_else(|| missing(kind, &name))?;
+    let kind = kind_of(&list)?;
+    let item = api.item(kind, &name, wants_english(&headers)).ok_or_else(|| missing(kind, &name))?;
     let revision = item["revision"].as_i64().unwrap_or_default();
     Ok(with_revision(StatusCode::OK, &item, revision))
 }
@@ -250,7 +254,7 @@ pub(super) async fn create(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let kind = kind_of(&list).ok_or(Refusal(StatusCode::NOT_FOUND, NO_SUCH_CALL))?;
+    let kind = kind_of(&list)?;
     let (wanted, is_list) = match read(body).await? {
         Value::Array(all) => (all, true),
         one => (vec![one], false),
@@ -260,12 +264,13 @@ pub(super) async fn create(
         return Err(Refusal(StatusCode::BAD_REQUEST, words));
     }
     let (mut changes, mut book, mut names) = (Vec::new(), Vec::new(), Vec::new());
+    let in_files = api.in_files(kind);
     let last = api.parts.registry.stored().iter().map(|entry| entry.position).max().unwrap_or_default();
     for (position, one) in (last + 1..).zip(wanted) {
         let Value::Object(members) = one else { return Err(not_an_object()) };
-        let name = members.get(key_of(kind)).and_then(Value::as_str).unwrap_or_default().to_owned();
-        if let Some(place) = api.in_file(kind, &name) {
-            return Err(in_a_file(&place));
+        let name = members.get(kind.key()).and_then(Value::as_str).unwrap_or_default().to_owned();
+        if let Some(place) = in_files.get(&name) {
+            return Err(in_a_file(place));
         }
         let after = Value::Object(without_secrets(&members));
         book.push(api.line(client, "create", target(kind, &name), Value::Null, after));
@@ -273,9 +278,12 @@ pub(super) async fn create(
         names.push(name);
     }
     let revision = api.make(changes, book).await?;
-    let english = wants_english(&headers);
-    let made =
-        |name: &String| api.listed(kind, english).into_iter().find(|item| item[key_of(kind)] == **name);
+    // In the order they were sent in.
+    let mut listed = api.listed(kind, wants_english(&headers));
+    let made = |name: &String| {
+        let at = listed.iter().position(|item| item[kind.key()] == **name)?;
+        Some(listed.swap_remove(at))
+    };
     let items: Vec<Value> = names.iter().filter_map(made).collect();
     if is_list {
         return Ok((StatusCode::CREATED, axum::Json(json!({"items": items, "next": null}))).into_response());
@@ -296,7 +304,7 @@ pub(super) async fn update(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let kind = kind_of(&list).ok_or(Refusal(StatusCode::NOT_FOUND, NO_SUCH_CALL))?;
+    let kind = kind_of(&list)?;
     let Value::Object(patch) = read(body).await? else { return Err(not_an_object()) };
     let had = found(&api, kind, &name)?;
     let mut members = had.members.clone();
@@ -306,8 +314,8 @@ pub(super) async fn update(
             value => drop(members.insert(key, value)),
         }
     }
-    if members.get(key_of(kind)).and_then(Value::as_str) != Some(&name) {
-        let key = key_of(kind);
+    if members.get(kind.key()).and_then(Value::as_str) != Some(&name) {
+        let key = kind.key();
         let words = Words::new(
             format!("{key} 不能改：另建一个，再删掉这个"),
             format!("{key} can't be changed: make another, then delete this one"),
@@ -320,9 +328,7 @@ pub(super) async fn update(
     let change =
         EntryChange { kind, name: name.clone(), expected, position: had.position, members: Some(members) };
     let revision = api.make(vec![change], vec![line]).await?;
-    let english = wants_english(&headers);
-    let item = api.listed(kind, english).into_iter().find(|item| item[key_of(kind)] == *name);
-    let item = item.unwrap_or_default();
+    let item = api.item(kind, &name, wants_english(&headers)).unwrap_or_default();
     Ok(with_revision(StatusCode::OK, &item, revision))
 }
 
@@ -333,7 +339,7 @@ pub(super) async fn end(
     Extension(client): Extension<Client>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let kind = kind_of(&list).ok_or(Refusal(StatusCode::NOT_FOUND, NO_SUCH_CALL))?;
+    let kind = kind_of(&list)?;
     let had = found(&api, kind, &name)?;
     let before = Value::Object(without_secrets(&had.members));
     let line = api.line(client, "delete", target(kind, &name), before, Value::Null);
@@ -345,9 +351,9 @@ pub(super) async fn end(
 
 /// What is stored under this name; what stands in a file is read-only.
 fn found(api: &Api, kind: EntryKind, name: &str) -> Result<StoredEntry, Refusal> {
-    match (api.stored(kind, name), api.in_file(kind, name)) {
-        (Some(had), _) => Ok(had),
-        (None, Some(place)) => Err(in_a_file(&place)),
-        (None, None) => Err(missing(kind, name)),
-    }
+    let refusal = || match api.in_files(kind).get(name) {
+        Some(place) => in_a_file(place),
+        None => missing(kind, name),
+    };
+    api.stored(kind, name).ok_or_else(refusal)
 }

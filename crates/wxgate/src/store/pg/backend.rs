@@ -318,10 +318,10 @@ impl Backend for Pg {
 
     fn change_entries(
         &self,
-        mut changes: Vec<(EntryRow, bool)>,
+        mut changes: Vec<EntryRow>,
         mut book: Vec<AuditRow>,
     ) -> Pending<'_, Option<i64>> {
-        changes.iter_mut().for_each(|(row, _)| row.changed_at = self.time.theirs(row.changed_at));
+        changes.iter_mut().for_each(|row| row.changed_at = self.time.theirs(row.changed_at));
         book.iter_mut().for_each(|line| line.at = self.time.theirs(line.at));
         Box::pin(async move {
             let changed = entries::change(&self.work, &changes, &book).await?;

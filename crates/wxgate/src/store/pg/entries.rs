@@ -83,10 +83,9 @@ pub(super) async fn all(link: &Link) -> Result<(i64, Vec<EntryRow>), StoreError>
     Ok((revision, link.query(&ALL, &[]).await?.iter().map(read).collect()))
 }
 
-/// True beside a row: it ends.
 pub(super) async fn change(
     link: &Link,
-    changes: &[(EntryRow, bool)],
+    changes: &[EntryRow],
     book: &[AuditRow],
 ) -> Result<Option<i64>, StoreError> {
     fn texts<'a, T>(rows: &'a [T], of: fn(&'a T) -> &'a str) -> Vec<&'a str> {
@@ -95,20 +94,19 @@ pub(super) async fn change(
     fn numbers<T>(rows: &[T], of: fn(&T) -> i64) -> Vec<i64> {
         rows.iter().map(of).collect()
     }
-    let values: Vec<Option<&[u8]>> =
-        changes.iter().map(|(row, ends)| (!ends).then_some(&row.value[..])).collect();
+    let values: Vec<Option<&[u8]>> = changes.iter().map(|row| row.value.as_deref()).collect();
     let count = i64::try_from(changes.len()).unwrap_or_default();
     let changed = link
         .attempt(
             &CHANGE,
             &[
                 &count,
-                &texts(changes, |(row, _)| &row.kind),
-                &texts(changes, |(row, _)| &row.name),
-                &numbers(changes, |(row, _)| row.revision),
-                &numbers(changes, |(row, _)| row.position),
+                &texts(changes, |row| &row.kind),
+                &texts(changes, |row| &row.name),
+                &numbers(changes, |row| row.revision),
+                &numbers(changes, |row| row.position),
                 &values,
-                &numbers(changes, |(row, _)| row.changed_at),
+                &numbers(changes, |row| row.changed_at),
                 &numbers(book, |line| line.at),
                 &texts(book, |line| &line.actor),
                 &texts(book, |line| &line.role),

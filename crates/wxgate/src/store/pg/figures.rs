@@ -20,6 +20,18 @@ fn now() -> i64 {
     Clock::System.now()
 }
 
+/// A new database of the server and so many nodes on it; `None`: there is no server.
+async fn opened(nodes: u64) -> Option<(Postgres, Vec<Arc<Pg>>)> {
+    let environment = config::environment();
+    let url = postgres::new_database(environment.get(postgres::POSTGRES)?);
+    let settings = Postgres::parse(&url, std::path::Path::new(""), None).unwrap();
+    let mut opened = Vec::new();
+    for _ in 0..nodes {
+        opened.push(Arc::new(Pg::open(settings.clone(), Limits::default(), Clock::System).await.unwrap()));
+    }
+    Some((settings, opened))
+}
+
 /// A message of 1 KB that nobody has seen, with a delivery that is ours.
 fn message(node: u64, n: u64) -> EventRow {
     let mut one = event(0);
@@ -85,15 +97,9 @@ async fn accepts(
 #[ignore = "it measures"]
 #[expect(clippy::disallowed_methods, reason = "they end with the test")]
 async fn figures_of_messages() {
-    let environment = config::environment();
-    let Some(server) = environment.get(postgres::POSTGRES) else { return };
-    let settings = Postgres::parse(&postgres::new_database(server), std::path::Path::new(""), None).unwrap();
     let (nodes, acceptors) = (setting("nodes", 1), setting("acceptors", 64));
     let pace = Some(setting("pace", 0)).filter(|pace| *pace > 0).map(Duration::from_millis);
-    let mut opened = Vec::new();
-    for _ in 0..nodes {
-        opened.push(Arc::new(Pg::open(settings.clone(), Limits::default(), Clock::System).await.unwrap()));
-    }
+    let Some((_, opened)) = opened(nodes).await else { return };
     let begin = Instant::now();
     let end = begin + Duration::from_secs(setting("seconds", 4));
     let mut tasks = Vec::new();
@@ -161,13 +167,7 @@ async fn drains(pg: &Pg, route: String, is_dead: bool, end: Instant) -> u64 {
 #[ignore = "it measures"]
 #[expect(clippy::disallowed_methods, reason = "they end with the test")]
 async fn figures_of_claims() {
-    let environment = config::environment();
-    let Some(server) = environment.get(postgres::POSTGRES) else { return };
-    let settings = Postgres::parse(&postgres::new_database(server), std::path::Path::new(""), None).unwrap();
-    let mut opened = Vec::new();
-    for _ in 0..setting("nodes", 3) {
-        opened.push(Arc::new(Pg::open(settings.clone(), Limits::default(), Clock::System).await.unwrap()));
-    }
+    let Some((settings, opened)) = opened(setting("nodes", 3)).await else { return };
     let (client, connection) = settings.client.connect(tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
     let fill = format!(

@@ -99,8 +99,6 @@ pub(super) struct Server {
     /// Since when no connection could be made.
     away: Mutex<Option<Away>>,
     is_closed: AtomicBool,
-    #[cfg(test)]
-    fails: AtomicBool,
 }
 
 /// What is done with a message of another node.
@@ -124,8 +122,6 @@ impl Server {
             losses: AtomicU64::new(0),
             away: Mutex::default(),
             is_closed: AtomicBool::new(false),
-            #[cfg(test)]
-            fails: AtomicBool::new(false),
         })
     }
 
@@ -154,24 +150,12 @@ impl Server {
         self.settings.to_string()
     }
 
-    /// From now on nobody can connect, or may again.
-    #[cfg(test)]
-    pub(super) fn fails(&self, fails: bool) {
-        self.fails.store(fails, Ordering::Relaxed);
-    }
-
     /// A new connection, driven until its client is dropped.
     #[expect(clippy::disallowed_methods, reason = "it ends with its client")]
     async fn connect(self: &Arc<Self>, hear: Hear) -> Result<Client, StoreError> {
         let (server, began) = (self.clone(), Instant::now());
         let connecting = self.runtime.spawn(async move {
             let settings = &server.settings.client;
-            #[cfg(test)]
-            let mut settings = settings.clone();
-            #[cfg(test)]
-            if server.fails.load(Ordering::Relaxed) {
-                settings.port(1);
-            }
             match server.tls.clone() {
                 Some(tls) => {
                     let (client, connection) = settings.connect(tls).await?;

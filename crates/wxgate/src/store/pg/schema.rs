@@ -42,7 +42,7 @@ pub(super) async fn fit(link: &Link, place: &str) -> anyhow::Result<i64> {
     let done = version(link).await?;
     if let Some(row) = link.row(&DATABASE, &[]).await? {
         let (may_create, encoding): (bool, String) = (row.get(0), row.get(1));
-        if let Some(why) = super::why::unfit(place, may_create || done == latest(), &encoding) {
+        if let Some(why) = super::why::unfit(place, may_create || done >= latest(), &encoding) {
             bail!(why);
         }
     }

@@ -148,15 +148,19 @@ async fn what_a_server_that_takes_over_lacks_is_kept_again() {
 
 #[tokio::test]
 async fn one_connection_that_cannot_be_made_stops_nothing_else() {
-    let Some((pg, _client)) = opened().await else { return };
+    let Some((pg, client)) = opened().await else { return };
     assert!(matches!(pg.accept(event(1)).await.unwrap(), AcceptedRow::New(..)));
     // As where a role's connections are used up.
-    pg.server.fails(true);
+    let may = async |may: bool| {
+        let sql = format!("update pg_database set datallowconn = {may} where datname = current_database()");
+        client.batch_execute(&sql).await.unwrap();
+    };
+    may(false).await;
     assert!(pg.deliveries(crate::store::DeliveryQuery { limit: 1, ..Default::default() }).await.is_err());
     for n in 2..5 {
         assert!(matches!(pg.accept(event(n)).await.unwrap(), AcceptedRow::New(..)));
     }
-    pg.server.fails(false);
+    may(true).await;
     pg.deliveries(crate::store::DeliveryQuery { limit: 1, ..Default::default() }).await.unwrap();
 }
 

@@ -30,13 +30,13 @@ pub(super) fn all(db: &Connection) -> rusqlite::Result<(i64, Vec<EntryRow>)> {
     Ok((revision(db)?, rows))
 }
 
-/// `None`, and nothing is changed, if a row has another revision than its change expects. True beside a row: it ends.
+/// `None`, and nothing is changed, if a row has another revision than its change expects.
 pub(super) fn change(
     tx: &Transaction<'_>,
-    changes: &[(EntryRow, bool)],
+    changes: &[EntryRow],
     book: &[AuditRow],
 ) -> rusqlite::Result<Option<i64>> {
-    for (row, _) in changes {
+    for row in changes {
         let has = tx
             .prepare_cached(
                 "select revision from entries where kind = ?1 and name = ?2 and value is not null",
@@ -48,14 +48,13 @@ pub(super) fn change(
         }
     }
     let next = revision(tx)? + i64::from(!changes.is_empty());
-    for (row, ends) in changes {
-        let value = (!ends).then_some(&row.value);
+    for row in changes {
         tx.prepare_cached(
             "insert into entries (kind, name, revision, position, value, changed_at) values (?1, ?2, ?3, ?4, ?5, ?6)
              on conflict (kind, name) do update set revision = excluded.revision, position = excluded.position,
                  value = excluded.value, changed_at = excluded.changed_at",
         )?
-        .execute(params![row.kind, row.name, next, row.position, value, row.changed_at])?;
+        .execute(params![row.kind, row.name, next, row.position, row.value, row.changed_at])?;
     }
     for line in book {
         let AuditRow { id: _, at, actor, role, ip, action, target, before, after } = line;

@@ -127,10 +127,10 @@ async fn a_damaged_entry_keeps_no_other_from_working() {
         name: "damaged".to_owned(),
         revision: 0,
         position: 0,
-        value: b"no seal".to_vec(),
+        value: Some(b"no seal".to_vec()),
         changed_at: NOW,
     };
-    store.backend.change_entries(vec![(row, false)], Vec::new()).await.unwrap();
+    store.backend.change_entries(vec![row], Vec::new()).await.unwrap();
     make(&store, vec![change(EntryKind::App, "wx1", 0, Some(json!({"appid": "wx1"})))], Vec::new())
         .await
         .unwrap();
