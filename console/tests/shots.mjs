@@ -28,7 +28,7 @@ function startMock() {
 
 async function openContext(browser, theme, lang) {
   const context = await browser.newContext({ locale: lang === 'en' ? 'en-GB' : 'zh-CN', timezoneId: 'Asia/Shanghai', colorScheme: theme, reducedMotion: 'reduce' })
-  await context.addInitScript(([t, l]) => { localStorage.setItem('wxgate.theme', t); localStorage.setItem('wxgate.lang', l) }, [theme, lang])
+  await context.addInitScript(([t, l]) => localStorage.setItem('wxgate.prefs', JSON.stringify({ theme: t, lang: l })), [theme, lang])
   const answer = await context.request.post(base + '/api/v1/session', { data: { name: flags.user, password: `console-${flags.user}` } })
   if (!answer.ok()) throw new Error(`login as ${flags.user}: ${answer.status()}`)
   return context
