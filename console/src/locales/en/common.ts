@@ -62,6 +62,8 @@ const en: typeof zh = {
   toastBad: 'Failed',
   toastInfo: 'Note',
   goHome: 'To the overview',
+  time: 'Time',
+  noData: 'No data for this span yet',
   ok: 'OK',
 }
 export default en

@@ -60,5 +60,7 @@ export default {
   toastBad: '没成',
   toastInfo: '提示',
   goHome: '去概览',
+  time: '时间',
+  noData: '这段时间还没有数据',
   ok: '正常',
 }
