@@ -57,7 +57,7 @@ export interface Overview {
   sparks: Record<FigureName, (number | null)[]>
   apps: { total: number; bad: number }
   top: {
-    errcodes: { key: string; n: number }[]
+    errcodes: { key: string; n: number; text?: string | null }[]
     routes: { key: string; n: number; bad: number }[]
     callers: { key: string; n: number; bad: number }[]
   }
