@@ -139,8 +139,16 @@ function changeCaller(context) {
   return caller
 }
 
+const stateOf = (app) => (app.unused ? 'unused' : app.trouble ? 'trouble' : app.credential?.state)
+
+/** What is asked for in a list: a part of its name, a tag, a state. */
+const isAsked = (query) => (entry) =>
+  (!query.get('q') || `${entry.name} ${entry.appid}`.toLowerCase().includes(query.get('q').toLowerCase()))
+  && (!query.get('tag') || entry.tags.includes(query.get('tag')))
+  && (!query.get('state') || stateOf(entry) === query.get('state'))
+
 const reads = (list) => ({
-  [`GET ${list}`]: ({ state, query }) => page(state[list], query),
+  [`GET ${list}`]: ({ state, query }) => page(state[list].filter(isAsked(query)), query),
   [`GET ${list}/:id`]: ({ state, params, answer }) => { const entry = find(state, list, params.id); answer.headers.ETag = etag(entry); return entry },
   [`DELETE ${list}/:id`]: (context) => remove(context, list),
 })
