@@ -282,7 +282,7 @@ export interface Quota {
   limit: number | null
   used: number | null
   remain: number | null
-  rate: { limit: number; used: number } | string | null
+  rate: { count: number; refresh_seconds: number } | null
   asked_at: number | null
   callers: { name: string; n: number }[]
 }

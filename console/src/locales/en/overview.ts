@@ -20,8 +20,6 @@ const en: typeof zh = {
   earlier: '{t} before',
   thisSpan: 'Now',
   each: 'each {t}',
-  badShare: '{n} failed ({p})',
-  noBad: 'None failed',
   kind: {
     ip: 'IP allow list',
     secret: 'AppSecret',

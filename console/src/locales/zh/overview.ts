@@ -18,8 +18,6 @@ export default {
   earlier: '{t}前',
   thisSpan: '本期',
   each: '每 {t}',
-  badShare: '失败 {n}（{p}）',
-  noBad: '没有失败',
   kind: {
     ip: 'IP 白名单',
     secret: 'AppSecret',
