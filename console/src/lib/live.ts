@@ -8,7 +8,7 @@ export type LiveState = 'connecting' | 'live' | 'polling' | 'stopped'
 
 interface Listener {
   topics: LiveTopic[]
-  filters?: () => Record<string, string>
+  filters?: () => Record<string, string | undefined>
   row?: (topic: LiveTopic, item: unknown) => void
   more?: (topic: LiveTopic, n: number) => void
   poll?: () => unknown
@@ -29,7 +29,7 @@ let openedAt = 0
 
 function wanted() {
   const topics = new Set<string>(['tick'])
-  let filters: Record<string, string> = {}
+  let filters: Record<string, string | undefined> = {}
   for (const one of listeners) {
     for (const topic of one.topics) topics.add(topic)
     filters = { ...filters, ...one.filters?.() }
