@@ -1,7 +1,7 @@
 // Looks at pages of the built console in a real browser, against the mock. For each path it takes pictures and tells what
 // is wrong: horizontal overflow, console and CSP messages, requests to elsewhere, findings of axe.
 //   node tests/shots.mjs --out /tmp/shots --widths 390,1440 --themes light,dark --langs zh,en /apps /routes
-// Further flags: --user viewer, --empty, --port N, --no-axe, --no-pictures, --dist DIR. Needs Debian's chromium and fonts with CJK and emoji.
+// Further flags: --user viewer, --empty, --port N, --dist DIR, --no-axe, --no-pictures, --dist DIR. Needs Debian's chromium and fonts with CJK and emoji.
 import { spawn } from 'node:child_process'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -13,7 +13,7 @@ const { values: flags, positionals: paths } = parseArgs({
   allowPositionals: true,
   options: {
     out: { type: 'string', default: '/tmp/shots' }, widths: { type: 'string', default: '390,768,1440' }, themes: { type: 'string', default: 'light,dark' }, langs: { type: 'string', default: 'zh,en' },
-    user: { type: 'string', default: 'admin' }, port: { type: 'string', default: '4180' }, dist: { type: 'string', default: new URL('../dist', import.meta.url).pathname }, empty: { type: 'boolean', default: false }, 'no-axe': { type: 'boolean', default: false }, 'no-pictures': { type: 'boolean', default: false },
+    user: { type: 'string', default: 'admin' }, port: { type: 'string', default: '4180' }, dist: { type: 'string', default: new URL('../dist', import.meta.url).pathname }, dist: { type: 'string', default: new URL('../dist', import.meta.url).pathname }, empty: { type: 'boolean', default: false }, 'no-axe': { type: 'boolean', default: false }, 'no-pictures': { type: 'boolean', default: false },
   },
 })
 const list = (text) => text.split(',')

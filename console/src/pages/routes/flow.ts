@@ -1,5 +1,5 @@
 import type { Route } from '../../api/types'
-import { listed, type RouteState, stateOf } from './state'
+import { listed, type RouteState, stateOf } from './routeState'
 
 export type ColumnName = 'sources' | 'events' | 'routes' | 'targets'
 
