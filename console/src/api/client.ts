@@ -77,8 +77,8 @@ export async function read<T>(path: string, etag: string | null, signal?: AbortS
   return { status: response.status, data: data as T, etag: response.headers.get('ETag') }
 }
 
-export async function get<T>(path: string): Promise<T> {
-  return (await read<T>(path, null)).data
+export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
+  return (await read<T>(path, null, signal)).data
 }
 
 /** Writes; `ifMatch` is the ETag of what was read, so that nobody else's change is undone. */

@@ -26,6 +26,7 @@ let address = ''
 let heardAt = 0
 let polledAt = 0
 let openedAt = 0
+let started = false
 
 function wanted() {
   const topics = new Set<string>(['tick'])
@@ -74,12 +75,16 @@ function close() {
   source = undefined
 }
 
+function pollAll() {
+  for (const one of listeners) void one.poll?.()
+}
+
 async function poll() {
   polledAt = Date.now()
   try {
-    await get('session')
+    await get('session', AbortSignal.timeout(POLL))
     liveState.value = 'polling'
-    for (const one of listeners) void one.poll?.()
+    pollAll()
   } catch {
     liveState.value = 'stopped'
   }
@@ -98,15 +103,22 @@ function watchOver() {
   if (!source || address !== wanted()) {
     if (!source) heardAt = Math.max(heardAt, time - SILENT + 5_000)
     open()
-    if (liveState.value === 'stopped') liveState.value = 'connecting'
+    if (liveState.value === 'stopped') {
+      // What happened meanwhile, for instance while the tab was hidden, comes by reading.
+      liveState.value = 'connecting'
+      pollAll()
+    }
   }
   if (time - heardAt < SILENT) return
+  if (liveState.value === 'live') liveState.value = 'connecting'
   if (time - polledAt >= POLL) void poll()
   if (time - openedAt >= SILENT) open()
 }
 
-/** Begins to listen; the shell calls it once. */
+/** Begins to listen, and goes on while the page is open. */
 export function startLive() {
+  if (started) return
+  started = true
   heardAt = Date.now()
   watchOver()
   setInterval(watchOver, 1000)
