@@ -12,7 +12,6 @@ const en: typeof zh = {
   empty: 'No accounts yet',
   emptyHint: 'Give an AppID and its AppSecret: they are tried with WeChat before they are saved.',
   name: 'Account',
-  kind: 'Kind',
   tags: 'Tags',
   token: 'Token',
   lastRefresh: 'Last fetched',

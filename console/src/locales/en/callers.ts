@@ -62,6 +62,7 @@ const en: typeof zh = {
   tomlHint: 'As it would stand in a configuration file; wxgate key new makes a key.',
   firstTitle: 'Waiting for the first call',
   firstHint: 'Paste this curl; this lights up.',
+  firstWord: 'Connected',
   firstDone: 'It came, {t}.',
   rights: 'Rights',
   rate: 'Rate',

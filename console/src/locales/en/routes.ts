@@ -23,6 +23,7 @@ const en: typeof zh = {
   users: 'certain users',
   order: 'Order',
   name: 'Name',
+  nameTarget: 'Name, target',
   filters: 'Conditions',
   target: 'Target',
   format: 'Format',

@@ -10,7 +10,6 @@ export default {
   empty: '还没有账号',
   emptyHint: '填 AppID 和 AppSecret，先向微信试一次，通过了再保存。',
   name: '账号',
-  kind: '类型',
   tags: '标签',
   token: '令牌',
   lastRefresh: '上次取得',

@@ -60,6 +60,7 @@ export default {
   tomlHint: '写进配置文件的样子；密钥用 wxgate key new 生成。',
   firstTitle: '等第一次调用',
   firstHint: '复制这行 curl，一用这里就亮。',
+  firstWord: '接通了',
   firstDone: '收到了，{t}。',
   rights: '权限',
   rate: '速率',

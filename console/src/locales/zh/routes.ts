@@ -21,6 +21,7 @@ export default {
   users: '指定用户',
   order: '次序',
   name: '名称',
+  nameTarget: '名称、后端地址',
   filters: '条件',
   target: '后端地址',
   format: '格式',

@@ -65,4 +65,4 @@ export function flowOf(routes: Route[], delivered: (name: string) => number): Fl
 }
 
 /** Thicker where more goes, by the number of its digits. */
-export const thickness = (n: number) => 1.5 + Math.log10(1 + n) * 1.3
+export const thickness = (n: number) => 1 + Math.log10(1 + n)
