@@ -66,6 +66,7 @@ const en: typeof zh = {
   quota: 'Quota',
   quotaUsed: '{used} / {limit}',
   quotaEmpty: 'WeChat has not been asked yet',
+  askedAt: 'Asked',
   seeQuota: 'All quotas',
   mayCall: 'Who may call',
   mayCallEmpty: 'No caller may use this account',

@@ -64,6 +64,7 @@ export default {
   quota: '配额',
   quotaUsed: '{used} / {limit}',
   quotaEmpty: '还没有问过微信',
+  askedAt: '上次问微信',
   seeQuota: '看全部配额',
   mayCall: '谁可以调用',
   mayCallEmpty: '没有调用方可以用这个账号',
