@@ -4,6 +4,8 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { parseArgs } from 'node:util'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { chromium } from 'playwright-core'
 import { lookWith } from './walks/look.mjs'
 import { entryWalks } from './walks/entries.mjs'
@@ -17,6 +19,16 @@ function startMock(...more) {
     mock.stdout.once('data', () => resolve(mock))
     mock.once('exit', (code) => reject(new Error(`the mock ended: ${code}`)))
   })
+}
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+/** What axe finds. It is put in past the policy, which lets in no script but the console's own. */
+async function findings(page) {
+  const devtools = await page.context().newCDPSession(page)
+  await devtools.send('Runtime.evaluate', { expression: axe })
+  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }))
+  return violations.map((one) => `${one.id}: ${one.nodes.map((node) => node.target.join(' ')).join(' | ')}`)
 }
 
 const walks = {
@@ -158,6 +170,73 @@ const walks = {
     await context.clearCookies()
     await page.getByRole('link', { name: '审计' }).click()
     await page.waitForURL('**/login?next=/audit')
+  },
+
+  async 'what opens over the page is for everybody'({ page }) {
+    await logIn(page)
+    const open = {
+      search: async () => { await page.keyboard.press('/'); await page.getByRole('combobox').fill('crm'); await page.getByRole('option').first().waitFor() },
+      keys: () => page.keyboard.press('?'),
+      menu: () => page.getByRole('button', { name: /当前用户/ }).click(),
+      range: () => page.getByRole('button', { name: '自定义' }).click(),
+      table: () => page.getByRole('button', { name: '看数据表' }).first().click(),
+    }
+    for (const [name, act] of Object.entries(open)) {
+      await act()
+      await page.waitForTimeout(200)
+      assert.deepEqual(await findings(page), [], name)
+      await page.keyboard.press('Escape')
+      await page.waitForTimeout(200)
+    }
+    for (const [path, button] of [['/alerts?tab=channels', '加通道'], ['/alerts?tab=channels', '删除'], ['/settings/users', '加用户'], ['/settings/users', '删除'], ['/settings', '改密码'], ['/settings', '结束我的所有会话'], ['/quota', '查一个接口']]) {
+      await page.goto(base + path)
+      await page.getByRole('button', { name: button }).last().click()
+      await page.getByRole('dialog').waitFor()
+      await page.waitForTimeout(200)
+      assert.deepEqual(await findings(page), [], `${path} ${button}`)
+      await page.keyboard.press('Escape')
+      await page.getByRole('dialog').waitFor({ state: 'detached' })
+    }
+  },
+
+  async 'channels and users are made, changed and taken away'({ page, expectMessages }) {
+    await logIn(page)
+    expectMessages(/status of 422/)
+    await page.goto(base + '/alerts?tab=channels')
+    await page.getByRole('button', { name: '加通道' }).click()
+    await page.getByLabel('名字').fill('night')
+    await page.getByLabel('发到哪里').selectOption('bark')
+    await page.getByLabel('地址').fill('https://api.day.app/abc')
+    await page.getByRole('button', { name: '保存' }).click()
+    await page.getByRole('heading', { name: 'night' }).waitFor()
+    await page.getByRole('button', { name: '发一条测试' }).nth(1).click()
+    await page.getByText(/oncall 没发成/).last().waitFor()
+    await page.getByRole('button', { name: '删除' }).last().click()
+    const sure = page.getByRole('dialog').getByRole('button', { name: '删除' })
+    assert.ok(await sure.isDisabled())
+    await page.getByLabel(/输入 night 确认/).fill('night')
+    await sure.click()
+    await page.getByRole('heading', { name: 'night' }).waitFor({ state: 'detached' })
+    await page.goto(base + '/settings/users')
+    await page.getByRole('button', { name: '加用户' }).click()
+    await page.getByLabel('用户名').fill('li.na')
+    await page.getByLabel('密码').fill('long enough words')
+    await page.getByRole('button', { name: '添加' }).click()
+    await page.getByText('li.na', { exact: true }).waitFor()
+    await page.getByLabel('角色: li.na').selectOption('admin')
+    await page.getByText('li.na 现在是管理员').last().waitFor()
+  },
+
+  async 'a gateway that comes back is found again'({ page, context, expectMessages }) {
+    await logIn(page)
+    expectMessages(/./)
+    await context.route('**/api/**', (route) => route.abort())
+    await page.goto(base + '/quota')
+    await page.getByText(/连不上网关/).first().waitFor()
+    await page.locator('header .tag[role=status]').filter({ hasText: '已停' }).waitFor()
+    await context.unroute('**/api/**')
+    await page.getByText('/cgi-bin/user/info').waitFor({ timeout: 20_000 })
+    await page.locator('header .tag[role=status]').filter({ hasText: '实时' }).waitFor({ timeout: 20_000 })
   },
 
   async 'the chip tells the truth'({ page, mock, expectMessages }) {

@@ -37,6 +37,11 @@ export function onLoggedOut(act: () => void) {
   whenLoggedOut = act
 }
 
+/** Says that the session has ended. */
+export function loggedOut() {
+  whenLoggedOut()
+}
+
 /** `path` with those of `params` that have a value. */
 export function withParams(path: string, params: Record<string, string | number | boolean | null | undefined>) {
   const query = new URLSearchParams()
@@ -66,7 +71,7 @@ export async function call(path: string, { method = 'GET', body, headers = {}, s
     throw new ApiError(0, '')
   }
   if (response.ok || response.status === 304) return response
-  if (response.status === 401 && csrf) whenLoggedOut()
+  if (response.status === 401 && csrf) loggedOut()
   throw await problemOf(response)
 }
 

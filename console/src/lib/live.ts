@@ -1,6 +1,6 @@
-import { onScopeDispose, ref, shallowRef } from 'vue'
-import { get, withParams } from '../api/client'
-import { session } from '../api/session'
+import { onMounted, onScopeDispose, onUnmounted, ref, shallowRef } from 'vue'
+import { get, loggedOut, withParams } from '../api/client'
+import { ensureSession, session } from '../api/session'
 import type { LiveTopic, Tick } from '../api/types'
 import { setClock } from './clock'
 
@@ -26,7 +26,6 @@ let address = ''
 let heardAt = 0
 let polledAt = 0
 let openedAt = 0
-let started = false
 
 function wanted() {
   const topics = new Set<string>(['tick'])
@@ -90,16 +89,28 @@ async function poll() {
   }
 }
 
+/** The page was opened while the gateway could not be reached: who is logged in is still to be asked. */
+async function arrive() {
+  polledAt = Date.now()
+  try {
+    if (!(await ensureSession())) loggedOut()
+  } catch {
+    liveState.value = 'stopped'
+  }
+}
+
 /** Looks once a second whether what the chip says still holds. */
 function watchOver() {
-  if (!session.value || document.hidden) {
-    if (source) {
-      close()
-      liveState.value = 'stopped'
-    }
+  const time = Date.now()
+  if (document.hidden) {
+    if (source) liveState.value = 'stopped'
+    close()
     return
   }
-  const time = Date.now()
+  if (!session.value) {
+    if (time - polledAt >= POLL) void arrive()
+    return
+  }
   if (!source || address !== wanted()) {
     if (!source) heardAt = Math.max(heardAt, time - SILENT + 5_000)
     open()
@@ -115,14 +126,22 @@ function watchOver() {
   if (time - openedAt >= SILENT) open()
 }
 
-/** Begins to listen, and goes on while the page is open. */
-export function startLive() {
-  if (started) return
-  started = true
-  heardAt = Date.now()
-  watchOver()
-  setInterval(watchOver, 1000)
-  document.addEventListener('visibilitychange', watchOver)
+/** Listens while the shell is there. */
+export function useLiveStream() {
+  let timer = 0
+
+  onMounted(() => {
+    heardAt = Date.now()
+    liveState.value = 'connecting'
+    timer = window.setInterval(watchOver, 1000)
+    document.addEventListener('visibilitychange', watchOver)
+    watchOver()
+  })
+  onUnmounted(() => {
+    clearInterval(timer)
+    document.removeEventListener('visibilitychange', watchOver)
+    close()
+  })
 }
 
 /**

@@ -83,7 +83,7 @@ const en: typeof zh = {
     callHow: 'Paste this into a terminal (KEY is the key you just got). It ticks itself when it worked.',
     callGo: 'See calls',
     message: 'Receive a message',
-    messageHow: 'Enter the account’s callback URL in WeChat’s console under server configuration and send the account a word; with the sandbox, scan a code.',
+    messageHow: "Enter the account's callback URL in WeChat's console under server configuration and send the account a word; with the sandbox, scan a code.",
     messageGo: 'See the callback URL',
   },
 }

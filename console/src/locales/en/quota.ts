@@ -17,7 +17,7 @@ const en: typeof zh = {
   askNow: 'Ask again about {api}',
   askOther: 'Look up an API',
   askWhy: 'Asking does not use the quota of that API.',
-  apiHint: 'WeChat’s path of the API, as /cgi-bin/message/template/send',
+  apiHint: "WeChat's path of the API, as /cgi-bin/message/template/send",
   answered: '{api}: {used} of {limit} used',
   empty: 'WeChat tells of no quota',
   emptyMore: 'An API is asked about after it was used; or look one up.',

@@ -31,7 +31,7 @@ const en: typeof zh = {
   passwordOf: 'Change the password of {name}',
   oldPassword: 'The present password',
   newPassword: 'New password',
-  passwordChanged: 'The password was changed; this user’s other sessions have ended',
+  passwordChanged: "The password was changed; this user's other sessions have ended",
   endSessions: 'End all my sessions',
   endSessionsMeans: 'This user has to log in again in every browser, here too.',
   endSessionsGo: 'End them and log out',
