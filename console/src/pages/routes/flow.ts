@@ -30,6 +30,9 @@ export function hostOf(target: string) {
   return /^[a-z]+:\/\/([^/?#]+)/i.exec(target)?.[1] ?? target
 }
 
+/** What a long list is drawn as: one node. */
+const few = (list: string[] | null) => (list && list.length > 5 ? [`${list[0]} +${list.length - 1}`] : (list ?? ['']))
+
 /** How messages go: from accounts by kinds of events over routes, in order, to backends. */
 export function flowOf(routes: Route[], delivered: (name: string) => number): Flow {
   const columns: Record<ColumnName, Map<string, FlowNode>> = { sources: new Map(), events: new Map(), routes: new Map(), targets: new Map() }
@@ -53,9 +56,9 @@ export function flowOf(routes: Route[], delivered: (name: string) => number): Fl
   for (const route of routes) {
     const own = node('routes', route.name, route.name)
     const target = node('targets', hostOf(route.target), route.name)
-    for (const kind of listed(route, 'events') ?? ['']) {
+    for (const kind of few(listed(route, 'events'))) {
       const event = node('events', kind, route.name)
-      for (const app of listed(route, 'apps') ?? ['']) edge(node('sources', app, route.name), event, route, null)
+      for (const app of few(listed(route, 'apps'))) edge(node('sources', app, route.name), event, route, null)
       edge(event, own, route, stateOf(route).word)
     }
     edge(own, target, route, stateOf(route).word)
