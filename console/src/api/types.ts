@@ -129,7 +129,7 @@ export interface App extends Entry {
     refused_at: number | null
     reason: string | null
   }
-  calls24: { n: number; bad: number }
+  calls24?: { n: number; bad: number }
   callers?: string[]
   [key: string]: unknown
 }
@@ -150,10 +150,11 @@ export interface TokenEvent {
   node: string
 }
 
-export interface Caller extends Entry {
+/** Who needs no key (`auth.mode = "off"`) stands nowhere: no origin, no rights. */
+export interface Caller extends Partial<Entry> {
   name: string
-  apps: string[]
-  apis: string[]
+  apps?: string[]
+  apis?: string[]
   networks?: string[] | null
   last_used_at: number | null
   calls: Record<string, number>

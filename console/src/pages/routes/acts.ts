@@ -4,6 +4,7 @@ import type { ProbeResult } from '../../api/types'
 import { useAction } from '../../lib/action'
 import { ms } from '../../lib/format'
 import { toast } from '../../lib/toast'
+import { reason } from '../events/reason'
 
 /** What is done to a route from the list and from its page. */
 export function useRouteActs(changed: () => void) {
@@ -12,7 +13,7 @@ export function useRouteActs(changed: () => void) {
   const probe = useAction(async (name: string) => {
     const said = await send<ProbeResult>('POST', `routes/${encodeURIComponent(name)}/probe`)
     if (said.ok) toast(t('routes.probeGood', { name, status: said.status ?? '', ms: ms(said.ms) }))
-    else toast(t('routes.probeBad', { name, why: [said.status && `HTTP ${said.status}`, said.error].filter(Boolean).join(' ') }), 'bad', undefined, 15)
+    else toast(t('routes.probeBad', { name, why: [said.status && `HTTP ${said.status}`, reason(said.error, said.status)].filter(Boolean).join(' ') }), 'bad', undefined, 15)
   })
 
   const pause = useAction(async (name: string, paused: boolean) => {
