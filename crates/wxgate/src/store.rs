@@ -17,6 +17,7 @@ mod moving;
 mod nodes;
 mod once;
 mod pg;
+mod records;
 mod sqlite;
 #[cfg(test)]
 mod suite;

@@ -3,10 +3,9 @@
 //! A backend gets and gives rows: what is secret in them is sealed already, and stays so. Times are Unix milliseconds.
 //! Each method that writes is one transaction, and returns once that is on disk.
 
-use std::fmt::Debug;
-
 use futures_util::future::BoxFuture;
 
+use super::records::Records;
 use super::{
     Attempt, AuditQuery, Binding, Delivery, DeliveryQuery, Event, EventQuery, Fate, Lease, Node, Purge,
     Purged, Reach, SealedCredential, StoreError, Turn, UsageDelta, UsageRow, Wakes,
@@ -19,7 +18,7 @@ pub(crate) type Pending<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 pub(crate) const DELIVERIES_PER_MESSAGE: i64 = 65_536;
 
 /// A database, opened for this process and migrated.
-pub(crate) trait Backend: Send + Sync + Debug {
+pub(crate) trait Backend: Records {
     /// Names it to people.
     fn place(&self) -> String;
 

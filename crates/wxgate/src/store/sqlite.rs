@@ -24,6 +24,7 @@ mod purge;
 mod queue;
 mod reader;
 mod recent;
+mod records;
 #[cfg(test)]
 mod tests;
 mod usage;

@@ -179,6 +179,40 @@ pub(super) const TABLES: &[Table] = &[
             ("after", Text),
         ],
     },
+    // What is amiss is found anew.
+    Table {
+        name: "series",
+        key: 4,
+        columns: &[
+            ("tier", Count),
+            ("key", Text),
+            ("bucket", Number),
+            ("node", Count),
+            ("n", Number),
+            ("bad", Number),
+            ("ms", Number),
+            ("hist", Bytes),
+        ],
+    },
+    Table {
+        name: "rings",
+        key: 1,
+        columns: &[
+            ("id", Number),
+            ("ring", Text),
+            ("at", Time),
+            ("appid", Text),
+            ("who", Text),
+            ("code", Number),
+            ("request_id", Text),
+            ("value", Text),
+        ],
+    },
+    Table {
+        name: "quotas",
+        key: 3,
+        columns: &[("caller", Text), ("pattern", Text), ("start", Number), ("n", Number)],
+    },
 ];
 
 /// A count of rows and a digest over them, which goes by their order.

@@ -280,4 +280,52 @@ create table audit (
 );
 create index audit_target on audit (target, id);
 create index audit_at on audit (at);
+", "
+-- Figures of what passed, by minute (tier 0), ten minutes (1) and hour (2); hist: counts of latency classes.
+insert into counter (name, v) values ('ring', 0);
+create table series (
+    tier   int not null,
+    key    text not null,
+    bucket bigint not null,
+    node   int not null,
+    n      bigint not null,
+    bad    bigint not null,
+    ms     bigint not null,
+    hist   bytea,
+    primary key (tier, key, bucket, node)
+);
+create index series_bucket on series (tier, bucket);
+-- What is remembered a while, the oldest forgotten first: refused callbacks, failed calls, what became of tokens.
+create table rings (
+    id         bigint primary key,
+    ring       text not null,
+    at         bigint not null,
+    appid      text not null,
+    who        text not null,
+    code       bigint not null,
+    request_id text not null,
+    value      text not null
+);
+create index rings_ring on rings (ring, id);
+create index rings_appid on rings (ring, appid, id);
+-- How much of a caller's quota is spent or reserved, by the window that begins then.
+create table quotas (
+    caller  text not null,
+    pattern text not null,
+    start   bigint not null,
+    n       bigint not null,
+    primary key (caller, pattern, start)
+);
+-- What is amiss, as each node sees it, and whether people were told.
+create table alerts (
+    id          text not null,
+    node        int not null,
+    since       bigint not null,
+    seen_at     bigint not null,
+    ended_at    bigint,
+    muted_until bigint not null default 0,
+    told_at     bigint,
+    value       text not null,
+    primary key (id, node)
+);
 "];
