@@ -15,7 +15,7 @@ use crate::config::{Callback, Config, Retention};
 use crate::entries::{self, AppEntry, Aside, Entries, Proxy};
 use crate::shares::Share;
 use crate::slots::{SlotBook, Slots};
-use crate::store::StoredEntry;
+use crate::store::{Document, StoredEntry};
 use crate::transport::Transport;
 
 use crate::wake::Wake;
@@ -106,6 +106,8 @@ pub struct Registry {
     sources: Arc<Mutex<Sources>>,
     /// The revision of what was made at run time, as it is here; held while that is taken up, so that none overtakes another.
     pub stored_at: Arc<tokio::sync::Mutex<i64>>,
+    /// What else was made at run time, as it is here.
+    pub documents: Arc<ArcSwap<Vec<Document>>>,
     slots: SlotBook,
     transport: Transport,
     usages: UsageBook,
@@ -126,7 +128,8 @@ impl Registry {
         let sources = Sources { config: config.clone(), stored: Vec::new(), aside: Vec::new() };
         let sources = Arc::new(Mutex::new(sources));
         let stored_at = Arc::default();
-        Ok(Self { live, sources, stored_at, slots, transport, usages, changes: Wake::default() })
+        let documents = Arc::default();
+        Ok(Self { live, sources, stored_at, documents, slots, transport, usages, changes: Wake::default() })
     }
 
     /// The present state; hold it for one request at most.

@@ -8,6 +8,7 @@
 mod backend;
 mod credentials;
 mod deliveries;
+mod documents;
 mod entries;
 mod inspection;
 mod lease;
@@ -38,7 +39,8 @@ use crate::random::Random;
 pub(crate) use backend::Backend;
 pub use credentials::{Credential, Saved, SealedCredential, Taken, Turn};
 pub use deliveries::{Attempt, Claimed, Fate, Purge, Purged, Seen};
-pub use entries::{Audit, AuditQuery, EntryChange, StoredEntry};
+pub use documents::{Document, DocumentChange, Shelf};
+pub use entries::{Audit, AuditQuery, EntryChange, Made, StoredEntry};
 pub use inspection::{Inspection, inspect};
 pub use lease::Lease;
 pub use lists::{Delivery, DeliveryQuery, Event, EventQuery, Status};

@@ -1,10 +1,11 @@
 //! Entries made at run time: taken up from the store when the process begins, and whenever this node or another changes them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::lang::say;
 use crate::parts::Parts;
-use crate::store::{Audit, EntryChange};
+use crate::store::{Audit, DocumentChange, EntryChange};
 
 /// What other nodes changed is looked for so often, if nobody tells.
 const LOOK: Duration = Duration::from_secs(1);
@@ -12,10 +13,17 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Takes up all there is.
 pub(crate) async fn load(parts: &Parts) -> anyhow::Result<()> {
     let mut at = parts.registry.stored_at.lock().await;
-    let (revision, entries) = parts.store.entries().await?;
-    parts.registry.take_stored(entries)?;
-    *at = revision;
+    let made = parts.store.made().await?;
+    parts.registry.documents.store(Arc::new(made.documents));
+    let is_new = made.entries != parts.registry.stored();
+    if is_new {
+        parts.registry.take_stored(made.entries)?;
+    }
+    *at = made.revision;
     drop(at);
+    if !is_new {
+        return Ok(());
+    }
     for aside in parts.registry.aside() {
         let why = say(aside.why.zh.to_string(), aside.why.en.to_string());
         tracing::warn!(
@@ -60,6 +68,19 @@ pub(crate) async fn change(
     book: Vec<Audit>,
 ) -> anyhow::Result<Option<i64>> {
     let changed = parts.store.change_entries(changes, book, parts.clock.now()).await?;
+    if changed.is_some() {
+        load(parts).await?;
+    }
+    Ok(changed)
+}
+
+/// The same with what is no entry.
+pub(crate) async fn change_documents(
+    parts: &Parts,
+    changes: Vec<DocumentChange>,
+    book: Vec<Audit>,
+) -> anyhow::Result<Option<i64>> {
+    let changed = parts.store.change_documents(changes, book, parts.clock.now()).await?;
     if changed.is_some() {
         load(parts).await?;
     }
