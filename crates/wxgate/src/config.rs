@@ -68,6 +68,8 @@ pub struct Config {
     pub sources: Sources,
     /// `WXGATE_ADMIN_TOKEN`: opens the admin API; without it nothing does.
     pub admin_token: Option<Secret>,
+    /// Password of the user `admin`.
+    pub admin_password: Option<Secret>,
 }
 
 /// Reads the configuration file at `path` and what it includes.
@@ -127,6 +129,7 @@ pub fn parse(text: &str, name: &str, folder: &Path, environment: &Environment) -
         entries: Entries::default(),
         sources: Sources::default(),
         admin_token: environment::admin_token(environment, &mut mistakes),
+        admin_password: environment::admin_password(environment, &mut mistakes),
     };
     let mut lists = Lists::default();
     lists.read(&mut root, name, "", lookup, &mut mistakes);

@@ -1,19 +1,19 @@
 //! The composition root: the only place that knows every part. `wxgate serve`, `wxgate demo` and
 //! every test start the gateway here.
 
-use std::fmt;
-use std::io::ErrorKind;
+mod listeners;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use tokio::net::{TcpListener, TcpSocket};
+pub use listeners::{Listeners, Unbound};
 
 use crate::admit::Door;
 use crate::bookkeeping;
 use crate::clock::Clock;
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::delivery::Deliveries;
 use crate::handover::Handover;
 use crate::heartbeat;
@@ -34,6 +34,7 @@ use crate::limits::Limits;
 use crate::net::{Client, Resolver, Spool};
 use crate::outcome::Recorder;
 use crate::parts::Parts;
+use crate::people::People;
 use crate::random::Random;
 use crate::registry::Registry;
 use crate::registry::usage::UsageBook;
@@ -81,103 +82,6 @@ impl From<Clock> for World {
     }
 }
 
-/// Why an address can't be listened on, and the cure.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unbound {
-    /// What is said of it.
-    pub words: Words,
-    /// Somebody else has it.
-    pub is_taken: bool,
-}
-
-impl Unbound {
-    /// `what` wanted to listen on `address`.
-    pub fn new(what: &str, address: SocketAddr, error: &std::io::Error) -> Self {
-        let port = address.port();
-        let (zh, en) = match error.kind() {
-            ErrorKind::AddrInUse => (
-                "端口已被占用：换一个，或停掉占用它的进程".to_owned(),
-                "the port is taken: choose another, or stop who has it".to_owned(),
-            ),
-            ErrorKind::PermissionDenied => (
-                format!(
-                    "{port} 端口只有 root 能监听：用 1024 以上的端口，由反向代理接 80/443；或给程序 CAP_NET_BIND_SERVICE \
-                     （systemd：AmbientCapabilities=CAP_NET_BIND_SERVICE）"
-                ),
-                format!(
-                    "port {port} is for root: use one from 1024 on behind a proxy that has 80/443, or give the program CAP_NET_BIND_SERVICE \
-                     (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE)"
-                ),
-            ),
-            ErrorKind::AddrNotAvailable => (
-                "本机没有这个地址：写本机的 IP，或 0.0.0.0".to_owned(),
-                "this machine has no such address: write one of its own, or 0.0.0.0".to_owned(),
-            ),
-            _ => (error.to_string(), error.to_string()),
-        };
-        let words = Words::new(
-            format!("无法监听 {address}（{what}）：{zh}"),
-            format!("can't listen on {address} ({what}): {en}"),
-        );
-        Self { words, is_taken: error.kind() == ErrorKind::AddrInUse }
-    }
-}
-
-impl fmt::Display for Unbound {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.words.fmt(f)
-    }
-}
-
-impl std::error::Error for Unbound {}
-
-/// Bound sockets; tests bind port 0.
-#[derive(Debug)]
-pub struct Listeners {
-    /// For callers.
-    pub callers: TcpListener,
-    /// For operators.
-    pub admin: TcpListener,
-    /// For the internet, if it has a port of its own.
-    pub public: Option<TcpListener>,
-}
-
-impl Listeners {
-    /// Binds what the configuration names.
-    pub async fn bind(server: &config::Server) -> Result<Self, Unbound> {
-        let bind = |key: &str, address: SocketAddr| {
-            listen(address).map_err(|error| Unbound::new(key, address, &error))
-        };
-        Ok(Self {
-            callers: bind("server.listen", server.listen)?,
-            admin: bind("server.admin_listen", server.admin_listen)?,
-            public: match server.public_listen {
-                Some(address) => Some(bind("server.public_listen", address)?),
-                None => None,
-            },
-        })
-    }
-
-    /// Where they listen.
-    fn addresses(&self) -> std::io::Result<Vec<SocketAddr>> {
-        [Some(&self.callers), Some(&self.admin), self.public.as_ref()]
-            .into_iter()
-            .flatten()
-            .map(TcpListener::local_addr)
-            .collect()
-    }
-}
-
-/// Connections that wait to be accepted.
-const BACKLOG: u32 = 4096;
-
-fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
-}
-
 /// How long kept connections may stay open when a stop begins.
 const LAME_DUCK: Duration = Duration::from_secs(3);
 
@@ -190,6 +94,7 @@ pub struct Running {
     config: Config,
     parts: Parts,
     tls: Tls,
+    people: People,
     callers: Server,
     admin: Server,
     public: Option<Server>,
@@ -233,7 +138,9 @@ pub async fn start(config: Config, world: impl Into<World>, listeners: Listeners
     parts.tasks.spawn(deliveries.clone().run());
     parts.tasks.spawn(deliveries.clone().keep_house());
     let inbox = Inbox::new(parts.clone(), deliveries);
-    serve(config, parts, tls, upstream, inbox, listeners)
+    let people = People::new(parts.clone(), &config.store.run_dir());
+    people.begin(config.admin_password.as_ref()).await?;
+    serve(config, parts, tls, upstream, inbox, people, listeners)
 }
 
 /// The token authority at work, and the way by other nodes.
@@ -256,6 +163,7 @@ fn serve(
     tls: Tls,
     upstream: Upstream,
     inbox: Inbox,
+    people: People,
     listeners: Listeners,
 ) -> anyhow::Result<Running> {
     let door = Door::new(&parts, &config.server);
@@ -266,7 +174,8 @@ fn serve(
     let nodes = NodeCalls::new(parts.clone(), upstream.clone());
     let reach = upstream.tokens().handover().reach().clone();
     let proxy = Proxy::new(parts.clone(), door.clone(), upstream, Spool::new(config.store.run_dir()));
-    let api = Api::new(parts.clone(), config.admin_token.as_ref());
+    let port = listeners.admin.local_addr()?.port();
+    let api = Api::new(parts.clone(), people.clone(), config.admin_token.as_ref(), &config.server, port);
     let callers = listeners.callers.local_addr()?;
     let admin = Admin::new(parts.clone(), reach, api, door.clone(), &config.server, callers);
     let recorder = Recorder::new(config.log.access, parts.clock.clone(), parts.limits.log_sources);
@@ -293,7 +202,7 @@ fn serve(
     let seats = Seats::new(parts.limits.admin_connections);
     let carrier = Carrier { seats, trusted_proxies: Arc::default(), ..carrier };
     let admin = Server::start(listeners.admin, Tls::default(), carrier, admin)?;
-    Ok(Running { config, parts, tls, callers, admin, public, recorder })
+    Ok(Running { config, parts, tls, people, callers, admin, public, recorder })
 }
 
 async fn open_store(
@@ -310,6 +219,11 @@ fn load_tls(config: &Config) -> Result<Option<Arc<rustls::ServerConfig>>, Words>
 }
 
 impl Running {
+    /// A link to the console that is logged in, for one use.
+    pub fn console_link(&self) -> String {
+        format!("http://{}/login#once={}", self.admin_address(), self.people.link())
+    }
+
     /// Where callers connect.
     pub fn address(&self) -> SocketAddr {
         self.callers.address

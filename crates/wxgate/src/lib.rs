@@ -21,6 +21,7 @@ pub mod limits;
 pub mod net;
 pub mod outcome;
 pub mod parts;
+pub mod people;
 pub mod places;
 pub mod problem;
 pub mod random;

@@ -1,28 +1,32 @@
 //! The admin API, `/api/v1/*` on the operators' listener: what came in and what became of it, and
-//! who calls what.
-//! Opened by `Authorization: Bearer <WXGATE_ADMIN_TOKEN>`; without a token set it stays shut.
+//! who calls what. Opened by `Authorization: Bearer <WXGATE_ADMIN_TOKEN>`, or to whoever has logged in.
 
 mod entries;
 mod guard;
+mod masked;
+mod session;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use axum::body::{Body, to_bytes};
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
+use axum::routing::{get, patch, post};
 use axum::{Extension, Router};
 use http::StatusCode;
-use http::header::{HOST, ORIGIN};
 use serde_json::{Map, Value, json};
 use wechat::message::Message;
 
 use guard::Guard;
+use session::Site;
 
+use crate::config;
 use crate::entries::{EntryKind, Secret};
 use crate::lang::{Words, say};
 use crate::parts::Parts;
+use crate::people::{People, Role};
 use crate::registry::callers::Caller;
 use crate::store::{
     Attempt, Audit, AuditQuery, Delivery, DeliveryQuery, Event, EventQuery, Status, StoreError,
@@ -34,7 +38,10 @@ const PAGE: u32 = 50;
 const MAX_PAGE: u32 = 500;
 
 /// Its calls, for log and counters.
-pub const PATHS: [&str; 6] = [
+pub const PATHS: [&str; 9] = [
+    "/api/v1/setup",
+    "/api/v1/session",
+    "/api/v1/users",
     "/api/v1/events",
     "/api/v1/deliveries",
     "/api/v1/callers",
@@ -48,18 +55,32 @@ pub const PATHS: [&str; 6] = [
 pub struct Api {
     parts: Parts,
     guard: Arc<Guard>,
+    people: People,
+    site: Arc<Site>,
 }
 
 impl Api {
-    /// Opened by `token`.
-    pub fn new(parts: Parts, token: Option<&Secret>) -> Self {
+    /// Opened by `token`, and to `people`, on the listener with this `port`.
+    pub fn new(
+        parts: Parts,
+        people: People,
+        token: Option<&Secret>,
+        server: &config::Server,
+        port: u16,
+    ) -> Self {
         let guard = Guard::new(token, parts.limits.wrong_token_pause, parts.clock.clone());
-        Self { parts, guard: Arc::new(guard) }
+        Self { parts, guard: Arc::new(guard), people, site: Arc::new(Site::new(port, server)) }
     }
 
     /// The routes below `/api/v1`.
     pub(super) fn router(self) -> Router {
-        Router::new()
+        let open = Router::new()
+            .route("/setup", get(session::setup).post(session::set_up))
+            .route("/session", post(session::log_in));
+        let closed = Router::new()
+            .route("/session", get(session::session).delete(session::log_out))
+            .route("/users", get(session::users).post(session::add_user))
+            .route("/users/{name}", patch(session::edit_user).delete(session::end_user))
             .route("/events", get(events))
             .route("/events/{id}", get(event))
             .route("/deliveries", get(deliveries))
@@ -67,9 +88,8 @@ impl Api {
             .route("/{list}", get(entries::list).post(entries::create))
             .route("/{list}/{name}", get(entries::one).patch(entries::update).delete(entries::end))
             .fallback(async || refused(StatusCode::NOT_FOUND, NO_SUCH_CALL))
-            .method_not_allowed_fallback(async || other_method())
-            .layer(middleware::from_fn_with_state(self.clone(), only_admins))
-            .with_state(self)
+            .layer(middleware::from_fn_with_state(self.clone(), only_those_who_may));
+        open.merge(closed).method_not_allowed_fallback(async || other_method()).with_state(self)
     }
 }
 
@@ -92,8 +112,8 @@ pub(super) fn refused(status: StatusCode, words: Words) -> Response {
 }
 
 const NO_SUCH_CALL: Words = Words::fixed(
-    "没有这个接口：现有 /api/v1 下的 apps、callers、routes（及其 /{名字}）、events、events/{id}、deliveries、audit",
-    "no such call: below /api/v1 there are apps, callers, routes (and /{name} of each), events, events/{id}, deliveries, audit",
+    "没有这个接口：/api/v1 下有哪些，见本端口的 /openapi.json",
+    "no such call: /openapi.json on this port has those below /api/v1",
 );
 
 fn other_method() -> Response {
@@ -114,39 +134,42 @@ pub(super) fn only_get() -> Response {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Client(pub(super) IpAddr);
 
-async fn only_admins(
+/// What viewers don't get to see at all.
+const FOR_ADMINS: [&str; 3] = ["/users", "/channels", "/backup"];
+
+async fn only_those_who_may(
     State(api): State<Api>,
-    Extension(Client(client)): Extension<Client>,
-    request: Request,
+    Extension(client): Extension<Client>,
+    mut request: Request,
     next: Next,
 ) -> Response {
-    match api.guard.admit(request.headers(), client).await {
-        Ok(()) if writes_for_a_page(&request) => refused(
+    let actor = match session::actor(&api, request.headers(), request.method(), client).await {
+        Ok(actor) => actor,
+        Err(refusal) => return refusal,
+    };
+    let path = request.uri().path();
+    let is_private = FOR_ADMINS.iter().any(|private| path.starts_with(private));
+    let is_own = path == "/session";
+    let is_viewer = actor.role == Role::Viewer;
+    if is_viewer && !is_own && (is_private || !request.method().is_safe()) {
+        return refused(
             StatusCode::FORBIDDEN,
             Words::fixed(
-                "Origin 是别的网页：它不能改这里的东西",
-                "Origin is another page's, which may change nothing here",
+                "只读用户（viewer）不能这样做：请管理员来",
+                "a viewer may not do this: ask an admin",
             ),
-        ),
-        Ok(()) => {
-            let mut response = next.run(request).await;
-            response.extensions_mut().insert(Admins);
-            response
-        }
-        Err(refusal) => refusal,
+        );
     }
+    request.extensions_mut().insert(actor);
+    let mut response = next.run(request).await;
+    if is_viewer {
+        response = masked::for_viewers(response).await;
+    }
+    response.extensions_mut().insert(Admins);
+    response
 }
 
-/// A web page of another origin wants to change something.
-fn writes_for_a_page(request: &Request) -> bool {
-    let headers = request.headers();
-    let text = |name| headers.get(name).map(|value: &http::HeaderValue| value.to_str().unwrap_or("?"));
-    let Some(origin) = text(ORIGIN).filter(|_| !request.method().is_safe()) else { return false };
-    let own = text(HOST).unwrap_or_default();
-    origin.split_once("://").is_none_or(|(_, host)| !host.eq_ignore_ascii_case(own))
-}
-
-/// In a response's extensions: an admin asked.
+/// In a response's extensions: somebody asked who may.
 #[derive(Clone, Copy)]
 pub(super) struct Admins;
 
@@ -285,6 +308,21 @@ fn caller_json(caller: &Caller) -> Value {
         "since": seconds(used.since),
         "refused": refused,
     })
+}
+
+/// A body is no longer.
+const LONGEST: usize = 1 << 20;
+
+/// A body of JSON.
+async fn read(body: Body) -> Result<Value, Refusal> {
+    let bytes = to_bytes(body, LONGEST).await.map_err(|_| {
+        Refusal(StatusCode::PAYLOAD_TOO_LARGE, Words::fixed("请求体超过 1 MiB", "the body is over 1 MiB"))
+    })?;
+    serde_json::from_slice(&bytes).map_err(|_| not_an_object())
+}
+
+fn not_an_object() -> Refusal {
+    Refusal(StatusCode::BAD_REQUEST, Words::fixed("请求体应是 JSON 对象", "the body must be a JSON object"))
 }
 
 /// `next` goes back as `cursor`.

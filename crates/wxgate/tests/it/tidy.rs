@@ -28,6 +28,7 @@ const LAYERS: Layers<'_> = &[
     &["inbox"],
     &["delivery"],
     &["upstream"],
+    &["people"],
     &["tokens", "bookkeeping", "heartbeat", "stored"],
     &["handover"],
     &["parts"],

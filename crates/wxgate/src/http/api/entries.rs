@@ -7,22 +7,21 @@
 use std::collections::HashMap;
 
 use axum::Extension;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use http::header::{ETAG, IF_MATCH, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::{Api, Client, NO_SUCH_CALL, Refusal};
+use super::{Api, NO_SUCH_CALL, Refusal, not_an_object, read};
 use crate::entries::{self, EntryKind, Origin, without_secrets};
 use crate::http::wants_english;
 use crate::lang::{Words, say};
+use crate::people::Actor;
 use crate::store::{Audit, EntryChange, StoredEntry};
 use crate::stored;
 
-/// A body is no longer.
-const LONGEST: usize = 1 << 20;
 /// Entries in one request.
 const MOST: usize = 1_000;
 
@@ -149,20 +148,6 @@ impl Api {
             }
         }
     }
-
-    fn line(&self, client: Client, action: &str, target: String, before: Value, after: Value) -> Audit {
-        Audit {
-            id: 0,
-            at: self.parts.clock.now(),
-            actor: "token".to_owned(),
-            role: "admin".to_owned(),
-            ip: client.0.to_string(),
-            action: action.to_owned(),
-            target,
-            before,
-            after,
-        }
-    }
 }
 
 fn target(kind: EntryKind, name: &str) -> String {
@@ -187,17 +172,6 @@ fn in_a_file(place: &str) -> Refusal {
             ),
         ),
     )
-}
-
-async fn read(body: Body) -> Result<Value, Refusal> {
-    let bytes = to_bytes(body, LONGEST).await.map_err(|_| {
-        Refusal(StatusCode::PAYLOAD_TOO_LARGE, Words::fixed("请求体超过 1 MiB", "the body is over 1 MiB"))
-    })?;
-    serde_json::from_slice(&bytes).map_err(|_| not_an_object())
-}
-
-fn not_an_object() -> Refusal {
-    Refusal(StatusCode::BAD_REQUEST, Words::fixed("请求体应是 JSON 对象", "the body must be a JSON object"))
 }
 
 fn with_revision(status: StatusCode, item: &Value, revision: i64) -> Response {
@@ -250,11 +224,11 @@ pub(super) async fn one(
 pub(super) async fn create(
     State(api): State<Api>,
     Path(list): Path<String>,
-    Extension(client): Extension<Client>,
+    Extension(actor): Extension<Actor>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let kind = kind_of(&list)?;
+    let (kind, now) = (kind_of(&list)?, api.parts.clock.now());
     let (wanted, is_list) = match read(body).await? {
         Value::Array(all) => (all, true),
         one => (vec![one], false),
@@ -273,7 +247,7 @@ pub(super) async fn create(
             return Err(in_a_file(place));
         }
         let after = Value::Object(without_secrets(&members));
-        book.push(api.line(client, "create", target(kind, &name), Value::Null, after));
+        book.push(actor.line(now, "create", target(kind, &name), Value::Null, after));
         changes.push(EntryChange { kind, name: name.clone(), expected: 0, position, members: Some(members) });
         names.push(name);
     }
@@ -300,11 +274,11 @@ pub(super) async fn create(
 pub(super) async fn update(
     State(api): State<Api>,
     Path((list, name)): Path<(String, String)>,
-    Extension(client): Extension<Client>,
+    Extension(actor): Extension<Actor>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let kind = kind_of(&list)?;
+    let (kind, now) = (kind_of(&list)?, api.parts.clock.now());
     let Value::Object(patch) = read(body).await? else { return Err(not_an_object()) };
     let had = found(&api, kind, &name)?;
     let mut members = had.members.clone();
@@ -323,7 +297,7 @@ pub(super) async fn update(
         return Err(Refusal(StatusCode::UNPROCESSABLE_ENTITY, words));
     }
     let shown = |members: &Map<String, Value>| Value::Object(without_secrets(members));
-    let line = api.line(client, "update", target(kind, &name), shown(&had.members), shown(&members));
+    let line = actor.line(now, "update", target(kind, &name), shown(&had.members), shown(&members));
     let expected = expected(&headers)?.unwrap_or(had.revision);
     let change =
         EntryChange { kind, name: name.clone(), expected, position: had.position, members: Some(members) };
@@ -336,13 +310,13 @@ pub(super) async fn update(
 pub(super) async fn end(
     State(api): State<Api>,
     Path((list, name)): Path<(String, String)>,
-    Extension(client): Extension<Client>,
+    Extension(actor): Extension<Actor>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let kind = kind_of(&list)?;
+    let (kind, now) = (kind_of(&list)?, api.parts.clock.now());
     let had = found(&api, kind, &name)?;
     let before = Value::Object(without_secrets(&had.members));
-    let line = api.line(client, "delete", target(kind, &name), before, Value::Null);
+    let line = actor.line(now, "delete", target(kind, &name), before, Value::Null);
     let expected = expected(&headers)?.unwrap_or(had.revision);
     let change = EntryChange { kind, name, expected, position: had.position, members: None };
     api.make(vec![change], vec![line]).await?;
