@@ -1,0 +1,1 @@
+import{C as e,I as t,_ as n,_t as r,a as i,b as a,ft as o,n as s}from"./vue.js";var c={class:`head`},l=e({__name:`AppsPage`,setup(e){let{t:l}=s(),u=i();return(e,i)=>(t(),a(`div`,c,[n(`h1`,null,r(o(l)(`nav.${o(u).meta.nav}`)),1)]))}});export{l as default};

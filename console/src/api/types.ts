@@ -1,0 +1,361 @@
+// The shapes of /api/v1. Times are Unix seconds unless a name ends in `_ms`.
+
+export interface List<T> {
+  items: T[]
+  next: string | null
+}
+
+// ---- Session
+
+export type Role = 'admin' | 'viewer'
+
+export interface Session {
+  name: string
+  role: Role
+  csrf: string
+  expires_at: number
+  server: { version: string; node: string; now: number; public_url: string | null; demo: boolean }
+}
+
+export interface User {
+  name: string
+  role: Role
+  created_at: number
+  last_login_at: number | null
+}
+
+// ---- Overview
+
+export type ProblemKind =
+  | 'ip' | 'secret' | 'account' | 'refresh' | 'superseded' | 'callbacks' | 'route' | 'dead'
+  | 'breaker' | 'quota' | 'store' | 'certificate' | 'key' | 'node'
+
+export interface Problem {
+  id: string
+  kind: ProblemKind
+  severity: 'error' | 'warn'
+  object: { type: 'app' | 'route' | 'caller' | 'store' | 'certificate' | 'node'; id: string; name: string }
+  since: number
+  ended_at: number | null
+  summary: string
+  impact: string
+  fix: string
+  copy: string | null
+  action: { call: string; label: string } | null
+  link: string
+  muted_until: number | null
+  node: string
+}
+
+export type FigureName = 'calls_min' | 'bad_rate' | 'p95' | 'callbacks_min' | 'waiting' | 'dead'
+
+export interface Overview {
+  now: number
+  rev: number
+  problems: Problem[]
+  figures: Record<FigureName, [now: number | null, before: number | null]>
+  sparks: Record<FigureName, (number | null)[]>
+  apps: { total: number; bad: number }
+  top: {
+    errcodes: { key: string; n: number }[]
+    routes: { key: string; n: number; bad: number }[]
+    callers: { key: string; n: number; bad: number }[]
+  }
+  steps: { app: boolean; caller: boolean; call: boolean; message: boolean }
+}
+
+export type Points = (number | null)[]
+
+export interface SeriesItem {
+  key: string
+  n: Points
+  bad: Points
+  p50: Points
+  p95: Points
+  p99: Points
+}
+
+export interface Series {
+  from: number
+  to: number
+  step: number
+  partial_from: number | null
+  items: SeriesItem[]
+}
+
+export interface Tick {
+  now: number
+  calls_min: number | null
+  callbacks_min: number | null
+  bad_rate: number | null
+  waiting: number
+  dead: number
+  rev: number
+}
+
+export type LiveTopic = 'event' | 'refused' | 'failure'
+
+// ---- Entries: accounts, callers, routes
+
+export interface Entry {
+  origin: 'file' | 'store'
+  file: string | null
+  revision: number | null
+  unused: string | null
+}
+
+export interface App extends Entry {
+  appid: string
+  name: string | null
+  kind: 'official' | 'mini'
+  tags: string[]
+  secret: boolean
+  token: boolean | null
+  aes_key: boolean | null
+  credential: {
+    mode: 'stable' | 'classic'
+    state: 'none' | 'ok' | 'expiring' | 'expired' | 'trouble' | 'superseded'
+    fetched_at: number | null
+    expires_at: number | null
+    next_at: number | null
+  }
+  trouble: { errcode: number; since: number; retry_at: number | null; advice: string; ip: string | null } | null
+  superseded_at: number | null
+  callback: {
+    url: string
+    mode: 'plain' | 'compatible' | 'safe' | null
+    last_at: number | null
+    refused_at: number | null
+    reason: string | null
+  }
+  calls24: { n: number; bad: number }
+  callers: string[]
+  [key: string]: unknown
+}
+
+export interface CheckResult {
+  ok: boolean
+  errcode: number | null
+  advice: string | null
+  ip: string | null
+  ms: number
+}
+
+export interface TokenEvent {
+  at: number
+  event: 'fetched' | 'failed' | 'superseded' | 'healed'
+  errcode: number | null
+  ms: number | null
+  node: string
+}
+
+export interface Caller extends Entry {
+  name: string
+  apps: string[]
+  apis: string[]
+  networks?: string[] | null
+  last_used_at: number | null
+  calls: Record<string, number>
+  since: number
+  refused: number
+  expires_at: number | null
+  quotas: Record<string, string>
+  used: Record<string, { used: number; limit: number; resets_at: number }>
+  keys: { slot: 'key' | 'previous_key'; hint: string; created_at: number | null; last_used_at: number | null }[]
+  [key: string]: unknown
+}
+
+export interface Route extends Entry {
+  name: string
+  target: string
+  position: number
+  paused: boolean
+  waiting: number
+  dead: number
+  p95: number | null
+  failing_since: number | null
+  last_error: string | null
+  [key: string]: unknown
+}
+
+export interface RouteVerdict {
+  route: string
+  matched: boolean
+  why: { cond: string; ok: boolean; given: string | null; wanted: string }[]
+  stopped_by: string | null
+  reply: boolean | string | null
+}
+
+export interface ProbeResult {
+  ok: boolean
+  status: number | null
+  ms: number
+  error: string | null
+}
+
+// ---- Messages and events
+
+export interface Attempt {
+  at: number
+  status: number | null
+  ms: number
+  error: string | null
+  url: string | null
+  answer: string | null
+  by: string | null
+}
+
+export interface Delivery {
+  id: string
+  event_id: string
+  route: string
+  status: 'pending' | 'delivered' | 'dead'
+  attempts: Attempt[]
+  next_at: number | null
+}
+
+export interface Event {
+  id: string
+  appid: string
+  openid: string | null
+  msg_type: string | null
+  event: string | null
+  key: string | null
+  scene: string | null
+  received_at: number
+  received_ms: number
+  request_id: string
+  mode: 'plain' | 'compatible' | 'safe'
+  node: string
+  deliveries: Delivery[]
+}
+
+export interface EventDetail extends Event {
+  message: Record<string, unknown>
+  raw: string
+  crypt: string | null
+  dups: number
+  stored_ms: number | null
+  acked_ms: number | null
+  replied_by: string | null
+  why: RouteVerdict[]
+}
+
+export interface DeadGroup {
+  route: string
+  error: string
+  status: number | null
+  count: number
+  oldest: number
+  newest: number
+}
+
+export interface Refused {
+  id: string
+  at: number
+  request_id: string
+  appid: string
+  ip: string | null
+  mode: string | null
+  reason: string
+  fix: string
+}
+
+export interface Failure {
+  id: string
+  at: number
+  request_id: string
+  caller: string
+  appid: string
+  api: string
+  status: number
+  errcode: number | null
+  rid: string | null
+  ms: number
+}
+
+// ---- The rest
+
+export interface Quota {
+  appid: string
+  api: string
+  limit: number | null
+  used: number | null
+  remain: number | null
+  rate: { limit: number; used: number } | string | null
+  asked_at: number | null
+  callers: { name: string; n: number }[]
+}
+
+export interface ErrorCode {
+  code: number
+  ours: number | null
+  zh: string
+  en: string
+  cause: string
+  fix: string
+  retry: boolean
+  seen: number
+}
+
+export interface ErrorDetail extends ErrorCode {
+  samples: Failure[]
+  by: Record<'apps' | 'callers' | 'apis', { key: string; n: number }[]>
+}
+
+export interface AuditEntry {
+  id: string
+  at: number
+  actor: string
+  role: string
+  ip: string | null
+  action: string
+  target: string
+  before: unknown
+  after: unknown
+}
+
+export interface Alerts extends List<Problem> {
+  now: Problem[]
+}
+
+export type ChannelKind = 'wecom' | 'dingtalk' | 'feishu' | 'bark' | 'webhook'
+
+export interface Channel {
+  name: string
+  kind: ChannelKind
+  url: boolean
+  secret: boolean
+  revision: number
+  last_at: number | null
+  last_error: string | null
+}
+
+export interface Node {
+  id: string
+  version: string
+  address: string | null
+  beat_at: number
+  self: boolean
+  routes: number
+}
+
+export interface Found {
+  kind: 'app' | 'caller' | 'route' | 'event' | 'openid' | 'request' | 'errcode'
+  title: string
+  subtitle: string | null
+  link: string
+}
+
+export interface Settings {
+  version: string
+  config_file: string
+  store: { kind: string; path: string; bytes: number | null }
+  sections: { name: string; running: unknown; file: unknown; pending: boolean }[]
+}
+
+export interface Reloaded {
+  ok: boolean
+  later: string[]
+  problems: string[]
+}

@@ -1,0 +1,20 @@
+import type { Messages } from '../../i18n'
+import alerts from './alerts'
+import apps from './apps'
+import audit from './audit'
+import callers from './callers'
+import common from './common'
+import dead from './dead'
+import errors from './errors'
+import events from './events'
+import login from './login'
+import nav from './nav'
+import overview from './overview'
+import quota from './quota'
+import routes from './routes'
+import settings from './settings'
+import shell from './shell'
+import time from './time'
+
+const en: Messages = { alerts, apps, audit, callers, common, dead, errors, events, login, nav, overview, quota, routes, settings, shell, time }
+export default en
