@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 pub use listeners::{Listeners, Unbound};
+use tokio::sync::mpsc::Receiver;
 
 use crate::admit::Door;
 use crate::bookkeeping;
@@ -38,6 +39,7 @@ use crate::people::People;
 use crate::random::Random;
 use crate::registry::Registry;
 use crate::registry::usage::UsageBook;
+use crate::reloads::{Asker, Reloads};
 use crate::rules::egress::Egress;
 use crate::shares::Shares;
 use crate::shares::seats::Seats;
@@ -95,6 +97,7 @@ pub struct Running {
     parts: Parts,
     tls: Tls,
     people: People,
+    asked: Receiver<Asker>,
     callers: Server,
     admin: Server,
     public: Option<Server>,
@@ -175,7 +178,8 @@ fn serve(
     let reach = upstream.tokens().handover().reach().clone();
     let proxy = Proxy::new(parts.clone(), door.clone(), upstream, Spool::new(config.store.run_dir()));
     let port = listeners.admin.local_addr()?.port();
-    let api = Api::new(parts.clone(), people.clone(), config.admin_token.as_ref(), &config.server, port);
+    let (reloads, asked) = Reloads::new();
+    let api = Api::new(parts.clone(), people.clone(), reloads, &config, port);
     let callers = listeners.callers.local_addr()?;
     let admin = Admin::new(parts.clone(), reach, api, door.clone(), &config.server, callers);
     let recorder = Recorder::new(config.log.access, parts.clock.clone(), parts.limits.log_sources);
@@ -202,7 +206,7 @@ fn serve(
     let seats = Seats::new(parts.limits.admin_connections);
     let carrier = Carrier { seats, trusted_proxies: Arc::default(), ..carrier };
     let admin = Server::start(listeners.admin, Tls::default(), carrier, admin)?;
-    Ok(Running { config, parts, tls, people, callers, admin, public, recorder })
+    Ok(Running { config, parts, tls, people, asked, callers, admin, public, recorder })
 }
 
 async fn open_store(
@@ -247,6 +251,14 @@ impl Running {
     /// Where the internet connects, if it has a port of its own.
     pub fn public_address(&self) -> Option<SocketAddr> {
         self.public.as_ref().map(|server| server.address)
+    }
+
+    /// Whoever asks, from inside, for the configuration to be read again.
+    pub async fn asked_to_reload(&mut self) -> Asker {
+        match self.asked.recv().await {
+            Some(asker) => asker,
+            None => std::future::pending().await,
+        }
     }
 
     /// Takes up a new configuration without dropping a request. Returns the sections whose changes

@@ -8,6 +8,7 @@ pub mod bare;
 mod body;
 pub mod callback;
 pub mod callers;
+mod console;
 pub mod health;
 pub mod node;
 pub mod oauth;

@@ -26,6 +26,7 @@ pub mod places;
 pub mod problem;
 pub mod random;
 pub mod registry;
+pub mod reloads;
 pub mod rules;
 pub mod shares;
 pub mod slots;

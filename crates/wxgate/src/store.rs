@@ -27,6 +27,8 @@ mod upgrade;
 mod usage;
 
 use std::fmt;
+use std::fs::File;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::clock::Clock;
@@ -122,6 +124,21 @@ impl Store {
     /// Proves by a small commit that the store takes writes.
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.backend.ping().await
+    }
+
+    /// Names it to people.
+    pub fn place(&self) -> String {
+        self.backend.place()
+    }
+
+    /// Which kind it is.
+    pub fn kind(&self) -> &'static str {
+        if self.is_shared() { "postgres" } else { "sqlite" }
+    }
+
+    /// A copy of all of it, made in `folder`; `None`: the database has tools of its own for that.
+    pub async fn copy(&self, folder: PathBuf) -> Result<Option<File>, StoreError> {
+        self.backend.copy(folder).await
     }
 
     /// Ends the store after what was handed to it.

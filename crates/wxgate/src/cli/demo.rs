@@ -97,10 +97,13 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         route(backend.address),
     ]
     .concat();
-    let environment = [("WXGATE_ADMIN_TOKEN".to_owned(), admin_token.clone())].into();
+    // Of the user admin as well: a demo needs one secret to remember, not two.
+    let environment = ["WXGATE_ADMIN_TOKEN", "WXGATE_ADMIN_PASSWORD"]
+        .map(|name| (name.to_owned(), admin_token.clone()))
+        .into();
     let config = config::parse(&text, "demo", &data, &environment)?;
     let _log = telemetry::start(config.log);
-    let running =
+    let mut running =
         gateway::start(config, super::run::world(), Listeners { callers, admin, public: None }).await?;
 
     let gateway = format!("http://{}", reachable(running.address()));
@@ -110,6 +113,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let demo = welcome::Demo {
         gateway: &gateway,
         admin: &admin,
+        console: &running.console_link(),
         sandbox: &sandbox.url(),
         key: key.as_deref(),
         admin_token: &admin_token,
@@ -117,7 +121,13 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         backend: backend.address,
     };
     print(&demo.welcome())?;
-    while signals.next().await != Ask::Stop {}
+    loop {
+        tokio::select! {
+            ask = signals.next() => if ask == Ask::Stop { break },
+            // There is no file to read: whoever asks is told that nobody answers.
+            asker = running.asked_to_reload() => drop(asker),
+        }
+    }
     print(say("\n正在停止……\n", "\nStopping…\n"))?;
     running.stop().await;
     backend.close().await;

@@ -16,6 +16,7 @@ use tower::ServiceExt as _;
 use wechat::{catalog, errcode};
 
 use super::api::{self, Api, Client, Refused};
+use super::console;
 use super::health::{HEALTHZ, Health, READYZ, is_for_callbacks};
 use super::problem::{Unhandled, problem_json};
 use super::server::Surface;
@@ -78,14 +79,17 @@ impl Admin {
         callers: SocketAddr,
     ) -> Self {
         const KNOWN: Words = Words::fixed(
-            "没有这个路径：本端口提供 /healthz、/readyz、/openapi.json、/api/v1/*",
-            "no such path: this port has /healthz, /readyz, /openapi.json, /api/v1/*",
+            "没有这个路径：本端口提供 /（控制台，用浏览器打开）、/healthz、/readyz、/openapi.json、/api/v1/*",
+            "no such path: this port has / (the console, for browsers), /healthz, /readyz, /openapi.json, /api/v1/*",
         );
         let router = Router::new()
             .route(HEALTHZ, get(async || axum::Json(json!({"status": "ok"}))))
             .route(READYZ, get(ready))
             .route(OPENAPI, get(document))
-            .fallback(async || api::refused(StatusCode::NOT_FOUND, KNOWN))
+            .fallback(async |request: axum::extract::Request| {
+                let (head, _) = request.into_parts();
+                console::answer(&head).unwrap_or_else(|| api::refused(StatusCode::NOT_FOUND, KNOWN))
+            })
             .method_not_allowed_fallback(async || api::only_get())
             .with_state(Looked { parts, reach })
             .nest("/api/v1", api.router());

@@ -5,6 +5,7 @@ mod entries;
 mod guard;
 mod masked;
 mod session;
+mod system;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -22,12 +23,13 @@ use wechat::message::Message;
 use guard::Guard;
 use session::Site;
 
-use crate::config;
-use crate::entries::{EntryKind, Secret};
+use crate::config::Config;
+use crate::entries::EntryKind;
 use crate::lang::{Words, say};
 use crate::parts::Parts;
 use crate::people::{People, Role};
 use crate::registry::callers::Caller;
+use crate::reloads::Reloads;
 use crate::store::{
     Attempt, Audit, AuditQuery, Delivery, DeliveryQuery, Event, EventQuery, Status, StoreError,
 };
@@ -38,7 +40,12 @@ const PAGE: u32 = 50;
 const MAX_PAGE: u32 = 500;
 
 /// Its calls, for log and counters.
-pub const PATHS: [&str; 9] = [
+pub const PATHS: [&str; 14] = [
+    "/api/v1/nodes",
+    "/api/v1/settings",
+    "/api/v1/search",
+    "/api/v1/reload",
+    "/api/v1/backup",
     "/api/v1/setup",
     "/api/v1/session",
     "/api/v1/users",
@@ -57,19 +64,24 @@ pub struct Api {
     guard: Arc<Guard>,
     people: People,
     site: Arc<Site>,
+    reloads: Reloads,
+    /// Where a copy of the database is made.
+    run_dir: Arc<std::path::Path>,
 }
 
 impl Api {
-    /// Opened by `token`, and to `people`, on the listener with this `port`.
-    pub fn new(
-        parts: Parts,
-        people: People,
-        token: Option<&Secret>,
-        server: &config::Server,
-        port: u16,
-    ) -> Self {
+    /// Opened by the admin token, and to `people`, on the listener with this `port`.
+    pub fn new(parts: Parts, people: People, reloads: Reloads, config: &Config, port: u16) -> Self {
+        let token = config.admin_token.as_ref();
         let guard = Guard::new(token, parts.limits.wrong_token_pause, parts.clock.clone());
-        Self { parts, guard: Arc::new(guard), people, site: Arc::new(Site::new(port, server)) }
+        Self {
+            parts,
+            guard: Arc::new(guard),
+            people,
+            site: Arc::new(Site::new(port, &config.server)),
+            reloads,
+            run_dir: config.store.run_dir().into(),
+        }
     }
 
     /// The routes below `/api/v1`.
@@ -85,6 +97,11 @@ impl Api {
             .route("/events/{id}", get(event))
             .route("/deliveries", get(deliveries))
             .route("/audit", get(audit))
+            .route("/nodes", get(system::nodes))
+            .route("/settings", get(system::settings))
+            .route("/search", get(system::search))
+            .route("/reload", post(system::reload))
+            .route("/backup", post(system::backup))
             .route("/{list}", get(entries::list).post(entries::create))
             .route("/{list}/{name}", get(entries::one).patch(entries::update).delete(entries::end))
             .fallback(async || refused(StatusCode::NOT_FOUND, NO_SUCH_CALL))

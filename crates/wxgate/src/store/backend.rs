@@ -3,6 +3,9 @@
 //! A backend gets and gives rows: what is secret in them is sealed already, and stays so. Times are Unix milliseconds.
 //! Each method that writes is one transaction, and returns once that is on disk.
 
+use std::fs::File;
+use std::path::PathBuf;
+
 use futures_util::future::BoxFuture;
 
 use super::records::Records;
@@ -187,6 +190,10 @@ pub(crate) trait Backend: Records {
         Box::pin(async { Ok((None, false)) })
     }
 
+    /// A copy of all of it in a file in `folder` that is nobody else's; `None`: it has tools of its own for that.
+    fn copy(&self, _folder: PathBuf) -> Pending<'_, Option<File>> {
+        Box::pin(async { Ok(None) })
+    }
     /// Proves that it takes writes.
     fn ping(&self) -> Pending<'_, ()>;
     /// Ends it after what was handed to it.

@@ -6,6 +6,7 @@
 //! This file is the list of what is asked of it; each file below has the SQL about one thing.
 
 mod checkpoint;
+mod copy;
 mod credentials;
 mod dump;
 mod entries;
@@ -30,6 +31,7 @@ mod tests;
 mod usage;
 mod writer;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -171,6 +173,14 @@ impl Backend for Sqlite {
 
     fn add_usage(&self, deltas: Vec<UsageDelta>) -> Pending<'_, ()> {
         Box::pin(self.writer.write(move |tx| usage::add(tx, &deltas)))
+    }
+
+    fn copy(&self, folder: PathBuf) -> Pending<'_, Option<File>> {
+        let path = self.path.clone();
+        Box::pin(async move {
+            let copied = tokio::task::spawn_blocking(move || copy::into(&path, &folder)).await;
+            copied.map_err(|error| StoreError::Unavailable(error.to_string().into()))?.map(Some)
+        })
     }
 
     fn entries(&self) -> Pending<'_, (i64, Vec<EntryRow>)> {

@@ -42,6 +42,7 @@ mod onlookers;
 mod operators;
 mod own_answers;
 mod patience;
+mod people;
 mod postgres;
 mod proxy;
 mod raw;

@@ -17,7 +17,7 @@ const LAYERS: Layers<'_> = &[
     // What listens. Surfaces don't use each other.
     &["http::callers", "http::admin"],
     &["http::public", "http::service", "http::proxy", "http::api", "http::node"],
-    &["http::callback", "http::oauth", "http::health"],
+    &["http::callback", "http::oauth", "http::health", "http::console"],
     &["http::once"],
     &["http::server"],
     // What surfaces share.
@@ -45,7 +45,7 @@ const LAYERS: Layers<'_> = &[
     &["entries"],
     &["rules", "keys"],
     // What every part may use.
-    &["tls", "problem", "shares"],
+    &["tls", "problem", "shares", "reloads"],
     &["lang", "limits", "clock", "random", "tasks", "text", "wake", "workers"],
 ];
 

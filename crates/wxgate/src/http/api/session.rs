@@ -48,6 +48,16 @@ impl Site {
         })
     }
 
+    /// Where people find the console.
+    pub(super) fn admin_url(&self) -> Option<&str> {
+        self.url.as_ref().map(Url::as_str)
+    }
+
+    /// How callers reach the gateway.
+    pub(super) fn public_url(&self) -> Option<&str> {
+        self.public_url.as_ref().map(Url::as_str)
+    }
+
     fn set(&self, token: &str, seconds: i64) -> Option<HeaderValue> {
         let secure = if self.cookie.starts_with("__Host-") { "; Secure" } else { "" };
         let cookie = &self.cookie;
@@ -115,7 +125,7 @@ fn session_json(api: &Api, session: &Session) -> Value {
             "version": env!("CARGO_PKG_VERSION"),
             "node": api.parts.store.node(),
             "now": api.parts.clock.now() / 1000,
-            "public_url": api.site.public_url.as_ref().map(Url::as_str),
+            "public_url": api.site.public_url(),
         },
     })
 }
