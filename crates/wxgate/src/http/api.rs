@@ -3,6 +3,7 @@
 
 mod entries;
 mod guard;
+mod live;
 mod masked;
 mod session;
 mod system;
@@ -21,6 +22,7 @@ use serde_json::{Map, Value, json};
 use wechat::message::Message;
 
 use guard::Guard;
+use live::Feed;
 use session::Site;
 
 use crate::config::Config;
@@ -40,7 +42,8 @@ const PAGE: u32 = 50;
 const MAX_PAGE: u32 = 500;
 
 /// Its calls, for log and counters.
-pub const PATHS: [&str; 14] = [
+pub const PATHS: [&str; 15] = [
+    "/api/v1/live",
     "/api/v1/nodes",
     "/api/v1/settings",
     "/api/v1/search",
@@ -65,6 +68,7 @@ pub struct Api {
     people: People,
     site: Arc<Site>,
     reloads: Reloads,
+    feed: Arc<Feed>,
     /// Where a copy of the database is made.
     run_dir: Arc<std::path::Path>,
 }
@@ -80,6 +84,7 @@ impl Api {
             people,
             site: Arc::new(Site::new(port, &config.server)),
             reloads,
+            feed: Arc::default(),
             run_dir: config.store.run_dir().into(),
         }
     }
@@ -97,6 +102,7 @@ impl Api {
             .route("/events/{id}", get(event))
             .route("/deliveries", get(deliveries))
             .route("/audit", get(audit))
+            .route("/live", get(live::live))
             .route("/nodes", get(system::nodes))
             .route("/settings", get(system::settings))
             .route("/search", get(system::search))
