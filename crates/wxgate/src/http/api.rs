@@ -1,7 +1,9 @@
 //! The admin API, `/api/v1/*` on the operators' listener: what came in and what became of it, and
 //! who calls what. Opened by `Authorization: Bearer <WXGATE_ADMIN_TOKEN>`, or to whoever has logged in.
 
+mod audit;
 mod entries;
+mod events;
 mod guard;
 mod live;
 mod masked;
@@ -12,14 +14,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
-use axum::extract::{Path, RawQuery, Request, State};
+use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, patch, post};
 use axum::{Extension, Router};
 use http::StatusCode;
 use serde_json::{Map, Value, json};
-use wechat::message::Message;
 
 use guard::Guard;
 use live::Feed;
@@ -32,9 +33,7 @@ use crate::parts::Parts;
 use crate::people::{People, Role};
 use crate::registry::callers::Caller;
 use crate::reloads::Reloads;
-use crate::store::{
-    Attempt, Audit, AuditQuery, Delivery, DeliveryQuery, Event, EventQuery, Status, StoreError,
-};
+use crate::store::StoreError;
 use crate::text;
 
 /// Items a page, unless asked for others.
@@ -98,10 +97,11 @@ impl Api {
             .route("/session", get(session::session).delete(session::log_out))
             .route("/users", get(session::users).post(session::add_user))
             .route("/users/{name}", patch(session::edit_user).delete(session::end_user))
-            .route("/events", get(events))
-            .route("/events/{id}", get(event))
-            .route("/deliveries", get(deliveries))
-            .route("/audit", get(audit))
+            .route("/events", get(events::events))
+            .route("/events/{id}", get(events::event))
+            .route("/deliveries", get(events::deliveries))
+            .route("/deliveries/groups", get(events::groups))
+            .route("/audit", get(audit::audit))
             .route("/live", get(live::live))
             .route("/nodes", get(system::nodes))
             .route("/settings", get(system::settings))
@@ -204,71 +204,6 @@ impl From<StoreError> for Refusal {
     }
 }
 
-async fn events(State(api): State<Api>, RawQuery(raw): RawQuery) -> Result<Response, Refusal> {
-    let mut query = EventQuery { limit: PAGE, ..EventQuery::default() };
-    for (name, value) in parameters(raw.as_deref().unwrap_or_default()) {
-        match name.as_str() {
-            "appid" => query.appid = Some(value),
-            "openid" => query.openid = Some(value),
-            "event" => query.event = Some(value),
-            "from" => query.from = Some(seconds("from", &value)?),
-            "to" => query.to = Some(seconds("to", &value)?),
-            "cursor" => query.before = Some(number("cursor", &value)?),
-            "limit" => query.limit = limit(&value)?,
-            _ => return Err(unknown(&name, &["appid", "openid", "event", "from", "to", "cursor", "limit"])),
-        }
-    }
-    let limit = query.limit;
-    let items = api.parts.store.events(query).await?;
-    Ok(page(&items, limit, event_json, |event| event.id))
-}
-
-/// One event with its message.
-async fn event(State(api): State<Api>, Path(id): Path<String>) -> Result<Response, Refusal> {
-    let missing = || {
-        let words = Words::new(
-            format!("没有编号为 {id} 的消息：可能已过保留期（retention.events）"),
-            format!("there is no message {id}: it may be over its retention (retention.events)"),
-        );
-        refused(StatusCode::NOT_FOUND, words)
-    };
-    let Ok(number) = id.parse() else { return Ok(missing()) };
-    let query = EventQuery { id: Some(number), limit: 1, ..EventQuery::default() };
-    let found = api.parts.store.events(query).await?;
-    let (Some(event), Some(body)) = (found.first(), api.parts.store.event_body(number).await?) else {
-        return Ok(missing());
-    };
-    let mut item = event_json(event);
-    item["message"] = Message::read(&body).into_value();
-    Ok(axum::Json(item).into_response())
-}
-
-async fn deliveries(State(api): State<Api>, RawQuery(raw): RawQuery) -> Result<Response, Refusal> {
-    let mut query = DeliveryQuery { limit: PAGE, ..DeliveryQuery::default() };
-    for (name, value) in parameters(raw.as_deref().unwrap_or_default()) {
-        match name.as_str() {
-            "route" => query.route = Some(value),
-            "status" => {
-                let status = Status::parse(&value);
-                let wrong = || {
-                    bad(Words::fixed(
-                        "参数 status 只能是 pending、delivered、dead",
-                        "parameter status must be one of pending, delivered, dead",
-                    ))
-                };
-                query.status = Some(status.ok_or_else(wrong)?);
-            }
-            "event_id" => query.event_id = Some(number("event_id", &value)?),
-            "cursor" => query.before = Some(number("cursor", &value)?),
-            "limit" => query.limit = limit(&value)?,
-            _ => return Err(unknown(&name, &["route", "status", "event_id", "cursor", "limit"])),
-        }
-    }
-    let limit = query.limit;
-    let items = api.parts.store.deliveries(query).await?;
-    Ok(page(&items, limit, delivery_json, |delivery| delivery.id))
-}
-
 impl Api {
     /// Every caller: who calls what, how often each was refused, and when they last called.
     fn callers(&self, english: bool) -> Vec<Value> {
@@ -287,31 +222,6 @@ impl Api {
         items.extend(entries);
         items
     }
-}
-
-/// The book of who changed what.
-async fn audit(State(api): State<Api>, RawQuery(raw): RawQuery) -> Result<Response, Refusal> {
-    let mut query = AuditQuery { limit: PAGE, ..AuditQuery::default() };
-    for (name, value) in parameters(raw.as_deref().unwrap_or_default()) {
-        match name.as_str() {
-            "actor" => query.actor = Some(value),
-            "target" => query.target = Some(value),
-            "cursor" => query.before = Some(number("cursor", &value)?),
-            "limit" => query.limit = limit(&value)?,
-            _ => return Err(unknown(&name, &["actor", "target", "cursor", "limit"])),
-        }
-    }
-    let limit = query.limit;
-    let lines = api.parts.store.audit(query).await?;
-    Ok(page(&lines, limit, audit_json, |line| line.id))
-}
-
-fn audit_json(line: &Audit) -> Value {
-    let Audit { id, at, actor, role, ip, action, target, before, after } = line;
-    json!({
-        "id": id, "at": at / 1000, "actor": actor, "role": role, "ip": ip, "action": action, "target": target,
-        "before": before, "after": after,
-    })
 }
 
 fn caller_json(caller: &Caller) -> Value {
@@ -352,30 +262,6 @@ fn not_an_object() -> Refusal {
 fn page<T>(items: &[T], limit: u32, json: fn(&T) -> Value, id: fn(&T) -> i64) -> Response {
     let next = items.last().filter(|_| items.len() == limit as usize).map(|last| id(last).to_string());
     axum::Json(json!({"items": items.iter().map(json).collect::<Vec<_>>(), "next": next})).into_response()
-}
-
-fn event_json(event: &Event) -> Value {
-    json!({
-        "id": event.id,
-        "appid": event.appid,
-        "openid": event.openid,
-        "msg_type": event.msg_type,
-        "event": event.event,
-        "received_at": event.received_at / 1000,
-        "deliveries": event.deliveries.iter().map(delivery_json).collect::<Vec<_>>(),
-    })
-}
-
-fn delivery_json(delivery: &Delivery) -> Value {
-    let attempt = |attempt: &Attempt| json!({"at": attempt.at / 1000, "status": attempt.status, "ms": attempt.ms, "error": attempt.error});
-    json!({
-        "id": delivery.id,
-        "event_id": delivery.event_id,
-        "route": delivery.route,
-        "status": delivery.status,
-        "attempts": delivery.attempts.iter().map(attempt).collect::<Vec<_>>(),
-        "next_at": delivery.next_at.map(|at| at / 1000),
-    })
 }
 
 fn parameters(raw: &str) -> impl Iterator<Item = (String, String)> {

@@ -10,8 +10,8 @@ use futures_util::future::BoxFuture;
 
 use super::records::Records;
 use super::{
-    Attempt, AuditQuery, Binding, Delivery, DeliveryQuery, Event, EventQuery, Fate, Lease, Node, Purge,
-    Purged, Reach, SealedCredential, StoreError, Turn, UsageDelta, UsageRow, Wakes,
+    Attempt, AuditQuery, Binding, DeadGroup, Delivery, DeliveryQuery, Event, EventQuery, Fate, GroupQuery,
+    Lease, Node, Purge, Purged, Reach, SealedCredential, StoreError, Turn, UsageDelta, UsageRow, Wakes,
 };
 
 /// What a backend's method gives.
@@ -95,6 +95,9 @@ pub(crate) trait Backend: Records {
     fn event_body(&self, id: i64) -> Pending<'_, Option<(Vec<u8>, Vec<u8>)>>;
     /// Deliveries, newest first.
     fn deliveries(&self, query: DeliveryQuery) -> Pending<'_, Vec<Delivery>>;
+
+    /// Dead letters by route and failure.
+    fn dead_groups(&self, query: GroupQuery) -> Pending<'_, Vec<DeadGroup>>;
 
     /// Entries made at run time, in order, and the revision of the newest change.
     fn entries(&self) -> Pending<'_, (i64, Vec<EntryRow>)>;

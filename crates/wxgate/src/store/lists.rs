@@ -90,6 +90,10 @@ pub struct EventQuery {
     pub before: Option<i64>,
     /// With this id only.
     pub id: Option<i64>,
+    /// With a delivery by this route.
+    pub route: Option<String>,
+    /// With a delivery that stands so.
+    pub status: Option<Status>,
     /// At most so many.
     pub limit: u32,
 }
@@ -109,7 +113,45 @@ pub struct DeliveryQuery {
     pub limit: u32,
 }
 
+/// Which dead letters to group.
+#[derive(Clone, Debug, Default)]
+pub struct GroupQuery {
+    /// Of this route.
+    pub route: Option<String>,
+    /// Given up at or after, Unix milliseconds.
+    pub from: Option<i64>,
+    /// Given up before, Unix milliseconds.
+    pub to: Option<i64>,
+}
+
+/// Dead letters of one route that failed alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadGroup {
+    /// Name of the route.
+    pub route: String,
+    /// Status of the last attempt; 0: none came.
+    pub status: u16,
+    /// Why the last attempt failed.
+    pub error: String,
+    /// How many, among the newest [`GROUPED`].
+    pub count: u64,
+    /// When the first was given up, Unix milliseconds.
+    pub oldest: i64,
+    /// When the last was.
+    pub newest: i64,
+}
+
+/// Dead letters that are looked at.
+pub(super) const GROUPED: u32 = 100_000;
+/// Groups that are shown.
+pub(super) const GROUPS: u32 = 200;
+
 impl Store {
+    /// Dead letters by route and failure, the largest group first.
+    pub async fn dead_groups(&self, query: GroupQuery) -> Result<Vec<DeadGroup>, StoreError> {
+        self.backend.dead_groups(query).await
+    }
+
     /// Kept messages, newest first.
     pub async fn events(&self, query: EventQuery) -> Result<Vec<Event>, StoreError> {
         self.backend.events(query).await

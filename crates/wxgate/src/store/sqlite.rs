@@ -45,8 +45,8 @@ use super::backend::{
     SavedRow, deliveries_of,
 };
 use super::{
-    AuditQuery, Binding, Delivery, DeliveryQuery, Event, EventQuery, Lease, Purge, Purged, SealedCredential,
-    StoreError, Turn, UsageDelta, UsageRow,
+    AuditQuery, Binding, DeadGroup, Delivery, DeliveryQuery, Event, EventQuery, GroupQuery, Lease, Purge,
+    Purged, SealedCredential, StoreError, Turn, UsageDelta, UsageRow,
 };
 
 pub(super) use dump::Source;
@@ -282,6 +282,10 @@ impl Backend for Sqlite {
 
     fn deliveries(&self, query: DeliveryQuery) -> Pending<'_, Vec<Delivery>> {
         Box::pin(self.lists.read(move |db| lists::deliveries(db, &query)))
+    }
+
+    fn dead_groups(&self, query: GroupQuery) -> Pending<'_, Vec<DeadGroup>> {
+        Box::pin(self.lists.read(move |db| lists::dead_groups(db, &query)))
     }
 
     fn ping(&self) -> Pending<'_, ()> {

@@ -15,7 +15,8 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 
-use super::{Api, Refusal, event_json, masked, parameters, unknown};
+use super::events::event_json;
+use super::{Api, Refusal, masked, parameters, unknown};
 use crate::lang::Words;
 use crate::people::{Actor, Role};
 use crate::store::EventQuery;
@@ -112,7 +113,11 @@ impl Api {
             fresh.truncate(ROWS);
             self.feed.tell("more", "event", json!({"topic": "event", "n": last - before - ROWS as i64}));
         }
-        Ok(fresh.into_iter().rev().map(|event| json!({"topic": "event", "item": event_json(event)})).collect())
+        Ok(fresh
+            .into_iter()
+            .rev()
+            .map(|event| json!({"topic": "event", "item": event_json(event)}))
+            .collect())
     }
 
     /// What the top of each page shows.
