@@ -1,6 +1,7 @@
 //! The admin API, `/api/v1/*` on the operators' listener: what came in and what became of it, and
 //! who calls what. Opened by `Authorization: Bearer <WXGATE_ADMIN_TOKEN>`, or to whoever has logged in.
 
+mod accounts;
 mod audit;
 mod entries;
 mod events;

@@ -82,6 +82,9 @@ impl Api {
             item["unused"] = aside.why.of(english).into();
             items.push(item);
         }
+        if kind == EntryKind::App {
+            items.iter_mut().for_each(|item| self.with_state(item, english));
+        }
         items
     }
 
@@ -215,7 +218,10 @@ pub(super) async fn one(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let kind = kind_of(&list)?;
-    let item = api.item(kind, &name, wants_english(&headers)).ok_or_else(|| missing(kind, &name))?;
+    let mut item = api.item(kind, &name, wants_english(&headers)).ok_or_else(|| missing(kind, &name))?;
+    if kind == EntryKind::App {
+        api.with_callbacks(&mut item).await?;
+    }
     let revision = item["revision"].as_i64().unwrap_or_default();
     Ok(with_revision(StatusCode::OK, &item, revision))
 }
