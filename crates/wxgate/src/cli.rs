@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config;
-use crate::http::service;
+use crate::http::{api, service};
 use crate::lang::{self, say};
 use crate::random::Random;
 
@@ -96,7 +96,10 @@ enum Command {
     #[command(subcommand, about = say("消息路由相关", "About the routes of messages"))]
     Route(RouteCommand),
     #[command(about = say("打印服务接口的 OpenAPI 3.1 文档", "Print the OpenAPI 3.1 document of the service API"))]
-    Openapi,
+    Openapi {
+        #[arg(long, help = say("管理接口的", "Of the admin API"))]
+        admin: bool,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -155,7 +158,8 @@ pub fn main() -> ExitCode {
         Command::Key(KeyCommand::New { admin: false }) => run::print(&format!("{}\n", new_key())),
         Command::Key(KeyCommand::New { admin: true }) => run::print(&format!("{}\n", new_admin_token())),
         Command::Route(RouteCommand::Test(args)) => run::blocking(route::test(args)),
-        Command::Openapi => run::print(service::openapi::document(lang::is_english())),
+        Command::Openapi { admin: false } => run::print(service::openapi::document(lang::is_english())),
+        Command::Openapi { admin: true } => run::print(api::document::document(lang::is_english())),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

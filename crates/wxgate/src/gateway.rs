@@ -180,8 +180,7 @@ fn serve(
     let port = listeners.admin.local_addr()?.port();
     let (reloads, asked) = Reloads::new();
     let api = Api::new(parts.clone(), people.clone(), reloads, &config, port);
-    let callers = listeners.callers.local_addr()?;
-    let admin = Admin::new(parts.clone(), reach, api, door.clone(), &config.server, callers);
+    let admin = Admin::new(parts.clone(), reach, api, door.clone(), &config.server);
     let recorder = Recorder::new(config.log.access, parts.clock.clone(), parts.limits.log_sources);
     parts.tasks.spawn({
         let (recorder, draining) = (recorder.clone(), parts.tasks.draining.clone());

@@ -19,7 +19,8 @@ use super::run::print;
 use super::signals::{Ask, Signals};
 use super::{language, new_admin_token, new_key};
 use crate::clock::Clock;
-use crate::gateway::{self, Listeners, Unbound};
+use crate::entries::Environment;
+use crate::gateway::{self, Listeners, Running, Unbound};
 use crate::lang::{Words, say};
 use crate::limits::Limits;
 use crate::net::Client;
@@ -97,11 +98,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         route(backend.address),
     ]
     .concat();
-    // Of the user admin as well: a demo needs one secret to remember, not two.
-    let environment = ["WXGATE_ADMIN_TOKEN", "WXGATE_ADMIN_PASSWORD"]
-        .map(|name| (name.to_owned(), admin_token.clone()))
-        .into();
-    let config = config::parse(&text, "demo", &data, &environment)?;
+    let config = config::parse(&text, "demo", &data, &environment(&admin_token))?;
     let _log = telemetry::start(config.log);
     let mut running =
         gateway::start(config, super::run::world(), Listeners { callers, admin, public: None }).await?;
@@ -121,18 +118,29 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         backend: backend.address,
     };
     print(&demo.welcome())?;
-    loop {
-        tokio::select! {
-            ask = signals.next() => if ask == Ask::Stop { break },
-            // There is no file to read: whoever asks is told that nobody answers.
-            asker = running.asked_to_reload() => drop(asker),
-        }
-    }
+    until_stopped(&mut signals, &mut running).await;
     print(say("\n正在停止……\n", "\nStopping…\n"))?;
     running.stop().await;
     backend.close().await;
     sandbox.stop().await;
     print(say("已停止\n", "Stopped\n"))
+}
+
+/// The admin token is the password of the user admin as well: a demo needs one secret to remember, not two.
+fn environment(admin_token: &str) -> Environment {
+    ["WXGATE_ADMIN_TOKEN", "WXGATE_ADMIN_PASSWORD"]
+        .map(|name| (name.to_owned(), admin_token.to_owned()))
+        .into()
+}
+
+async fn until_stopped(signals: &mut Signals, running: &mut Running) {
+    loop {
+        tokio::select! {
+            ask = signals.next() => if ask == Ask::Stop { return },
+            // There is no file to read: whoever asks is told that nobody answers.
+            asker = running.asked_to_reload() => drop(asker),
+        }
+    }
 }
 
 /// Where the data is kept, and a folder that goes when it is dropped.

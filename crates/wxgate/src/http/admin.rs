@@ -1,32 +1,30 @@
 //! The operators' listener: is the process alive, may it get traffic, what is amiss; the admin API.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use axum::{Extension, Router};
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderMap, Request, StatusCode, request};
+use http::{HeaderMap, Request, StatusCode};
 use http_body_util::Full;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use wechat::{catalog, errcode};
 
-use super::api::{self, Api, Client, Refused};
+use super::api::{self, Api, Client, Refused, document};
 use super::console;
 use super::health::{HEALTHZ, Health, READYZ, is_for_callbacks};
 use super::problem::{Unhandled, problem_json};
 use super::server::Surface;
 use super::{Body, streamed, wants_english};
 use crate::admit::Door;
-use crate::admit::hosts::{self, Hosts};
+use crate::admit::hosts::Hosts;
 use crate::clock::Clock;
 use crate::config;
 use crate::handover::Reach;
-use crate::http::service::openapi;
 use crate::lang::Words;
 use crate::net::Inbound;
 use crate::outcome::{End, OTHER, Outcome};
@@ -50,7 +48,7 @@ const TROUBLE_SHOWN_MS: i64 = 10 * 60 * 1000;
 /// A backlog is counted so far.
 const MOST_COUNTED: u32 = 100_000;
 
-/// The service API's document.
+/// The admin API's document.
 const OPENAPI: &str = "/openapi.json";
 /// What is served besides the admin API.
 const PATHS: [&str; 3] = [HEALTHZ, READYZ, OPENAPI];
@@ -64,20 +62,11 @@ struct Inner {
     router: Router,
     door: Door,
     hosts: Hosts,
-    /// How callers connect: scheme and port.
-    callers: (&'static str, u16),
 }
 
 impl Admin {
-    /// Over what health looks at; `callers` is where the service API is served.
-    pub fn new(
-        parts: Parts,
-        reach: Reach,
-        api: Api,
-        door: Door,
-        server: &config::Server,
-        callers: SocketAddr,
-    ) -> Self {
+    /// Over what health looks at.
+    pub fn new(parts: Parts, reach: Reach, api: Api, door: Door, server: &config::Server) -> Self {
         const KNOWN: Words = Words::fixed(
             "没有这个路径：本端口提供 /（控制台，用浏览器打开）、/healthz、/readyz、/openapi.json、/api/v1/*",
             "no such path: this port has / (the console, for browsers), /healthz, /readyz, /openapi.json, /api/v1/*",
@@ -85,7 +74,7 @@ impl Admin {
         let router = Router::new()
             .route(HEALTHZ, get(async || axum::Json(json!({"status": "ok"}))))
             .route(READYZ, get(ready))
-            .route(OPENAPI, get(document))
+            .route(OPENAPI, get(openapi))
             .fallback(async |request: axum::extract::Request| {
                 let (head, _) = request.into_parts();
                 console::answer(&head).unwrap_or_else(|| api::refused(StatusCode::NOT_FOUND, KNOWN))
@@ -93,16 +82,7 @@ impl Admin {
             .method_not_allowed_fallback(async || api::only_get())
             .with_state(Looked { parts, reach })
             .nest("/api/v1", api.router());
-        let scheme = if server.tls.is_some() { "https" } else { "http" };
-        let hosts = Hosts::of_admin(server);
-        Self(Arc::new(Inner { router, door, hosts, callers: (scheme, callers.port()) }))
-    }
-
-    /// The server whose document it is, as whoever asks here reaches it.
-    fn service(&self, head: &request::Parts) -> Service {
-        let (scheme, port) = self.0.callers;
-        let host = hosts::host(head, "http").and_then(|url| url.host_str().map(str::to_owned));
-        Service(format!("{scheme}://{}:{port}", host.as_deref().unwrap_or("127.0.0.1")))
+        Self(Arc::new(Inner { router, door, hosts: Hosts::of_admin(server) }))
     }
 }
 
@@ -111,14 +91,13 @@ impl Surface for Admin {
 
     async fn handle(&self, request: Request<Inbound>, outcome: &mut Outcome) -> http::Response<Body> {
         let (mut head, body) = request.into_parts();
-        let known = PATHS.into_iter().chain(api::PATHS).find(|known| *known == head.uri.path());
+        let known = PATHS.into_iter().chain(document::paths()).find(|known| *known == head.uri.path());
         outcome.api = known.unwrap_or(OTHER).into();
         self.0.door.locate(&head.headers, outcome);
         let english = wants_english(&head.headers);
         let is_ours =
             Health::takes(head.uri.path()).is_some() || self.0.hosts.allowed(&head, "http").is_some();
         let response = if is_ours {
-            head.extensions.insert(self.service(&head));
             head.extensions.insert(Client(outcome.peer));
             let request = Request::from_parts(head, axum::body::Body::new(body));
             match self.0.router.clone().oneshot(request).await {
@@ -161,13 +140,8 @@ fn in_words(mut response: Response, english: bool) -> Response {
     Response::from_parts(head, body)
 }
 
-/// Where the service API is, for whoever asks the admin side.
-#[derive(Clone, Debug)]
-struct Service(String);
-
-async fn document(Extension(Service(server)): Extension<Service>, headers: HeaderMap) -> Response {
-    let document = openapi::document_of(&server, wants_english(&headers));
-    ([(CONTENT_TYPE, "application/json")], document).into_response()
+async fn openapi(headers: HeaderMap) -> Response {
+    ([(CONTENT_TYPE, "application/json")], document::document(wants_english(&headers))).into_response()
 }
 
 /// What readiness is told from.

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod audit;
+pub mod document;
 mod entries;
 mod events;
 mod guard;
@@ -40,25 +41,6 @@ use crate::text;
 /// Items a page, unless asked for others.
 const PAGE: u32 = 50;
 const MAX_PAGE: u32 = 500;
-
-/// Its calls, for log and counters.
-pub const PATHS: [&str; 15] = [
-    "/api/v1/live",
-    "/api/v1/nodes",
-    "/api/v1/settings",
-    "/api/v1/search",
-    "/api/v1/reload",
-    "/api/v1/backup",
-    "/api/v1/setup",
-    "/api/v1/session",
-    "/api/v1/users",
-    "/api/v1/events",
-    "/api/v1/deliveries",
-    "/api/v1/callers",
-    "/api/v1/apps",
-    "/api/v1/routes",
-    "/api/v1/audit",
-];
 
 /// Cheap to clone.
 #[derive(Clone)]

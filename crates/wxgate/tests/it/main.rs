@@ -17,6 +17,7 @@ mod database;
 mod database_ways;
 mod days;
 mod deliveries;
+mod document;
 mod edge;
 mod edges;
 mod egress;

@@ -110,9 +110,7 @@ fn trouble(app: &App, slot: &Slot, clock: &Clock, english: bool) -> Value {
     let ailments = app.slots.health().ailments();
     let Some(ailment) = ailments.first() else { return Value::Null };
     let advice = match ailment.errcode {
-        code if errcode::is_of_address(code) => {
-            places::list_address(app.entry.kind, ailment.ip.as_deref())
-        }
+        code if errcode::is_of_address(code) => places::list_address(app.entry.kind, ailment.ip.as_deref()),
         48001 => places::permissions(app.entry.kind),
         code => errcode::lookup(code).map_or(Words::fixed("", ""), |entry| Words::fixed(entry.zh, entry.en)),
     };
