@@ -259,14 +259,15 @@ fn serve(
     listeners: Listeners,
 ) -> anyhow::Result<Running> {
     let door = Door::new(&parts, &config.server);
+    let deliveries = inbox.deliveries().clone();
     let callbacks = Callbacks::new(parts.clone(), inbox);
     let oauth = OAuth::new(parts.clone(), &config);
     let public = Public::new(door.clone(), &parts, callbacks, oauth);
     let service = Service::new(parts.clone(), door.clone(), upstream.clone());
     let nodes = NodeCalls::new(parts.clone(), upstream.clone());
     let reach = upstream.tokens().handover().reach().clone();
-    let proxy = Proxy::new(parts.clone(), door.clone(), upstream, Spool::new(config.store.run_dir()));
-    let api = Api::new(parts.clone(), config.admin_token.as_ref());
+    let proxy = Proxy::new(parts.clone(), door.clone(), upstream.clone(), Spool::new(config.store.run_dir()));
+    let api = Api::new(parts.clone(), deliveries, upstream, config.admin_token.as_ref());
     let callers = listeners.callers.local_addr()?;
     let admin = Admin::new(parts.clone(), reach, api, door.clone(), &config.server, callers);
     let recorder = Recorder::new(config.log.access, parts.clock.clone(), parts.limits.log_sources);
@@ -403,7 +404,7 @@ impl Running {
         }
         self.recorder.finish();
         let closing = async {
-            bookkeeping::flush(&self.parts).await;
+            bookkeeping::end(&self.parts).await;
             heartbeat::leave(&self.parts).await;
             self.parts.store.close().await;
         };

@@ -17,6 +17,7 @@ mod moving;
 mod nodes;
 mod once;
 mod pg;
+mod quotas;
 mod records;
 mod sqlite;
 #[cfg(test)]
@@ -46,6 +47,7 @@ pub use messages::{Accepted, NewDelivery, NewEvent, StoredEvent};
 pub use moving::{Compared, Moved, Progress, Watch, move_from};
 pub use nodes::{BEAT, Node, Reach, SILENT, Wakes};
 pub use once::{Binding, Bound, Once};
+pub use quotas::QuotaRow;
 pub use upgrade::{Upgraded, upgrade};
 pub use usage::{UsageDelta, UsageRow};
 

@@ -67,6 +67,31 @@ pub enum Denied {
         /// Who.
         caller: Arc<Caller>,
     },
+    /// The caller's time is over: it is refused as `like`.
+    Ended {
+        /// Who.
+        caller: Arc<Caller>,
+        /// What is said to somebody whom nobody knows.
+        like: Box<Denied>,
+    },
+    /// One of the caller's `quotas` is used up.
+    Quota {
+        /// Who.
+        caller: Arc<Caller>,
+        /// Of which paths.
+        pattern: String,
+        /// What there is, as `10000/d`.
+        limit: String,
+        /// There is none until tomorrow.
+        is_daily: bool,
+        /// Until the next window begins.
+        seconds: u32,
+    },
+    /// Nobody knows what is left of the caller's `quotas`: the store is away.
+    QuotaUnknown {
+        /// Who.
+        caller: Arc<Caller>,
+    },
     /// The caller's `apps` don't hold the app.
     App {
         /// Who.
@@ -101,6 +126,23 @@ pub(super) fn is_appid(text: &str) -> bool {
 }
 
 impl Denied {
+    /// What it is refused as: the same for everybody whose key is nobody's.
+    pub fn like(&self) -> &Self {
+        match self {
+            Self::Ended { like, .. } => like,
+            other => other,
+        }
+    }
+
+    /// In how many seconds it may come again, if that is known.
+    pub fn again_in(&self) -> Option<u32> {
+        match self {
+            Self::Quota { seconds, .. } => Some(*seconds),
+            Self::Rate { .. } | Self::OpenRate | Self::Busy { .. } | Self::Overloaded => Some(1),
+            _ => None,
+        }
+    }
+
     /// What is wrong and what to do; where it is about a caller's settings, after where those were made.
     pub fn words(&self) -> Words {
         match self {
@@ -156,6 +198,15 @@ impl Denied {
             Self::App { caller, appid } => foreign(caller, appid.as_deref()),
             Self::Export { caller } => export(caller),
             Self::Rate { caller } => exceeded(caller, "rate", "每秒请求数", "rate"),
+            Self::Ended { caller, .. } => ended(caller),
+            Self::Quota { caller, pattern, limit, seconds, .. } => quota(caller, pattern, limit, *seconds),
+            Self::QuotaUnknown { caller } => Words::new(
+                format!("调用方 {} 的限额（quotas）在数据库里，而数据库暂时不可用：稍后重试", caller.name),
+                format!(
+                    "the quotas of the caller {} are in the database, which is away: retry later",
+                    caller.name
+                ),
+            ),
             Self::Busy { caller } => {
                 exceeded(caller, "concurrency", "同时处理的请求数", "number of requests at once")
             }
@@ -264,6 +315,26 @@ fn missing(caller: &Caller, key: &str, zh: &str, en: &str) -> Words {
     Words::new(
         format!("调用方 {name} 不能{zh}：需要时在{where_zh} 里放行"),
         format!("caller {name} may not {en}: allow it in {where_en}"),
+    )
+}
+
+fn ended(caller: &Caller) -> Words {
+    let (where_zh, where_en) = caller.origin.key("expires_at");
+    let name = &caller.name;
+    Words::new(
+        format!("调用方 {name} 已到期（{where_zh}）：还要用就改它，或换一个调用方"),
+        format!("the caller {name} has ended ({where_en}): to go on, change that, or use another caller"),
+    )
+}
+
+fn quota(caller: &Caller, pattern: &str, limit: &str, seconds: u32) -> Words {
+    let (where_zh, where_en) = caller.origin.key("quotas");
+    let name = &caller.name;
+    Words::new(
+        format!("调用方 {name} 对 {pattern} 的限额 {limit} 已用完（{where_zh}）：{seconds} 秒后重新计数"),
+        format!(
+            "the caller {name} has used up its quota {limit} of {pattern} ({where_en}): it begins anew in {seconds} s"
+        ),
     )
 }
 

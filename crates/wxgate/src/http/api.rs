@@ -2,8 +2,13 @@
 //! who calls what.
 //! Opened by `Authorization: Bearer <WXGATE_ADMIN_TOKEN>`; without a token set it stays shut.
 
+mod apply;
+mod callers;
 mod entries;
 mod guard;
+mod keys;
+mod routes;
+mod trials;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,50 +16,54 @@ use std::sync::Arc;
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Extension, Router};
 use http::StatusCode;
 use http::header::{HOST, ORIGIN};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use wechat::message::Message;
 
 use guard::Guard;
 
-use crate::entries::{EntryKind, Secret};
+use crate::delivery::Deliveries;
+use crate::entries::Secret;
 use crate::lang::{Words, say};
 use crate::parts::Parts;
-use crate::registry::callers::Caller;
 use crate::store::{
     Attempt, Audit, AuditQuery, Delivery, DeliveryQuery, Event, EventQuery, Status, StoreError,
 };
 use crate::text;
+use crate::upstream::Upstream;
 
 /// Items a page, unless asked for others.
 const PAGE: u32 = 50;
 const MAX_PAGE: u32 = 500;
 
 /// Its calls, for log and counters.
-pub const PATHS: [&str; 6] = [
+pub const PATHS: [&str; 7] = [
     "/api/v1/events",
     "/api/v1/deliveries",
     "/api/v1/callers",
     "/api/v1/apps",
     "/api/v1/routes",
     "/api/v1/audit",
+    "/api/v1/apply",
 ];
 
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct Api {
     parts: Parts,
+    deliveries: Deliveries,
+    upstream: Upstream,
     guard: Arc<Guard>,
 }
 
 impl Api {
     /// Opened by `token`.
-    pub fn new(parts: Parts, token: Option<&Secret>) -> Self {
+    pub fn new(parts: Parts, deliveries: Deliveries, upstream: Upstream, token: Option<&Secret>) -> Self {
         let guard = Guard::new(token, parts.limits.wrong_token_pause, parts.clock.clone());
-        Self { parts, guard: Arc::new(guard) }
+        Self { parts, deliveries, upstream, guard: Arc::new(guard) }
     }
 
     /// The routes below `/api/v1`.
@@ -65,7 +74,19 @@ impl Api {
             .route("/deliveries", get(deliveries))
             .route("/audit", get(audit))
             .route("/{list}", get(entries::list).post(entries::create))
-            .route("/{list}/{name}", get(entries::one).patch(entries::update).delete(entries::end))
+            .route("/apply", post(apply::apply))
+            .route("/callers/{name}/rotate", post(keys::rotate))
+            .route("/routes/{name}/probe", post(routes::probe))
+            .route("/apps/{appid}/check", post(trials::check))
+            .route("/apps/{appid}/refresh", post(trials::refresh))
+            .route(
+                "/{list}/{name}",
+                get(entries::one)
+                    .patch(entries::update)
+                    .delete(entries::end)
+                    .post(entries::act)
+                    .put(entries::act),
+            )
             .fallback(async || refused(StatusCode::NOT_FOUND, NO_SUCH_CALL))
             .method_not_allowed_fallback(async || other_method())
             .layer(middleware::from_fn_with_state(self.clone(), only_admins))
@@ -92,8 +113,8 @@ pub(super) fn refused(status: StatusCode, words: Words) -> Response {
 }
 
 const NO_SUCH_CALL: Words = Words::fixed(
-    "没有这个接口：现有 /api/v1 下的 apps、callers、routes（及其 /{名字}）、events、events/{id}、deliveries、audit",
-    "no such call: below /api/v1 there are apps, callers, routes (and /{name} of each), events, events/{id}, deliveries, audit",
+    "没有这个接口：现有 /api/v1 下的 apps、callers、routes（及其 /{名字}）、events、events/{id}、deliveries、audit、apply，全部见 docs/admin-api.md",
+    "no such call: below /api/v1 there are apps, callers, routes (and /{name} of each), events, events/{id}, deliveries, audit, apply; docs/admin-api.en.md has all",
 );
 
 fn other_method() -> Response {
@@ -223,26 +244,6 @@ async fn deliveries(State(api): State<Api>, RawQuery(raw): RawQuery) -> Result<R
     Ok(page(&items, limit, delivery_json, |delivery| delivery.id))
 }
 
-impl Api {
-    /// Every caller: who calls what, how often each was refused, and when they last called.
-    fn callers(&self, english: bool) -> Vec<Value> {
-        let mut entries = self.listed(EntryKind::Caller, english);
-        let live = self.parts.registry.live();
-        let mut items = Vec::new();
-        for caller in live.callers.all() {
-            let is_it = |item: &Value| item["name"] == *caller.name && item["unused"].is_null();
-            let entry = entries.iter().position(is_it).map(|at| entries.remove(at));
-            let mut item = entry.unwrap_or_else(|| json!({}));
-            if let (Some(item), Value::Object(used)) = (item.as_object_mut(), caller_json(caller)) {
-                item.extend(used);
-            }
-            items.push(item);
-        }
-        items.extend(entries);
-        items
-    }
-}
-
 /// The book of who changed what.
 async fn audit(State(api): State<Api>, RawQuery(raw): RawQuery) -> Result<Response, Refusal> {
     let mut query = AuditQuery { limit: PAGE, ..AuditQuery::default() };
@@ -265,25 +266,6 @@ fn audit_json(line: &Audit) -> Value {
     json!({
         "id": id, "at": at / 1000, "actor": actor, "role": role, "ip": ip, "action": action, "target": target,
         "before": before, "after": after,
-    })
-}
-
-fn caller_json(caller: &Caller) -> Value {
-    let used = caller.usage.used();
-    let seconds = |at: i64| Some(at / 1000).filter(|at| *at > 0);
-    let calls: Map<String, Value> = used
-        .calls
-        .iter()
-        .filter(|(_, count)| count.calls > 0)
-        .map(|(api, count)| (api.to_string(), count.calls.into()))
-        .collect();
-    let refused: u64 = used.calls.values().map(|count| count.refused).sum();
-    json!({
-        "name": &*caller.name,
-        "last_used_at": seconds(used.last_used_at),
-        "calls": calls,
-        "since": seconds(used.since),
-        "refused": refused,
     })
 }
 

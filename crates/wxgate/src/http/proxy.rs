@@ -34,7 +34,7 @@ use crate::net::{Inbound, Spool};
 use crate::outcome::{OTHER, Outcome};
 use crate::parts::Parts;
 use crate::shares::{Room, Share};
-use crate::upstream::{Part, PassAnswer, PassRequest, Upstream};
+use crate::upstream::{CallError, Part, PassAnswer, PassRequest, Upstream};
 
 use refusal::Refusal;
 use target::Target;
@@ -170,7 +170,9 @@ impl Proxy {
             body: body.payload,
             proves_token: known.is_some_and(|known| known.auth == Auth::AccessToken),
         };
-        let answer = upstream.pass(&app, &request).await.map_err(|error| Refusal::call(error, &app.entry))?;
+        let allowed = door.allow(&entered.caller, target.path).await?;
+        let answer = allowed.spent_on(upstream.pass(&app, &request), CallError::is_unsent).await;
+        let answer = answer.map_err(|error| Refusal::call(error, &app.entry))?;
         outcome.wx_errcode = Some(answer.errcode).filter(|code| *code != 0);
         outcome.errcode = answer.errcode;
         Ok(passed(answer, (place, body.place)))

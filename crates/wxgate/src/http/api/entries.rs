@@ -10,11 +10,11 @@ use axum::Extension;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
-use http::header::{ETAG, IF_MATCH, LOCATION};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::header::{ALLOW, ETAG, IF_MATCH, LOCATION};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::{Api, Client, NO_SUCH_CALL, Refusal};
+use super::{Api, Client, NO_SUCH_CALL, Refusal, keys, other_method, routes, trials};
 use crate::entries::{self, EntryKind, Origin, without_secrets};
 use crate::http::wants_english;
 use crate::lang::{Words, say};
@@ -24,7 +24,7 @@ use crate::stored;
 /// A body is no longer.
 const LONGEST: usize = 1 << 20;
 /// Entries in one request.
-const MOST: usize = 1_000;
+pub(super) const MOST: usize = 1_000;
 
 /// What the list of a path holds.
 fn kind_of(list: &str) -> Result<EntryKind, Refusal> {
@@ -91,7 +91,7 @@ impl Api {
     }
 
     /// Those that stand in files, each with where.
-    fn in_files(&self, kind: EntryKind) -> HashMap<String, String> {
+    pub(super) fn in_files(&self, kind: EntryKind) -> HashMap<String, String> {
         let place = |shown: Shown| match shown.origin {
             Origin::File { file, place } => Some((shown.name, format!("{file}:{place}"))),
             _ => None,
@@ -99,15 +99,24 @@ impl Api {
         self.shown(kind).into_iter().filter_map(place).collect()
     }
 
-    /// One of a kind as it is listed.
-    fn item(&self, kind: EntryKind, name: &str, english: bool) -> Option<Value> {
-        self.listed(kind, english).into_iter().find(|item| item[kind.key()] == *name)
+    /// All of a kind with what is known of each.
+    async fn all(&self, kind: EntryKind, english: bool) -> Vec<Value> {
+        match kind {
+            EntryKind::Caller => self.callers(english).await,
+            EntryKind::Route => self.routes(english),
+            EntryKind::App => self.listed(kind, english),
+        }
     }
 
-    /// Judges what would be stored, and stores it.
-    async fn make(&self, changes: Vec<EntryChange>, book: Vec<Audit>) -> Result<i64, Refusal> {
+    /// One of a kind as it is listed.
+    async fn item(&self, kind: EntryKind, name: &str, english: bool) -> Option<Value> {
+        self.all(kind, english).await.into_iter().find(|item| item[kind.key()] == *name)
+    }
+
+    /// Judges what would be stored.
+    pub(super) fn fits(&self, changes: &[EntryChange]) -> Result<(), Refusal> {
         let mut next = self.parts.registry.stored();
-        for change in &changes {
+        for change in changes {
             next.retain(|entry| entry.kind != change.kind || entry.name != change.name);
             if let Some(members) = &change.members {
                 entries::judge(change.kind, members).map_err(|wrong| {
@@ -125,11 +134,15 @@ impl Api {
         }
         let is_new =
             |name: &str, kind| changes.iter().any(|change| change.kind == kind && change.name == name);
-        if let Some(aside) =
-            self.parts.registry.aside_of(&next).into_iter().find(|aside| is_new(&aside.name, aside.kind))
-        {
-            return Err(Refusal(StatusCode::CONFLICT, aside.why));
+        match self.parts.registry.aside_of(&next).into_iter().find(|aside| is_new(&aside.name, aside.kind)) {
+            Some(aside) => Err(Refusal(StatusCode::CONFLICT, aside.why)),
+            None => Ok(()),
         }
+    }
+
+    /// Judges what would be stored, and stores it.
+    pub(super) async fn make(&self, changes: Vec<EntryChange>, book: Vec<Audit>) -> Result<i64, Refusal> {
+        self.fits(&changes)?;
         match stored::change(&self.parts, changes, book).await {
             Ok(Some(revision)) => Ok(revision),
             Ok(None) => Err(Refusal(
@@ -150,7 +163,14 @@ impl Api {
         }
     }
 
-    fn line(&self, client: Client, action: &str, target: String, before: Value, after: Value) -> Audit {
+    pub(super) fn line(
+        &self,
+        client: Client,
+        action: &str,
+        target: String,
+        before: Value,
+        after: Value,
+    ) -> Audit {
         Audit {
             id: 0,
             at: self.parts.clock.now(),
@@ -165,11 +185,11 @@ impl Api {
     }
 }
 
-fn target(kind: EntryKind, name: &str) -> String {
+pub(super) fn target(kind: EntryKind, name: &str) -> String {
     format!("{}/{name}", kind.list())
 }
 
-fn missing(kind: EntryKind, name: &str) -> Refusal {
+pub(super) fn missing(kind: EntryKind, name: &str) -> Refusal {
     let list = kind.list();
     Refusal(
         StatusCode::NOT_FOUND,
@@ -190,17 +210,41 @@ fn in_a_file(place: &str) -> Refusal {
 }
 
 async fn read(body: Body) -> Result<Value, Refusal> {
-    let bytes = to_bytes(body, LONGEST).await.map_err(|_| {
-        Refusal(StatusCode::PAYLOAD_TOO_LARGE, Words::fixed("请求体超过 1 MiB", "the body is over 1 MiB"))
-    })?;
+    let bytes = to_bytes(body, LONGEST).await.map_err(|_| too_long())?;
     serde_json::from_slice(&bytes).map_err(|_| not_an_object())
+}
+
+fn too_long() -> Refusal {
+    Refusal(StatusCode::PAYLOAD_TOO_LARGE, Words::fixed("请求体超过 1 MiB", "the body is over 1 MiB"))
+}
+
+/// The members of an object; of no body none.
+pub(super) async fn members_of(body: Body) -> Result<Map<String, Value>, Refusal> {
+    let bytes = to_bytes(body, LONGEST).await.map_err(|_| too_long())?;
+    if bytes.trim_ascii().is_empty() {
+        return Ok(Map::new());
+    }
+    serde_json::from_slice(&bytes).map_err(|_| not_an_object())
+}
+
+/// A line of the book about an entry that becomes `after`.
+pub(super) fn shown_line(
+    api: &Api,
+    client: Client,
+    action: &str,
+    had: &StoredEntry,
+    after: Option<&Map<String, Value>>,
+) -> Audit {
+    let shown = |members: &Map<String, Value>| Value::Object(without_secrets(members));
+    let after = after.map_or(Value::Null, shown);
+    api.line(client, action, target(had.kind, &had.name), shown(&had.members), after)
 }
 
 fn not_an_object() -> Refusal {
     Refusal(StatusCode::BAD_REQUEST, Words::fixed("请求体应是 JSON 对象", "the body must be a JSON object"))
 }
 
-fn with_revision(status: StatusCode, item: &Value, revision: i64) -> Response {
+pub(super) fn with_revision(status: StatusCode, item: &Value, revision: i64) -> Response {
     let mut response = (status, axum::Json(item)).into_response();
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{revision}\"")) {
         response.headers_mut().insert(ETAG, tag);
@@ -209,7 +253,7 @@ fn with_revision(status: StatusCode, item: &Value, revision: i64) -> Response {
 }
 
 /// The revision that `If-Match` names; `None`: whichever there is.
-fn expected(headers: &HeaderMap) -> Result<Option<i64>, Refusal> {
+pub(super) fn expected(headers: &HeaderMap) -> Result<Option<i64>, Refusal> {
     let Some(value) = headers.get(IF_MATCH) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default();
     if text == "*" {
@@ -230,7 +274,7 @@ pub(super) async fn list(
 ) -> Result<Response, Refusal> {
     let kind = kind_of(&list)?;
     let english = wants_english(&headers);
-    let items = if kind == EntryKind::Caller { api.callers(english) } else { api.listed(kind, english) };
+    let items = api.all(kind, english).await;
     Ok(axum::Json(json!({"items": items, "next": null})).into_response())
 }
 
@@ -241,7 +285,7 @@ pub(super) async fn one(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let kind = kind_of(&list)?;
-    let item = api.item(kind, &name, wants_english(&headers)).ok_or_else(|| missing(kind, &name))?;
+    let item = api.item(kind, &name, wants_english(&headers)).await.ok_or_else(|| missing(kind, &name))?;
     let revision = item["revision"].as_i64().unwrap_or_default();
     Ok(with_revision(StatusCode::OK, &item, revision))
 }
@@ -264,13 +308,17 @@ pub(super) async fn create(
         return Err(Refusal(StatusCode::BAD_REQUEST, words));
     }
     let (mut changes, mut book, mut names) = (Vec::new(), Vec::new(), Vec::new());
+    let mut given = HashMap::new();
     let in_files = api.in_files(kind);
     let last = api.parts.registry.stored().iter().map(|entry| entry.position).max().unwrap_or_default();
     for (position, one) in (last + 1..).zip(wanted) {
-        let Value::Object(members) = one else { return Err(not_an_object()) };
+        let Value::Object(mut members) = one else { return Err(not_an_object()) };
         let name = members.get(kind.key()).and_then(Value::as_str).unwrap_or_default().to_owned();
         if let Some(place) = in_files.get(&name) {
             return Err(in_a_file(place));
+        }
+        if kind == EntryKind::Caller {
+            given.extend(keys::given(&mut members, &api.parts.random).map(|key| (name.clone(), key)));
         }
         let after = Value::Object(without_secrets(&members));
         book.push(api.line(client, "create", target(kind, &name), Value::Null, after));
@@ -279,21 +327,27 @@ pub(super) async fn create(
     }
     let revision = api.make(changes, book).await?;
     // In the order they were sent in.
-    let mut listed = api.listed(kind, wants_english(&headers));
+    let mut listed = api.all(kind, wants_english(&headers)).await;
     let made = |name: &String| {
         let at = listed.iter().position(|item| item[kind.key()] == **name)?;
-        Some(listed.swap_remove(at))
+        let mut item = listed.swap_remove(at);
+        if let Some(key) = given.get(name) {
+            // Here, and never again.
+            item["key"] = key.as_str().into();
+        }
+        Some(item)
     };
     let items: Vec<Value> = names.iter().filter_map(made).collect();
     if is_list {
-        return Ok((StatusCode::CREATED, axum::Json(json!({"items": items, "next": null}))).into_response());
+        let made = axum::Json(json!({"items": items, "next": null}));
+        return Ok(keys::unkept((StatusCode::CREATED, made).into_response()));
     }
     let mut response =
         with_revision(StatusCode::CREATED, &items.into_iter().next().unwrap_or_default(), revision);
     if let Ok(place) = HeaderValue::from_str(&format!("/api/v1/{list}/{}", names[0])) {
         response.headers_mut().insert(LOCATION, place);
     }
-    Ok(response)
+    Ok(keys::unkept(response))
 }
 
 /// `PATCH /{list}/{name}`: the keys that are given; null takes a key away. A secret that isn't given stays.
@@ -322,13 +376,12 @@ pub(super) async fn update(
         );
         return Err(Refusal(StatusCode::UNPROCESSABLE_ENTITY, words));
     }
-    let shown = |members: &Map<String, Value>| Value::Object(without_secrets(members));
-    let line = api.line(client, "update", target(kind, &name), shown(&had.members), shown(&members));
+    let line = shown_line(&api, client, "update", &had, Some(&members));
     let expected = expected(&headers)?.unwrap_or(had.revision);
     let change =
         EntryChange { kind, name: name.clone(), expected, position: had.position, members: Some(members) };
     let revision = api.make(vec![change], vec![line]).await?;
-    let item = api.item(kind, &name, wants_english(&headers)).unwrap_or_default();
+    let item = api.item(kind, &name, wants_english(&headers)).await.unwrap_or_default();
     Ok(with_revision(StatusCode::OK, &item, revision))
 }
 
@@ -341,8 +394,7 @@ pub(super) async fn end(
 ) -> Result<Response, Refusal> {
     let kind = kind_of(&list)?;
     let had = found(&api, kind, &name)?;
-    let before = Value::Object(without_secrets(&had.members));
-    let line = api.line(client, "delete", target(kind, &name), before, Value::Null);
+    let line = shown_line(&api, client, "delete", &had, None);
     let expected = expected(&headers)?.unwrap_or(had.revision);
     let change = EntryChange { kind, name, expected, position: had.position, members: None };
     api.make(vec![change], vec![line]).await?;
@@ -350,10 +402,32 @@ pub(super) async fn end(
 }
 
 /// What is stored under this name; what stands in a file is read-only.
-fn found(api: &Api, kind: EntryKind, name: &str) -> Result<StoredEntry, Refusal> {
+pub(super) fn found(api: &Api, kind: EntryKind, name: &str) -> Result<StoredEntry, Refusal> {
     let refusal = || match api.in_files(kind).get(name) {
         Some(place) => in_a_file(place),
         None => missing(kind, name),
     };
     api.stored(kind, name).ok_or_else(refusal)
+}
+
+/// What is done to a list as a whole: `PUT /routes/order`, `POST /routes/test`, `POST /apps/check`. Entries may have such names.
+pub(super) async fn act(
+    State(api): State<Api>,
+    Path((list, name)): Path<(String, String)>,
+    Extension(client): Extension<Client>,
+    method: Method,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Refusal> {
+    kind_of(&list)?;
+    match (method, &*list, &*name) {
+        (Method::PUT, "routes", "order") => routes::order(&api, client, &headers, body).await,
+        (Method::POST, "routes", "test") => routes::test(&api, body).await,
+        (Method::POST, "apps", "check") => trials::try_new(&api, &headers, body).await,
+        _ => {
+            let mut response = other_method();
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET,HEAD,PATCH,DELETE"));
+            Ok(response)
+        }
+    }
 }
