@@ -4,6 +4,7 @@
 
 mod apply;
 mod callers;
+mod changes;
 mod entries;
 mod guard;
 mod keys;

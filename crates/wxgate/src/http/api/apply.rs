@@ -12,7 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::entries::{MOST, members_of, shown_line, target};
+use super::changes::{MOST, members_of, shown_line, target};
 use super::{Api, Client, Refusal, bad, unknown};
 use crate::entries::{EntryKind, SECRETS, without_secrets};
 use crate::lang::Words;

@@ -8,7 +8,7 @@ use http::header::CACHE_CONTROL;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::entries::{expected, found, members_of, shown_line, with_revision};
+use super::changes::{expected, found, members_of, shown_line, with_revision};
 use super::{Api, Client, Refusal, bad, unknown};
 use crate::entries::{EntryKind, new_key};
 use crate::lang::Words;

@@ -8,7 +8,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value, json};
 use wechat::message::Message;
 
-use super::entries::{members_of, missing};
+use super::changes::{members_of, missing};
 use super::{Api, Client, Refusal, bad, unknown};
 use crate::delivery::sample::{Sample, What, message_kind};
 use crate::entries::{EntryKind, Verdict, verdicts};
@@ -151,7 +151,10 @@ fn made(api: &Api, members: &Map<String, Value>) -> Result<Tried, Refusal> {
     };
     let what = match (is_event, event, msg_type) {
         (true, "", _) => {
-            return Err(unprocessable("缺少 event：事件名，如 SCAN", "event is missing: its name, like SCAN"));
+            return Err(unprocessable(
+                "缺少 event：事件名，如 SCAN",
+                "event is missing: its name, like SCAN",
+            ));
         }
         (true, event, "" | "event") => What::Event(event, text(members, "scene")?),
         (false, "", "") => What::Message("text", "test"),

@@ -10,7 +10,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use wechat::answer::ApiError;
 
-use super::entries::{members_of, missing};
+use super::changes::{members_of, missing};
 use super::{Api, Client, Refusal};
 use crate::clock::Instant;
 use crate::entries::{self, AppEntry, EntryKind};
