@@ -159,10 +159,7 @@ impl Denied {
                 "没有密钥：请求头写 Authorization: Bearer <wxgate 的调用方密钥>（在 [[callers]] 里，用 `wxgate key new` 生成）",
                 "no key: send the header Authorization: Bearer <caller key of wxgate> (from [[callers]], made by `wxgate key new`)",
             ),
-            Self::Forwarded => Words::new(
-                "经代理转发（带有 X-Forwarded-For、Forwarded、X-Real-IP 或 Via）的无密钥调用不被接受：给调用方一个密钥，或把代理的地址加进 server.trusted_proxies",
-                "a call without a key is not accepted through a proxy (X-Forwarded-For, Forwarded, X-Real-IP or Via): give the caller a key, or add the proxy to server.trusted_proxies",
-            ),
+            Self::Forwarded => forwarded(),
             Self::WebPage(header) => web_page(header),
             Self::OldHttp => old_http(),
             Self::Prefix => prefix(),
@@ -200,18 +197,27 @@ impl Denied {
             Self::Rate { caller } => exceeded(caller, "rate", "每秒请求数", "rate"),
             Self::Ended { caller, .. } => ended(caller),
             Self::Quota { caller, pattern, limit, seconds, .. } => quota(caller, pattern, limit, *seconds),
-            Self::QuotaUnknown { caller } => Words::new(
-                format!("调用方 {} 的限额（quotas）在数据库里，而数据库暂时不可用：稍后重试", caller.name),
-                format!(
-                    "the quotas of the caller {} are in the database, which is away: retry later",
-                    caller.name
-                ),
-            ),
+            Self::QuotaUnknown { caller } => quota_unknown(caller),
             Self::Busy { caller } => {
                 exceeded(caller, "concurrency", "同时处理的请求数", "number of requests at once")
             }
         }
     }
+}
+
+fn forwarded() -> Words {
+    Words::new(
+        "经代理转发（带有 X-Forwarded-For、Forwarded、X-Real-IP 或 Via）的无密钥调用不被接受：给调用方一个密钥，或把代理的地址加进 server.trusted_proxies",
+        "a call without a key is not accepted through a proxy (X-Forwarded-For, Forwarded, X-Real-IP or Via): give the caller a key, or add the proxy to server.trusted_proxies",
+    )
+}
+
+fn quota_unknown(caller: &Caller) -> Words {
+    let name = &caller.name;
+    Words::new(
+        format!("调用方 {name} 的限额（quotas）在数据库里，而数据库暂时不可用：稍后重试"),
+        format!("the quotas of the caller {name} are in the database, which is away: retry later"),
+    )
 }
 
 fn wrong_secret(odd: Option<&Odd>) -> Words {

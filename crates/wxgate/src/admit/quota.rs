@@ -73,7 +73,7 @@ impl Door {
             let (store, clock, metered) = (store.clone(), clock.clone(), metered.clone());
             // In a task of its own: what is reserved is kept, whoever hangs up.
             let filling = tasks.spawn(async move {
-                let filled = fill(&store, &metered, start, now).await;
+                let filled = fill(&store, &metered, start, clock.now()).await;
                 let Metered { quota, bucket } = &metered;
                 match filled {
                     Ok(calls) => bucket.fill(start, quota.limit, calls, clock.ticks()),
@@ -94,11 +94,11 @@ impl Door {
     }
 }
 
-/// Reserves a block of a window, and gives how many calls that are.
+/// Reserves a block of a window, and gives how many calls that are. `now`: by the wall's clock.
 async fn fill(store: &Store, metered: &Metered, start: i64, now: i64) -> Result<i64, StoreError> {
     let Metered { quota, bucket } = metered;
     let before = bucket.turn(start, quota.limit);
-    if let Some(before) = before.filter(|before| quota.unit.end(before.start) > now) {
+    if let Some(before) = before.filter(|before| quota.unit.end(before.start) > store.common_time(now)) {
         // Of the same window under another limit, or the clock was set back.
         store.return_quota(row(bucket, quota.unit, before)).await?;
     }

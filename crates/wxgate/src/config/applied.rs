@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{environment, files};
 use crate::entries::{
-    Entries, EntryKind, Environment, Lookup, Mistakes, Origin, Secret, Table, with_secrets,
+    Entries, EntryKind, Environment, Lookup, Mistakes, Origin, Secret, Table, UNKNOWN, with_secrets,
 };
 
 /// What such a file says.
@@ -31,9 +31,10 @@ impl std::fmt::Debug for Wanted {
 
 /// Reads and judges the file at `path`.
 pub fn wanted(path: &Path, environment: &Environment) -> Result<Wanted, Mistakes> {
-    let members = files::read(path).map_err(|mistake| Mistakes(vec![mistake]))?;
-    let is_list = |name: &String| EntryKind::ALL.iter().any(|kind| kind.list() == name);
+    let mut members = files::read(path).map_err(|mistake| Mistakes(vec![mistake]))?;
+    let is_list = |name: &str| EntryKind::ALL.iter().any(|kind| kind.list() == name);
     let others = members.keys().filter(|name| !is_list(name)).cloned().collect();
+    members.retain(|name, _| is_list(name));
     let folder = path.parent().unwrap_or(Path::new(""));
     let sources = RefCell::default();
     let lookup = Lookup { file: path, folder, environment, sources: &sources };
@@ -51,6 +52,7 @@ pub fn wanted(path: &Path, environment: &Environment) -> Result<Wanted, Mistakes
         }
         lists.insert(kind.list().to_owned(), Value::Array(list));
     }
+    table.finish(&UNKNOWN, &mut mistakes);
     all.check(|kind, index| format!("{}[{index}]", kind.list()), &mut mistakes);
     let admin_token = environment::admin_token(environment, &mut mistakes);
     if mistakes.is_empty() { Ok(Wanted { lists, others, admin_token }) } else { Err(Mistakes(mistakes)) }

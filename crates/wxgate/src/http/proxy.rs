@@ -37,7 +37,7 @@ use crate::shares::{Room, Share};
 use crate::upstream::{CallError, Part, PassAnswer, PassRequest, Upstream};
 
 use refusal::Refusal;
-use target::Target;
+use target::{Span, Target};
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]
@@ -154,10 +154,7 @@ impl Proxy {
             let _place = door.place(Room::Passed, &entered.caller, &app)?;
             return self.ticket(&app, kind).await;
         }
-        let parts = match shown {
-            Some(span) => target.parts(vec![(span, Part::AccessToken)], Vec::new()),
-            None => target.parts(Vec::new(), vec![("access_token", Part::AccessToken)]),
-        };
+        let parts = with_token(target, shown);
         let body = self.passable(&entered.caller.share, body).await?;
         let place = door.place(Room::Passed, &entered.caller, &app)?;
         let request = PassRequest {
@@ -214,6 +211,14 @@ impl Proxy {
             .passable(spool)
             .await
             .map_err(|unread| unread_body(&unread, &parts.limits))
+    }
+}
+
+/// Path and query with the app's access_token in the place of the caller's, or behind what is there.
+fn with_token<'a>(target: &Target<'a>, shown: Option<Span<'a>>) -> Vec<Part> {
+    match shown {
+        Some(span) => target.parts(vec![(span, Part::AccessToken)], Vec::new()),
+        None => target.parts(Vec::new(), vec![("access_token", Part::AccessToken)]),
     }
 }
 

@@ -56,7 +56,9 @@ impl Wanted {
                 format!("{key} must be true or false"),
             ))),
         };
-        let revision = members.get("revision").and_then(Value::as_i64);
+        let wrong = || bad(Words::fixed("revision 应是整数", "revision must be a whole number"));
+        let revision =
+            members.get("revision").map(|revision| revision.as_i64().ok_or_else(wrong)).transpose()?;
         Ok(Self { lists, prune: flag("prune")?, dry_run: flag("dry_run")?, revision })
     }
 }

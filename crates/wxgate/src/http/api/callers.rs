@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value, json};
 
 use super::Api;
-use crate::entries::EntryKind;
+use crate::entries::{EntryKind, Origin};
 use crate::parts::Parts;
 use crate::registry::callers::Caller;
 use crate::registry::quotas::Metered;
@@ -53,9 +53,12 @@ impl Api {
             .map(|(api, count)| (api.to_string(), count.calls.into()))
             .collect();
         let refused: u64 = used.calls.values().map(|count| count.refused).sum();
+        // When a file's key was made, nobody knows.
+        let is_made_here = caller.origin == Origin::Stored;
         let keys = caller.keys.iter().map(|key| {
+            let made_at = key.uses.made_at().filter(|_| is_made_here);
             json!({
-                "slot": key.slot, "hint": key.hint, "created_at": key.uses.made_at().and_then(seconds),
+                "slot": key.slot, "hint": key.hint, "created_at": made_at.and_then(seconds),
                 "last_used_at": key.uses.used_at().and_then(seconds),
             })
         });
