@@ -1,5 +1,7 @@
-//! The command line: one file a command under `cli/`. Exit codes: 0 fine, 1 failed, 2 wrong usage.
+//! The command line: one file a command under `cli/`. Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 a difference that
+//! wasn't applied.
 
+mod apply;
 mod check;
 mod control;
 mod demo;
@@ -18,13 +20,15 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config;
 use crate::http::{api, service};
 use crate::lang::{self, say};
 use crate::random::Random;
+use crate::{config, entries};
 
 /// The exit code of a command line that can't be understood.
 const WRONG_USAGE: u8 = 2;
+/// Of a difference that is left so.
+const NOT_APPLIED: u8 = 3;
 
 #[derive(Debug, Parser)]
 #[command(
@@ -76,6 +80,11 @@ enum Command {
         "Check configuration and database, and list every problem at once"
     ))]
     Check(check::Args),
+    #[command(about = say(
+        "把一个文件里的账号、调用方和路由经管理接口应用到运行中的 wxgate，先打印差异",
+        "Put the apps, callers and routes of a file through the admin API of a wxgate that runs; prints the difference first"
+    ))]
+    Apply(apply::Args),
     #[command(about = say(
         "把 wx-proxy-service 的 YAML 配置转成 wxgate 的配置，写到标准输出；要手工补的写到标准错误",
         "Turn the YAML of a wx-proxy-service into a wxgate configuration on standard output; what is left to do goes to standard error"
@@ -150,6 +159,7 @@ pub fn main() -> ExitCode {
         Command::Reload(args) => run::blocking(reload::run(&args.config)),
         Command::Sandbox { listen } => run::blocking(serve::sandbox(listen)),
         Command::Check(args) => run::blocking(check::run(args)),
+        Command::Apply(args) => run::blocking(apply::run(args)),
         Command::Import { file } => import::run(&file),
         Command::Migrate(args) => run::blocking(migrate::run(args)),
         Command::Config(ConfigCommand::Default) => {
@@ -165,14 +175,14 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             run::complain(&error);
-            ExitCode::FAILURE
+            if error.is::<apply::NotApplied>() { ExitCode::from(NOT_APPLIED) } else { ExitCode::FAILURE }
         }
     }
 }
 
-/// A fresh caller key: `wxk_` and 40 letters and digits, 238 bits.
+/// A fresh caller key.
 fn new_key() -> String {
-    format!("wxk_{}", Random::System.letters(40))
+    entries::new_key(&Random::System)
 }
 
 /// A fresh admin token, as hard to guess.
@@ -201,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_new_key_is_a_key() {
-        assert!(crate::entries::is_key(&new_key()));
+        assert!(entries::is_key(&new_key()));
         assert_ne!(new_key(), new_key());
     }
 }

@@ -4,6 +4,7 @@
 //! [`crate::entries`] judges apps, callers and routes. Every key, its default and its meaning stand in
 //! `config.default.toml`, which a test holds equal to this code.
 
+mod applied;
 mod environment;
 mod files;
 mod postgres;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 use url::Url;
 
+pub use applied::{Wanted, wanted};
 pub use environment::environment;
 pub use postgres::{Postgres, SslMode};
 pub use sections::{Access, Auth, Callback, Egress, Log, LogFormat, Retention, Server, Wechat};

@@ -19,7 +19,7 @@ use crate::delivery::Deliveries;
 use crate::handover::Handover;
 use crate::heartbeat;
 use crate::http::admin::Admin;
-use crate::http::api::Api;
+use crate::http::api::{self, Api};
 use crate::http::callback::Callbacks;
 use crate::http::callers::CallersSurface;
 use crate::http::node::NodeCalls;
@@ -170,16 +170,18 @@ fn serve(
     listeners: Listeners,
 ) -> anyhow::Result<Running> {
     let door = Door::new(&parts, &config.server);
+    let deliveries = inbox.deliveries().clone();
     let callbacks = Callbacks::new(parts.clone(), inbox);
     let oauth = OAuth::new(parts.clone(), &config);
     let public = Public::new(door.clone(), &parts, callbacks, oauth);
     let service = Service::new(parts.clone(), door.clone(), upstream.clone());
     let nodes = NodeCalls::new(parts.clone(), upstream.clone());
     let reach = upstream.tokens().handover().reach().clone();
-    let proxy = Proxy::new(parts.clone(), door.clone(), upstream, Spool::new(config.store.run_dir()));
+    let proxy = Proxy::new(parts.clone(), door.clone(), upstream.clone(), Spool::new(config.store.run_dir()));
     let port = listeners.admin.local_addr()?.port();
     let (reloads, asked) = Reloads::new();
-    let api = Api::new(parts.clone(), people.clone(), reloads, &config, port);
+    let tools = api::Tools { people: people.clone(), reloads, deliveries, upstream };
+    let api = Api::new(parts.clone(), tools, &config, port);
     let admin = Admin::new(parts.clone(), reach, api, door.clone(), &config.server);
     let recorder = Recorder::new(config.log.access, parts.clock.clone(), parts.limits.log_sources);
     parts.tasks.spawn({
@@ -328,7 +330,7 @@ impl Running {
         }
         self.recorder.finish();
         let closing = async {
-            bookkeeping::flush(&self.parts).await;
+            bookkeeping::end(&self.parts).await;
             heartbeat::leave(&self.parts).await;
             self.parts.store.close().await;
         };

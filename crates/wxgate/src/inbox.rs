@@ -108,6 +108,11 @@ impl Inbox {
         Self(Arc::new(Inner { parts, deliveries, unsigned, at_work, waits }))
     }
 
+    /// Where messages go from here.
+    pub fn deliveries(&self) -> &Deliveries {
+        &self.0.deliveries
+    }
+
     /// Whether [`Inbox::check`] costs no more than a few hashes. `appid`: from the path.
     pub fn is_cheap(&self, appid: Option<&str>) -> bool {
         appid.is_some() || self.0.parts.registry.live().apps().len() <= FEW_APPS

@@ -2,7 +2,9 @@
 
 pub mod callers;
 mod issued;
+pub mod key_use;
 pub mod line;
+pub mod quotas;
 pub mod routes;
 pub mod usage;
 

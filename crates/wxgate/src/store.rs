@@ -18,6 +18,7 @@ mod moving;
 mod nodes;
 mod once;
 mod pg;
+mod quotas;
 mod records;
 mod sqlite;
 #[cfg(test)]
@@ -51,6 +52,7 @@ pub use messages::{Accepted, NewDelivery, NewEvent, StoredEvent};
 pub use moving::{Compared, Moved, Progress, Watch, move_from};
 pub use nodes::{BEAT, Node, Reach, SILENT, Wakes};
 pub use once::{Binding, Bound, Once};
+pub use quotas::QuotaRow;
 pub use upgrade::{Upgraded, upgrade};
 pub use usage::{UsageDelta, UsageRow};
 

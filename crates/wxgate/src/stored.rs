@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::entries::Origin;
 use crate::lang::say;
 use crate::parts::Parts;
 use crate::store::{Audit, DocumentChange, EntryChange};
@@ -67,9 +68,16 @@ pub(crate) async fn change(
     changes: Vec<EntryChange>,
     book: Vec<Audit>,
 ) -> anyhow::Result<Option<i64>> {
-    let changed = parts.store.change_entries(changes, book, parts.clock.now()).await?;
+    let now = parts.clock.now();
+    let names: Vec<String> = changes.iter().map(|change| change.name.clone()).collect();
+    let changed = parts.store.change_entries(changes, book, now).await?;
     if changed.is_some() {
         load(parts).await?;
+        for caller in parts.registry.live().callers.all() {
+            if caller.origin == Origin::Stored && names.iter().any(|name| **name == *caller.name) {
+                caller.keys.iter().for_each(|key| key.uses.made(now));
+            }
+        }
     }
     Ok(changed)
 }

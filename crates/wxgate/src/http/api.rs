@@ -2,50 +2,70 @@
 //! who calls what. Opened by `Authorization: Bearer <WXGATE_ADMIN_TOKEN>`, or to whoever has logged in.
 
 mod accounts;
+mod apply;
 mod audit;
+mod callers;
+mod changes;
 pub mod document;
 mod entries;
 mod events;
 mod guard;
+mod keys;
 mod live;
 mod masked;
+mod routes;
 mod session;
 mod system;
+mod trials;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, patch, post};
 use axum::{Extension, Router};
 use http::StatusCode;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use guard::Guard;
 use live::Feed;
 use session::Site;
 
 use crate::config::Config;
-use crate::entries::EntryKind;
+use crate::delivery::Deliveries;
 use crate::lang::{Words, say};
 use crate::parts::Parts;
 use crate::people::{People, Role};
-use crate::registry::callers::Caller;
 use crate::reloads::Reloads;
 use crate::store::StoreError;
 use crate::text;
+use crate::upstream::Upstream;
 
 /// Items a page, unless asked for others.
 const PAGE: u32 = 50;
 const MAX_PAGE: u32 = 500;
 
+/// What it works with.
+#[derive(Debug)]
+pub struct Tools {
+    /// Who may log in.
+    pub people: People,
+    /// Where a reload is asked for.
+    pub reloads: Reloads,
+    /// For samples.
+    pub deliveries: Deliveries,
+    /// For trials.
+    pub upstream: Upstream,
+}
+
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct Api {
     parts: Parts,
+    deliveries: Deliveries,
+    upstream: Upstream,
     guard: Arc<Guard>,
     people: People,
     site: Arc<Site>,
@@ -56,12 +76,15 @@ pub struct Api {
 }
 
 impl Api {
-    /// Opened by the admin token, and to `people`, on the listener with this `port`.
-    pub fn new(parts: Parts, people: People, reloads: Reloads, config: &Config, port: u16) -> Self {
+    /// Opened by the admin token, and to people who log in, on the listener with this `port`.
+    pub fn new(parts: Parts, tools: Tools, config: &Config, port: u16) -> Self {
         let token = config.admin_token.as_ref();
         let guard = Guard::new(token, parts.limits.wrong_token_pause, parts.clock.clone());
+        let Tools { people, reloads, deliveries, upstream } = tools;
         Self {
             parts,
+            deliveries,
+            upstream,
             guard: Arc::new(guard),
             people,
             site: Arc::new(Site::new(port, &config.server)),
@@ -92,7 +115,19 @@ impl Api {
             .route("/reload", post(system::reload))
             .route("/backup", post(system::backup))
             .route("/{list}", get(entries::list).post(entries::create))
-            .route("/{list}/{name}", get(entries::one).patch(entries::update).delete(entries::end))
+            .route("/apply", post(apply::apply))
+            .route("/callers/{name}/rotate", post(keys::rotate))
+            .route("/routes/{name}/probe", post(routes::probe))
+            .route("/apps/{appid}/check", post(trials::check))
+            .route("/apps/{appid}/refresh", post(trials::refresh))
+            .route(
+                "/{list}/{name}",
+                get(entries::one)
+                    .patch(entries::update)
+                    .delete(entries::end)
+                    .post(entries::act)
+                    .put(entries::act),
+            )
             .fallback(async || refused(StatusCode::NOT_FOUND, NO_SUCH_CALL))
             .layer(middleware::from_fn_with_state(self.clone(), only_those_who_may));
         open.merge(closed).method_not_allowed_fallback(async || other_method()).with_state(self)
@@ -185,60 +220,6 @@ impl From<StoreError> for Refusal {
         let words = Words::fixed("读不到数据库：原因见日志", "the database can't be read: the log says why");
         Self(StatusCode::SERVICE_UNAVAILABLE, words)
     }
-}
-
-impl Api {
-    /// Every caller: who calls what, how often each was refused, and when they last called.
-    fn callers(&self, english: bool) -> Vec<Value> {
-        let mut entries = self.listed(EntryKind::Caller, english);
-        let live = self.parts.registry.live();
-        let mut items = Vec::new();
-        for caller in live.callers.all() {
-            let is_it = |item: &Value| item["name"] == *caller.name && item["unused"].is_null();
-            let entry = entries.iter().position(is_it).map(|at| entries.remove(at));
-            let mut item = entry.unwrap_or_else(|| json!({}));
-            if let (Some(item), Value::Object(used)) = (item.as_object_mut(), caller_json(caller)) {
-                item.extend(used);
-            }
-            items.push(item);
-        }
-        items.extend(entries);
-        items
-    }
-}
-
-fn caller_json(caller: &Caller) -> Value {
-    let used = caller.usage.used();
-    let seconds = |at: i64| Some(at / 1000).filter(|at| *at > 0);
-    let calls: Map<String, Value> = used
-        .calls
-        .iter()
-        .filter(|(_, count)| count.calls > 0)
-        .map(|(api, count)| (api.to_string(), count.calls.into()))
-        .collect();
-    let refused: u64 = used.calls.values().map(|count| count.refused).sum();
-    json!({
-        "name": &*caller.name,
-        "last_used_at": seconds(used.last_used_at),
-        "calls": calls,
-        "since": seconds(used.since),
-        "refused": refused,
-    })
-}
-
-/// A body is no longer.
-const LONGEST: usize = 1 << 20;
-
-/// A body of JSON.
-async fn read(body: Body) -> Result<Value, Refusal> {
-    let bytes = to_bytes(body, LONGEST).await.map_err(|_| {
-        Refusal(StatusCode::PAYLOAD_TOO_LARGE, Words::fixed("请求体超过 1 MiB", "the body is over 1 MiB"))
-    })?;
-    serde_json::from_slice(&bytes).map_err(|_| not_an_object())
-}
-
-fn not_an_object() -> Refusal {
-    Refusal(StatusCode::BAD_REQUEST, Words::fixed("请求体应是 JSON 对象", "the body must be a JSON object"))
 }
 
 /// `next` goes back as `cursor`.

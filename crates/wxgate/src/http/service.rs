@@ -163,7 +163,9 @@ impl Service {
         query: &[(&str, &str)],
         body: Option<Bytes>,
     ) -> Result<Value, Problem> {
-        let answer = self.0.upstream.json(&call.caller.name, &call.app, endpoint, query, body).await;
+        let allowed = self.0.door.allow(&call.caller, endpoint.path).await?;
+        let answer = self.0.upstream.json(&call.caller.name, &call.app, endpoint, query, body);
+        let answer = allowed.spent_on(answer, CallError::is_unsent).await;
         answer.map_err(|failure| failure::problem(call, endpoint, failure))
     }
 

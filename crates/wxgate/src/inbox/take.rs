@@ -91,8 +91,8 @@ impl Incoming {
         let now = self.event.received_at;
         for (index, route) in self.routes.iter().enumerate() {
             let is_asked = self.asking.as_ref().is_some_and(|asking| asking.index == index);
-            let permit =
-                if at_once && !is_asked { route.lane.room.clone().try_acquire_owned().ok() } else { None };
+            let goes_now = at_once && !is_asked && !route.entry.paused;
+            let permit = if goes_now { route.lane.room.clone().try_acquire_owned().ok() } else { None };
             let leased = is_asked || permit.is_some();
             let next_at = if leased { now + delivery::lease(route) } else { now };
             deliveries.push(NewDelivery { route: route.entry.name.clone(), next_at, leased });
@@ -287,8 +287,8 @@ impl Inbox {
 
 /// The first route whose backend is to answer.
 fn asking(routes: &[Arc<Route>], answers_itself: bool) -> Option<Asking> {
-    let found = routes.iter().enumerate().find_map(|(index, route)| Some((index, route, route.entry.reply?)));
-    let (index, route, reply) = found?;
+    let mut may = routes.iter().enumerate().filter(|(_, route)| !route.entry.paused);
+    let (index, route, reply) = may.find_map(|(index, route)| Some((index, route, route.entry.reply?)))?;
     let manner = match reply.wait {
         _ if answers_itself => Manner::Protocol,
         wait if wait > WAIT_OF_ONE => Manner::Thrice,

@@ -15,7 +15,9 @@ use crate::keys::Holder;
 use crate::rules::rights::{ApiPatterns, AppPatterns};
 use crate::shares::Share;
 
+use super::key_use::KeySlot;
 use super::line::Line;
+use super::quotas::Metered;
 use super::usage::{Usage, UsageBook};
 
 /// One caller as it is now.
@@ -39,6 +41,12 @@ pub struct Caller {
     pub share: Arc<Share>,
     /// One permit a request at work; absent: no limit of its own.
     pub places: Option<Arc<Semaphore>>,
+    /// Its keys.
+    pub keys: Vec<KeySlot>,
+    /// What it may send in a while.
+    pub quotas: Vec<Metered>,
+    /// From then on it is nobody any more; Unix milliseconds.
+    pub expires_at: Option<i64>,
     concurrency: u32,
     networks: Vec<IpNet>,
     rate: u32,
@@ -68,9 +76,12 @@ impl Caller {
             export_token: entry.export_token,
             origin: entry.origin.clone(),
             line: Line::new(entry, before.map(|before| &before.line)),
+            keys: usages.of(&entry.name).keys.slots(entry),
             usage: usages.of(&entry.name),
             share: before.map(|caller| caller.share.clone()).unwrap_or_default(),
             places,
+            quotas: usages.quotas.of(entry),
+            expires_at: entry.expires_at,
             concurrency: entry.concurrency,
             networks: entry.networks.clone(),
             rate: entry.rate,
@@ -87,14 +98,29 @@ impl Caller {
             export_token: false,
             origin: Origin::Open,
             line: Line::keyless("anonymous"),
+            keys: Vec::new(),
             usage: usages.of("anonymous"),
             share: Arc::default(),
             places: None,
+            quotas: Vec::new(),
+            expires_at: None,
             concurrency: 0,
             networks: Vec::new(),
             rate: 0,
             bucket: Arc::default(),
         }
+    }
+
+    /// Notes that the key of `holder` is used at `now`.
+    pub fn uses(&self, holder: &Holder, now: i64) {
+        if let Some(key) = self.keys.iter().find(|key| key.holder == *holder) {
+            key.uses.used(now);
+        }
+    }
+
+    /// Whether its time is over at `now`.
+    pub fn has_ended(&self, now: i64) -> bool {
+        self.expires_at.is_some_and(|end| now >= end)
     }
 
     /// Whether it may call from `address`; `None` is an address that nobody could read.
@@ -196,9 +222,9 @@ impl Callers {
         self.anonymous.is_some()
     }
 
-    /// Whether somebody may call from `address`.
-    pub fn may_come_from(&self, address: IpAddr) -> bool {
-        self.each().any(|caller| caller.may_come_from(Some(address)))
+    /// Whether somebody may call from `address` at `now`.
+    pub fn may_come_from(&self, address: IpAddr, now: i64) -> bool {
+        self.each().any(|caller| caller.may_come_from(Some(address)) && !caller.has_ended(now))
     }
 
     /// Everybody; whoever has two keys twice.
@@ -214,9 +240,11 @@ impl Callers {
         all
     }
 
-    /// Who calls without a key from `address`.
-    pub fn without_key(&self, address: IpAddr) -> Option<&Arc<Caller>> {
-        self.keyless.iter().find(|caller| contains(&caller.networks, address)).or(self.anonymous.as_ref())
+    /// Who calls without a key from `address` at `now`; one whose time is over if there is nobody else.
+    pub fn without_key(&self, address: IpAddr, now: i64) -> Option<&Arc<Caller>> {
+        let mut own = self.keyless.iter().filter(|caller| contains(&caller.networks, address));
+        let living = own.clone().find(|caller| !caller.has_ended(now)).or(self.anonymous.as_ref());
+        living.or_else(|| own.next())
     }
 
     fn by_name(&self, name: &str) -> Option<&Arc<Caller>> {

@@ -4,9 +4,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::key_use::{KeyBook, PREFIX};
+use super::quotas::QuotaBook;
+
 /// Counters of one caller, which belong to its name: they outlive reloads and restarts.
 #[derive(Debug)]
 pub struct Usage {
+    /// When its keys were used.
+    pub keys: KeyBook,
     counts: Mutex<Counts>,
     /// Paths counted by name; all further ones are `other`.
     most: usize,
@@ -63,7 +68,7 @@ pub const OTHER: &str = "other";
 impl Usage {
     /// Nothing yet; at most `most` paths are counted by name.
     pub fn new(most: usize) -> Self {
-        Self { counts: Mutex::default(), most }
+        Self { keys: KeyBook::default(), counts: Mutex::default(), most }
     }
 
     fn lock(&self) -> MutexGuard<'_, Counts> {
@@ -89,6 +94,9 @@ impl Usage {
 
     /// Takes up what the store kept of a path.
     pub fn restore(&self, api: &str, count: Count, since: i64, last_at: i64) {
+        if api.starts_with(PREFIX) {
+            return self.keys.refreshed(api, count, since, last_at);
+        }
         let mut counts = self.lock();
         let counted = counts.calls.entry(api.into()).or_default();
         counted.all.add(count);
@@ -99,6 +107,9 @@ impl Usage {
 
     /// Takes up what the store has of a path by now, which others added to as well.
     pub fn refreshed(&self, api: &str, count: Count, since: i64, last_at: i64) {
+        if api.starts_with(PREFIX) {
+            return self.keys.refreshed(api, count, since, last_at);
+        }
         let mut counts = self.lock();
         let counted = counts.calls.entry(api.into()).or_default();
         let mut all = counted.all.without(counted.stored);
@@ -125,13 +136,16 @@ impl Usage {
             counted.stored = counted.all;
             Fresh { api: api.clone(), count, at }
         });
-        fresh.collect()
+        fresh.chain(self.keys.take_fresh()).collect()
     }
 
     /// What [`Usage::take_fresh`] gave couldn't be stored.
     pub fn give_back(&self, fresh: Vec<Fresh>) {
         let mut counts = self.lock();
         for fresh in fresh {
+            if fresh.api.starts_with(PREFIX) {
+                self.keys.give_back(&fresh.api);
+            }
             if let Some(counted) = counts.calls.get_mut(&fresh.api) {
                 counted.stored = counted.stored.without(fresh.count);
             }
@@ -153,9 +167,11 @@ impl Count {
     }
 }
 
-/// The counters of everybody who ever called, by name. Cheap to clone.
+/// What belongs to a caller's name: the counters of everybody who ever called, and what is left of quotas. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct UsageBook {
+    /// What is left of quotas here.
+    pub quotas: QuotaBook,
     usages: Arc<Mutex<HashMap<String, Arc<Usage>>>>,
     most: usize,
 }
@@ -163,7 +179,7 @@ pub struct UsageBook {
 impl UsageBook {
     /// Empty; at most `most` paths of a caller are counted by name.
     pub fn new(most: usize) -> Self {
-        Self { usages: Arc::default(), most }
+        Self { quotas: QuotaBook::default(), usages: Arc::default(), most }
     }
 
     /// The counters of the caller `name`.

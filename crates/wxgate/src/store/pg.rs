@@ -16,6 +16,7 @@ mod nodes;
 mod offers;
 mod purge;
 mod queue;
+mod quotas;
 mod records;
 mod schema;
 mod time;

@@ -23,6 +23,7 @@ mod once;
 mod plans;
 mod purge;
 mod queue;
+mod quotas;
 mod reader;
 mod recent;
 mod records;

@@ -8,6 +8,7 @@ mod nodes;
 #[path = "../../tests/it/postgres.rs"]
 pub(super) mod postgres;
 mod queue;
+mod quotas;
 mod values;
 
 use std::sync::Arc;

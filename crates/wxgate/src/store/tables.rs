@@ -211,7 +211,7 @@ pub(super) const TABLES: &[Table] = &[
     Table {
         name: "quotas",
         key: 3,
-        columns: &[("caller", Text), ("pattern", Text), ("start", Number), ("n", Number)],
+        columns: &[("caller", Text), ("pattern", Text), ("start", Number), ("until", Number), ("n", Number)],
     },
 ];
 

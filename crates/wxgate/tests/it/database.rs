@@ -80,7 +80,8 @@ pub(crate) async fn block(app: &TestApp) -> Blocker {
     match url(app) {
         Some(url) => {
             let client = client(&url).await;
-            let all = "begin; lock table meta, counter, credentials, seen_msg, nodes, due in share mode";
+            let all =
+                "begin; lock table meta, counter, credentials, seen_msg, nodes, due, quotas in share mode";
             client.batch_execute(all).await.unwrap();
             Blocker::Server(client)
         }

@@ -12,8 +12,9 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde_json::{Value, json};
 use url::Url;
 
+use super::changes::read;
 use super::guard::unauthorized;
-use super::{Api, Client, Refusal, parameters, read, unknown};
+use super::{Api, Client, Refusal, parameters, unknown};
 use crate::config;
 use crate::lang::Words;
 use crate::people::{Actor, Refused, Role, Session, User};

@@ -308,12 +308,14 @@ create table rings (
 );
 create index rings_ring on rings (ring, id);
 create index rings_appid on rings (ring, appid, id);
--- How much of a caller's quota is spent or reserved, by the window that begins then.
+-- How much of a caller's quota is spent or reserved, by the window that begins then; and how much the last reservation got.
 create table quotas (
     caller  text not null,
     pattern text not null,
     start   bigint not null,
+    until   bigint not null,
     n       bigint not null,
+    granted bigint not null default 0,
     primary key (caller, pattern, start)
 );
 -- What is amiss, as each node sees it, and whether people were told.

@@ -319,6 +319,7 @@ create table quotas (
     caller  text not null,
     pattern text not null,
     start   integer not null,
+    until   integer not null,
     n       integer not null,
     primary key (caller, pattern, start)
 ) without rowid;

@@ -75,6 +75,7 @@ pub(super) const CALLS: &[Call] = &[
     does("PUT", "/api/v1/routes/order", "Order", (200, "Routes"), ("排顺序", "Puts them in order")),
     does("POST", "/api/v1/routes/test", "Trial", (200, "Verdicts"), ("一条消息会走哪些路由，为什么", "Which routes a message would take, and why")),
     does("POST", "/api/v1/routes/{name}/probe", "", (200, "Probed"), ("发一条签名的样例", "Sends a signed sample")),
+    does("POST", "/api/v1/apply", "Any", (200, "Any"), ("一个文件的账号、调用方和路由：先看差别，再全部照做", "The accounts, callers and routes of a file: the difference first, then all of it")),
     get("/api/v1/events", "appid?:text openid?:text event?:text route?:text status?:pending|delivered|dead from?:int to?:int cursor?:text limit?:int", "Events", ("消息，新的在前", "Messages, newest first")),
     get("/api/v1/events/{id}", "", "EventWhole", ("一条消息", "One message")),
     get("/api/v1/deliveries", "route?:text status?:pending|delivered|dead event_id?:int cursor?:text limit?:int", "Deliveries", ("投递，新的在前", "Deliveries, newest first")),
