@@ -24,6 +24,7 @@ export const router = createRouter({
     page('/events', 'events', () => import('./pages/EventsPage.vue')),
     page('/events/:id', 'events', () => import('./pages/EventPage.vue')),
     page('/refused', 'events', () => import('./pages/RefusedPage.vue')),
+    page('/failures', 'events', () => import('./pages/FailuresPage.vue')),
     page('/dead', 'dead', () => import('./pages/DeadPage.vue')),
     page('/quota', 'quota', () => import('./pages/QuotaPage.vue')),
     page('/apps', 'apps', () => import('./pages/AppsPage.vue')),

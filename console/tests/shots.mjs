@@ -1,7 +1,7 @@
 // Looks at pages of the built console in a real browser, against the mock. For each path it takes pictures and tells what
 // is wrong: horizontal overflow, console and CSP messages, requests to elsewhere, findings of axe.
 //   node tests/shots.mjs --out /tmp/shots --widths 390,1440 --themes light,dark --langs zh,en /apps /routes
-// Further flags: --user viewer, --empty, --port N, --no-axe, --no-pictures. Needs Debian's chromium and fonts with CJK and emoji.
+// Further flags: --user viewer, --empty, --port N, --dist DIR, --no-axe, --no-pictures, --dist DIR. Needs Debian's chromium and fonts with CJK and emoji.
 import { spawn } from 'node:child_process'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -13,7 +13,7 @@ const { values: flags, positionals: paths } = parseArgs({
   allowPositionals: true,
   options: {
     out: { type: 'string', default: '/tmp/shots' }, widths: { type: 'string', default: '390,768,1440' }, themes: { type: 'string', default: 'light,dark' }, langs: { type: 'string', default: 'zh,en' },
-    user: { type: 'string', default: 'admin' }, port: { type: 'string', default: '4180' }, empty: { type: 'boolean', default: false }, 'no-axe': { type: 'boolean', default: false }, 'no-pictures': { type: 'boolean', default: false },
+    user: { type: 'string', default: 'admin' }, port: { type: 'string', default: '4180' }, dist: { type: 'string', default: new URL('../dist', import.meta.url).pathname }, dist: { type: 'string', default: new URL('../dist', import.meta.url).pathname }, empty: { type: 'boolean', default: false }, 'no-axe': { type: 'boolean', default: false }, 'no-pictures': { type: 'boolean', default: false },
   },
 })
 const list = (text) => text.split(',')
@@ -22,7 +22,7 @@ const base = `http://127.0.0.1:${flags.port}`
 mkdirSync(flags.out, { recursive: true })
 
 function startMock() {
-  const mock = spawn(process.execPath, [new URL('mock.mjs', import.meta.url).pathname, '--port', flags.port, ...(flags.empty ? ['--empty'] : [])], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const mock = spawn(process.execPath, [new URL('mock.mjs', import.meta.url).pathname, '--port', flags.port, '--dist', flags.dist, ...(flags.empty ? ['--empty'] : [])], { stdio: ['ignore', 'pipe', 'inherit'] })
   return new Promise((resolve, reject) => { mock.stdout.once('data', () => resolve(mock)); mock.once('exit', (code) => reject(new Error(`the mock ended: ${code}`))) })
 }
 
@@ -58,7 +58,7 @@ async function look(context, path, width, theme, lang) {
   await page.waitForTimeout(900)
   const wide = await page.evaluate(overflow)
   if (wide) found.push('overflow ' + wide)
-  const raw = await page.evaluate(() => /(^|\s)(apps|callers|routes|events|dead|nav|ui)\.[a-z]\w+(\.\w+)*/i.exec(document.body.innerText)?.[0].trim())
+  const raw = await page.evaluate(() => /(^|\s)(alerts|apps|audit|callers|common|dead|errors|events|login|nav|overview|quota|routes|settings|shell|time)\.[a-z]\w+(\.\w+)*/i.exec(document.body.innerText)?.[0].trim())
   if (raw) found.push('raw key: ' + raw)
   if (!flags['no-axe']) {
     const session = await context.newCDPSession(page)

@@ -37,6 +37,11 @@ export function onLoggedOut(act: () => void) {
   whenLoggedOut = act
 }
 
+/** Says that the session has ended. */
+export function loggedOut() {
+  whenLoggedOut()
+}
+
 /** `path` with those of `params` that have a value. */
 export function withParams(path: string, params: Record<string, string | number | boolean | null | undefined>) {
   const query = new URLSearchParams()
@@ -66,7 +71,7 @@ export async function call(path: string, { method = 'GET', body, headers = {}, s
     throw new ApiError(0, '')
   }
   if (response.ok || response.status === 304) return response
-  if (response.status === 401 && csrf) whenLoggedOut()
+  if (response.status === 401 && csrf) loggedOut()
   throw await problemOf(response)
 }
 
@@ -77,8 +82,8 @@ export async function read<T>(path: string, etag: string | null, signal?: AbortS
   return { status: response.status, data: data as T, etag: response.headers.get('ETag') }
 }
 
-export async function get<T>(path: string): Promise<T> {
-  return (await read<T>(path, null)).data
+export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
+  return (await read<T>(path, null, signal)).data
 }
 
 /** Writes; `ifMatch` is the ETag of what was read, so that nobody else's change is undone. */

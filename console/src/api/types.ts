@@ -57,7 +57,7 @@ export interface Overview {
   sparks: Record<FigureName, (number | null)[]>
   apps: { total: number; bad: number }
   top: {
-    errcodes: { key: string; n: number }[]
+    errcodes: { key: string; n: number; text?: string | null }[]
     routes: { key: string; n: number; bad: number }[]
     callers: { key: string; n: number; bad: number }[]
   }
@@ -282,7 +282,7 @@ export interface Quota {
   limit: number | null
   used: number | null
   remain: number | null
-  rate: { limit: number; used: number } | string | null
+  rate: { count: number; refresh_seconds: number } | null
   asked_at: number | null
   callers: { name: string; n: number }[]
 }

@@ -1,6 +1,6 @@
-import { onScopeDispose, ref, shallowRef } from 'vue'
-import { get, withParams } from '../api/client'
-import { session } from '../api/session'
+import { onMounted, onScopeDispose, onUnmounted, ref, shallowRef } from 'vue'
+import { get, loggedOut, withParams } from '../api/client'
+import { ensureSession, session } from '../api/session'
 import type { LiveTopic, Tick } from '../api/types'
 import { setClock } from './clock'
 
@@ -8,7 +8,7 @@ export type LiveState = 'connecting' | 'live' | 'polling' | 'stopped'
 
 interface Listener {
   topics: LiveTopic[]
-  filters?: () => Record<string, string>
+  filters?: () => Record<string, string | undefined>
   row?: (topic: LiveTopic, item: unknown) => void
   more?: (topic: LiveTopic, n: number) => void
   poll?: () => unknown
@@ -29,7 +29,7 @@ let openedAt = 0
 
 function wanted() {
   const topics = new Set<string>(['tick'])
-  let filters: Record<string, string> = {}
+  let filters: Record<string, string | undefined> = {}
   for (const one of listeners) {
     for (const topic of one.topics) topics.add(topic)
     filters = { ...filters, ...one.filters?.() }
@@ -74,12 +74,26 @@ function close() {
   source = undefined
 }
 
+function pollAll() {
+  for (const one of listeners) void one.poll?.()
+}
+
 async function poll() {
   polledAt = Date.now()
   try {
-    await get('session')
+    await get('session', AbortSignal.timeout(POLL))
     liveState.value = 'polling'
-    for (const one of listeners) void one.poll?.()
+    pollAll()
+  } catch {
+    liveState.value = 'stopped'
+  }
+}
+
+/** The page was opened while the gateway could not be reached: who is logged in is still to be asked. */
+async function arrive() {
+  polledAt = Date.now()
+  try {
+    if (!(await ensureSession())) loggedOut()
   } catch {
     liveState.value = 'stopped'
   }
@@ -87,30 +101,47 @@ async function poll() {
 
 /** Looks once a second whether what the chip says still holds. */
 function watchOver() {
-  if (!session.value || document.hidden) {
-    if (source) {
-      close()
-      liveState.value = 'stopped'
-    }
+  const time = Date.now()
+  if (document.hidden) {
+    if (source) liveState.value = 'stopped'
+    close()
     return
   }
-  const time = Date.now()
+  if (!session.value) {
+    if (time - polledAt >= POLL) void arrive()
+    return
+  }
   if (!source || address !== wanted()) {
     if (!source) heardAt = Math.max(heardAt, time - SILENT + 5_000)
     open()
-    if (liveState.value === 'stopped') liveState.value = 'connecting'
+    if (liveState.value === 'stopped') {
+      // What happened meanwhile, for instance while the tab was hidden, comes by reading.
+      liveState.value = 'connecting'
+      pollAll()
+    }
   }
   if (time - heardAt < SILENT) return
+  if (liveState.value === 'live') liveState.value = 'connecting'
   if (time - polledAt >= POLL) void poll()
   if (time - openedAt >= SILENT) open()
 }
 
-/** Begins to listen; the shell calls it once. */
-export function startLive() {
-  heardAt = Date.now()
-  watchOver()
-  setInterval(watchOver, 1000)
-  document.addEventListener('visibilitychange', watchOver)
+/** Listens while the shell is there. */
+export function useLiveStream() {
+  let timer = 0
+
+  onMounted(() => {
+    heardAt = Date.now()
+    liveState.value = 'connecting'
+    timer = window.setInterval(watchOver, 1000)
+    document.addEventListener('visibilitychange', watchOver)
+    watchOver()
+  })
+  onUnmounted(() => {
+    clearInterval(timer)
+    document.removeEventListener('visibilitychange', watchOver)
+    close()
+  })
 }
 
 /**

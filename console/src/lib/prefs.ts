@@ -1,4 +1,4 @@
-import { reactive, watch } from 'vue'
+import { reactive, ref, watch } from 'vue'
 
 export type Lang = 'zh' | 'en'
 export type Theme = 'auto' | 'light' | 'dark'
@@ -40,12 +40,12 @@ function keep() {
   }
 }
 
-export function isDark() {
-  return prefs.theme === 'dark' || (prefs.theme === 'auto' && dark.matches)
-}
+/** Whether the page is dark now. */
+export const isDark = ref(false)
 
 function paint() {
-  document.documentElement.dataset.theme = isDark() ? 'dark' : 'light'
+  isDark.value = prefs.theme === 'dark' || (prefs.theme === 'auto' && dark.matches)
+  document.documentElement.dataset.theme = isDark.value ? 'dark' : 'light'
 }
 
 watch(prefs, keep)

@@ -8,6 +8,9 @@ interface Kept {
 }
 
 const KEPT = 60
+/** Not reachable, or a proxy in front of it says so: it passes, and is tried again by itself. */
+const PASSING = [0, 502, 503, 504]
+const AGAIN = 5000
 const cache = new Map<string, Kept>()
 
 function keep(key: string, value: Kept) {
@@ -25,8 +28,8 @@ const place = (path: string | null | undefined) => path?.split('?')[0]
 
 /**
  * What `path()` of the admin API says: at once what it said last, then what it says now. It is read anew when the path
- * or the language changes, each `every` seconds while the tab is seen, and by `reload`. The old rows stay while other
- * filters of the same list load; another object starts empty.
+ * or the language changes, each `every` seconds while the tab is seen, and by `reload`; while the gateway can't be
+ * reached, each few seconds. The old rows stay while other filters of the same list load; another object starts empty.
  */
 export function useQuery<T>(path: () => string | null, every?: number) {
   const data = shallowRef<T>()
@@ -34,12 +37,14 @@ export function useQuery<T>(path: () => string | null, every?: number) {
   const loading = ref(false)
   const etag = ref<string | null>(null)
   let running: AbortController | undefined
+  let again: ReturnType<typeof setTimeout> | undefined
 
   async function reload() {
     const now = path()
     if (now === null) return
     const key = `${prefs.lang} ${now}`
     running?.abort()
+    clearTimeout(again)
     const mine = (running = new AbortController())
     loading.value = true
     try {
@@ -54,6 +59,7 @@ export function useQuery<T>(path: () => string | null, every?: number) {
     } catch (cause) {
       if (mine.signal.aborted) return
       error.value = cause instanceof ApiError ? cause : new ApiError(0, String(cause))
+      if (PASSING.includes(error.value.status)) again = setTimeout(reload, AGAIN)
     }
     loading.value = false
   }
@@ -77,6 +83,7 @@ export function useQuery<T>(path: () => string | null, every?: number) {
   if (getCurrentScope()) {
     onScopeDispose(() => {
       running?.abort()
+      clearTimeout(again)
       clearInterval(timer)
       document.removeEventListener('visibilitychange', seen)
     })

@@ -31,3 +31,8 @@ export function useParams() {
 
   return { param, setParams, useParam }
 }
+
+/** Where to go after the login: never to another site. */
+export function localPath(next: unknown): string {
+  return typeof next === 'string' && /^\/(?![/\\])/.test(next) ? next : '/'
+}

@@ -139,9 +139,25 @@ function changeCaller(context) {
   return caller
 }
 
+const stateOf = (app) => (app.unused ? 'unused' : app.trouble ? 'trouble' : app.credential?.state)
+
+/** What is asked for in a list: a part of its name, a tag, a state. */
+const isAsked = (query) => (entry) =>
+  (!query.get('q') || `${entry.name} ${entry.appid}`.toLowerCase().includes(query.get('q').toLowerCase()))
+  && (!query.get('tag') || entry.tags.includes(query.get('tag')))
+  && (!query.get('state') || stateOf(entry) === query.get('state'))
+
+/** A new caller is used by somebody after six seconds. */
+function firstCall(caller) {
+  const [key] = caller.keys
+  if (caller.last_used_at || !key || seconds() - key.created_at < 6 || caller.since < key.created_at) return
+  caller.last_used_at = key.last_used_at = seconds()
+  caller.calls = { '/cgi-bin/get_api_domain_ip': 1 }
+}
+
 const reads = (list) => ({
-  [`GET ${list}`]: ({ state, query }) => page(state[list], query),
-  [`GET ${list}/:id`]: ({ state, params, answer }) => { const entry = find(state, list, params.id); answer.headers.ETag = etag(entry); return entry },
+  [`GET ${list}`]: ({ state, query }) => page(state[list].filter(isAsked(query)), query),
+  [`GET ${list}/:id`]: ({ state, params, answer }) => { const entry = find(state, list, params.id); if (list === 'callers') firstCall(entry); answer.headers.ETag = etag(entry); return entry },
   [`DELETE ${list}/:id`]: (context) => remove(context, list),
 })
 

@@ -32,7 +32,7 @@ function delivery(event, route, fate) {
     made.attempts.push(attempt(at, isSlow ? null : 502, isSlow ? 15000 : r.int(8, 30), url, isSlow ? ['15 秒没有应答（路由的 timeout）：后端先应答 200 再处理', 'No answer within 15 s (the timeout of the route): answer 200 first, then work'] : ['对方的网关说后面的服务不可用', 'Its gateway says that the service behind it is unavailable']))
     at += backoff[Math.min(n, 8)]
   }
-  return fate === 'dead' ? made : { ...made, next_at: seconds() + r.int(20, 240) }
+  return fate === 'dead' ? made : { ...made, next_at: seconds() + r.int(90, 900) }
 }
 
 function xml(event, user) {

@@ -117,7 +117,7 @@ export const watch = {
   'PATCH channels/:name': ({ state, params, body }) => Object.assign(one(state.channels, params.name), { ...body, url: true }),
   'DELETE channels/:name': ({ state, params }) => { state.channels = state.channels.filter((c) => c.name !== params.name) },
   'POST channels/:name/test': ({ params }) => (params.name === 'oncall' ? { ok: false, status: 200, error: ['机器人说关键词不对', 'The robot says that the keyword is missing'] } : { ok: true, status: 200, error: null }),
-  'GET quota': ({ state, query }) => page(quota(state), query),
+  'GET quota': ({ state, query }) => page(quota(state).filter((x) => !query.get('appid') || x.appid === query.get('appid')), query),
   'POST quota/ask': ({ state, body }) => ({ ...(quota(state).find((x) => x.appid === body.appid && x.api === body.api) ?? quota(state)[0]), asked_at: seconds() }),
   'GET errors': ({ state, query }) => page(errors(state, query), query),
   'GET errors/:code': ({ state, params }) => {

@@ -1,4 +1,38 @@
 import type zh from '../zh/audit'
 
-const en: typeof zh = {}
+const en: typeof zh = {
+  intro: 'Who changed what, and when',
+  actor: 'Who',
+  action: 'Did',
+  target: 'Object',
+  targetFilter: 'Object, as callers/shop',
+  change: 'Change',
+  export: 'Export',
+  exported: '{n} entries exported (NDJSON)',
+  empty: 'Nothing yet',
+  key: 'Key',
+  before: 'Before',
+  after: 'After',
+  noChange: 'Nothing was changed',
+  secrets: 'Secrets never get into the audit, only that they were changed.',
+  actions: {
+    create: 'created',
+    change: 'changed',
+    update: 'changed',
+    delete: 'deleted',
+    rotate: 'changed the key of',
+    login: 'logged in',
+    logout: 'logged out',
+    setup: 'set up',
+    reload: 'reloaded the configuration',
+    backup: 'made a backup',
+    mute: 'muted',
+    order: 'reordered',
+    refresh: 'refreshed the token of',
+    check: 'checked',
+    probe: 'probed',
+    test: 'tested',
+    reveal: 'looked at the original of',
+  },
+}
 export default en

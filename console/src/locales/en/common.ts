@@ -62,6 +62,10 @@ const en: typeof zh = {
   toastBad: 'Failed',
   toastInfo: 'Note',
   goHome: 'To the overview',
+  time: 'Time',
+  noData: 'No data for this span yet',
+  badShare: '{n} failed ({p})',
+  noBad: 'None failed',
   ok: 'OK',
 }
 export default en

@@ -7,6 +7,7 @@ const en: typeof zh = {
   willGo: 'Removed when you save',
   stays: 'One is set; leave this empty to keep it',
   unchanged: 'unchanged, as it stands in the file',
+  secretElsewhere: 'can’t be read back; write "file:PATH" or "env:NAME"',
   rare: 'More options',
   saved: 'Saved, in effect now',
   made: 'Added, in effect now',

@@ -1,4 +1,32 @@
 import type zh from '../zh/errors'
 
-const en: typeof zh = {}
+const en: typeof zh = {
+  intro: "What WeChat's error codes mean, what to do, and how often this gateway saw them in 24 h",
+  q: 'A code, or words of its meaning',
+  code: 'Code',
+  meaning: 'Meaning',
+  cause: 'Cause',
+  fix: 'What to do',
+  retry: 'Retry',
+  canRetry: 'Can be retried',
+  noRetry: 'No use to retry',
+  ours: "wxgate's code",
+  oursLong: 'Code given to the caller',
+  seen24: 'In 24 h',
+  chart: 'How often it came',
+  each: 'each {t}',
+  byApps: 'By account',
+  byCallers: 'By caller',
+  byApis: 'By API',
+  notSeen: 'Not seen lately',
+  samples: 'Latest samples',
+  allSamples: 'All failed calls',
+  app: 'Account',
+  caller: 'Caller',
+  api: 'API',
+  took: 'Took',
+  copyLink: 'Copy the link',
+  unknown: '{code} is unknown',
+  unknownHow: "It is not in the table. When you ask in WeChat's community, give the rid of the errmsg: WeChat finds the call by it.",
+}
 export default en

@@ -5,6 +5,7 @@ import audit from './audit'
 import callers from './callers'
 import common from './common'
 import dead from './dead'
+import entry from './entry'
 import errors from './errors'
 import events from './events'
 import login from './login'
@@ -16,5 +17,5 @@ import settings from './settings'
 import shell from './shell'
 import time from './time'
 
-const en: Messages = { alerts, apps, audit, callers, common, dead, errors, events, login, nav, overview, quota, routes, settings, shell, time }
+const en: Messages = { alerts, apps, audit, callers, common, dead, entry, errors, events, login, nav, overview, quota, routes, settings, shell, time }
 export default en

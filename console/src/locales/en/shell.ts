@@ -26,7 +26,7 @@ const en: typeof zh = {
   stoppedHint: 'The gateway cannot be reached and what you see is old; it recovers by itself',
   viewerHint: 'This user can look but not change; message text, phone numbers and openids are masked',
   demo: 'Demo',
-  demoHint: 'Demo mode: WeChat’s side is the built-in sandbox',
+  demoHint: "Demo mode: WeChat's side is the built-in sandbox",
   theme: 'Theme',
   language: 'Language',
   account: 'Current user',

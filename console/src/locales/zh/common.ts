@@ -60,5 +60,9 @@ export default {
   toastBad: '没成',
   toastInfo: '提示',
   goHome: '去概览',
+  time: '时间',
+  noData: '这段时间还没有数据',
+  badShare: '失败 {n}（{p}）',
+  noBad: '没有失败',
   ok: '正常',
 }

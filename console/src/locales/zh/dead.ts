@@ -1,1 +1,19 @@
-export default {}
+export default {
+  hint: '重试用尽的消息，连同原文留 30 天。',
+  groups: '按路由和原因',
+  rows: '逐条',
+  list: '死信',
+  route: '路由',
+  error: '原因',
+  count: '条数',
+  span: '最后一次投递',
+  at: '最后一次',
+  event: '事件号',
+  attempts: '投了',
+  times: '{n} 次',
+  empty: '没有死信',
+  emptyHint: '重试用尽的消息会留在这里 30 天。',
+  noAnswer: '没有应答',
+  onlyRoute: '只看 {route}',
+  total: '共 {n} 条',
+}

@@ -5,6 +5,7 @@ export default {
   willGo: '保存后去掉',
   stays: '已有一个，不填就不变',
   unchanged: '不变，照文件里原来的写',
+  secretElsewhere: '取不出来，写 "file:路径" 或 "env:变量名"',
   rare: '更多选项',
   saved: '已保存，立即生效',
   made: '已添加，立即生效',

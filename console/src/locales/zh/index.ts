@@ -4,6 +4,7 @@ import audit from './audit'
 import callers from './callers'
 import common from './common'
 import dead from './dead'
+import entry from './entry'
 import errors from './errors'
 import events from './events'
 import login from './login'
@@ -15,4 +16,4 @@ import settings from './settings'
 import shell from './shell'
 import time from './time'
 
-export default { alerts, apps, audit, callers, common, dead, errors, events, login, nav, overview, quota, routes, settings, shell, time }
+export default { alerts, apps, audit, callers, common, dead, entry, errors, events, login, nav, overview, quota, routes, settings, shell, time }

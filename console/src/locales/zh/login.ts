@@ -1,1 +1,16 @@
-export default {}
+export default {
+  title: '登录控制台',
+  name: '用户名',
+  password: '密码',
+  enter: '登录',
+  forgotten: '忘了密码：请别的管理员在 设置 → 用户 里重设，或在服务器上运行 wxgate user passwd。',
+  setupTitle: '首次设置',
+  setupWhy: '还没有用户。用设置码证明这台网关是你的，然后给管理员 admin 定一个密码。',
+  code: '设置码',
+  codeWhere: '设置码在启动日志里，也在数据目录的 setup-code 文件里（默认 data/setup-code）。',
+  newPassword: '密码',
+  again: '再输一次',
+  short: '至少 {n} 个字符',
+  differs: '两次输入的不一样',
+  setupEnter: '设好并进入',
+}

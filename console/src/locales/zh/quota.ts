@@ -1,1 +1,22 @@
-export default {}
+export default {
+  intro: '微信给每个账号、每个接口的当日额度，北京时间零点清零',
+  app: '账号',
+  api: '接口',
+  used: '已用 / 额度',
+  forecast: '照这样下去',
+  rate: '频率',
+  rateOf: '{n} 次/{t}',
+  callers: '谁在用',
+  asked: '问微信的时间',
+  usedUp: '已用完',
+  runsOut: '{at} 用完',
+  enough: '够用到零点',
+  ask: '问微信',
+  askNow: '现在再问一次 {api}',
+  askOther: '查一个接口',
+  askWhy: '查询本身不占该接口的额度。',
+  apiHint: '微信的接口路径，如 /cgi-bin/message/template/send',
+  answered: '{api}：已用 {used}，额度 {limit}',
+  empty: '微信没有给出额度',
+  emptyMore: '用到某个接口后会自动去问；也可以点“查一个接口”。',
+}

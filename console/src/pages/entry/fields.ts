@@ -16,6 +16,8 @@ export interface Field {
   placeholder?: string
   /** Makes a good one. */
   generate?: () => string
+  /** Never asked for; only written out. */
+  unseen?: boolean
   /** Folded away at first. */
   rare?: boolean
   when?: (values: Values) => boolean
@@ -54,6 +56,8 @@ export const fields: Record<ListName, Field[]> = {
   ],
   callers: [
     { key: 'name', type: 'text', isId: true, required: true, placeholder: 'shop' },
+    { key: 'key', type: 'secret', unseen: true },
+    { key: 'previous_key', type: 'secret', unseen: true },
     { key: 'apps', type: 'lines', required: true, usual: '*', placeholder: '*' },
     { key: 'apis', type: 'lines', required: true, usual: '*', placeholder: '/v1/service/wx/*' },
     { key: 'networks', type: 'lines', placeholder: '10.0.0.0/8' },

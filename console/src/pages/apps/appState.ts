@@ -1,0 +1,17 @@
+import type { App } from '../../api/types'
+import type { StatusKind } from '../../ui/StatusBadge.vue'
+
+const kinds: Record<App['credential']['state'], StatusKind> = {
+  none: 'idle', ok: 'ok', expiring: 'ok', expired: 'bad', trouble: 'bad', superseded: 'warn',
+}
+
+export type AppState = App['credential']['state'] | 'unused'
+
+export const appStates: AppState[] = ['trouble', 'expired', 'superseded', 'ok', 'expiring', 'none', 'unused']
+
+/** How an account does, in one word. */
+export function stateOf(app: App): { word: AppState; kind: StatusKind } {
+  if (app.unused) return { word: 'unused', kind: 'warn' }
+  if (app.trouble) return { word: 'trouble', kind: 'bad' }
+  return { word: app.credential.state, kind: kinds[app.credential.state] }
+}

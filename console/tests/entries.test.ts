@@ -1,0 +1,60 @@
+import { expect, test, vi } from 'vitest'
+import type { Route } from '../src/api/types'
+
+vi.hoisted(() => {
+  vi.stubGlobal('navigator', { language: 'en' })
+  vi.stubGlobal('matchMedia', () => ({ matches: false, addEventListener() {} }))
+  vi.stubGlobal('document', { documentElement: { dataset: {} }, hidden: false, addEventListener() {}, createElement: () => ({}) })
+  vi.stubGlobal('localStorage', { getItem: () => '{"lang":"en","zone":"Asia/Shanghai"}', setItem() {} })
+})
+
+const { snippets } = await import('../src/pages/callers/snippets')
+const { changesOf, formOf, missing, wished } = await import('../src/pages/entry/form')
+const { toml } = await import('../src/pages/entry/toml')
+const { flowOf, hostOf } = await import('../src/pages/routes/flow')
+
+const route = { name: 'shop', target: 'http://10.0.0.5/wx', events: ['SCAN', 'subscribe'], apps: null, format: 'json', secret: true, reply: false, stop: false, concurrency: 8, timeout: '15s', paused: false, origin: 'store', position: 1 }
+
+test('a form that nobody touched changes nothing', () => {
+  expect(changesOf('routes', formOf('routes', route), route)).toEqual({})
+})
+
+test('what is changed is sent, and nothing else', () => {
+  const form = { ...formOf('routes', route), events: 'SCAN\n click ', reply: 'raw', stop: true, concurrency: '16', scenes: '' }
+  expect(changesOf('routes', form, route)).toEqual({ events: ['SCAN', 'click'], reply: 'raw', stop: true, concurrency: 16 })
+})
+
+test('an emptied list is taken away, a secret only when asked', () => {
+  const form = { ...formOf('routes', route), events: '' }
+  expect(changesOf('routes', form, route)).toEqual({ events: null })
+  expect(changesOf('routes', { ...form, secret: null }, route)).toEqual({ events: null, secret: null })
+})
+
+test('a new caller says what it may, and its quotas as the API wants them', () => {
+  const form = { ...formOf('callers', null), name: 'shop', quotas: '/cgi-bin/message/* 10000/d' }
+  expect(changesOf('callers', form, null)).toEqual({ name: 'shop', apps: ['*'], apis: ['*'], quotas: { '/cgi-bin/message/*': '10000/d' } })
+  expect(missing('callers', formOf('callers', null), null)).toEqual(['name'])
+})
+
+test('as TOML: what is usual is left out, a secret is a remark, texts are quoted', () => {
+  const text = toml('routes', wished('routes', { ...formOf('routes', route), timeout: '5s' }, route), 'kept')
+  expect(text).toBe('[[routes]]\nname = "shop"\ntarget = "http://10.0.0.5/wx"\nevents = ["SCAN", "subscribe"]\nformat = "json"\n# secret: kept\ntimeout = "5s"\n')
+})
+
+test('the flow joins what routes share and adds up what went over it', () => {
+  const other = { ...route, name: 'crm', events: ['SCAN'], target: 'https://crm.example.com/x', position: 2 }
+  const flow = flowOf([route, other] as unknown as Route[], () => 10)
+  expect(flow.columns.events.map((node) => node.text)).toEqual(['SCAN', 'subscribe'])
+  expect(flow.columns.sources).toHaveLength(1)
+  expect(flow.edges.find((edge) => edge.from === 'sources:' && edge.to === 'events:SCAN')?.n).toBe(20)
+  expect(hostOf('http://10.0.0.5:8080/wx/{appid}')).toBe('10.0.0.5:8080')
+})
+
+test('every snippet names the address, the account and the key', () => {
+  for (const isMini of [false, true]) {
+    for (const { id, code } of snippets) {
+      const text = code({ base: 'https://wx.example.com', appid: 'wx1', key: 'wxk_secret', isMini, name: 'shop' })
+      for (const part of ['https://wx.example.com', 'wx1', 'wxk_secret']) expect(text, id).toContain(part)
+    }
+  }
+})
