@@ -207,7 +207,8 @@ fn settings(
     };
     [
         format!("[server]\nlisten = \"{callers}\"\nadmin_listen = \"{admin}\"\nshutdown_grace = \"5s\"\npublic_url = \"http://{}\"\n", reachable(callers)),
-        "[store]\nurl = \"sqlite:wxgate.db\"\n[log]\nlevel = \"warn\"\n".to_owned(),
+        // Whoever tries routes in the console has his backend here.
+        "[store]\nurl = \"sqlite:wxgate.db\"\n[log]\nlevel = \"warn\"\n[egress]\nallow_loopback = true\n".to_owned(),
         format!("[wechat]\napi_base = \"{sandbox}\"\nmp_base = \"{sandbox}\"\nopen_base = \"{sandbox}\"\n"),
         auth,
         app(OFFICIAL, "official", say("模拟公众号", "simulated official account"), "a1"),
