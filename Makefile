@@ -1,5 +1,5 @@
 # The commands of this project; .ci/run calls the same ones.
-.PHONY: demo test upgrade simulate test-cluster test-faults figures memory test-sdk test-browser check fmt gen release measured bench counts
+.PHONY: demo test upgrade simulate test-cluster test-faults figures memory test-sdk test-browser test-console check fmt gen release measured bench counts
 
 CARGO ?= cargo
 
@@ -44,6 +44,11 @@ figures:
 memory:
 	$(CARGO) build --profile demo --locked -p wxgate --bin wxgate
 	python3 crates/wxgate/tests/memory.py target/demo/wxgate
+
+# The console built anew, compared, and walked through (console/run).
+test-console:
+	$(CARGO) build --profile demo --locked -p wxgate --bin wxgate
+	WXGATE_BIN=$(TARGET)/demo/wxgate console/run
 
 # A real browser logs in (browser-tests/).
 test-browser:

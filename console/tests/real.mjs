@@ -15,7 +15,7 @@ const bin = process.env.WXGATE_BIN
 if (!bin) throw new Error('WXGATE_BIN names the program')
 
 const PASSWORD = 'correct horse battery'
-const OFFICIAL = 'wx1aa6db4741c41f10'
+const OFFICIAL = 'wx00000000000000a1'
 const SECRET = 'a1'.repeat(16)
 
 async function freePort() {
