@@ -32,6 +32,9 @@ export default defineConfig({
           groups: [
             { name: 'vue', test: /node_modules\/(@vue|vue|vue-router|vue-i18n|@intlify)\// },
             { name: 'uplot', test: /node_modules\/uplot\// },
+            { name: 'reka', test: /node_modules\/(?!@lucide)/ },
+            { name: 'icons', test: /node_modules\/@lucide\// },
+            { name: 'shared', test: /src\/(api|lib|ui)\/(?!TimeChart|ChartCard|chart)/ },
           ],
         },
       },

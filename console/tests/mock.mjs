@@ -44,7 +44,7 @@ const isEnglish = (request) => /^en/i.test(request.headers['accept-language'] ??
 /** Pairs of texts become the one that was asked for; what a viewer may not see is masked. */
 function told(value, english, masked, key = '') {
   if (Array.isArray(value)) {
-    if (value.length === 2 && value.every((v) => typeof v === 'string') && ['advice', 'reason', 'error', 'summary', 'impact', 'fix', 'cause', 'label', 'unused', 'last_error'].includes(key)) return value[english ? 1 : 0]
+    if (value.length === 2 && value.every((v) => typeof v === 'string') && ['advice', 'reason', 'error', 'summary', 'impact', 'fix', 'cause', 'label', 'unused', 'last_error', 'text'].includes(key)) return value[english ? 1 : 0]
     return value.map((v) => told(v, english, masked))
   }
   if (value && typeof value === 'object') return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, told(v, english, masked, k)]))

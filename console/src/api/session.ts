@@ -12,13 +12,16 @@ export function setSession(next: Session | null) {
   setCsrf(next?.csrf ?? null)
 }
 
-/** Who is logged in, or null. Asked of the gateway once. */
+let nobody = false
+
+/** Who is logged in, or null. The gateway is asked once. */
 export async function ensureSession(): Promise<Session | null> {
-  if (session.value) return session.value
+  if (session.value || nobody) return session.value
   try {
     setSession(await get<Session>('session'))
   } catch (error) {
     if (!(error instanceof ApiError) || error.status !== 401) throw error
+    nobody = true
   }
   return session.value
 }

@@ -51,7 +51,7 @@ function overview(state) {
     sparks: Object.fromEntries(['calls_min', 'bad_rate', 'p95', 'callbacks_min', 'waiting', 'dead'].map((k, i) => [k, empty ? Array(30).fill(null) : i % 2 ? spike(30, 4) : wave(30, 100, i + 1)])),
     apps: { total: state.apps.length, bad: state.apps.filter((a) => a.trouble).length },
     top: empty ? { errcodes: [], routes: [], callers: [] } : {
-      errcodes: [[40164, 8214], [43004, 611], [45009, 302], [40163, 57]].map(([key, n]) => ({ key: String(key), n })),
+      errcodes: [[40164, 8214], [43004, 611], [45009, 302], [40163, 57]].map(([key, n]) => ({ key: String(key), n, text: meanings[key].slice(1, 3) })),
       routes: [{ key: 'crm', n: 5120, bad: 812 }, { key: 'shop', n: 3301, bad: 0 }, { key: 'audit-log', n: 8902, bad: 0 }],
       callers: [{ key: 'shop', n: 61200, bad: 8120 }, { key: 'crm', n: 40211, bad: 96 }, { key: 'member-api', n: 9120, bad: 3 }],
     },

@@ -5,7 +5,7 @@ const en: typeof zh = {
   name: 'User name',
   password: 'Password',
   enter: 'Log in',
-  forgotten: 'Forgotten? Another admin can set a new one under Settings → Users, or run wxgate user passwd on the server.',
+  forgotten: 'Forgotten? Another administrator can set a new one under Settings → Users.',
   setupTitle: 'First set-up',
   setupWhy: 'There is no user yet. Show with the set-up code that this gateway is yours, then choose a password for the administrator, admin.',
   code: 'Set-up code',

@@ -3,7 +3,7 @@ export default {
   name: '用户名',
   password: '密码',
   enter: '登录',
-  forgotten: '忘了密码：请别的管理员在 设置 → 用户 里重设，或在服务器上运行 wxgate user passwd。',
+  forgotten: '忘了密码：请别的管理员在 设置 → 用户 里重设。',
   setupTitle: '首次设置',
   setupWhy: '还没有用户。用设置码证明这台网关是你的，然后给管理员 admin 定一个密码。',
   code: '设置码',

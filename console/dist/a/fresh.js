@@ -1,0 +1,1 @@
+import{pt as e}from"./vue.js";var t=e(null);export{t};
