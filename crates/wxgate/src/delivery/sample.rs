@@ -51,13 +51,17 @@ impl Sample<'_> {
     pub fn xml(&self) -> Result<String, Malformed> {
         let Self { to, from, what, at } = *self;
         let mut fields = Map::new();
-        let head = json!({"ToUserName": to, "FromUserName": from, "CreateTime": at / 1000});
+        let kind = match what {
+            What::Event(..) => "event",
+            What::Message(kind, _) => kind,
+        };
+        // The kind stands before any text of a user's, or it is none.
+        let head = json!({"ToUserName": to, "FromUserName": from, "CreateTime": at / 1000, "MsgType": kind});
         let more = match what {
             What::Event(name, scene) => {
                 let prefix =
                     if name.eq_ignore_ascii_case("subscribe") && !scene.is_empty() { "qrscene_" } else { "" };
-                let mut event =
-                    json!({"MsgType": "event", "Event": name, "EventKey": format!("{prefix}{scene}")});
+                let mut event = json!({"Event": name, "EventKey": format!("{prefix}{scene}")});
                 if name.eq_ignore_ascii_case("location") {
                     event["Latitude"] = "23.137466".into();
                     event["Longitude"] = "113.352425".into();
@@ -90,7 +94,6 @@ fn of_a_user(kind: &str, text: &str, at: i64) -> Value {
             "ThumbUrl": "http://mmbiz.qpic.cn/sample", "ThumbMediaId": "thumb_sample"}),
         _ => json!({}),
     };
-    message["MsgType"] = kind.into();
     message["MsgId"] = at.into();
     message
 }
