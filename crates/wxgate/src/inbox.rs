@@ -147,6 +147,7 @@ impl Inbox {
         checked: Checked,
         body: Bytes,
         began: Instant,
+        request_id: &str,
         place: Place,
     ) -> Result<Receipt, Rejected> {
         let Parts { keys, tasks, clock, .. } = &self.0.parts;
@@ -161,7 +162,7 @@ impl Inbox {
             let opened = tasks.beside_requests(move || checked.open(&body, now / 1000)).await;
             (now, opened.unwrap_or_else(|| Err(cut()))?)
         };
-        let incoming = self.incoming(&verified, began, now);
+        let incoming = self.incoming(&verified, began, request_id, now);
         // In a task of its own: it goes on when WeChat hangs up.
         let this = self.clone();
         let work = tasks.spawn(Box::pin(async move {

@@ -46,7 +46,7 @@ pub use documents::{Document, DocumentChange, Shelf};
 pub use entries::{Audit, AuditQuery, EntryChange, Made, StoredEntry};
 pub use inspection::{Inspection, inspect};
 pub use lease::Lease;
-pub use lists::{DeadGroup, Delivery, DeliveryQuery, Event, EventQuery, GroupQuery, Status};
+pub use lists::{Came, DeadGroup, Delivery, DeliveryQuery, Event, EventQuery, GroupQuery, Status};
 use lists::{GROUPED, GROUPS};
 pub use messages::{Accepted, NewDelivery, NewEvent, StoredEvent};
 pub use moving::{Compared, Moved, Progress, Watch, move_from};

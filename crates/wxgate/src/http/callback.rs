@@ -113,7 +113,7 @@ impl Callbacks {
             Unread::NoRoom => Rejection::Overloaded,
         })?;
         let place = self.place(room(&checked), &share)?;
-        let receipt = self.inbox.receive(checked, body.bytes, began, place).await?;
+        let receipt = self.inbox.receive(checked, body.bytes, began, outcome.id.as_str(), place).await?;
         outcome.appid = receipt.appid.clone().or(outcome.appid.take());
         Ok(receipt)
     }

@@ -17,7 +17,7 @@ use crate::lang::say;
 use crate::parts::Parts;
 use crate::registry::routes::Route;
 use crate::rules::filter::Subject;
-use crate::store::{Accepted, Claimed, NewDelivery, NewEvent, StoreError, StoredEvent};
+use crate::store::{Accepted, Came, Claimed, NewDelivery, NewEvent, StoreError, StoredEvent};
 
 /// WeChat's third attempt begins ten seconds after it made the message: one that begins this late has no next.
 const LAST_AFTER_MS: i64 = 9_000;
@@ -166,7 +166,13 @@ impl Incoming {
 
 impl Inbox {
     /// `began`: when it started to come in. `now`: when its age was looked at, Unix milliseconds.
-    pub(super) fn incoming(&self, verified: &Verified, began: Instant, now: i64) -> Incoming {
+    pub(super) fn incoming(
+        &self,
+        verified: &Verified,
+        began: Instant,
+        request_id: &str,
+        now: i64,
+    ) -> Incoming {
         let Verified { app, live, message, query, .. } = verified;
         let Parts { limits, store, .. } = &self.0.parts;
         let routes = live.routes.matching(&app.entry.appid, &app.entry.tags, &Subject::of(message));
@@ -183,6 +189,7 @@ impl Inbox {
             event: message.event().into_owned(),
             scene: message.scene().into_owned(),
             msg_id: message.msg_id().into_owned(),
+            came: Came::written(request_id, verified.mode.as_str(), verified.key_name()),
             create_time: message.create_time(),
             received_at: now,
             body: verified.body.clone(),

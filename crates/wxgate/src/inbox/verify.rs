@@ -52,6 +52,12 @@ impl Verified {
         self.token.expose_secret()
     }
 
+    /// Which of the account's keys opened it; "": it was plain.
+    pub(super) fn key_name(&self) -> &'static str {
+        let Some(key) = &self.key else { return "" };
+        if self.app.entry.aes_keys.first() == Some(key) { "aes_key" } else { "previous_aes_key" }
+    }
+
     /// What fitted: a reply goes out with the same.
     pub(super) fn keys(&self) -> envelope::Keys<'_> {
         envelope::Keys {

@@ -250,6 +250,7 @@ pub(crate) struct EventRow {
     pub(crate) kind: String,
     pub(crate) scene: String,
     pub(crate) msg_id: String,
+    pub(crate) came: String,
     pub(crate) received_at: i64,
     pub(crate) seen: MessageKey,
     /// Sealed.

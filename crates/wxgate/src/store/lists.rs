@@ -19,8 +19,36 @@ pub struct Event {
     pub event: String,
     /// Unix milliseconds.
     pub received_at: i64,
+    /// Scene of the code that was scanned, or "".
+    pub scene: String,
+    /// How it came.
+    pub came: Came,
     /// Where it went.
     pub deliveries: Vec<Delivery>,
+}
+
+/// How a message came. Nothing is known of those that an older version kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Came {
+    /// The request that brought it first.
+    pub request_id: Option<String>,
+    /// `plain`, `compatible` or `safe`.
+    pub mode: Option<String>,
+    /// The key that opened it: `aes_key` or `previous_aes_key`.
+    pub key: Option<String>,
+}
+
+impl Came {
+    /// As it is kept: what holds no space, apart by spaces.
+    pub fn written(request_id: &str, mode: &str, key: &str) -> String {
+        format!("{request_id} {mode} {key}").trim_end().to_owned()
+    }
+
+    /// The reverse.
+    pub fn read(text: &str) -> Self {
+        let mut parts = text.split(' ').filter(|part| !part.is_empty()).map(str::to_owned);
+        Self { request_id: parts.next(), mode: parts.next(), key: parts.next() }
+    }
 }
 
 /// A delivery, for people.

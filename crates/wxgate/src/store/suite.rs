@@ -92,6 +92,7 @@ fn message(store: &Store, content: &str, routes: &[&str]) -> NewEvent {
         event: String::new(),
         scene: String::new(),
         msg_id: String::new(),
+        came: String::new(),
         create_time: NOW / 1000,
         received_at: NOW,
         body: content.as_bytes().to_vec(),

@@ -105,6 +105,7 @@ pub(super) const TABLES: &[Table] = &[
             ("received_at", Time),
             ("digest", Bytes),
             ("body", Bytes),
+            ("came", Text),
         ],
     },
     Table {

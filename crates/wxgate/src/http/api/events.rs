@@ -6,7 +6,9 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use wechat::message::Message;
 
-use super::{Api, PAGE, Refusal, bad, limit, number, page, parameters, refused, seconds, unknown, wrong};
+use super::{
+    Api, PAGE, Refusal, bad, limit, number, page, parameters, refused, routes, seconds, unknown, wrong,
+};
 use crate::lang::Words;
 use crate::store::{Attempt, DeadGroup, Delivery, DeliveryQuery, Event, EventQuery, GroupQuery, Status};
 
@@ -53,7 +55,10 @@ pub(super) async fn event(State(api): State<Api>, Path(id): Path<String>) -> Res
         return Ok(missing());
     };
     let mut item = event_json(event);
-    item["message"] = Message::read(&body).into_value();
+    let message = Message::read(&body);
+    item["why"] = routes::why(&api, &event.appid, &message).unwrap_or_default().into();
+    item["message"] = message.into_value();
+    item["raw"] = String::from_utf8_lossy(&body).into();
     Ok(axum::Json(item).into_response())
 }
 
@@ -117,7 +122,12 @@ pub(super) fn event_json(event: &Event) -> Value {
         "openid": event.openid,
         "msg_type": event.msg_type,
         "event": event.event,
+        "scene": event.scene,
         "received_at": event.received_at / 1000,
+        "received_ms": event.received_at,
+        "request_id": event.came.request_id,
+        "mode": event.came.mode,
+        "crypt": event.came.key,
         "deliveries": event.deliveries.iter().map(delivery_json).collect::<Vec<_>>(),
     })
 }

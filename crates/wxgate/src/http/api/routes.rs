@@ -114,13 +114,17 @@ pub(super) async fn test(api: &Api, body: Body) -> Result<Response, Refusal> {
         }
         None => made(api, &members)?,
     };
-    let live = api.parts.registry.live().clone();
-    let app = live.app(&appid).ok_or_else(|| missing(EntryKind::App, &appid))?;
-    let subject = Subject::of(&message);
-    let routes = live.routes.iter().map(|route| &route.entry);
-    let verdicts = verdicts(routes, &appid, &app.entry.tags, &subject);
-    let items: Vec<Value> = verdicts.iter().map(verdict_json).collect();
+    let items = why(api, &appid, &message).ok_or_else(|| missing(EntryKind::App, &appid))?;
     Ok(axum::Json(json!({"items": items, "next": null})).into_response())
+}
+
+/// How a message stands to every route as they are now; `None`: its account isn't configured.
+pub(super) fn why(api: &Api, appid: &str, message: &Message) -> Option<Vec<Value>> {
+    let live = api.parts.registry.live();
+    let app = live.app(appid)?;
+    let subject = Subject::of(message);
+    let routes = live.routes.iter().map(|route| &route.entry);
+    Some(verdicts(routes, appid, &app.entry.tags, &subject).iter().map(verdict_json).collect())
 }
 
 /// A message that came once.

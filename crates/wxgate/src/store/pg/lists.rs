@@ -9,8 +9,8 @@ use tokio_postgres::types::{ToSql, Type};
 use super::link::{Link, Sql};
 use crate::store::backend::{DELIVERIES_PER_MESSAGE, deliveries_of};
 use crate::store::{
-    Attempt, DeadGroup, Delivery, DeliveryQuery, Event, EventQuery, GROUPED, GROUPS, GroupQuery, Status,
-    StoreError,
+    Attempt, Came, DeadGroup, Delivery, DeliveryQuery, Event, EventQuery, GROUPED, GROUPS, GroupQuery,
+    Status, StoreError,
 };
 
 /// Deliveries shown with an event in a list; all of them are to be had by `event_id`.
@@ -32,7 +32,7 @@ select d.* from unnest($1) as e (id), lateral (
     types: &[Type::INT8_ARRAY, Type::INT8],
 };
 
-const EVENTS: &str = "select id, appid, openid, msg_type, event, received_at from events";
+const EVENTS: &str = "select id, appid, openid, msg_type, event, received_at, scene, came from events";
 const WAITING: &str = "select id, route, due_at, leased_until from due";
 const ENDED: &str = "select id, route, status from deliveries";
 
@@ -157,6 +157,8 @@ pub(super) async fn events(link: &Link, query: EventQuery) -> Result<Vec<Event>,
         msg_type: row.get(3),
         event: row.get(4),
         received_at: row.get(5),
+        scene: row.get(6),
+        came: Came::read(row.get(7)),
         deliveries: Vec::new(),
     };
     let mut events: Vec<Event> = rows.iter().map(read).collect();

@@ -281,6 +281,8 @@ create table audit (
 create index audit_target on audit (target, id);
 create index audit_at on audit (at);
 ", "
+-- How a message came: the request's name, the mode, and the key that fitted.
+alter table events add column came text not null default '';
 -- Figures of what passed, by minute (tier 0), ten minutes (1) and hour (2); hist: counts of latency classes.
 insert into counter (name, v) values ('ring', 0);
 create table series (

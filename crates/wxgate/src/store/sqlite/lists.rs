@@ -9,7 +9,7 @@ use super::deliveries_of;
 use super::queue::Ended;
 use crate::store::backend::DELIVERIES_PER_MESSAGE;
 use crate::store::{
-    Attempt, DeadGroup, Delivery, DeliveryQuery, Event, EventQuery, GROUPED, GROUPS, GroupQuery, Status,
+    Attempt, Came, DeadGroup, Delivery, DeliveryQuery, Event, EventQuery, GROUPED, GROUPS, GroupQuery, Status,
 };
 
 /// Deliveries shown with an event in a list; all of them are to be had by `event_id`.
@@ -40,7 +40,8 @@ impl Conditions {
     }
 }
 
-pub(super) const EVENTS: &str = "select id, appid, openid, msg_type, event, received_at from events";
+pub(super) const EVENTS: &str =
+    "select id, appid, openid, msg_type, event, received_at, scene, came from events";
 pub(super) const WAITING: &str = "select id, route, due_at from due";
 pub(super) const ENDED: &str = "select id, route, status from deliveries";
 
@@ -160,6 +161,8 @@ fn rows(db: &Connection, query: EventQuery, batch: Option<i64>) -> rusqlite::Res
                 msg_type: row.get(3)?,
                 event: row.get(4)?,
                 received_at: row.get(5)?,
+                scene: row.get(6)?,
+                came: Came::read(&row.get::<_, String>(7)?),
                 deliveries: Vec::new(),
             })
         })?

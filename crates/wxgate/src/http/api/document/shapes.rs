@@ -93,13 +93,13 @@ pub(super) const SHAPES: &[(&str, &str)] = &[
     (
         "Event",
         "id:int appid:text openid:text msg_type:text event:text scene:text received_at:int received_ms:int request_id:text? \
-         mode:text? crypt:text? node:int? deliveries:[Delivery]",
+         mode:text? crypt:text? deliveries:[Delivery]",
     ),
     ("Events", "items:[Event] next:text?"),
     (
         "EventWhole",
         "id:int appid:text openid:text msg_type:text event:text scene:text received_at:int received_ms:int request_id:text? \
-         mode:text? crypt:text? node:int? deliveries:[Delivery] message:any raw:text why:[Verdict]",
+         mode:text? crypt:text? deliveries:[Delivery] message:any raw:text why:[Verdict]",
     ),
     (
         "Delivery",

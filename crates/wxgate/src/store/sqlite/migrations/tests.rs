@@ -163,6 +163,7 @@ fn message(store: &Store, content: &str, created: u32) -> NewEvent {
         event: "SCAN".to_owned(),
         scene: String::new(),
         msg_id: String::new(),
+        came: String::new(),
         create_time: created.into(),
         received_at: NOW,
         body: content.as_bytes().to_vec(),
