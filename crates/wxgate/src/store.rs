@@ -20,6 +20,7 @@ mod once;
 mod pg;
 mod quotas;
 mod records;
+mod series;
 mod sqlite;
 #[cfg(test)]
 mod suite;
@@ -53,6 +54,7 @@ pub use moving::{Compared, Moved, Progress, Watch, move_from};
 pub use nodes::{BEAT, Node, Reach, SILENT, Wakes};
 pub use once::{Binding, Bound, Once};
 pub use quotas::QuotaRow;
+pub use series::{SeriesQuery, SeriesRow, Stock, Tier};
 pub use upgrade::{Upgraded, upgrade};
 pub use usage::{UsageDelta, UsageRow};
 

@@ -17,6 +17,7 @@ use wechat::{catalog, errcode};
 use super::api::{self, Api, Client, Refused, document};
 use super::console;
 use super::health::{HEALTHZ, Health, READYZ, is_for_callbacks};
+use super::metrics::{self, METRICS};
 use super::problem::{Unhandled, problem_json};
 use super::server::Surface;
 use super::{Body, streamed, wants_english};
@@ -31,7 +32,8 @@ use crate::outcome::{End, OTHER, Outcome};
 use crate::parts::Parts;
 use crate::places;
 use crate::registry::App;
-use crate::slots::{Ailment, CredentialKind, Slot, Trouble};
+use crate::shares::seats::Seats;
+use crate::slots::{Ailment, Slot, TROUBLE_SHOWN_MS, Trouble};
 use crate::store::StoreError;
 
 /// What to do about a token that died too often.
@@ -42,8 +44,6 @@ const SPENT: Words = Words::fixed(
 
 /// A token that died early is shown this long.
 const SUPERSEDED_SHOWN_MS: i64 = 24 * 3600 * 1000;
-/// A failure that nobody has tried to overcome since is shown this long.
-const TROUBLE_SHOWN_MS: i64 = 10 * 60 * 1000;
 
 /// A backlog is counted so far.
 const MOST_COUNTED: u32 = 100_000;
@@ -51,7 +51,7 @@ const MOST_COUNTED: u32 = 100_000;
 /// The admin API's document.
 const OPENAPI: &str = "/openapi.json";
 /// What is served besides the admin API.
-const PATHS: [&str; 3] = [HEALTHZ, READYZ, OPENAPI];
+const PATHS: [&str; 4] = [HEALTHZ, READYZ, METRICS, OPENAPI];
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]
@@ -65,11 +65,18 @@ struct Inner {
 }
 
 impl Admin {
-    /// Over what health looks at.
-    pub fn new(parts: Parts, reach: Reach, api: Api, door: Door, server: &config::Server) -> Self {
+    /// Over what health looks at; callers and the internet connect to `seats`.
+    pub fn new(
+        parts: Parts,
+        reach: Reach,
+        api: Api,
+        seats: Seats,
+        door: Door,
+        server: &config::Server,
+    ) -> Self {
         const KNOWN: Words = Words::fixed(
-            "没有这个路径：本端口提供 /（控制台，用浏览器打开）、/healthz、/readyz、/openapi.json、/api/v1/*",
-            "no such path: this port has / (the console, for browsers), /healthz, /readyz, /openapi.json, /api/v1/*",
+            "没有这个路径：本端口提供 /（控制台，用浏览器打开）、/healthz、/readyz、/metrics、/openapi.json、/api/v1/*",
+            "no such path: this port has / (the console, for browsers), /healthz, /readyz, /metrics, /openapi.json, /api/v1/*",
         );
         let router = Router::new()
             .route(HEALTHZ, get(async || axum::Json(json!({"status": "ok"}))))
@@ -80,7 +87,8 @@ impl Admin {
                 console::answer(&head).unwrap_or_else(|| api::refused(StatusCode::NOT_FOUND, KNOWN))
             })
             .method_not_allowed_fallback(async || api::only_get())
-            .with_state(Looked { parts, reach })
+            .with_state(Looked { parts: parts.clone(), reach })
+            .merge(metrics::router(parts, seats))
             .nest("/api/v1", api.router());
         Self(Arc::new(Inner { router, door, hosts: Hosts::of_admin(server) }))
     }
@@ -163,7 +171,8 @@ async fn ready(State(looked): State<Looked>, RawQuery(query): RawQuery, headers:
     for app in parts.registry.live().apps() {
         total += 1;
         let ailments = app.slots.health().ailments();
-        down += u32::from(look_at(app, &parts.clock, english, &mut tokens) || !ailments.is_empty());
+        down += u32::from(!app.slots.is_well(parts.clock.ticks()));
+        look_at(app, &parts.clock, english, &mut tokens);
         let goes_by_another = reach.is_refused(&app.appid) && reach.has_candidate(&app.appid);
         let told = |ailment| ailing(app, ailment, goes_by_another, &parts.clock, english);
         apps.extend(ailments.iter().map(told));
@@ -241,17 +250,15 @@ fn ailing(app: &App, ailment: &Ailment, goes_by_another: bool, clock: &Clock, en
     })
 }
 
-/// Adds what is amiss with an app's values to `tokens`; whether it has no token at all.
-fn look_at(app: &App, clock: &Clock, english: bool, tokens: &mut Vec<Value>) -> bool {
+/// Adds what is amiss with an app's values to `tokens`.
+fn look_at(app: &App, clock: &Clock, english: bool, tokens: &mut Vec<Value>) {
     let now = clock.ticks();
     let shown = |ticks: i64| clock.wall_at(ticks) / 1000;
-    let mut is_down = false;
     for slot in app.slots.iter() {
         if let Some(at) = slot.superseded_at().filter(|at| now - at < SUPERSEDED_SHOWN_MS) {
             tokens.push(json!({"appid": &*slot.appid, "event": "superseded", "at": shown(at)}));
         }
         if let Some((since, until)) = slot.spent() {
-            is_down = true;
             tokens.push(json!({
                 "appid": &*slot.appid, "event": "failing", "kind": slot.kind.as_str(),
                 "at": shown(since), "retry_at": shown(until), "wx_errcode": 40001,
@@ -261,11 +268,9 @@ fn look_at(app: &App, clock: &Clock, english: bool, tokens: &mut Vec<Value>) -> 
         }
         let is_fresh = |trouble: &Trouble| now - trouble.retry_at < TROUBLE_SHOWN_MS;
         if let Some(trouble) = slot.trouble().filter(is_fresh) {
-            is_down |= slot.kind == CredentialKind::AccessToken && slot.live(now).is_none();
             tokens.push(failing(app, slot, &trouble, clock, english));
         }
     }
-    is_down
 }
 
 fn failing(app: &App, slot: &Slot, trouble: &Trouble, clock: &Clock, english: bool) -> Value {

@@ -13,7 +13,7 @@ use super::{Reader, Unread, wants_english};
 use crate::inbox::{Checked, Inbox, Receipt, Rejected};
 use crate::lang::{Words, say};
 use crate::net::Inbound;
-use crate::outcome::{End, Outcome};
+use crate::outcome::{Counted, End, Outcome};
 use crate::parts::Parts;
 use crate::problem::{Code, Problem};
 use crate::shares::{For, Place, Room, Share};
@@ -55,7 +55,9 @@ impl Callbacks {
             note(outcome, &problem);
             return envelope(&problem, outcome.id, wants_english(&head.headers));
         }
+        outcome.counted = Counted::Callback;
         let appid = Self::appid(head.uri.path());
+        self.notice(appid, outcome);
         let answer = match self.check(head.uri.query().unwrap_or_default(), appid, outcome).await {
             Err(no) => Err(no),
             Ok(checked) => match head.method {
@@ -66,6 +68,13 @@ impl Callbacks {
         match answer {
             Ok(receipt) => accepted(receipt),
             Err(no) => no.answer(outcome),
+        }
+    }
+
+    /// Whose callback it says it is.
+    fn notice(&self, appid: Option<&str>, outcome: &mut Outcome) {
+        if let Some(app) = appid.and_then(|appid| self.parts.registry.live().app(appid).cloned()) {
+            outcome.is_for(&app);
         }
     }
 
@@ -83,6 +92,7 @@ impl Callbacks {
             self.inbox.check_aside(query.to_owned()).await?
         };
         if let Some(app) = checked.signed_by() {
+            outcome.is_for(app);
             outcome.is_wechats(&app.share);
         }
         Ok(checked)

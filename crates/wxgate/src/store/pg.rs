@@ -19,6 +19,7 @@ mod queue;
 mod quotas;
 mod records;
 mod schema;
+mod series;
 mod time;
 mod tls;
 mod values;

@@ -27,6 +27,7 @@ mod quotas;
 mod reader;
 mod recent;
 mod records;
+mod series;
 #[cfg(test)]
 mod tests;
 mod usage;

@@ -9,6 +9,7 @@ mod nodes;
 pub(super) mod postgres;
 mod queue;
 mod quotas;
+mod series;
 mod values;
 
 use std::sync::Arc;

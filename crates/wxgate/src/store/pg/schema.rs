@@ -285,7 +285,7 @@ create index audit_at on audit (at);
 insert into counter (name, v) values ('ring', 0);
 create table series (
     tier   int not null,
-    key    text not null,
+    key    text collate \"C\" not null,
     bucket bigint not null,
     node   int not null,
     n      bigint not null,

@@ -130,3 +130,18 @@ fn lists_of_deliveries_take_the_index_of_their_filter() {
         }
     }
 }
+
+#[test]
+fn figures_are_found_by_key_and_forgotten_by_bucket() {
+    let db = database();
+    for (sql, expected) in [
+        (series::NEXT_KEY, "SEARCH series USING PRIMARY KEY (tier=? AND key>? AND key<?)"),
+        (series::KEY_AFTER, "SEARCH series USING PRIMARY KEY (tier=? AND key>? AND key<?)"),
+        (series::OF_KEY, "SEARCH series USING PRIMARY KEY (tier=? AND key=? AND bucket>? AND bucket<?)"),
+        (series::FORGET, "INDEX series_bucket (tier=? AND bucket<?)"),
+        (series::DEAD, "INDEX deliveries_dead_route (route=?)"),
+    ] {
+        let plan = plan(&db, sql);
+        assert!(plan.contains(expected) && !plan.contains("TEMP B-TREE"), "{sql}: {plan}");
+    }
+}
