@@ -12,7 +12,7 @@ pub(crate) use super::records::Pending;
 use super::records::Records;
 use super::{
     Attempt, AuditQuery, Binding, DeadGroup, Delivery, DeliveryQuery, Event, EventQuery, Fate, GroupQuery,
-    Lease, Node, Purge, Purged, Reach, SealedCredential, StoreError, Turn, UsageDelta, UsageRow, Wakes,
+    Lease, Node, Purge, Purged, Reach, SealedCredential, Turn, UsageDelta, UsageRow, Wakes,
 };
 
 /// A delivery's id is its message's, times this, plus its place among the message's deliveries.

@@ -8,7 +8,8 @@ use http::header::IF_MATCH;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::{Api, PAGE, Refusal, limit, not_an_object, parameters, read, unknown, wrong};
+use super::changes::{not_an_object, read};
+use super::{Api, PAGE, Refusal, limit, parameters, unknown, wrong};
 use crate::alerts::{Channel, shown};
 use crate::http::wants_english;
 use crate::lang::{Words, say};

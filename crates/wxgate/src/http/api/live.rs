@@ -16,10 +16,12 @@ use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 
 use super::events::event_json;
-use super::{Api, Refusal, masked, parameters, unknown};
+use super::rings::{failure_json, refused_json};
+use super::{Api, Refusal, masked, overview, parameters, unknown};
+use crate::http::wants_english;
 use crate::lang::Words;
 use crate::people::{Actor, Role};
-use crate::store::EventQuery;
+use crate::store::{Event, EventQuery, Ring, RingQuery, RingRow};
 
 /// How often is looked.
 const LOOK: Duration = Duration::from_secs(1);
@@ -39,6 +41,8 @@ struct Told {
     name: &'static str,
     topic: &'static str,
     data: Value,
+    /// The same in English, where it isn't the same.
+    english: Option<Value>,
 }
 
 /// See the module.
@@ -61,9 +65,33 @@ impl Default for Feed {
 }
 
 impl Feed {
-    fn tell(&self, name: &'static str, topic: &'static str, data: Value) {
+    fn tell(&self, name: &'static str, topic: &'static str, data: Value, english: Option<Value>) {
         // Whoever listened may have gone.
-        let _ = self.told.send(Arc::new(Told { name, topic, data }));
+        let _ = self.told.send(Arc::new(Told { name, topic, data, english }));
+    }
+
+    fn row(&self, topic: &'static str, item: Value, english: Option<Value>) {
+        let row = |item| json!({"topic": topic, "item": item});
+        self.tell("row", topic, row(item), english.map(row));
+    }
+
+    /// The newest of a topic, of which those after `before` are news: they are told, the oldest first, and of too many how many.
+    fn news<T>(
+        &self,
+        topic: &'static str,
+        newest: &[T],
+        id: fn(&T) -> i64,
+        known: &mut Option<i64>,
+        tell: impl Fn(&T),
+    ) {
+        let last = newest.first().map_or(0, id);
+        let Some(before) = known.replace(last) else { return };
+        let fresh = newest.iter().filter(|one| id(one) > before).count();
+        if fresh > ROWS {
+            let more = last - before - ROWS as i64;
+            self.tell("more", topic, json!({"topic": topic, "n": more}), None);
+        }
+        newest[..fresh.min(ROWS)].iter().rev().for_each(tell);
     }
 
     /// Whether nobody listens any more, so that whoever looked ends.
@@ -73,6 +101,14 @@ impl Feed {
         *looks = !done;
         done
     }
+}
+
+/// The newest that was told, of each topic.
+#[derive(Debug, Default)]
+struct Known {
+    event: Option<i64>,
+    refused: Option<i64>,
+    failure: Option<i64>,
 }
 
 impl Api {
@@ -87,14 +123,11 @@ impl Api {
     }
 
     async fn look(self) {
-        let mut known = None;
+        let mut known = Known::default();
         while !self.feed.is_done() {
-            let news = self.new_events(&mut known).await;
             // A store that is away has no news.
-            for item in news.unwrap_or_default() {
-                self.feed.tell("row", "event", item);
-            }
-            self.feed.tell("tick", "tick", self.tick().await);
+            let _ = self.tell_news(&mut known).await;
+            self.feed.tell("tick", "tick", self.tick().await, None);
             tokio::select! {
                 () = self.parts.tasks.draining.cancelled() => return,
                 () = self.parts.clock.pause(LOOK) => {}
@@ -102,27 +135,27 @@ impl Api {
         }
     }
 
-    /// Messages that came since `known`, the oldest first; of too many the newest.
-    async fn new_events(&self, known: &mut Option<i64>) -> Result<Vec<Value>, Refusal> {
+    async fn tell_news(&self, known: &mut Known) -> Result<(), Refusal> {
         let limit = ROWS as u32 + 1;
-        let newest = self.parts.store.events(EventQuery { limit, ..EventQuery::default() }).await?;
-        let last = newest.first().map_or(0, |event| event.id);
-        let Some(before) = known.replace(last) else { return Ok(Vec::new()) };
-        let mut fresh: Vec<_> = newest.iter().filter(|event| event.id > before).collect();
-        if fresh.len() > ROWS {
-            fresh.truncate(ROWS);
-            self.feed.tell("more", "event", json!({"topic": "event", "n": last - before - ROWS as i64}));
-        }
-        Ok(fresh
-            .into_iter()
-            .rev()
-            .map(|event| json!({"topic": "event", "item": event_json(event)}))
-            .collect())
+        let feed = &self.feed;
+        let events = self.parts.store.events(EventQuery { limit, ..EventQuery::default() }).await?;
+        let event = |event: &Event| feed.row("event", event_json(event), None);
+        feed.news("event", &events, |event| event.id, &mut known.event, event);
+        let refused = self.ring(RingQuery::newest(Ring::Refused, limit)).await?;
+        let refusal =
+            |row: &RingRow| feed.row("refused", refused_json(row, false), Some(refused_json(row, true)));
+        feed.news("refused", &refused, |row| row.id, &mut known.refused, refusal);
+        let failures = self.ring(RingQuery::newest(Ring::Failures, limit)).await?;
+        let failure = |row: &RingRow| feed.row("failure", failure_json(row), None);
+        feed.news("failure", &failures, |row| row.id, &mut known.failure, failure);
+        Ok(())
     }
 
     /// What the top of each page shows.
     async fn tick(&self) -> Value {
-        json!({"now": self.parts.clock.now() / 1000})
+        // A database that doesn't answer takes nobody's page away.
+        let alone = |_| json!({"now": self.parts.clock.now() / 1000});
+        overview::tick(self).await.unwrap_or_else(alone)
     }
 }
 
@@ -166,6 +199,7 @@ struct Listener {
     /// Of the session that he came with.
     token: Option<String>,
     wanted: Wanted,
+    english: bool,
     heard: broadcast::Receiver<Arc<Told>>,
     _place: OwnedSemaphorePermit,
 }
@@ -189,7 +223,8 @@ impl Listener {
             if !self.wanted.takes(&told) {
                 continue;
             }
-            let mut data = told.data.clone();
+            let told_in = told.english.as_ref().filter(|_| self.english).unwrap_or(&told.data);
+            let mut data = told_in.clone();
             if self.actor.role == Role::Viewer {
                 masked::mask(&mut data);
             }
@@ -214,7 +249,8 @@ pub(super) async fn live(
     })?;
     let token = (actor.name != "token").then(|| api.site.token(&headers).map(str::to_owned)).flatten();
     let heard = api.listen();
-    let listener = Listener { api, actor, token, wanted, heard, _place: place };
+    let english = wants_english(&headers);
+    let listener = Listener { api, actor, token, wanted, english, heard, _place: place };
     let said = stream::unfold(listener, async |mut listener| {
         let next = listener.next().await?;
         Some((Ok::<_, Infallible>(next), listener))

@@ -6,7 +6,8 @@ use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Api, Refusal, read, wrong};
+use super::changes::read;
+use super::{Api, Refusal, wrong};
 use crate::errors;
 use crate::handover::CallError;
 use crate::lang::Words;

@@ -97,7 +97,7 @@ fn named(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.is_empty())
 }
 
-fn refused_json(row: &RingRow, english: bool) -> Value {
+pub(super) fn refused_json(row: &RingRow, english: bool) -> Value {
     let rest = rest(row);
     let text = |name: &str| rest[name].as_str().unwrap_or_default().to_owned();
     let words = Words::new(text("zh"), text("en"));
