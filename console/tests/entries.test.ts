@@ -53,8 +53,16 @@ test('the flow joins what routes share and adds up what went over it', () => {
 test('every snippet names the address, the account and the key', () => {
   for (const isMini of [false, true]) {
     for (const { id, code } of snippets) {
-      const text = code({ base: 'https://wx.example.com', appid: 'wx1', key: 'wxk_secret', isMini, name: 'shop' })
+      const text = code({ base: 'https://wx.example.com', appid: 'wx1', key: 'wxk_secret', isMini, name: 'shop', apis: ['*'] })
       for (const part of ['https://wx.example.com', 'wx1', 'wxk_secret']) expect(text, id).toContain(part)
     }
   }
+})
+
+test('the curl calls what the caller may', () => {
+  const call = (apis: string[]) => snippets[0]!.code({ base: 'https://w', appid: 'wx1', key: 'k', isMini: false, name: 'shop', apis })
+  expect(call(['*'])).toContain('/cgi-bin/get_api_domain_ip')
+  expect(call(['/v1/service/wx/*'])).toContain('"source":"shop"')
+  expect(call(['*', '!/cgi-bin/*', '!/v1/service/wx/*'])).not.toContain('get_api_domain_ip')
+  expect(call(['/wxa/*'])).toContain("'https://w/wxa/'")
 })

@@ -20,7 +20,7 @@ const stored = entries(flags.empty)
 const state = {
   isEmpty: flags.empty, needsSetup: flags.setup, port: flags.port, rev: 1, stillRefused: 1, muted: {}, ...stored, ...messages(stored.apps, flags.empty),
   channels: flags.empty ? [] : [{ name: 'ops-wecom', kind: 'wecom', url: true, secret: false, revision: 2, last_at: seconds() - 2880, last_error: null }, { name: 'oncall', kind: 'dingtalk', url: true, secret: true, revision: 1, last_at: seconds() - 2870, last_error: ['机器人说关键词不对', 'The robot says that the keyword is missing'] }],
-  audit: flags.empty ? [] : Array.from({ length: 70 }, (_, i) => ({ id: String(400 - i), at: seconds() - 600 - i * 5400, actor: i % 4 ? 'admin' : 'wang.lei', role: 'admin', ip: '10.0.8.21', action: ['change', 'create', 'rotate', 'delete'][i % 4], target: ['routes/crm', 'apps/wx3cc8fd6963e31a32', 'callers/shop', 'routes/old'][i % 4], before: i % 4 ? { timeout: '5s' } : null, after: i % 4 === 3 ? null : { timeout: '15s' } })),
+  audit: flags.empty ? [] : Array.from({ length: 70 }, (_, i) => ({ id: 400 - i, at: seconds() - 600 - i * 5400, actor: i % 4 ? 'admin' : 'wang.lei', role: 'admin', ip: '10.0.8.21', action: ['change', 'create', 'rotate', 'delete'][i % 4], target: ['routes/crm', 'apps/wx3cc8fd6963e31a32', 'callers/shop', 'routes/old'][i % 4], before: i % 4 ? { timeout: '5s' } : null, after: i % 4 === 3 ? null : { timeout: '15s' } })),
 }
 for (const x of state.routes) x.dead = state.events.flatMap((e) => e.deliveries).filter((d) => d.route === x.name && d.status === 'dead').length
 const handlers = { ...watch, ...sessions, ...inspect, ...configure }

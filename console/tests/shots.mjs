@@ -58,7 +58,7 @@ async function look(context, path, width, theme, lang) {
   await page.waitForTimeout(900)
   const wide = await page.evaluate(overflow)
   if (wide) found.push('overflow ' + wide)
-  const raw = await page.evaluate(() => /(^|\s)(alerts|apps|audit|callers|common|dead|errors|events|login|nav|overview|quota|routes|settings|shell|time)\.[a-z]\w+(\.\w+)*/i.exec(document.body.innerText)?.[0].trim())
+  const raw = await page.evaluate(() => /(^|\s)(alerts|apps|audit|callers|common|dead|errors|events|login|nav|overview|quota|routes|settings|shell|time)\.(?!toml)[a-z]\w+(\.\w+)*/i.exec(document.body.innerText)?.[0].trim())
   if (raw) found.push('raw key: ' + raw)
   if (!flags['no-axe']) {
     const session = await context.newCDPSession(page)

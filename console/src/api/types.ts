@@ -14,7 +14,7 @@ export interface Session {
   role: Role
   csrf: string
   expires_at: number
-  server: { version: string; node: string; now: number; public_url: string | null; demo: boolean }
+  server: { version: string; node: number; now: number; public_url: string | null; demo: boolean }
 }
 
 export interface User {
@@ -265,8 +265,8 @@ export interface Failure {
   id: string
   at: number
   request_id: string
-  caller: string
-  appid: string
+  caller: string | null
+  appid: string | null
   api: string
   status: number
   errcode: number | null
@@ -282,7 +282,7 @@ export interface Quota {
   limit: number | null
   used: number | null
   remain: number | null
-  rate: { count: number; refresh_seconds: number } | null
+  rate: { calls: number; seconds: number } | null
   asked_at: number | null
   callers: { name: string; n: number }[]
 }
@@ -290,10 +290,12 @@ export interface Quota {
 export interface ErrorCode {
   code: number
   ours: number | null
+  /** WeChat's own words. */
+  errmsg?: string | null
   zh: string
   en: string
-  cause: string
-  fix: string
+  cause: string | null
+  fix: string | null
   retry: boolean
   seen: number
 }
@@ -304,7 +306,7 @@ export interface ErrorDetail extends ErrorCode {
 }
 
 export interface AuditEntry {
-  id: string
+  id: number
   at: number
   actor: string
   role: string
@@ -332,10 +334,10 @@ export interface Channel {
 }
 
 export interface Node {
-  id: string
+  id: number
   version: string
   address: string | null
-  beat_at: number
+  beat_at?: number | null
   self: boolean
   routes: number
 }
@@ -349,13 +351,16 @@ export interface Found {
 
 export interface Settings {
   version: string
-  config_file: string
-  store: { kind: string; path: string; bytes: number | null }
-  sections: { name: string; running: unknown; file: unknown; pending: boolean }[]
+  node: number
+  store: { kind: 'sqlite' | 'postgres'; place: string; bytes?: number | null }
+  admin_url: string | null
+  public_url: string | null
+  retention_hours: Record<string, number>
+  config_file?: string | null
+  sections?: { name: string; running: unknown; file: unknown; pending: boolean }[]
 }
 
 export interface Reloaded {
   ok: boolean
-  later: string[]
-  problems: string[]
+  said: string
 }

@@ -92,7 +92,7 @@ function errors(state, query) {
 function quota(state) {
   if (state.isEmpty) return []
   const apis = [['/cgi-bin/message/template/send', 100000, 91200], ['/cgi-bin/user/info', 5000000, 211034], ['/wxa/getwxacodeunlimit', 5000, 320], ['/cgi-bin/menu/create', 1000, 2]]
-  return apis.map(([api, limit, used], i) => ({ appid: state.apps[i % 2].appid, api, limit, used, remain: limit - used, rate: i === 2 ? { count: 5000, refresh_seconds: 60 } : null, asked_at: seconds() - 400, callers: [{ name: 'shop', n: Math.round(used * 0.7) }, { name: 'crm', n: Math.round(used * 0.3) }] }))
+  return apis.map(([api, limit, used], i) => ({ appid: state.apps[i % 2].appid, api, limit, used, remain: limit - used, rate: i === 2 ? { calls: 5000, seconds: 60 } : null, asked_at: seconds() - 400, callers: [{ name: 'shop', n: Math.round(used * 0.7) }, { name: 'crm', n: Math.round(used * 0.3) }] }))
 }
 
 function search(state, query) {
@@ -126,11 +126,11 @@ export const watch = {
     return { ...found, samples: state.failures.filter((f) => f.errcode === found.code).slice(0, 10), by: { apps: [{ key: 'wx3cc8fd6963e31a32', n: found.seen }], callers: [{ key: 'shop', n: found.seen }], apis: [{ key: '/cgi-bin/token', n: found.seen }] } }
   },
   'GET audit': ({ state, query }) => page(state.audit.filter((a) => (!query.get('actor') || a.actor === query.get('actor')) && (!query.get('target') || a.target.startsWith(query.get('target')))), query),
-  'GET nodes': ({ state, query }) => page([{ id: 'n1', version: '0.9.0', address: 'http://10.0.0.2:36012', beat_at: seconds() - 1, self: true, routes: 5 }, { id: 'n2', version: '0.9.0', address: 'http://10.0.0.3:36012', beat_at: seconds() - 2, self: false, routes: 0 }].slice(0, state.isEmpty ? 1 : 2), query),
+  'GET nodes': ({ state, query }) => page([{ id: 1, version: '0.9.0', address: 'http://10.0.0.2:36012', beat_at: seconds() - 1, self: true, routes: 5 }, { id: 2, version: '0.9.0', address: 'http://10.0.0.3:36012', beat_at: seconds() - 2, self: false, routes: 0 }].slice(0, state.isEmpty ? 1 : 2), query),
   'GET search': ({ state, query }) => search(state, query),
-  'POST reload': () => ({ ok: true, later: ['server'], problems: [] }),
+  'POST reload': () => ({ ok: true, said: 'apps 3, callers 4, routes 5; [server] after a restart' }),
   'POST backup': () => { throw new Problem(409, '数据库是 PostgreSQL：请用 pg_dump', 'The database is PostgreSQL: use pg_dump') },
-  'GET settings': () => ({ version: '0.9.0', config_file: '/etc/wxgate/wxgate.toml', store: { kind: 'sqlite', path: '/var/lib/wxgate/wxgate.db', bytes: 412_332_032 }, sections: [{ name: 'server', running: { listen: '0.0.0.0:36012', admin_listen: '127.0.0.1:36013', public_url: 'https://wx.example.com' }, file: { listen: '0.0.0.0:36012', admin_listen: '10.0.0.2:36013', public_url: 'https://wx.example.com' }, pending: true }, { name: 'log', running: { level: 'info', access: 'all' }, file: { level: 'info', access: 'all' }, pending: false }] }),
+  'GET settings': () => ({ version: '0.9.0', config_file: '/etc/wxgate/wxgate.toml', node: 1, admin_url: null, public_url: 'https://wx.example.com', retention_hours: { events: 72, dead_letters: 720 }, store: { kind: 'sqlite', place: '/var/lib/wxgate/wxgate.db', bytes: 412_332_032 }, sections: [{ name: 'server', running: { listen: '0.0.0.0:36012', admin_listen: '127.0.0.1:36013', public_url: 'https://wx.example.com' }, file: { listen: '0.0.0.0:36012', admin_listen: '10.0.0.2:36013', public_url: 'https://wx.example.com' }, pending: true }, { name: 'log', running: { level: 'info', access: 'all' }, file: { level: 'info', access: 'all' }, pending: false }] }),
 }
 
 function one(list, name) {

@@ -6,6 +6,7 @@ const en: typeof zh = {
   code: 'Code',
   meaning: 'Meaning',
   cause: 'Cause',
+  errmsg: "WeChat's words",
   fix: 'What to do',
   retry: 'Retry',
   canRetry: 'Can be retried',

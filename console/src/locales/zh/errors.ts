@@ -4,6 +4,7 @@ export default {
   code: '错误码',
   meaning: '意思',
   cause: '原因',
+  errmsg: '微信的原话',
   fix: '怎么办',
   retry: '重试',
   canRetry: '可以重试',

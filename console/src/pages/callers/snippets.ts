@@ -1,5 +1,7 @@
 // How a service is told to go through wxgate: the lines of docs/sdk, with this gateway's address, account and key.
 
+import { pathFor } from './rights'
+
 export interface Given {
   base: string
   appid: string
@@ -7,6 +9,8 @@ export interface Given {
   key: string
   isMini: boolean
   name: string
+  /** Patterns of the APIs that the caller may use. */
+  apis: string[]
 }
 
 export interface Snippet {
@@ -17,8 +21,12 @@ export interface Snippet {
 
 const quoted = (text: string) => JSON.stringify(text)
 
-const curl = ({ base, appid, key }: Given) => `curl -s '${base}/cgi-bin/get_api_domain_ip' \\
-  -H 'Authorization: Bearer ${key}' -H 'X-Wx-Appid: ${appid}'`
+function curl({ base, appid, key, name, apis }: Given) {
+  const path = pathFor(apis)
+  const call = `curl -s '${base}${path}' \\\n  -H 'Authorization: Bearer ${key}'`
+  if (path.startsWith('/v1/service/wx/')) return `${call} \\\n  -d '${JSON.stringify({ source: name, appid, url: 'https://example.com/' })}'`
+  return `${call} -H 'X-Wx-Appid: ${appid}'`
+}
 
 const wxjava = ({ base, appid, key, isMini }: Given) => isMini
   ? `WxMaDefaultConfigImpl config = new WxMaDefaultConfigImpl();

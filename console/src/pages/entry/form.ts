@@ -18,13 +18,13 @@ export function formOf(list: ListName, entry: Values | null): Form {
   return Object.fromEntries(fields[list].map((field) => [field.key, shown(field, entry?.[field.key])]))
 }
 
-function meant({ type }: Field, input: Form[string]): unknown {
+function meant({ type, choices }: Field, input: Form[string]): unknown {
   if (input === null || typeof input === 'boolean') return input
   if (type === 'lines') return lines(input)
   if (type === 'number') return Number(input || 0)
   if (type === 'quotas') return Object.fromEntries(lines(input).map((line) => line.split(/\s+/) as [string, string]))
   if (type === 'expiry') return fromLocal(input)
-  if (input === 'true' || input === 'false') return input === 'true'
+  if (choices && ['true', 'false'].includes(input)) return input === 'true'
   return input.trim() || null
 }
 

@@ -1,1 +1,0 @@
-var e={none:`idle`,ok:`ok`,expiring:`ok`,expired:`bad`,trouble:`bad`,superseded:`warn`},t=[`trouble`,`expired`,`superseded`,`ok`,`expiring`,`none`,`unused`];function n(t){return t.unused?{word:`unused`,kind:`warn`}:t.trouble?{word:`trouble`,kind:`bad`}:{word:t.credential.state,kind:e[t.credential.state]}}export{n,t};

@@ -1,0 +1,1 @@
+function e(e,t){let n=e[t];return e.cause&&n.startsWith(e.cause)?e.cause:n}export{e as t};
