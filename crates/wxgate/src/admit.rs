@@ -141,10 +141,11 @@ impl Door {
         if let Some(appid) = &found.appid {
             self.notice(appid, outcome);
         }
-        if caller.has_ended(self.0.clock.now()) {
+        let now = self.0.clock.now();
+        if caller.has_ended(now) {
             return Err(ended(caller, proof, found.keyless));
         }
-        caller.uses(&found.holder, self.0.clock.now());
+        caller.uses(&found.holder, now);
         let keeper = &self.0.gatekeeper;
         keeper.check_network(&caller, head, peer)?;
         if found.keyless {
@@ -161,7 +162,7 @@ impl Door {
         if wish.exports_token && !caller.export_token {
             return Err(Denied::Export { caller });
         }
-        if !caller.take(self.0.clock.now()) {
+        if !caller.take(now) {
             return Err(Denied::Rate { caller });
         }
         Ok(Entered { caller, holder: found.holder, appid: found.appid, keyless: found.keyless })

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::lang::say;
 use crate::parts::Parts;
+use crate::registry::counted::Count;
 use crate::registry::quotas::Bucket;
-use crate::registry::usage::Count;
 use crate::store::{QuotaRow, StoreError, UsageDelta};
 
 /// How often what is new goes to the store.

@@ -1,6 +1,7 @@
 //! The live configuration: apps, callers and routes as they are now, swapped whole on a reload.
 
 pub mod callers;
+pub mod counted;
 mod issued;
 pub mod key_use;
 pub mod line;

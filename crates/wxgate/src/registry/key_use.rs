@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 
-use super::usage::{Count, Fresh};
+use super::counted::{Count, Fresh};
 use crate::entries::CallerEntry;
 use crate::keys::Holder;
 

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::counted::{Count, Fresh};
 use super::key_use::{KeyBook, PREFIX};
 use super::quotas::QuotaBook;
 
@@ -31,15 +32,6 @@ struct Counted {
     stored: Count,
 }
 
-/// Requests of one path.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Count {
-    /// Those that were admitted, whatever came of them.
-    pub calls: u64,
-    /// Those that wxgate refused.
-    pub refused: u64,
-}
-
 /// The counters as they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Used {
@@ -49,17 +41,6 @@ pub struct Used {
     pub last_used_at: i64,
     /// By path.
     pub calls: BTreeMap<Arc<str>, Count>,
-}
-
-/// What is new about a path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fresh {
-    /// The path.
-    pub api: Arc<str>,
-    /// How many more.
-    pub count: Count,
-    /// When its caller last called anything, Unix milliseconds.
-    pub at: i64,
 }
 
 /// What is called where that is unknown, or named by a stranger, or one path too many.
@@ -149,20 +130,6 @@ impl Usage {
             if let Some(counted) = counts.calls.get_mut(&fresh.api) {
                 counted.stored = counted.stored.without(fresh.count);
             }
-        }
-    }
-}
-
-impl Count {
-    fn add(&mut self, more: Self) {
-        self.calls += more.calls;
-        self.refused += more.refused;
-    }
-
-    fn without(self, part: Self) -> Self {
-        Self {
-            calls: self.calls.saturating_sub(part.calls),
-            refused: self.refused.saturating_sub(part.refused),
         }
     }
 }
