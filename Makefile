@@ -77,6 +77,10 @@ fmt:
 gen:
 	$(CARGO) run --profile demo --quiet -p wxgate -- openapi --lang zh > openapi.json.new
 	mv openapi.json.new openapi.json
+	$(CARGO) run --profile demo --quiet -p wxgate -- errors --lang zh > docs/errors.md.new
+	mv docs/errors.md.new docs/errors.md
+	$(CARGO) run --profile demo --quiet -p wxgate -- errors --lang en > docs/errors.en.md.new
+	mv docs/errors.en.md.new docs/errors.en.md
 
 release:
 	$(CARGO) build --release --locked -p wxgate

@@ -23,7 +23,7 @@ use clap::{Parser, Subcommand};
 use crate::http::{api, service};
 use crate::lang::{self, say};
 use crate::random::Random;
-use crate::{config, entries};
+use crate::{config, entries, errors};
 
 /// The exit code of a command line that can't be understood.
 const WRONG_USAGE: u8 = 2;
@@ -109,6 +109,14 @@ enum Command {
         #[arg(long, help = say("管理接口的", "Of the admin API"))]
         admin: bool,
     },
+    #[command(about = say(
+        "错误码的原因和解决办法：写一个码只说它，不写打印整张表（Markdown）",
+        "What error codes mean and what to do: of one code, or all of them as Markdown"
+    ))]
+    Errors {
+        #[arg(allow_negative_numbers = true, help = say("错误码，如 40164", "A code, as 40164"))]
+        code: Option<i64>,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -170,6 +178,7 @@ pub fn main() -> ExitCode {
         Command::Route(RouteCommand::Test(args)) => run::blocking(route::test(args)),
         Command::Openapi { admin: false } => run::print(service::openapi::document(lang::is_english())),
         Command::Openapi { admin: true } => run::print(api::document::document(lang::is_english())),
+        Command::Errors { code } => explain(code),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -178,6 +187,18 @@ pub fn main() -> ExitCode {
             if error.is::<apply::NotApplied>() { ExitCode::from(NOT_APPLIED) } else { ExitCode::FAILURE }
         }
     }
+}
+
+/// What one code means, or all of them.
+fn explain(code: Option<i64>) -> anyhow::Result<()> {
+    let Some(code) = code else { return run::print(&errors::document(lang::is_english())) };
+    let help = errors::lookup(code).ok_or_else(|| {
+        anyhow::anyhow!(say(
+            format!("没有收录错误码 {code}：凭 rid 到公众平台查询"),
+            format!("the code {code} isn't listed: look its rid up at WeChat")
+        ))
+    })?;
+    run::print(&format!("{}\n", help.words))
 }
 
 /// A fresh caller key.

@@ -12,6 +12,7 @@ pub use listeners::{Listeners, Unbound};
 use tokio::sync::mpsc::Receiver;
 
 use crate::admit::Door;
+use crate::alerts::Alerts;
 use crate::bookkeeping;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -36,10 +37,12 @@ use crate::net::{Client, Resolver, Spool};
 use crate::outcome::Recorder;
 use crate::parts::Parts;
 use crate::people::People;
+use crate::problems::Problems;
 use crate::random::Random;
 use crate::registry::Registry;
 use crate::registry::usage::UsageBook;
 use crate::reloads::{Asker, Reloads};
+use crate::rings::Rings;
 use crate::rules::egress::Egress;
 use crate::shares::Shares;
 use crate::shares::seats::Seats;
@@ -51,6 +54,7 @@ use crate::tokens::Tokens;
 use crate::transport::Transport;
 use crate::upstream::Upstream;
 use crate::workers::Workers;
+use crate::wx_quotas::WxQuotas;
 
 /// What a gateway gets from outside besides its configuration: time, randomness, names, bounds. In service the machine's;
 /// tests and simulations bring their own.
@@ -120,7 +124,8 @@ pub async fn start(config: Config, world: impl Into<World>, listeners: Listeners
     let registry = Registry::new(&config, slots.clone(), transport.clone(), usages)?;
     let tasks = Tasks::default();
     let shares = Shares::new(&limits);
-    let parts = Parts { registry, store, keys, clock, random, tasks, shares, limits, workers };
+    let rings = Rings::default();
+    let parts = Parts { registry, store, keys, clock, random, tasks, shares, rings, limits, workers };
 
     let upstream = Upstream::new(tokens(&config, &parts, slots)?, transport);
     // Targets of the file may be on this machine.
@@ -138,12 +143,27 @@ pub async fn start(config: Config, world: impl Into<World>, listeners: Listeners
     parts.tasks.spawn(stored::run(parts.clone()));
     bookkeeping::restore(&parts).await?;
     parts.tasks.spawn(bookkeeping::run(parts.clone()));
+    let (rings, draining) = (parts.rings.clone(), parts.tasks.draining.clone());
+    parts.tasks.spawn(rings.run(parts.store.clone(), parts.clock.clone(), draining));
     parts.tasks.spawn(deliveries.clone().run());
     parts.tasks.spawn(deliveries.clone().keep_house());
     let inbox = Inbox::new(parts.clone(), deliveries);
     let people = People::new(parts.clone(), &config.store.run_dir());
     people.begin(config.admin_password.as_ref()).await?;
-    serve(config, parts, tls, upstream, inbox, people, listeners)
+    let certificate = config.server.tls.as_ref().map(|(certificate, _)| certificate.clone());
+    let problems = Problems::new(parts.clone(), upstream.tokens().handover().reach().clone(), certificate);
+    let told_by = guarded(config.egress.allow_loopback);
+    let alerts = Alerts::new(parts.clone(), problems, told_by, config.server.admin_url.clone());
+    parts.tasks.spawn(alerts.clone().run());
+    serve(config, parts, tls, Behind { upstream, inbox, people, alerts }, listeners)
+}
+
+/// What the surfaces stand on.
+struct Behind {
+    upstream: Upstream,
+    inbox: Inbox,
+    people: People,
+    alerts: Alerts,
 }
 
 /// The token authority at work, and the way by other nodes.
@@ -164,11 +184,10 @@ fn serve(
     config: Config,
     parts: Parts,
     tls: Tls,
-    upstream: Upstream,
-    inbox: Inbox,
-    people: People,
+    behind: Behind,
     listeners: Listeners,
 ) -> anyhow::Result<Running> {
+    let Behind { upstream, inbox, people, alerts } = behind;
     let door = Door::new(&parts, &config.server);
     let deliveries = inbox.deliveries().clone();
     let callbacks = Callbacks::new(parts.clone(), inbox);
@@ -177,13 +196,16 @@ fn serve(
     let service = Service::new(parts.clone(), door.clone(), upstream.clone());
     let nodes = NodeCalls::new(parts.clone(), upstream.clone());
     let reach = upstream.tokens().handover().reach().clone();
+    let wx_quotas = WxQuotas::new(parts.clone(), upstream.clone());
+    parts.tasks.spawn(wx_quotas.clone().run());
     let proxy = Proxy::new(parts.clone(), door.clone(), upstream.clone(), Spool::new(config.store.run_dir()));
     let port = listeners.admin.local_addr()?.port();
     let (reloads, asked) = Reloads::new();
-    let tools = api::Tools { people: people.clone(), reloads, deliveries, upstream };
+    let tools = api::Tools { people: people.clone(), reloads, deliveries, upstream, alerts, wx_quotas };
     let api = Api::new(parts.clone(), tools, &config, port);
     let admin = Admin::new(parts.clone(), reach, api, door.clone(), &config.server);
-    let recorder = Recorder::new(config.log.access, parts.clock.clone(), parts.limits.log_sources);
+    let recorder =
+        Recorder::new(config.log.access, parts.clock.clone(), parts.limits.log_sources, parts.rings.clone());
     parts.tasks.spawn({
         let (recorder, draining) = (recorder.clone(), parts.tasks.draining.clone());
         async move { draining.run_until_cancelled(recorder.run()).await }
@@ -331,6 +353,7 @@ impl Running {
         self.recorder.finish();
         let closing = async {
             bookkeeping::end(&self.parts).await;
+            let _ = self.parts.rings.flush(&self.parts.store).await;
             heartbeat::leave(&self.parts).await;
             self.parts.store.close().await;
         };

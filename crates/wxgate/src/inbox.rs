@@ -183,5 +183,5 @@ impl Inbox {
 }
 
 fn cut() -> Rejected {
-    Rejected::Refused(Words::fixed("检查被中断", "the check was cut"))
+    Rejected::Refused(Words::fixed("检查被中断：微信会再推", "the check was cut: WeChat sends it again"))
 }

@@ -3,12 +3,14 @@
 //! How the modules stand to each other, and what must always hold, is in ARCHITECTURE.md.
 
 pub mod admit;
+pub mod alerts;
 mod bookkeeping;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod delivery;
 pub mod entries;
+pub mod errors;
 pub mod flights;
 pub mod gateway;
 pub mod handover;
@@ -24,9 +26,11 @@ pub mod parts;
 pub mod people;
 pub mod places;
 pub mod problem;
+pub mod problems;
 pub mod random;
 pub mod registry;
 pub mod reloads;
+pub mod rings;
 pub mod rules;
 pub mod shares;
 pub mod slots;
@@ -41,3 +45,4 @@ pub mod transport;
 pub mod upstream;
 pub mod wake;
 pub mod workers;
+pub mod wx_quotas;

@@ -13,6 +13,7 @@ use crate::lang::say;
 use crate::random::Random;
 use crate::registry::callers::Caller;
 pub use crate::registry::usage::OTHER;
+use crate::rings::{FailedCall, Refusal, RefusedCallback, Rings};
 use crate::shares::Share;
 use crate::shares::lines::{GATHERED, Gathered, Lines};
 use crate::shares::seats::Seat;
@@ -75,6 +76,10 @@ pub struct Outcome {
     pub errcode: i64,
     /// WeChat's own code, if it answered with one.
     pub wx_errcode: Option<i64>,
+    /// WeChat's name for the request that it refused.
+    pub rid: Option<Box<str>>,
+    /// Why a callback was refused.
+    pub refusal: Option<Box<Refusal>>,
     /// For the log: what the answer says, without anything that a stranger sent.
     pub words: Cow<'static, str>,
     /// For the log: what only the operator may know.
@@ -107,6 +112,8 @@ impl Outcome {
             end: End::Done,
             errcode: 0,
             wx_errcode: None,
+            rid: None,
+            refusal: None,
             words: Cow::Borrowed(""),
             cause: None,
             began: clock.instant(),
@@ -167,12 +174,13 @@ pub struct Recorder {
     access: Access,
     clock: Clock,
     strangers: Lines,
+    rings: Rings,
 }
 
 impl Recorder {
-    /// Which requests leave a line is `access`; those of `sources` strangers are told apart.
-    pub fn new(access: Access, clock: Clock, sources: usize) -> Self {
-        Self { access, clock, strangers: Lines::new(sources) }
+    /// Which requests leave a line is `access`; those of `sources` strangers are told apart. What failed is remembered in `rings`.
+    pub fn new(access: Access, clock: Clock, sources: usize, rings: Rings) -> Self {
+        Self { access, clock, strangers: Lines::new(sources), rings }
     }
 
     /// Writes the gathered lines when they are due, for ever.
@@ -204,6 +212,7 @@ impl Recorder {
             caller.usage.count(&outcome.api, outcome.end == End::Refused, outcome.at);
         }
         let is_success = outcome.end == End::Done && outcome.errcode == 0 && status < 400;
+        self.remember(outcome, status, is_success);
         match self.access {
             Access::All => {}
             Access::Failures if !is_success => {}
@@ -214,6 +223,39 @@ impl Recorder {
         if self.is_told_alone(outcome, status) {
             self.log(outcome, status);
         }
+    }
+
+    /// What went wrong is remembered for whoever looks for the mistake: callbacks that were refused, calls of known callers that
+    /// failed. A stranger's calls leave nothing.
+    fn remember(&self, outcome: &Outcome, status: u16, is_success: bool) {
+        let Outcome { id, peer, caller, appid, api, errcode, wx_errcode, rid, refusal, .. } = outcome;
+        if let Some(refusal) = refusal {
+            if let Some(app) = &refusal.app {
+                self.rings.callbacks.refused(app, refusal.why.clone(), outcome.at);
+            }
+            self.rings.refused(RefusedCallback {
+                at: outcome.at,
+                request_id: id.as_str().to_owned(),
+                ip: peer.to_canonical(),
+                refusal,
+            });
+        } else if let Some(caller) = caller.as_ref().filter(|_| !is_success) {
+            self.rings.failed(&FailedCall {
+                at: outcome.at,
+                request_id: id.as_str(),
+                caller: &caller.name,
+                appid: appid.as_deref().unwrap_or_default(),
+                api,
+                status,
+                errcode: wx_errcode.unwrap_or(*errcode),
+                rid: rid.as_deref(),
+                ms: self.took(outcome),
+            });
+        }
+    }
+
+    fn took(&self, outcome: &Outcome) -> u64 {
+        u64::try_from((self.clock.instant() - outcome.began).as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Strangers have a line a source and second.
@@ -236,7 +278,7 @@ impl Recorder {
         let (request_id, peer) = (id.as_str(), peer.to_canonical());
         let caller = caller.as_ref().map_or("-", |caller| &*caller.name);
         let appid = appid.as_deref().unwrap_or("-");
-        let ms = u64::try_from((self.clock.instant() - outcome.began).as_millis()).unwrap_or(u64::MAX);
+        let ms = self.took(outcome);
         let cause = cause.as_deref();
         if outcome.end == End::Broken {
             tracing::error!(

@@ -7,6 +7,7 @@ use crate::keys::Keys;
 use crate::limits::Limits;
 use crate::random::Random;
 use crate::registry::Registry;
+use crate::rings::Rings;
 use crate::shares::Shares;
 use crate::store::Store;
 use crate::tasks::Tasks;
@@ -29,6 +30,8 @@ pub struct Parts {
     pub tasks: Tasks,
     /// What runs out, and whose it is.
     pub shares: Shares,
+    /// What went wrong lately.
+    pub rings: Rings,
     /// Every bound.
     pub limits: Arc<Limits>,
     /// Where connections are served.

@@ -5,6 +5,7 @@
 //! and opens it (see [`crate::keys`]), so that no plain secret reaches a disk, and hands the rest to a [`Backend`], under
 //! which the SQL lives. Another database is another implementation of that, which passes the tests in `store/suite.rs`.
 
+mod alerts;
 mod backend;
 mod credentials;
 mod deliveries;
@@ -20,12 +21,14 @@ mod once;
 mod pg;
 mod quotas;
 mod records;
+mod rings;
 mod sqlite;
 #[cfg(test)]
 mod suite;
 mod tables;
 mod upgrade;
 mod usage;
+mod wx_quotas;
 
 use std::fmt;
 use std::fs::File;
@@ -39,6 +42,7 @@ use crate::lang::say;
 use crate::limits::Limits;
 use crate::random::Random;
 
+pub use alerts::{AlertRow, Deaths, SeenAlert};
 pub(crate) use backend::Backend;
 pub use credentials::{Credential, Saved, SealedCredential, Taken, Turn};
 pub use deliveries::{Attempt, Claimed, Fate, Purge, Purged, Seen};
@@ -53,8 +57,10 @@ pub use moving::{Compared, Moved, Progress, Watch, move_from};
 pub use nodes::{BEAT, Node, Reach, SILENT, Wakes};
 pub use once::{Binding, Bound, Once};
 pub use quotas::QuotaRow;
+pub use rings::{Ring, RingQuery, RingRow};
 pub use upgrade::{Upgraded, upgrade};
 pub use usage::{UsageDelta, UsageRow};
+pub use wx_quotas::WxQuota;
 
 /// Why the store did not do as asked.
 #[derive(Clone, Debug, thiserror::Error)]

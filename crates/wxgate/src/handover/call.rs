@@ -121,6 +121,8 @@ pub struct PassAnswer {
     pub body: Download,
     /// WeChat's code in it, as far as it was looked at; 0 for success and for whatever wasn't.
     pub errcode: i64,
+    /// WeChat's name for what it refused, where it was asked from here.
+    pub rid: Option<Box<str>>,
 }
 
 impl PassAnswer {

@@ -12,7 +12,6 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::Full;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
-use wechat::{catalog, errcode};
 
 use super::api::{self, Api, Client, Refused, document};
 use super::console;
@@ -22,7 +21,6 @@ use super::server::Surface;
 use super::{Body, streamed, wants_english};
 use crate::admit::Door;
 use crate::admit::hosts::Hosts;
-use crate::clock::Clock;
 use crate::config;
 use crate::handover::Reach;
 use crate::lang::Words;
@@ -30,23 +28,10 @@ use crate::net::Inbound;
 use crate::outcome::{End, OTHER, Outcome};
 use crate::parts::Parts;
 use crate::places;
+use crate::problems::MOST_COUNTED;
+use crate::problems::signs::{self, SPENT, Sign};
 use crate::registry::App;
-use crate::slots::{Ailment, CredentialKind, Slot, Trouble};
 use crate::store::StoreError;
-
-/// What to do about a token that died too often.
-const SPENT: Words = Words::fixed(
-    "有别的程序在刷新这个账号的 access_token：找到它，改为经由 wxgate 调用",
-    "another program refreshes this account's access_token: find it, and have it call through wxgate",
-);
-
-/// A token that died early is shown this long.
-const SUPERSEDED_SHOWN_MS: i64 = 24 * 3600 * 1000;
-/// A failure that nobody has tried to overcome since is shown this long.
-const TROUBLE_SHOWN_MS: i64 = 10 * 60 * 1000;
-
-/// A backlog is counted so far.
-const MOST_COUNTED: u32 = 100_000;
 
 /// The admin API's document.
 const OPENAPI: &str = "/openapi.json";
@@ -161,12 +146,13 @@ async fn ready(State(looked): State<Looked>, RawQuery(query): RawQuery, headers:
     let (mut tokens, mut apps) = (Vec::new(), Vec::new());
     let (mut total, mut down) = (0, 0);
     for app in parts.registry.live().apps() {
+        let signs = signs::of(app, &reach, &parts.clock);
         total += 1;
-        let ailments = app.slots.health().ailments();
-        down += u32::from(look_at(app, &parts.clock, english, &mut tokens) || !ailments.is_empty());
-        let goes_by_another = reach.is_refused(&app.appid) && reach.has_candidate(&app.appid);
-        let told = |ailment| ailing(app, ailment, goes_by_another, &parts.clock, english);
-        apps.extend(ailments.iter().map(told));
+        down += u32::from(signs.iter().any(Sign::is_down));
+        for sign in &signs {
+            let list = if matches!(sign, Sign::Ails { .. }) { &mut apps } else { &mut tokens };
+            list.push(told(app, sign, english));
+        }
     }
     let status = match (draining, &store) {
         (true, _) => "draining",
@@ -205,79 +191,31 @@ async fn failing_routes(parts: &Parts) -> Vec<Value> {
     shown
 }
 
-/// What an account suffers from, and what to do about it.
-fn ailing(app: &App, ailment: &Ailment, goes_by_another: bool, clock: &Clock, english: bool) -> Value {
-    let Ailment { errcode, ip, since, path, .. } = ailment;
-    let kind = app.entry.kind;
-    let fix = match errcode {
-        &code if errcode::is_of_address(code) && goes_by_another => {
-            let Words { zh, en } = places::list_address(kind, ip.as_deref());
-            Words::new(
-                format!("{zh}（在此之前，这个节点的调用交给另一个节点）"),
-                format!("{en} (until then another node makes this one's calls)"),
-            )
+/// What is amiss with an account, as programs read it.
+fn told(app: &App, sign: &Sign, english: bool) -> Value {
+    let appid = &*app.appid;
+    match sign {
+        Sign::Superseded { at } => json!({"appid": appid, "event": "superseded", "at": at / 1000}),
+        Sign::Spent { kind, since, until } => json!({
+            "appid": appid, "event": "failing", "kind": kind.as_str(),
+            "at": since / 1000, "retry_at": until / 1000, "wx_errcode": 40001,
+            "error": "the access_token is dead, and was replaced too often to be replaced just now",
+            "advice": SPENT.of(english),
+        }),
+        Sign::Troubled { kind, since, retry_at, error, .. } => {
+            let mut entry = json!({
+                "appid": appid, "event": "failing", "kind": kind.as_str(), "at": since / 1000,
+                "retry_at": retry_at / 1000, "error": error.to_string(),
+            });
+            if let Some(refused) = error.refusal() {
+                entry["wx_errcode"] = refused.errcode.into();
+                entry["advice"] = places::advice(&app.entry, refused).of(english).into();
+                entry["ip"] = refused.refused_ip().into();
+            }
+            entry
         }
-        &code if errcode::is_of_address(code) => places::list_address(kind, ip.as_deref()),
-        48001 => {
-            let place = places::permissions(kind);
-            // A caller's path may hold anything.
-            let api = catalog::by_path(path).map_or("", |known| known.path);
-            Words::new(
-                format!("接口 {api} 一天内还能用，现在微信说没有权限：到 {} 看它是否被收回或封禁", place.zh),
-                format!(
-                    "{api} worked within a day and is refused now: see at {} whether it was taken away",
-                    place.en
-                ),
-            )
-        }
-        code => {
-            let (zh, en) = errcode::lookup(*code).map_or(("", ""), |entry| (entry.zh, entry.en));
-            Words::new(zh, en)
-        }
-    };
-    json!({
-        "appid": &*app.appid, "errcode": errcode, "ip": ip, "since": clock.wall_at(*since) / 1000,
-        "fix": fix.of(english),
-    })
-}
-
-/// Adds what is amiss with an app's values to `tokens`; whether it has no token at all.
-fn look_at(app: &App, clock: &Clock, english: bool, tokens: &mut Vec<Value>) -> bool {
-    let now = clock.ticks();
-    let shown = |ticks: i64| clock.wall_at(ticks) / 1000;
-    let mut is_down = false;
-    for slot in app.slots.iter() {
-        if let Some(at) = slot.superseded_at().filter(|at| now - at < SUPERSEDED_SHOWN_MS) {
-            tokens.push(json!({"appid": &*slot.appid, "event": "superseded", "at": shown(at)}));
-        }
-        if let Some((since, until)) = slot.spent() {
-            is_down = true;
-            tokens.push(json!({
-                "appid": &*slot.appid, "event": "failing", "kind": slot.kind.as_str(),
-                "at": shown(since), "retry_at": shown(until), "wx_errcode": 40001,
-                "error": "the access_token is dead, and was replaced too often to be replaced just now",
-                "advice": SPENT.of(english),
-            }));
-        }
-        let is_fresh = |trouble: &Trouble| now - trouble.retry_at < TROUBLE_SHOWN_MS;
-        if let Some(trouble) = slot.trouble().filter(is_fresh) {
-            is_down |= slot.kind == CredentialKind::AccessToken && slot.live(now).is_none();
-            tokens.push(failing(app, slot, &trouble, clock, english));
-        }
+        Sign::Ails { errcode, ip, since, fix, .. } => json!({
+            "appid": appid, "errcode": errcode, "ip": ip, "since": since / 1000, "fix": fix.of(english),
+        }),
     }
-    is_down
-}
-
-fn failing(app: &App, slot: &Slot, trouble: &Trouble, clock: &Clock, english: bool) -> Value {
-    let mut entry = json!({
-        "appid": &*slot.appid, "event": "failing", "kind": slot.kind.as_str(),
-        "at": clock.wall_at(trouble.since) / 1000, "retry_at": clock.wall_at(trouble.retry_at) / 1000,
-        "error": trouble.error.to_string(),
-    });
-    if let Some(error) = trouble.error.refusal() {
-        entry["wx_errcode"] = error.errcode.into();
-        entry["advice"] = places::advice(&app.entry, error).of(english).into();
-        entry["ip"] = error.refused_ip().into();
-    }
-    entry
 }

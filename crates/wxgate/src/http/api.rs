@@ -2,17 +2,21 @@
 //! who calls what. Opened by `Authorization: Bearer <WXGATE_ADMIN_TOKEN>`, or to whoever has logged in.
 
 mod accounts;
+mod alerts;
 mod apply;
 mod audit;
 mod callers;
 mod changes;
 pub mod document;
 mod entries;
+mod errors;
 mod events;
 mod guard;
 mod keys;
 mod live;
 mod masked;
+mod quotas;
+mod rings;
 mod routes;
 mod session;
 mod system;
@@ -33,6 +37,7 @@ use guard::Guard;
 use live::Feed;
 use session::Site;
 
+use crate::alerts::Alerts;
 use crate::config::Config;
 use crate::delivery::Deliveries;
 use crate::lang::{Words, say};
@@ -42,6 +47,7 @@ use crate::reloads::Reloads;
 use crate::store::StoreError;
 use crate::text;
 use crate::upstream::Upstream;
+use crate::wx_quotas::WxQuotas;
 
 /// Items a page, unless asked for others.
 const PAGE: u32 = 50;
@@ -58,6 +64,10 @@ pub struct Tools {
     pub deliveries: Deliveries,
     /// For trials.
     pub upstream: Upstream,
+    /// Who is told.
+    pub alerts: Alerts,
+    /// What is left of WeChat's quotas.
+    pub wx_quotas: WxQuotas,
 }
 
 /// Cheap to clone.
@@ -70,6 +80,8 @@ pub struct Api {
     people: People,
     site: Arc<Site>,
     reloads: Reloads,
+    alerts: Alerts,
+    wx_quotas: WxQuotas,
     feed: Arc<Feed>,
     /// Where a copy of the database is made.
     run_dir: Arc<std::path::Path>,
@@ -80,7 +92,7 @@ impl Api {
     pub fn new(parts: Parts, tools: Tools, config: &Config, port: u16) -> Self {
         let token = config.admin_token.as_ref();
         let guard = Guard::new(token, parts.limits.wrong_token_pause, parts.clock.clone());
-        let Tools { people, reloads, deliveries, upstream } = tools;
+        let Tools { people, reloads, deliveries, upstream, alerts, wx_quotas } = tools;
         Self {
             parts,
             deliveries,
@@ -89,6 +101,8 @@ impl Api {
             people,
             site: Arc::new(Site::new(port, &config.server)),
             reloads,
+            alerts,
+            wx_quotas,
             feed: Arc::default(),
             run_dir: config.store.run_dir().into(),
         }
@@ -114,6 +128,18 @@ impl Api {
             .route("/search", get(system::search))
             .route("/reload", post(system::reload))
             .route("/backup", post(system::backup))
+            .route("/refused", get(rings::refused))
+            .route("/failures", get(rings::failures))
+            .route("/errors", get(errors::list))
+            .route("/errors/{code}", get(errors::one))
+            .route("/apps/{appid}/history", get(rings::history))
+            .route("/alerts", get(alerts::list))
+            .route("/alerts/{id}/mute", post(alerts::mute))
+            .route("/channels", get(alerts::channels).post(alerts::add_channel))
+            .route("/channels/{name}", patch(alerts::edit_channel).delete(alerts::end_channel))
+            .route("/channels/{name}/test", post(alerts::test_channel))
+            .route("/quota", get(quotas::list))
+            .route("/quota/ask", post(quotas::ask))
             .route("/{list}", get(entries::list).post(entries::create))
             .route("/apply", post(apply::apply))
             .route("/callers/{name}/rotate", post(keys::rotate))

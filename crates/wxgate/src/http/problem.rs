@@ -92,6 +92,7 @@ pub fn note(outcome: &mut Outcome, problem: &Problem) {
     };
     outcome.errcode = i64::from(problem.code as u32);
     outcome.wx_errcode = problem.wechat.as_ref().map(|error| error.errcode);
+    outcome.rid = problem.wechat.as_ref().and_then(|error| error.rid()).map(Into::into);
     outcome.words = problem.words.clone().said();
     outcome.cause.clone_from(&problem.cause);
 }

@@ -172,6 +172,7 @@ impl Proxy {
         let answer = answer.map_err(|error| Refusal::call(error, &app.entry))?;
         outcome.wx_errcode = Some(answer.errcode).filter(|code| *code != 0);
         outcome.errcode = answer.errcode;
+        outcome.rid.clone_from(&answer.rid);
         Ok(passed(answer, (place, body.place)))
     }
 

@@ -303,7 +303,7 @@ fn too_slow() -> Rejected {
 
 fn signature_reused() -> Rejected {
     Rejected::Refused(Words::fixed(
-        "这个明文签名来过，而消息体不同：是重放",
-        "its plain signature came before, with another body: a replay",
+        "这个明文签名来过，而消息体不同，是重放：在公众平台改用安全模式",
+        "its plain signature came before, with another body, a replay: choose safe mode at WeChat",
     ))
 }

@@ -8,14 +8,12 @@ use std::path::PathBuf;
 
 use futures_util::future::BoxFuture;
 
+pub(crate) use super::records::Pending;
 use super::records::Records;
 use super::{
     Attempt, AuditQuery, Binding, DeadGroup, Delivery, DeliveryQuery, Event, EventQuery, Fate, GroupQuery,
-    Lease, Node, Purge, Purged, Reach, SealedCredential, StoreError, Turn, UsageDelta, UsageRow, Wakes,
+    Lease, Node, Purge, Purged, Reach, SealedCredential, Turn, UsageDelta, UsageRow, Wakes,
 };
-
-/// What a backend's method gives.
-pub(crate) type Pending<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 
 /// A delivery's id is its message's, times this, plus its place among the message's deliveries.
 pub(crate) const DELIVERIES_PER_MESSAGE: i64 = 65_536;

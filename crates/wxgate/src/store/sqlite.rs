@@ -5,6 +5,7 @@
 //!
 //! This file is the list of what is asked of it; each file below has the SQL about one thing.
 
+mod alerts;
 mod checkpoint;
 mod copy;
 mod credentials;
@@ -27,6 +28,7 @@ mod quotas;
 mod reader;
 mod recent;
 mod records;
+mod rings;
 #[cfg(test)]
 mod tests;
 mod usage;

@@ -1,5 +1,6 @@
 //! What every backend has to pass, asked through the facade. Only [`Fixture`] knows which backend it is.
 
+mod alerts;
 mod entries;
 mod forgetting;
 mod intake;
@@ -9,6 +10,7 @@ mod nodes;
 pub(super) mod postgres;
 mod queue;
 mod quotas;
+mod rings;
 mod values;
 
 use std::sync::Arc;

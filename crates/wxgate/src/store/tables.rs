@@ -209,6 +209,20 @@ pub(super) const TABLES: &[Table] = &[
         ],
     },
     Table {
+        name: "wx_quotas",
+        key: 2,
+        columns: &[
+            ("appid", Text),
+            ("api", Text),
+            ("asked_at", Time),
+            ("most", Number),
+            ("used", Number),
+            ("remain", Number),
+            ("rate_calls", Number),
+            ("rate_seconds", Number),
+        ],
+    },
+    Table {
         name: "quotas",
         key: 3,
         columns: &[("caller", Text), ("pattern", Text), ("start", Number), ("until", Number), ("n", Number)],

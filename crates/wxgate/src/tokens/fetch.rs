@@ -17,8 +17,10 @@ use crate::clock::Instant;
 use crate::entries::TokenMode;
 use crate::handover::{CallError, PassAnswer, PassRequest};
 use crate::lang::{Words, say};
+use crate::parts::Parts;
 use crate::places;
 use crate::registry::App;
+use crate::rings::Became;
 use crate::rules::leaks::Leaks;
 use crate::slots::policy::Rest;
 use crate::slots::{CredentialKind, Gate, Slot, Token, TokenError, Way, ageing};
@@ -40,6 +42,11 @@ impl Tokens {
             CredentialKind::Jsapi | CredentialKind::WxCard => self.ask_for_ticket(app, kind).await,
         };
         if kind == CredentialKind::AccessToken {
+            let ms = self.now() - asked_at;
+            match &answer {
+                Ok(_) => self.became(app, Became::Fetched, 0, Some(ms)),
+                Err(error) => self.became(app, Became::Failed, code_of(error), Some(ms)),
+            }
             let path = token_path(app);
             match &answer {
                 Ok(_) => self.heard_success(app, Way::TokenCall, path),
@@ -88,6 +95,12 @@ impl Tokens {
             self.keep(app, slot, &token, gate.turn).await;
         }
         token
+    }
+
+    /// Remembers what became of the app's token.
+    pub(super) fn became(&self, app: &App, became: Became, errcode: i64, ms: Option<i64>) {
+        let Parts { rings, store, clock, .. } = &self.0.parts;
+        rings.became(&app.appid, became, errcode, ms, clock.now(), store.node());
     }
 
     fn note_failure(&self, app: &App, slot: &Slot, error: &TokenError) {
@@ -161,6 +174,11 @@ impl Tokens {
             NotGranted::Lost(lost) => TokenError::TicketLost(lost),
         })
     }
+}
+
+/// WeChat's code, if it answered with one.
+fn code_of(error: &TokenError) -> i64 {
+    error.refusal().map_or(0, |refused| refused.errcode)
 }
 
 /// Where an app's token comes from.

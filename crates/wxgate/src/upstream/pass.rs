@@ -130,11 +130,11 @@ impl Exchange<'_> {
         }
         if self.app.is_some() && may_quote(&head) {
             let body = Download::new(self.searched(&head.headers, body, leaks).await?, None, self.silence());
-            return Ok((PassAnswer { head, body, errcode: 0 }, Said::Nothing));
+            return Ok((PassAnswer { head, body, errcode: 0, rid: None }, Said::Nothing));
         }
         if !(token.is_some() || self.request.shows_secret()) || head.status != StatusCode::OK {
             let body = Download::new(Bytes::new(), Some(body), self.silence());
-            return Ok((PassAnswer { head, body, errcode: 0 }, Said::Nothing));
+            return Ok((PassAnswer { head, body, errcode: 0, rid: None }, Said::Nothing));
         }
         self.look(head, body, leaks).await
     }
@@ -206,6 +206,7 @@ impl Exchange<'_> {
             return Err(self.leaked());
         }
         let code = error.as_ref().map_or(0, |error| error.errcode);
+        let rid = error.as_ref().and_then(|error| error.rid()).map(Into::into);
         let said = match error {
             Some(error) => Said::of(&leaks.hidden(error)),
             None if !(is_object || is_media(&head.headers, &seen.bytes)) => Said::Nothing,
@@ -213,7 +214,7 @@ impl Exchange<'_> {
             None => Said::Done,
         };
         let body = Download::new(seen.bytes, rest, limits.silence);
-        Ok((PassAnswer { head, body, errcode: code }, said))
+        Ok((PassAnswer { head, body, errcode: code, rid }, said))
     }
 }
 

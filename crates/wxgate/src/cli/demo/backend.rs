@@ -21,6 +21,7 @@ use crate::lang::say;
 use crate::limits::Limits;
 use crate::outcome::{Outcome, Recorder};
 use crate::random::Random;
+use crate::rings::Rings;
 use crate::shares::seats::Seats;
 use crate::text;
 use crate::workers::Workers;
@@ -31,7 +32,7 @@ pub(super) fn start(listener: TcpListener) -> std::io::Result<Server> {
         limits: Arc::default(),
         clock: Clock::System,
         random: Random::System,
-        recorder: Recorder::new(Access::Off, Clock::System, 0),
+        recorder: Recorder::new(Access::Off, Clock::System, 0, Rings::default()),
         seats: Seats::new(Limits::default().connections),
         trusted_proxies: Arc::default(),
         workers: Workers::none(),

@@ -41,12 +41,14 @@ impl Api {
         };
         let path = format!("v1/service/wx/wxmsg/{}", app.appid);
         let url = self.site.public_url().map(|url| format!("{}/{path}", url.trim_end_matches('/')));
+        let lately = self.parts.rings.callbacks.of(&app.appid);
+        let reason = lately.why.as_ref().map(|why| why.of(english).to_owned());
         item["credential"] = credential(app, slot, clock);
         item["trouble"] = trouble(app, slot, clock, english);
         item["superseded_at"] = json!(superseded(slot, clock));
         item["callback"] = json!({
             "url": url.unwrap_or_else(|| format!("/{path}")), "mode": mode.filter(|_| app.takes_callbacks()),
-            "last_at": null, "refused_at": null, "reason": null,
+            "last_at": null, "refused_at": Some(lately.refused_at / 1000).filter(|at| *at > 0), "reason": reason,
         });
         item["callers"] = callers.into();
     }

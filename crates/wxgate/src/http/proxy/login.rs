@@ -181,7 +181,9 @@ impl Proxy {
                 WholeAnswer::from_value(&kept).map(|answer| answer.response()).ok_or_else(Refusal::answer)
             }
             Err(CodeError::Said(answer)) => {
-                outcome.errcode = errcode(&answer.body).map_or(0, |error| error.errcode);
+                let error = errcode(&answer.body);
+                outcome.errcode = error.as_ref().map_or(0, |error| error.errcode);
+                outcome.rid = error.as_ref().and_then(|error| error.rid()).map(Into::into);
                 outcome.wx_errcode = Some(outcome.errcode).filter(|code| *code != 0);
                 Ok(answer.response())
             }

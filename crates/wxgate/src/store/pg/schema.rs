@@ -318,7 +318,7 @@ create table quotas (
     granted bigint not null default 0,
     primary key (caller, pattern, start)
 );
--- What is amiss, as each node sees it, and whether people were told.
+-- What is amiss, as each node sees it, and whether people were told; closed: it is over, and no more is said of it.
 create table alerts (
     id          text not null,
     node        int not null,
@@ -327,7 +327,22 @@ create table alerts (
     ended_at    bigint,
     muted_until bigint not null default 0,
     told_at     bigint,
+    closed_at   bigint,
     value       text not null,
-    primary key (id, node)
+    primary key (id, node, since)
+);
+create index alerts_open on alerts (id) where closed_at is null;
+create index alerts_ended on alerts (ended_at) where ended_at is not null;
+-- What WeChat said of an app's quotas.
+create table wx_quotas (
+    appid        text not null,
+    api          text not null,
+    asked_at     bigint not null,
+    most         bigint not null,
+    used         bigint not null,
+    remain       bigint not null,
+    rate_calls   bigint,
+    rate_seconds bigint,
+    primary key (appid, api)
 );
 "];

@@ -323,7 +323,7 @@ create table quotas (
     n       integer not null,
     primary key (caller, pattern, start)
 ) without rowid;
--- What is amiss, as each node sees it, and whether people were told.
+-- What is amiss, as each node sees it, and whether people were told; closed: it is over, and no more is said of it.
 create table alerts (
     id          text not null,
     node        integer not null,
@@ -332,8 +332,23 @@ create table alerts (
     ended_at    integer,
     muted_until integer not null default 0,
     told_at     integer,
+    closed_at   integer,
     value       text not null,
-    primary key (id, node)
+    primary key (id, node, since)
+) without rowid;
+create index alerts_open on alerts (id) where closed_at is null;
+create index alerts_ended on alerts (ended_at) where ended_at is not null;
+-- What WeChat said of an app's quotas.
+create table wx_quotas (
+    appid        text not null,
+    api          text not null,
+    asked_at     integer not null,
+    most         integer not null,
+    used         integer not null,
+    remain       integer not null,
+    rate_calls   integer,
+    rate_seconds integer,
+    primary key (appid, api)
 ) without rowid;
 ",
 ];

@@ -122,19 +122,19 @@ pub(super) const SHAPES: &[(&str, &str)] = &[
     ("Quota", "appid:text api:text limit:int? used:int? remain:int? rate:any asked_at:int? callers:[any]"),
     ("Quotas", "items:[Quota] next:text?"),
     ("QuotaAsked", "appid:text api:text"),
-    ("Error", "code:int ours:int? zh:text en:text cause:any fix:any retry:bool seen:int"),
+    ("Error", "code:int ours:int? errmsg:text? zh:text en:text cause:any fix:any retry:bool seen:int"),
     ("Errors", "items:[Error] next:text?"),
     (
         "ErrorWhole",
-        "code:int ours:int? zh:text en:text cause:any fix:any retry:bool seen:int samples:[Failure] by:{[Counted]}",
+        "code:int ours:int? errmsg:text? zh:text en:text cause:any fix:any retry:bool seen:int samples:[Failure] by:{[Counted]}",
     ),
     ("Alerts", "now:[Problem] items:[Problem] next:text?"),
     ("Mute", "seconds:int"),
     (
         "Channel",
-        "name:text kind:wecom|dingtalk|feishu|bark|webhook url:bool secret:bool revision:int last_at:int? last_error:text?",
+        "name:text kind:wecom|dingtalk|feishu|bark|webhook lang:text? url:bool secret:bool revision:int last_at:int? last_error:text?",
     ),
     ("Channels", "items:[Channel] next:text?"),
-    ("NewChannel", "name:text kind:wecom|dingtalk|feishu|bark|webhook url:text secret?:text"),
+    ("NewChannel", "name:text kind:wecom|dingtalk|feishu|bark|webhook url:text secret?:text lang?:text"),
     ("Sent", "ok:bool status:int? error:text?"),
 ];
