@@ -55,6 +55,8 @@ pub enum Kind {
     Store,
     /// The certificate ends.
     Certificate,
+    /// A caller's time ends.
+    Key,
 }
 
 impl Kind {
@@ -72,6 +74,7 @@ impl Kind {
             Self::Quota => "quota",
             Self::Store => "store",
             Self::Certificate => "certificate",
+            Self::Key => "key",
         }
     }
 }

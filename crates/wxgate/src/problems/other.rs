@@ -1,9 +1,11 @@
 //! What is amiss with routes, quotas, the database and the certificate.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{Action, Kind, Object, Problem, Problems, Severity};
 use crate::lang::Words;
+use crate::registry::callers::Caller;
 use crate::store::{StoreError, WxQuota};
 use crate::tls;
 
@@ -22,6 +24,7 @@ impl Problems {
     pub(super) async fn others(&self) -> Vec<Problem> {
         let mut found = self.failing_routes().await;
         found.extend(self.certificate());
+        found.extend(self.ending_callers());
         match self.from_store().await {
             Ok(more) => found.extend(more),
             Err(error) => found.push(store_away(&error)),
@@ -72,6 +75,17 @@ impl Problems {
             found.push(failing_route(name, failing.since, failing.count, waiting));
         }
         found
+    }
+
+    /// Callers whose time is over, or soon will be.
+    fn ending_callers(&self) -> Vec<Problem> {
+        let parts = &self.0.parts;
+        let now = parts.clock.now();
+        let ending = |caller: &Arc<Caller>| {
+            let end = caller.expires_at?;
+            (end - now < ENDING).then(|| ending_caller(&caller.name, end, end - now))
+        };
+        parts.registry.live().callers.all().iter().filter_map(|caller| ending(caller)).collect()
     }
 
     fn certificate(&self) -> Option<Problem> {
@@ -183,6 +197,29 @@ fn store_away(error: &StoreError) -> Problem {
         ),
     ];
     problem(Kind::Store, Severity::Error, ("store", ""), words, "/settings".to_owned())
+}
+
+fn ending_caller(name: &str, until: i64, left: i64) -> Problem {
+    let days = left.max(0) / 86_400_000;
+    let (summary, severity) = if left <= 0 {
+        let summary =
+            Words::new(format!("调用方 {name} 已到期"), format!("the time of the caller {name} is over"));
+        (summary, Severity::Error)
+    } else {
+        let summary = Words::new(
+            format!("调用方 {name} 还有 {days} 天到期"),
+            format!("the caller {name} ends in {days} days"),
+        );
+        (summary, Severity::Warn)
+    };
+    let impact = Words::fixed("到期后它的调用都会被拒绝", "then all of its calls are refused");
+    let fix = Words::fixed(
+        "还要用就改 expires_at，不用了就删掉它",
+        "change its expires_at if it is still needed, else delete it",
+    );
+    let link = format!("/callers/{name}");
+    let words = [summary, impact, fix];
+    Problem { since: until - ENDING, ..problem(Kind::Key, severity, ("caller", name), words, link) }
 }
 
 fn ending(until: i64, left: i64) -> Problem {

@@ -234,8 +234,7 @@ async fn silence_is_kept_for_a_while_and_a_blip_is_told_nobody() {
     };
     assert_eq!(mute("ip:nobody", 60).await.status, 404);
     assert_eq!(mute(IP, -1).await.status, 400);
-    let muted = mute(IP, 600).await;
-    assert_eq!(muted.json()["muted_until"], app.now() + 600);
+    assert_eq!(mute(IP, 600).await.status, StatusCode::NO_CONTENT);
     assert_eq!(app.api("alerts").await["now"][0]["muted_until"], app.now() + 600);
     for_seconds(&app, 300).await;
     assert_eq!(backend.count(), 0);

@@ -101,7 +101,7 @@ pub(super) async fn mute(
     }
     let line = actor.line(now, "mute", format!("alerts/{id}"), Value::Null, json!({"seconds": seconds}));
     api.parts.store.keep_audit(line).await?;
-    Ok(axum::Json(json!({"muted_until": Some(until / 1000).filter(|at| *at > 0)})).into_response())
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 impl Api {
