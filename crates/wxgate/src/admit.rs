@@ -261,10 +261,10 @@ impl Door {
     /// [`Door::app`] names it as well.
     pub fn notice(&self, appid: &str, outcome: &mut Outcome) -> Option<Arc<App>> {
         let app = self.0.registry.live().app(appid).cloned();
-        outcome.appid = match &app {
-            Some(app) => Some(app.appid.clone()),
-            None => denied::is_appid(appid).then(|| appid.into()),
-        };
+        match &app {
+            Some(app) => outcome.is_for(app),
+            None => outcome.is_for_unknown(denied::is_appid(appid).then(|| appid.into())),
+        }
         app
     }
 

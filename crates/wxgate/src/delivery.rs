@@ -29,6 +29,7 @@ use crate::flights::Flights;
 use crate::keys::Keys;
 use crate::lang::say;
 use crate::limits::Limits;
+use crate::metrics;
 use crate::net::Client;
 use crate::parts::Parts;
 use crate::random::Random;
@@ -265,7 +266,8 @@ impl Deliveries {
         let app = registry.live().app(&claimed.appid).cloned();
         let app = app.as_deref().map(|app| &app.entry);
         let (sent, body) = self.courier(route).deliver(&route.entry, claimed, app, hearing.is_some()).await;
-        let ms = u64::try_from((clock.instant() - began).as_millis()).unwrap_or(u64::MAX);
+        let took = clock.instant() - began;
+        let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let fate = schedule::fate(&route.entry.retry, claimed.attempt, &sent, clock.now(), random.jitter());
         let (name, event, attempt) = (&route.entry.name, claimed.event_id, claimed.attempt);
         let (status, error) = (sent.status, &sent.error);
@@ -281,6 +283,7 @@ impl Deliveries {
                 say("投递失败，转入死信", "the delivery failed for good: a dead letter")
             );
         }
+        route.meter.sent(counted(fate), took);
         news::tell(route, fate == Fate::Delivered, &sent, clock.now());
         let attempt = Attempt { at, status, ms, error: sent.error.clone() };
         let heard = async {
@@ -308,6 +311,14 @@ impl Deliveries {
             };
             clock.pause(pause).await;
         }
+    }
+}
+
+fn counted(fate: Fate) -> metrics::Sent {
+    match fate {
+        Fate::Delivered => metrics::Sent::Delivered,
+        Fate::Retry(_) => metrics::Sent::Retried,
+        Fate::Dead => metrics::Sent::Dead,
     }
 }
 

@@ -33,6 +33,7 @@ use crate::inbox::Inbox;
 use crate::keys::Keys;
 use crate::lang::{Words, say};
 use crate::limits::Limits;
+use crate::metrics::{Metrics, NOBODY};
 use crate::net::{Client, Resolver, Spool};
 use crate::outcome::Recorder;
 use crate::parts::Parts;
@@ -44,6 +45,7 @@ use crate::registry::usage::UsageBook;
 use crate::reloads::{Asker, Reloads};
 use crate::rings::Rings;
 use crate::rules::egress::Egress;
+use crate::series::Keeper;
 use crate::shares::Shares;
 use crate::shares::seats::Seats;
 use crate::slots::SlotBook;
@@ -106,6 +108,7 @@ pub struct Running {
     admin: Server,
     public: Option<Server>,
     recorder: Recorder,
+    keeper: Keeper,
 }
 
 /// Starts a gateway.
@@ -121,13 +124,15 @@ pub async fn start(config: Config, world: impl Into<World>, listeners: Listeners
     let slots = SlotBook::new(store.clone(), clock.clone(), random.clone()).await?;
     let transport = Transport::new(&config.wechat, clock.clone(), limits.clone(), workers.count())?;
     let usages = UsageBook::new(limits.counted_paths);
-    let registry = Registry::new(&config, slots.clone(), transport.clone(), usages)?;
+    let metrics = Metrics::default();
+    let registry = Registry::new(&config, slots.clone(), transport.clone(), usages, metrics.clone())?;
     let tasks = Tasks::default();
     let shares = Shares::new(&limits);
     let rings = Rings::default();
-    let parts = Parts { registry, store, keys, clock, random, tasks, shares, rings, limits, workers };
+    let parts =
+        Parts { registry, store, keys, clock, random, tasks, shares, rings, limits, metrics, workers };
 
-    let upstream = Upstream::new(tokens(&config, &parts, slots)?, transport);
+    let upstream = Upstream::new(tokens(&config, &parts, slots)?, transport, parts.metrics.meter(NOBODY));
     // Targets of the file may be on this machine.
     let trusted = config.egress.authorities.client_config()?;
     let egress = Egress::new(listeners.addresses()?);
@@ -203,8 +208,16 @@ fn serve(
     let (reloads, asked) = Reloads::new();
     let tools = api::Tools { people: people.clone(), reloads, deliveries, upstream, alerts, wx_quotas };
     let api = Api::new(parts.clone(), tools, &config, port);
-    let admin = Admin::new(parts.clone(), reach, api, door.clone(), &config.server);
-    let recorder = Recorder::new(config.log.access, parts.clock.clone(), parts.limits.log_sources, parts.rings.clone());
+    let seats = Seats::new(parts.limits.connections);
+    let admin = Admin::new(parts.clone(), reach, api, seats.clone(), door.clone(), &config.server);
+    let sources = parts.limits.log_sources;
+    let recorder = Recorder::new(
+        config.log.access,
+        parts.clock.clone(),
+        sources,
+        parts.rings.clone(),
+        parts.metrics.clone(),
+    );
     parts.tasks.spawn({
         let (recorder, draining) = (recorder.clone(), parts.tasks.draining.clone());
         async move { draining.run_until_cancelled(recorder.run()).await }
@@ -214,7 +227,7 @@ fn serve(
         clock: parts.clock.clone(),
         random: parts.random.clone(),
         recorder: recorder.clone(),
-        seats: Seats::new(parts.limits.connections),
+        seats,
         trusted_proxies: config.server.trusted_proxies.clone().into(),
         workers: parts.workers.clone(),
         draining: parts.tasks.draining.clone(),
@@ -228,7 +241,9 @@ fn serve(
     let seats = Seats::new(parts.limits.admin_connections);
     let carrier = Carrier { seats, trusted_proxies: Arc::default(), ..carrier };
     let admin = Server::start(listeners.admin, Tls::default(), carrier, admin)?;
-    Ok(Running { config, parts, tls, people, asked, callers, admin, public, recorder })
+    let keeper = Keeper::new(parts.clone());
+    parts.tasks.spawn(keeper.clone().run());
+    Ok(Running { config, parts, tls, people, asked, callers, admin, public, recorder, keeper })
 }
 
 async fn open_store(
@@ -353,6 +368,7 @@ impl Running {
         let closing = async {
             bookkeeping::end(&self.parts).await;
             let _ = self.parts.rings.flush(&self.parts.store).await;
+            self.keeper.keep().await;
             heartbeat::leave(&self.parts).await;
             self.parts.store.close().await;
         };

@@ -10,6 +10,7 @@ pub mod callback;
 pub mod callers;
 mod console;
 pub mod health;
+mod metrics;
 pub mod node;
 pub mod oauth;
 mod once;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::clock::Clock;
 use crate::keys::Keys;
 use crate::limits::Limits;
+use crate::metrics::Metrics;
 use crate::random::Random;
 use crate::registry::Registry;
 use crate::rings::Rings;
@@ -34,6 +35,8 @@ pub struct Parts {
     pub rings: Rings,
     /// Every bound.
     pub limits: Arc<Limits>,
+    /// Counters.
+    pub metrics: Metrics,
     /// Where connections are served.
     pub workers: Workers,
 }

@@ -15,6 +15,7 @@ use arc_swap::{ArcSwap, Guard};
 
 use crate::config::{Callback, Config, Retention};
 use crate::entries::{self, AppEntry, Aside, Entries, Proxy};
+use crate::metrics::{Meter, Metrics};
 use crate::shares::Share;
 use crate::slots::{SlotBook, Slots};
 use crate::store::{Document, StoredEntry};
@@ -41,6 +42,8 @@ pub struct App {
     pub transport: Transport,
     /// What was issued for it lately.
     pub issued: Issued,
+    /// What is counted for it.
+    pub meter: Meter,
 }
 
 impl App {
@@ -113,6 +116,7 @@ pub struct Registry {
     slots: SlotBook,
     transport: Transport,
     usages: UsageBook,
+    metrics: Metrics,
     /// Woken by every reload.
     pub changes: Wake,
 }
@@ -124,14 +128,17 @@ impl Registry {
         slots: SlotBook,
         transport: Transport,
         usages: UsageBook,
+        metrics: Metrics,
     ) -> anyhow::Result<Self> {
-        let live = build(config, &config.entries, &slots, &transport, &usages, None)?;
+        let counters = (&usages, &metrics);
+        let live = build(config, &config.entries, &slots, &transport, counters, None)?;
         let live = Arc::new(ArcSwap::from_pointee(live));
         let sources = Sources { config: config.clone(), stored: Vec::new(), aside: Vec::new() };
         let sources = Arc::new(Mutex::new(sources));
         let stored_at = Arc::default();
         let documents = Arc::default();
-        Ok(Self { live, sources, stored_at, documents, slots, transport, usages, changes: Wake::default() })
+        let changes = Wake::default();
+        Ok(Self { live, sources, stored_at, documents, slots, transport, usages, metrics, changes })
     }
 
     /// The present state; hold it for one request at most.
@@ -194,8 +201,8 @@ impl Registry {
     fn swap(&self, sources: &mut Sources) -> anyhow::Result<()> {
         let (entries, aside) = merged(&sources.config.entries, &sources.stored);
         let before = self.live.load_full();
-        let live =
-            build(&sources.config, &entries, &self.slots, &self.transport, &self.usages, Some(&before))?;
+        let counters = (&self.usages, &self.metrics);
+        let live = build(&sources.config, &entries, &self.slots, &self.transport, counters, Some(&before))?;
         sources.aside = aside;
         self.live.store(Arc::new(live));
         for app in self.live.load().apps() {
@@ -224,7 +231,7 @@ fn build(
     entries: &Entries,
     slots: &SlotBook,
     transport: &Transport,
-    usages: &UsageBook,
+    (usages, metrics): (&UsageBook, &Metrics),
     before: Option<&Live>,
 ) -> anyhow::Result<Live> {
     let (mut apps, mut originals) = (HashMap::new(), HashMap::new());
@@ -239,6 +246,7 @@ fn build(
             share,
             transport: ways.of(entry)?,
             issued: Issued::default(),
+            meter: metrics.meter(&entry.appid),
         });
         if !entry.original_id.is_empty() {
             originals.insert(entry.original_id.clone(), app.clone());
@@ -249,8 +257,13 @@ fn build(
         plain: apps.values().filter(|app| app.takes_plain()).cloned().collect(),
         apps,
         originals,
-        callers: Callers::new(&entries.callers, config.auth.off, usages, before.map(|live| &live.callers)),
-        routes: Routes::new(&entries.routes, before.map(|live| &live.routes)),
+        callers: Callers::new(
+            &entries.callers,
+            config.auth.off,
+            (usages, metrics),
+            before.map(|live| &live.callers),
+        ),
+        routes: Routes::new(&entries.routes, metrics, before.map(|live| &live.routes)),
         callback: config.callback,
         retention: config.retention,
         verify_files: config.server.verify_files.clone(),

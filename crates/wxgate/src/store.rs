@@ -22,6 +22,7 @@ mod pg;
 mod quotas;
 mod records;
 mod rings;
+mod series;
 mod sqlite;
 #[cfg(test)]
 mod suite;
@@ -58,6 +59,7 @@ pub use nodes::{BEAT, Node, Reach, SILENT, Wakes};
 pub use once::{Binding, Bound, Once};
 pub use quotas::QuotaRow;
 pub use rings::{Ring, RingQuery, RingRow};
+pub use series::{SeriesQuery, SeriesRow, Stock, Tier};
 pub use upgrade::{Upgraded, upgrade};
 pub use usage::{UsageDelta, UsageRow};
 pub use wx_quotas::WxQuota;

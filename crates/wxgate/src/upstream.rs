@@ -7,6 +7,7 @@ mod pass;
 use wechat::answer::ApiError;
 
 use crate::entries::AppEntry;
+use crate::metrics::Meter;
 use crate::registry::App;
 use crate::tokens::{self, Tokens};
 use crate::transport::{Lost, Transport};
@@ -19,12 +20,14 @@ pub struct Upstream {
     tokens: Tokens,
     /// For calls that are nobody's.
     transport: Transport,
+    /// What is counted of them.
+    meter: Meter,
 }
 
 impl Upstream {
-    /// `transport` is for calls that are no app's.
-    pub fn new(tokens: Tokens, transport: Transport) -> Self {
-        Self { tokens, transport }
+    /// `transport` and `meter` are for calls that are no app's.
+    pub fn new(tokens: Tokens, transport: Transport, meter: Meter) -> Self {
+        Self { tokens, transport, meter }
     }
 
     /// The token authority.

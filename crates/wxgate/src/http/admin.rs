@@ -16,6 +16,7 @@ use tower::ServiceExt as _;
 use super::api::{self, Api, Client, Refused, document};
 use super::console;
 use super::health::{HEALTHZ, Health, READYZ, is_for_callbacks};
+use super::metrics::{self, METRICS};
 use super::problem::{Unhandled, problem_json};
 use super::server::Surface;
 use super::{Body, streamed, wants_english};
@@ -31,12 +32,13 @@ use crate::places;
 use crate::problems::MOST_COUNTED;
 use crate::problems::signs::{self, SPENT, Sign};
 use crate::registry::App;
+use crate::shares::seats::Seats;
 use crate::store::StoreError;
 
 /// The admin API's document.
 const OPENAPI: &str = "/openapi.json";
 /// What is served besides the admin API.
-const PATHS: [&str; 3] = [HEALTHZ, READYZ, OPENAPI];
+const PATHS: [&str; 4] = [HEALTHZ, READYZ, METRICS, OPENAPI];
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]
@@ -50,11 +52,18 @@ struct Inner {
 }
 
 impl Admin {
-    /// Over what health looks at.
-    pub fn new(parts: Parts, reach: Reach, api: Api, door: Door, server: &config::Server) -> Self {
+    /// Over what health looks at; callers and the internet connect to `seats`.
+    pub fn new(
+        parts: Parts,
+        reach: Reach,
+        api: Api,
+        seats: Seats,
+        door: Door,
+        server: &config::Server,
+    ) -> Self {
         const KNOWN: Words = Words::fixed(
-            "没有这个路径：本端口提供 /（控制台，用浏览器打开）、/healthz、/readyz、/openapi.json、/api/v1/*",
-            "no such path: this port has / (the console, for browsers), /healthz, /readyz, /openapi.json, /api/v1/*",
+            "没有这个路径：本端口提供 /（控制台，用浏览器打开）、/healthz、/readyz、/metrics、/openapi.json、/api/v1/*",
+            "no such path: this port has / (the console, for browsers), /healthz, /readyz, /metrics, /openapi.json, /api/v1/*",
         );
         let router = Router::new()
             .route(HEALTHZ, get(async || axum::Json(json!({"status": "ok"}))))
@@ -65,7 +74,8 @@ impl Admin {
                 console::answer(&head).unwrap_or_else(|| api::refused(StatusCode::NOT_FOUND, KNOWN))
             })
             .method_not_allowed_fallback(async || api::only_get())
-            .with_state(Looked { parts, reach })
+            .with_state(Looked { parts: parts.clone(), reach: reach.clone() })
+            .merge(metrics::router(parts, reach, seats))
             .nest("/api/v1", api.router());
         Self(Arc::new(Inner { router, door, hosts: Hosts::of_admin(server) }))
     }

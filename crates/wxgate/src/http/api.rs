@@ -11,13 +11,16 @@ pub mod document;
 mod entries;
 mod errors;
 mod events;
+mod figures;
 mod guard;
 mod keys;
 mod live;
 mod masked;
+mod overview;
 mod quotas;
 mod rings;
 mod routes;
+mod series;
 mod session;
 mod system;
 mod trials;
@@ -117,6 +120,8 @@ impl Api {
             .route("/session", get(session::session).delete(session::log_out))
             .route("/users", get(session::users).post(session::add_user))
             .route("/users/{name}", patch(session::edit_user).delete(session::end_user))
+            .route("/overview", get(overview::overview))
+            .route("/series", get(series::series))
             .route("/events", get(events::events))
             .route("/events/{id}", get(events::event))
             .route("/deliveries", get(events::deliveries))

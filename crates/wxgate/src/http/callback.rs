@@ -14,7 +14,7 @@ use super::{Reader, Unread, wants_english};
 use crate::inbox::{Checked, Inbox, Receipt, Rejected};
 use crate::lang::{Words, say};
 use crate::net::Inbound;
-use crate::outcome::{End, Outcome};
+use crate::outcome::{Counted, End, Outcome};
 use crate::parts::Parts;
 use crate::problem::{Code, Problem};
 use crate::rings::Refusal;
@@ -57,7 +57,9 @@ impl Callbacks {
             note(outcome, &problem);
             return envelope(&problem, outcome.id, wants_english(&head.headers));
         }
+        outcome.counted = Counted::Callback;
         let appid = Self::appid(head.uri.path());
+        self.notice(appid, outcome);
         let query = head.uri.query().unwrap_or_default();
         let mut tried = Tried { app: self.app(appid), mode: mode(query, None) };
         let answer = match self.check(query, appid, outcome).await {
@@ -86,6 +88,13 @@ impl Callbacks {
         Some(self.parts.registry.live().app(appid?)?.appid.clone())
     }
 
+    /// Whose callback it says it is.
+    fn notice(&self, appid: Option<&str>, outcome: &mut Outcome) {
+        if let Some(app) = appid.and_then(|appid| self.parts.registry.live().app(appid).cloned()) {
+            outcome.is_for(&app);
+        }
+    }
+
     async fn check(
         &self,
         query: &str,
@@ -100,6 +109,7 @@ impl Callbacks {
             self.inbox.check_aside(query.to_owned()).await?
         };
         if let Some(app) = checked.signed_by() {
+            outcome.is_for(app);
             outcome.is_wechats(&app.share);
         }
         Ok(checked)

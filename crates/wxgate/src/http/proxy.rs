@@ -31,7 +31,7 @@ use crate::entries::is_of_keys;
 use crate::keys::TOKEN_PREFIX;
 use crate::limits::Limits;
 use crate::net::{Inbound, Spool};
-use crate::outcome::{OTHER, Outcome};
+use crate::outcome::{Counted, OTHER, Outcome};
 use crate::parts::Parts;
 use crate::shares::{Room, Share};
 use crate::upstream::{CallError, Part, PassAnswer, PassRequest, Upstream};
@@ -93,6 +93,7 @@ impl Proxy {
         let target = Target::parse(head.uri.path(), head.uri.query())?;
         let known = target.known;
         outcome.api = known.map_or(OTHER, |known| known.path).into();
+        outcome.counted = Counted::Call;
         let asked = Asked { head, target: &target, peer };
         // Boxed, all but the most frequent: it shall not be moved about in room for the others.
         match known.map(|known| (known.treat, known.host)) {

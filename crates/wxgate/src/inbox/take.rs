@@ -14,6 +14,7 @@ use crate::entries::WAIT_OF_ONE;
 use crate::flights::Turn;
 use crate::lang::Words;
 use crate::lang::say;
+use crate::metrics::{Meter, Received};
 use crate::parts::Parts;
 use crate::registry::routes::Route;
 use crate::rules::filter::Subject;
@@ -56,6 +57,8 @@ pub(super) struct Asking {
 /// Everything about a verified message that its way needs.
 pub(super) struct Incoming {
     pub(super) event: Arc<NewEvent>,
+    /// Of its app.
+    meter: Meter,
     /// A user's text may have left its field.
     is_suspect: bool,
     /// It was read only as far as it can be.
@@ -206,6 +209,7 @@ impl Inbox {
             is_last: now - event.create_time.saturating_mul(1000) >= LAST_AFTER_MS,
             deadline: began + limits.callback_time,
             answers_itself,
+            meter: app.meter.clone(),
             event,
             routes,
             asking,
@@ -247,11 +251,13 @@ impl Inbox {
         let asked = match accepted {
             Accepted::SignatureReused => return Err(signature_reused()),
             Accepted::Duplicate { event, answer } => {
+                incoming.meter.received(Received::Duplicate);
                 // The first may have been committed after its time, when nobody was left to say so.
                 incoming.wake_routes();
                 self.again(&incoming, &event, answer, under_way).await
             }
             Accepted::New { event, deliveries } => {
+                incoming.meter.received(Received::Received);
                 incoming.tell(event.id);
                 let asked = self.ask(&incoming, &event, &deliveries);
                 let places = incoming.routes.iter().zip(permits).zip(&incoming.event.deliveries);

@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::entries::{CallerEntry, Origin, Secret};
 use crate::keys::Holder;
+use crate::metrics::{Meter, Metrics};
 use crate::rules::rights::{ApiPatterns, AppPatterns};
 use crate::shares::Share;
 
@@ -37,6 +38,8 @@ pub struct Caller {
     pub line: Line,
     /// What it called, and when it last did.
     pub usage: Arc<Usage>,
+    /// What is counted for it.
+    pub meter: Meter,
     /// What it holds of everything that is shared.
     pub share: Arc<Share>,
     /// One permit a request at work; absent: no limit of its own.
@@ -62,7 +65,7 @@ struct Bucket {
 }
 
 impl Caller {
-    fn new(entry: &CallerEntry, usages: &UsageBook, before: Option<&Callers>) -> Self {
+    fn new(entry: &CallerEntry, (usages, metrics): (&UsageBook, &Metrics), before: Option<&Callers>) -> Self {
         let before = before.and_then(|callers| callers.by_name(&entry.name));
         let places = match before.filter(|before| before.concurrency == entry.concurrency) {
             Some(before) => before.places.clone(),
@@ -78,6 +81,7 @@ impl Caller {
             line: Line::new(entry, before.map(|before| &before.line)),
             keys: usages.of(&entry.name).keys.slots(entry),
             usage: usages.of(&entry.name),
+            meter: metrics.meter(&entry.name),
             share: before.map(|caller| caller.share.clone()).unwrap_or_default(),
             places,
             quotas: usages.quotas.of(entry),
@@ -90,7 +94,7 @@ impl Caller {
     }
 
     /// `auth.mode = "off"`: may do all but export tokens.
-    fn anonymous(usages: &UsageBook) -> Self {
+    fn anonymous((usages, metrics): (&UsageBook, &Metrics)) -> Self {
         Self {
             name: "anonymous".into(),
             apps: AppPatterns::any(),
@@ -100,6 +104,7 @@ impl Caller {
             line: Line::keyless("anonymous"),
             keys: Vec::new(),
             usage: usages.of("anonymous"),
+            meter: metrics.meter("anonymous"),
             share: Arc::default(),
             places: None,
             quotas: Vec::new(),
@@ -167,11 +172,16 @@ fn bit(key: &str) -> u128 {
 
 impl Callers {
     /// From the entries; `open`: `auth.mode = "off"`. `before` hands its rate buckets and places on.
-    pub fn new(entries: &[CallerEntry], open: bool, usages: &UsageBook, before: Option<&Self>) -> Self {
+    pub fn new(
+        entries: &[CallerEntry],
+        open: bool,
+        counters: (&UsageBook, &Metrics),
+        before: Option<&Self>,
+    ) -> Self {
         let (mut keyed, mut keys, mut lengths) = (HashMap::new(), HashMap::new(), 0);
         let (mut keyless, hasher) = (Vec::new(), RandomState::new());
         for entry in entries {
-            let caller = Arc::new(Caller::new(entry, usages, before));
+            let caller = Arc::new(Caller::new(entry, counters, before));
             for key in [&entry.key, &entry.previous_key].into_iter().flatten() {
                 let shown = key.expose_secret();
                 let holder = Holder::new(Some(shown), "");
@@ -186,7 +196,7 @@ impl Callers {
         // What it holds outlives a reload as everybody's does.
         let anonymous = open.then(|| {
             let same = before.and_then(|callers| callers.anonymous.clone());
-            same.unwrap_or_else(|| Arc::new(Caller::anonymous(usages)))
+            same.unwrap_or_else(|| Arc::new(Caller::anonymous(counters)))
         });
         Self { keyed, keys, hasher, lengths, keyless, anonymous }
     }
@@ -263,14 +273,14 @@ mod tests {
     use super::*;
 
     fn caller(rate: u32) -> Caller {
-        Caller { rate, ..Caller::anonymous(&UsageBook::new(9)) }
+        Caller { rate, ..Caller::anonymous((&UsageBook::new(9), &Metrics::default())) }
     }
 
     #[test]
     fn what_the_anonymous_caller_holds_outlives_a_reload() {
-        let usages = UsageBook::new(9);
-        let before = Callers::new(&[], true, &usages, None);
-        let after = Callers::new(&[], true, &usages, Some(&before));
+        let counters = (&UsageBook::new(9), &Metrics::default());
+        let before = Callers::new(&[], true, counters, None);
+        let after = Callers::new(&[], true, counters, Some(&before));
         assert!(Arc::ptr_eq(&before.anonymous.unwrap().share, &after.anonymous.unwrap().share));
     }
 

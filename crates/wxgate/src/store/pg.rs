@@ -21,6 +21,7 @@ mod quotas;
 mod records;
 mod rings;
 mod schema;
+mod series;
 mod time;
 mod tls;
 mod values;

@@ -10,6 +10,7 @@ use super::alerts::{AlertRow, Deaths, SeenAlert};
 use super::quotas::QuotaRow;
 use super::rings::{Ring, RingQuery, RingRow};
 use super::wx_quotas::WxQuota;
+use super::{SeriesQuery, SeriesRow, Stock, Tier};
 
 /// What a method of a backend gives.
 pub(crate) type Pending<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
@@ -53,4 +54,16 @@ pub(crate) trait Records: Send + Sync + Debug {
     fn quotas(&self, now: i64) -> Pending<'_, Vec<QuotaRow>>;
     /// Forgets windows that have been over for as long as they lasted, and an hour.
     fn forget_quotas(&self, now: i64) -> Pending<'_, ()>;
+    /// Keeps figures; those of the same key, bucket and node are replaced.
+    fn keep_series(&self, rows: Vec<SeriesRow>) -> Pending<'_, ()>;
+    /// What the queries ask for, one after the other.
+    fn series(&self, queries: Vec<SeriesQuery>) -> Pending<'_, Vec<SeriesRow>>;
+    /// The newest bucket of a key.
+    fn last_bucket(&self, tier: Tier, key: &str) -> Pending<'_, Option<i64>>;
+    /// The oldest bucket of a key from `from` on.
+    fn next_bucket(&self, tier: Tier, key: &str, from: i64) -> Pending<'_, Option<i64>>;
+    /// Forgets at most `limit` rows before a bucket; how many.
+    fn forget_series(&self, tier: Tier, before: i64, limit: u32) -> Pending<'_, usize>;
+    /// How many deliveries of each route wait, and how many were given up, each counted up to `most`.
+    fn stock(&self, routes: Vec<String>, most: u32) -> Pending<'_, Vec<Stock>>;
 }

@@ -29,6 +29,7 @@ mod reader;
 mod recent;
 mod records;
 mod rings;
+mod series;
 #[cfg(test)]
 mod tests;
 mod usage;

@@ -11,6 +11,7 @@ pub(super) mod postgres;
 mod queue;
 mod quotas;
 mod rings;
+mod series;
 mod values;
 
 use std::sync::Arc;

@@ -47,6 +47,7 @@ impl Tokens {
                 Ok(_) => self.became(app, Became::Fetched, 0, Some(ms)),
                 Err(error) => self.became(app, Became::Failed, code_of(error), Some(ms)),
             }
+            app.meter.refreshed(answer.is_ok());
             let path = token_path(app);
             match &answer {
                 Ok(_) => self.heard_success(app, Way::TokenCall, path),
@@ -122,6 +123,7 @@ impl Tokens {
         let (appid, secret) = (app.entry.appid.as_str(), app.entry.secret.expose_secret());
         let transport = &app.transport;
         let deadline = transport.deadline();
+        let mut asking = app.meter.asks(token_path(app), transport.clock().instant());
         let answer = match app.entry.token_mode {
             TokenMode::Stable => {
                 let body = serde_json::json!({
@@ -135,7 +137,13 @@ impl Tokens {
                 transport.send(&TOKEN, &query, None, deadline).await
             }
         };
-        granted(&answer?).map_err(|no| match no {
+        let granted = granted(&answer?);
+        match &granted {
+            Ok(_) => asking.answered(0),
+            Err(NotGranted::Said(error)) => asking.answered(error.errcode),
+            Err(NotGranted::Lost(_)) => {}
+        }
+        granted.map_err(|no| match no {
             NotGranted::Said(error) => TokenError::Refused(Leaks::new(secret, "").hidden(error)),
             NotGranted::Lost(lost) => TokenError::Lost(lost),
         })
@@ -212,11 +220,16 @@ impl TokenCall for TicketCall<'_> {
 
     async fn send(&self, token: &Token, deadline: Instant) -> Result<(Self::Answer, Said), Lost> {
         let query = [("access_token", token.expose()), ("type", self.kind.as_str())];
+        let mut asking = self.app.meter.asks(GET_TICKET.path, self.app.transport.clock().instant());
         let answer = self.app.transport.send(&GET_TICKET, &query, None, deadline).await?;
         let leaks = Leaks::new(self.app.entry.secret.expose_secret(), token.expose());
         Ok(match granted(&answer) {
-            Ok(granted) => (Ok(granted), Said::Accepted),
+            Ok(granted) => {
+                asking.answered(0);
+                (Ok(granted), Said::Accepted)
+            }
             Err(NotGranted::Said(error)) => {
+                asking.answered(error.errcode);
                 let error = leaks.hidden(error);
                 let said = Said::of(&error);
                 (Err(NotGranted::Said(error)), said)

@@ -24,6 +24,7 @@ mod edge;
 mod edges;
 mod egress;
 mod errors;
+mod figures;
 mod handover;
 mod healing;
 mod import;

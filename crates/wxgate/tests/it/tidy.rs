@@ -17,7 +17,7 @@ const LAYERS: Layers<'_> = &[
     // What listens. Surfaces don't use each other.
     &["http::callers", "http::admin"],
     &["http::public", "http::service", "http::proxy", "http::api", "http::node"],
-    &["http::callback", "http::oauth", "http::health", "http::console"],
+    &["http::callback", "http::oauth", "http::health", "http::console", "http::metrics"],
     &["http::once"],
     &["http::server"],
     // What surfaces share.
@@ -29,7 +29,7 @@ const LAYERS: Layers<'_> = &[
     &["delivery"],
     &["upstream"],
     &["people", "alerts", "wx_quotas"],
-    &["tokens", "bookkeeping", "heartbeat", "stored", "problems"],
+    &["tokens", "bookkeeping", "heartbeat", "stored", "problems", "series"],
     &["handover"],
     &["parts"],
     // What there is, and where it is kept.
@@ -45,7 +45,7 @@ const LAYERS: Layers<'_> = &[
     &["entries"],
     &["rules", "keys", "errors"],
     // What every part may use.
-    &["tls", "problem", "shares", "reloads"],
+    &["tls", "problem", "shares", "reloads", "metrics"],
     &["lang", "limits", "clock", "random", "tasks", "text", "wake", "workers"],
 ];
 

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::changes::{
     MOST, expected, found, in_a_file, missing, not_an_object, read, shown_line, target, with_revision,
 };
-use super::{Api, NO_SUCH_CALL, Refusal, keys, other_method, routes, trials};
+use super::{Api, NO_SUCH_CALL, Refusal, figures, keys, other_method, routes, trials};
 use crate::entries::{EntryKind, without_secrets};
 use crate::http::wants_english;
 use crate::lang::Words;
@@ -54,7 +54,8 @@ pub(super) async fn list(
 ) -> Result<Response, Refusal> {
     let kind = kind_of(&list)?;
     let english = wants_english(&headers);
-    let items = api.all(kind, english).await;
+    let mut items = api.all(kind, english).await;
+    figures::add(&api.parts, kind, &mut items).await?;
     Ok(axum::Json(json!({"items": items, "next": null})).into_response())
 }
 
@@ -70,6 +71,7 @@ pub(super) async fn one(
     if kind == EntryKind::App {
         api.with_callbacks(&mut item).await?;
     }
+    figures::add(&api.parts, kind, std::slice::from_mut(&mut item)).await?;
     let revision = item["revision"].as_i64().unwrap_or_default();
     Ok(with_revision(StatusCode::OK, &item, revision))
 }

@@ -1,12 +1,12 @@
 //! What is kept of the gateway's own work.
 
 use super::link::text;
-use super::{Pg, alerts, quotas, rings};
-use crate::store::QuotaRow;
+use super::{Pg, alerts, quotas, rings, series};
 use crate::store::alerts::{AlertRow, Deaths, SeenAlert};
 use crate::store::records::{Pending, Records};
 use crate::store::rings::{Ring, RingQuery, RingRow};
 use crate::store::wx_quotas::WxQuota;
+use crate::store::{QuotaRow, SeriesQuery, SeriesRow, Stock, Tier};
 
 impl Records for Pg {
     fn keep_rings(&self, mut rows: Vec<RingRow>) -> Pending<'_, ()> {
@@ -46,6 +46,32 @@ impl Records for Pg {
 
     fn forget_quotas(&self, now: i64) -> Pending<'_, ()> {
         Box::pin(quotas::forget(&self.work, now))
+    }
+
+    fn keep_series(&self, rows: Vec<SeriesRow>) -> Pending<'_, ()> {
+        Box::pin(async move { series::keep(&self.work, &rows).await })
+    }
+
+    fn series(&self, queries: Vec<SeriesQuery>) -> Pending<'_, Vec<SeriesRow>> {
+        Box::pin(self.list(series::read(&self.lists, queries)))
+    }
+
+    fn last_bucket(&self, tier: Tier, key: &str) -> Pending<'_, Option<i64>> {
+        let key = key.to_owned();
+        Box::pin(async move { series::last(&self.rows, tier, &key).await })
+    }
+
+    fn next_bucket(&self, tier: Tier, key: &str, from: i64) -> Pending<'_, Option<i64>> {
+        let key = key.to_owned();
+        Box::pin(async move { series::next(&self.rows, tier, &key, from).await })
+    }
+
+    fn forget_series(&self, tier: Tier, before: i64, limit: u32) -> Pending<'_, usize> {
+        Box::pin(series::forget(&self.work, tier, before, limit))
+    }
+
+    fn stock(&self, routes: Vec<String>, most: u32) -> Pending<'_, Vec<Stock>> {
+        Box::pin(async move { series::stock(&self.rows, &routes, most).await })
     }
 
     fn see_alerts(&self, node: i32, mut seen: Vec<SeenAlert>, now: i64) -> Pending<'_, ()> {

@@ -287,7 +287,7 @@ alter table events add column came text not null default '';
 insert into counter (name, v) values ('ring', 0);
 create table series (
     tier   int not null,
-    key    text not null,
+    key    text collate \"C\" not null,
     bucket bigint not null,
     node   int not null,
     n      bigint not null,

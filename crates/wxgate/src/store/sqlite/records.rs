@@ -1,11 +1,11 @@
 //! What is kept of the gateway's own work.
 
-use super::{Sqlite, alerts, quotas, rings};
-use crate::store::QuotaRow;
+use super::{Sqlite, alerts, quotas, rings, series};
 use crate::store::alerts::{AlertRow, Deaths, SeenAlert};
 use crate::store::records::{Pending, Records};
 use crate::store::rings::{Ring, RingQuery, RingRow};
 use crate::store::wx_quotas::WxQuota;
+use crate::store::{QuotaRow, SeriesQuery, SeriesRow, Stock, Tier};
 
 impl Records for Sqlite {
     fn keep_rings(&self, rows: Vec<RingRow>) -> Pending<'_, ()> {
@@ -34,6 +34,32 @@ impl Records for Sqlite {
 
     fn forget_quotas(&self, now: i64) -> Pending<'_, ()> {
         Box::pin(self.writer.write(move |tx| quotas::forget(tx, now)))
+    }
+
+    fn keep_series(&self, rows: Vec<SeriesRow>) -> Pending<'_, ()> {
+        Box::pin(self.writer.write(move |tx| series::keep(tx, &rows)))
+    }
+
+    fn series(&self, queries: Vec<SeriesQuery>) -> Pending<'_, Vec<SeriesRow>> {
+        Box::pin(self.lists.read(move |db| series::read(db, &queries)))
+    }
+
+    fn last_bucket(&self, tier: Tier, key: &str) -> Pending<'_, Option<i64>> {
+        let key = key.to_owned();
+        Box::pin(self.rows.read(move |db| series::last(db, tier, &key)))
+    }
+
+    fn next_bucket(&self, tier: Tier, key: &str, from: i64) -> Pending<'_, Option<i64>> {
+        let key = key.to_owned();
+        Box::pin(self.rows.read(move |db| series::next(db, tier, &key, from)))
+    }
+
+    fn forget_series(&self, tier: Tier, before: i64, limit: u32) -> Pending<'_, usize> {
+        Box::pin(self.writer.write(move |tx| series::forget(tx, tier, before, limit)))
+    }
+
+    fn stock(&self, routes: Vec<String>, most: u32) -> Pending<'_, Vec<Stock>> {
+        Box::pin(self.rows.read(move |db| series::stock(db, &routes, most)))
     }
 
     fn see_alerts(&self, node: i32, seen: Vec<SeenAlert>, now: i64) -> Pending<'_, ()> {
