@@ -210,8 +210,14 @@ fn serve(
     let api = Api::new(parts.clone(), tools, &config, port);
     let seats = Seats::new(parts.limits.connections);
     let admin = Admin::new(parts.clone(), reach, api, seats.clone(), door.clone(), &config.server);
-    let (sources, rings, metrics) = (parts.limits.log_sources, parts.rings.clone(), parts.metrics.clone());
-    let recorder = Recorder::new(config.log.access, parts.clock.clone(), sources, rings, metrics);
+    let sources = parts.limits.log_sources;
+    let recorder = Recorder::new(
+        config.log.access,
+        parts.clock.clone(),
+        sources,
+        parts.rings.clone(),
+        parts.metrics.clone(),
+    );
     parts.tasks.spawn({
         let (recorder, draining) = (recorder.clone(), parts.tasks.draining.clone());
         async move { draining.run_until_cancelled(recorder.run()).await }

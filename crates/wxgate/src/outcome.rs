@@ -210,7 +210,8 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Which requests leave a line is `access`; those of `sources` strangers are told apart. What failed is remembered in `rings`.
+    /// Which requests leave a line is `access`; those of `sources` strangers are told apart. What failed is remembered in `rings`,
+    /// and everything counted in `metrics`.
     pub fn new(access: Access, clock: Clock, sources: usize, rings: Rings, metrics: Metrics) -> Self {
         Self { access, clock, strangers: Lines::new(sources), rings, metrics }
     }
@@ -244,8 +245,8 @@ impl Recorder {
             caller.usage.count(&outcome.api, outcome.end == End::Refused, outcome.at);
         }
         let is_success = outcome.end == End::Done && outcome.errcode == 0 && status < 400;
-        self.count(outcome, is_success);
         self.remember(outcome, status, is_success);
+        self.count(outcome, is_success);
         match self.access {
             Access::All => {}
             Access::Failures if !is_success => {}
