@@ -100,7 +100,7 @@ impl Alerts {
                 () = clock.rest_until(clock.ticks() + LOOK) => {}
             }
             if let Err(error) = self.once().await {
-                tracing::debug!(%error, "alerts");
+                tracing::debug!(%error, "{}", say("暂时看不了、存不了问题", "what is amiss can't be kept now"));
             }
         }
     }

@@ -260,17 +260,7 @@ impl Inbox {
                 incoming.meter.received(Received::Received);
                 incoming.tell(event.id);
                 let asked = self.ask(&incoming, &event, &deliveries);
-                let places = incoming.routes.iter().zip(permits).zip(&incoming.event.deliveries);
-                for (((route, permit), planned), id) in places.zip(&deliveries) {
-                    match permit {
-                        Some(permit) => {
-                            let claimed = incoming.claimed(&event, *id);
-                            self.0.deliveries.send(route.clone(), claimed, permit, lease_began);
-                        }
-                        None if planned.leased => {}
-                        None => route.lane.wake.all(),
-                    }
-                }
+                self.send(&incoming, &event, (permits, &deliveries), lease_began);
                 asked
             }
         };
@@ -278,6 +268,27 @@ impl Inbox {
             lead.reached(Stage::Committed);
         }
         Ok(self.hear(&incoming, asked).await)
+    }
+
+    /// Sends what has room; the workers of the other routes find theirs in the queue.
+    fn send(
+        &self,
+        incoming: &Incoming,
+        event: &StoredEvent,
+        (permits, ids): (Vec<Option<OwnedSemaphorePermit>>, &[i64]),
+        lease_began: i64,
+    ) {
+        let places = incoming.routes.iter().zip(permits).zip(&incoming.event.deliveries);
+        for (((route, permit), planned), id) in places.zip(ids) {
+            match permit {
+                Some(permit) => {
+                    let claimed = incoming.claimed(event, *id);
+                    self.0.deliveries.send(route.clone(), claimed, permit, lease_began);
+                }
+                None if planned.leased => {}
+                None => route.lane.wake.all(),
+            }
+        }
     }
 
     /// Commits in time, or not at all as far as WeChat is told. A commit that comes too late holds all
