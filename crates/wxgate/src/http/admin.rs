@@ -74,8 +74,8 @@ impl Admin {
                 console::answer(&head).unwrap_or_else(|| api::refused(StatusCode::NOT_FOUND, KNOWN))
             })
             .method_not_allowed_fallback(async || api::only_get())
-            .with_state(Looked { parts: parts.clone(), reach })
-            .merge(metrics::router(parts, seats))
+            .with_state(Looked { parts: parts.clone(), reach: reach.clone() })
+            .merge(metrics::router(parts, reach, seats))
             .nest("/api/v1", api.router());
         Self(Arc::new(Inner { router, door, hosts: Hosts::of_admin(server) }))
     }
@@ -158,7 +158,7 @@ async fn ready(State(looked): State<Looked>, RawQuery(query): RawQuery, headers:
     for app in parts.registry.live().apps() {
         let signs = signs::of(app, &reach, &parts.clock);
         total += 1;
-        down += u32::from(!app.slots.is_well(parts.clock.ticks()));
+        down += u32::from(signs.iter().any(Sign::is_down));
         for sign in &signs {
             let list = if matches!(sign, Sign::Ails { .. }) { &mut apps } else { &mut tokens };
             list.push(told(app, sign, english));

@@ -10,8 +10,10 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use http::header::CONTENT_TYPE;
 
+use crate::handover::Reach;
 use crate::metrics::{LOST, Name, SEVERAL, Tally};
 use crate::parts::Parts;
+use crate::problems::signs;
 use crate::registry::App;
 use crate::series;
 use crate::shares::seats::Seats;
@@ -26,19 +28,20 @@ pub(super) const METRICS: &str = "/metrics";
 #[derive(Clone)]
 struct Told {
     parts: Parts,
+    reach: Reach,
     seats: Seats,
 }
 
 /// The path alone.
-pub(super) fn router(parts: Parts, seats: Seats) -> Router {
-    Router::new().route(METRICS, get(answer)).with_state(Told { parts, seats })
+pub(super) fn router(parts: Parts, reach: Reach, seats: Seats) -> Router {
+    Router::new().route(METRICS, get(answer)).with_state(Told { parts, reach, seats })
 }
 
 async fn answer(State(told): State<Told>) -> Response {
     let mut page = Page::default();
     let counted: BTreeMap<Name, Tally> = told.parts.metrics.all().into_iter().collect();
     process(&mut page, &told).await;
-    apps(&mut page, &told.parts);
+    apps(&mut page, &told);
     calls(&mut page, &counted);
     upstream(&mut page, &counted);
     messages(&mut page, &counted);
@@ -46,7 +49,7 @@ async fn answer(State(told): State<Told>) -> Response {
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page.text()).into_response()
 }
 
-async fn process(page: &mut Page, Told { parts, seats }: &Told) {
+async fn process(page: &mut Page, Told { parts, seats, .. }: &Told) {
     page.family("wxgate_build_info", Kind::Gauge, "1; its labels say what runs.");
     page.sample("", &[("version", env!("CARGO_PKG_VERSION"))], 1);
     page.family("wxgate_open_connections", Kind::Gauge, "Connections of callers and the internet.");
@@ -62,7 +65,7 @@ async fn process(page: &mut Page, Told { parts, seats }: &Told) {
     page.sample("", &[], took);
 }
 
-fn apps(page: &mut Page, parts: &Parts) {
+fn apps(page: &mut Page, Told { parts, reach, .. }: &Told) {
     let live = parts.registry.live();
     let mut apps: Vec<_> = live.apps().collect();
     apps.sort_by(|a, b| a.appid.cmp(&b.appid));
@@ -73,7 +76,7 @@ fn apps(page: &mut Page, parts: &Parts) {
         "0: it has no token and gets none, or WeChat refuses its calls.",
     );
     for app in &apps {
-        page.sample("", &[("appid", &app.appid)], u8::from(app.slots.is_well(now)));
+        page.sample("", &[("appid", &app.appid)], u8::from(!signs::is_down(app, reach, clock)));
     }
     page.family(
         "wxgate_app_ailing",

@@ -76,6 +76,11 @@ impl Sign {
     }
 }
 
+/// Whether `app` can't be used, or not wholly.
+pub fn is_down(app: &App, reach: &Reach, clock: &Clock) -> bool {
+    of(app, reach, clock).iter().any(Sign::is_down)
+}
+
 /// What is amiss with `app`: of its values, then of the account itself.
 pub fn of(app: &App, reach: &Reach, clock: &Clock) -> Vec<Sign> {
     let now = clock.ticks();

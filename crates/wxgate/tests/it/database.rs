@@ -59,7 +59,8 @@ async fn client(url: &str) -> tokio_postgres::Client {
 
 /// Calls that the database knows of.
 pub(crate) async fn stored_calls(app: &TestApp) -> i64 {
-    const CALLS: &str = "select cast(coalesce(sum(calls), 0) as bigint) from usage where api not like 'key:%'";
+    const CALLS: &str =
+        "select cast(coalesce(sum(calls), 0) as bigint) from usage where api not like 'key:%'";
     match url(app) {
         Some(url) => client(&url).await.query_one(CALLS, &[]).await.unwrap().get(0),
         None => {

@@ -12,6 +12,7 @@ use super::{Api, Refusal, parameters, unknown};
 use crate::http::wants_english;
 use crate::metrics::Tally;
 use crate::parts::Parts;
+use crate::problems::signs;
 use crate::series::{self, Dimension, Family, Span};
 use crate::store::{EventQuery, SeriesRow, Stock, StoreError, Tier};
 
@@ -38,7 +39,7 @@ pub(super) async fn overview(
     let (parts, now) = (&api.parts, series::now(&api.parts));
     let (from, to) = time.ends(now)?;
     let problems = api.problems(wants_english(&headers)).await?;
-    let (total, bad) = apps(parts);
+    let (total, bad) = apps(&api);
     let body = json!({
         "now": now, "rev": revision(&problems), "problems": problems,
         "figures": figures(parts, now).await?, "sparks": sparks(parts, from, to, now).await?,
@@ -61,9 +62,10 @@ fn revision(problems: &[Value]) -> u64 {
     hasher.finish() >> 12
 }
 
-fn apps(parts: &Parts) -> (usize, usize) {
-    let (live, now) = (parts.registry.live(), parts.clock.ticks());
-    (live.apps().len(), live.apps().filter(|app| !app.slots.is_well(now)).count())
+fn apps(api: &Api) -> (usize, usize) {
+    let Parts { registry, clock, .. } = &api.parts;
+    let (live, reach) = (registry.live(), api.upstream.tokens().handover().reach());
+    (live.apps().len(), live.apps().filter(|app| signs::is_down(app, reach, clock)).count())
 }
 
 /// How much passes now.
