@@ -66,9 +66,6 @@ impl TokenError {
     }
 }
 
-/// A failure that nobody has tried to overcome since counts for so long.
-pub const TROUBLE_SHOWN_MS: i64 = 10 * 60 * 1000;
-
 /// The slots of one app, which outlive reloads of its settings.
 #[derive(Clone, Debug)]
 pub struct Slots {
@@ -85,15 +82,6 @@ impl Slots {
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Slot>> {
         self.slots.iter()
-    }
-
-    /// Whether its calls can be made, as far as is known at `now`, in ticks: it has a token or can get one, and WeChat refuses
-    /// neither its address nor the account.
-    pub fn is_well(&self, now: i64) -> bool {
-        let token = self.of(CredentialKind::AccessToken);
-        let is_fresh = |trouble: Trouble| now - trouble.retry_at < TROUBLE_SHOWN_MS;
-        let is_without = token.live(now).is_none() && token.trouble().is_some_and(is_fresh);
-        !is_without && self.iter().all(|slot| slot.spent().is_none()) && self.health.ailments().is_empty()
     }
 
     /// What the account suffers from.
