@@ -34,6 +34,7 @@ mod lengths;
 mod lies;
 mod lifecycle;
 mod limits;
+mod live;
 mod logs;
 mod malformed;
 mod manage;
