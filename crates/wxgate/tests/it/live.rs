@@ -46,7 +46,7 @@ async fn messages_refusals_and_failures_are_told_as_they_come() {
 #[tokio::test]
 async fn a_filter_keeps_the_rest_away() {
     let app = TestApp::configured("").await;
-    let mut raw = listens(&app, "topics=event&appid=wxother").await;
+    let raw = listens(&app, "topics=event&appid=wxother").await;
     let mut all = listens(&app, "topics=event,tick").await;
     next(&mut all, "tick").await;
     app.callback(Some(OFFICIAL), &Maker::new(OFFICIAL, app.now()).plain(&text("gh_x", "hello"))).await;
