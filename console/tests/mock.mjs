@@ -66,16 +66,28 @@ async function api(request, response, url) {
   if (!user && !isOpen) throw new Problem(401, '请先登录', 'Log in first')
   if (path === 'live') return live(request, response, url)
   const { handle, params } = route(request.method, path)
-  const isWrite = request.method !== 'GET' && path !== 'routes/test'
+  const isWrite = request.method !== 'GET'
   if (isWrite && !isOpen) {
     if (request.headers['x-wxgate-csrf'] !== user.csrf) throw new Problem(403, '缺少 X-Wxgate-Csrf', 'X-Wxgate-Csrf is missing')
     if (user.role === 'viewer' && path !== 'session') throw new Problem(403, '只读用户不能改', 'A viewer can change nothing')
   }
   if (user?.role === 'viewer' && /^(users|channels|backup)/.test(path)) throw new Problem(403, '只读用户看不到', 'A viewer does not see this')
+  onlyKnown(path, url.searchParams)
   const answer = { headers: {}, status: { POST: /^(apps|callers|routes|users|channels|setup)$/.test(path) ? 201 : 200, DELETE: 204 }[request.method] ?? 200 }
   const result = await handle({ state, params, query: url.searchParams, body: ['GET', 'DELETE'].includes(request.method) ? {} : await bodyOf(request), request, answer, user })
   response.writeHead(answer.status, { 'content-type': 'application/json', 'cache-control': 'no-store', 'x-request-id': 'adm_' + seconds().toString(36), ...answer.headers })
   response.end(result === undefined ? '' : JSON.stringify(told(result, isEnglish(request), user?.role === 'viewer')))
+}
+
+/** Lists refuse a parameter that they don't know, as the gateway does. */
+const parameters = {
+  events: 'appid openid event route status from to cursor limit', deliveries: 'route status event_id cursor limit', 'deliveries/groups': 'status route from to',
+  refused: 'appid ip cursor limit', failures: 'request_id errcode appid caller cursor limit', series: 'metric by range from to step appid caller api route',
+}
+
+function onlyKnown(path, query) {
+  const other = [...query.keys()].find((key) => parameters[path] && !parameters[path].split(' ').includes(key))
+  if (other) throw new Problem(400, `没有参数 ${other}`, `there is no parameter ${other}`)
 }
 
 function live(request, response, url) {

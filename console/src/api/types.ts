@@ -112,16 +112,17 @@ export interface App extends Entry {
   secret: boolean
   token: boolean | null
   aes_key: boolean | null
-  credential: {
+  /** Nothing of how it stands is told of one that isn't in use. */
+  credential?: {
     mode: 'stable' | 'classic'
     state: 'none' | 'ok' | 'expiring' | 'expired' | 'trouble' | 'superseded'
     fetched_at: number | null
     expires_at: number | null
     next_at: number | null
   }
-  trouble: { errcode: number; since: number; retry_at: number | null; advice: string; ip: string | null } | null
-  superseded_at: number | null
-  callback: {
+  trouble?: { errcode: number | null; since: number; retry_at: number | null; advice: string; ip: string | null } | null
+  superseded_at?: number | null
+  callback?: {
     url: string
     mode: 'plain' | 'compatible' | 'safe' | null
     last_at: number | null
@@ -129,7 +130,7 @@ export interface App extends Entry {
     reason: string | null
   }
   calls24: { n: number; bad: number }
-  callers: string[]
+  callers?: string[]
   [key: string]: unknown
 }
 
@@ -160,7 +161,7 @@ export interface Caller extends Entry {
   refused: number
   expires_at: number | null
   quotas: Record<string, string>
-  used: Record<string, { used: number; limit: number; resets_at: number }>
+  used: Record<string, { used: number | null; limit: number; resets_at: number }>
   keys: { slot: 'key' | 'previous_key'; hint: string; created_at: number | null; last_used_at: number | null }[]
   [key: string]: unknown
 }
@@ -197,36 +198,38 @@ export interface ProbeResult {
 
 export interface Attempt {
   at: number
+  /** 0 or null: no answer. */
   status: number | null
   ms: number
   error: string | null
-  url: string | null
-  answer: string | null
-  by: string | null
+  url?: string | null
+  answer?: string | null
+  by?: string | number | null
 }
 
 export interface Delivery {
-  id: string
-  event_id: string
+  id: number
+  event_id: number
   route: string
   status: 'pending' | 'delivered' | 'dead'
   attempts: Attempt[]
   next_at: number | null
 }
 
+/** Texts that a message doesn't have are null or empty; what isn't there is not kept. */
 export interface Event {
-  id: string
+  id: number
   appid: string
   openid: string | null
   msg_type: string | null
   event: string | null
-  key: string | null
+  key?: string | null
   scene: string | null
   received_at: number
   received_ms: number
-  request_id: string
-  mode: 'plain' | 'compatible' | 'safe'
-  node: string
+  request_id: string | null
+  mode: string | null
+  node?: string | number
   deliveries: Delivery[]
 }
 
@@ -234,10 +237,10 @@ export interface EventDetail extends Event {
   message: Record<string, unknown>
   raw: string
   crypt: string | null
-  dups: number
-  stored_ms: number | null
-  acked_ms: number | null
-  replied_by: string | null
+  dups?: number
+  stored_ms?: number | null
+  acked_ms?: number | null
+  replied_by?: string | null
   why: RouteVerdict[]
 }
 
@@ -251,7 +254,7 @@ export interface DeadGroup {
 }
 
 export interface Refused {
-  id: string
+  id: number
   at: number
   request_id: string
   appid: string
@@ -262,7 +265,7 @@ export interface Refused {
 }
 
 export interface Failure {
-  id: string
+  id: number
   at: number
   request_id: string
   caller: string | null

@@ -109,7 +109,7 @@ export function testRoutes(state, asked) {
 
 function asked(state, body) {
   if (!body.event_id) return body
-  const event = state.events.find((e) => e.id === body.event_id)
+  const event = state.events.find((e) => String(e.id) === String(body.event_id))
   if (!event) throw notFound()
   return event
 }
@@ -139,14 +139,6 @@ function changeCaller(context) {
   return caller
 }
 
-const stateOf = (app) => (app.unused ? 'unused' : app.trouble ? 'trouble' : app.credential?.state)
-
-/** What is asked for in a list: a part of its name, a tag, a state. */
-const isAsked = (query) => (entry) =>
-  (!query.get('q') || `${entry.name} ${entry.appid}`.toLowerCase().includes(query.get('q').toLowerCase()))
-  && (!query.get('tag') || entry.tags.includes(query.get('tag')))
-  && (!query.get('state') || stateOf(entry) === query.get('state'))
-
 /** A new caller is used by somebody after six seconds. */
 function firstCall(caller) {
   const [key] = caller.keys
@@ -156,7 +148,7 @@ function firstCall(caller) {
 }
 
 const reads = (list) => ({
-  [`GET ${list}`]: ({ state, query }) => page(state[list].filter(isAsked(query)), query),
+  [`GET ${list}`]: ({ state, query }) => ({ items: state[list], next: null }),
   [`GET ${list}/:id`]: ({ state, params, answer }) => { const entry = find(state, list, params.id); if (list === 'callers') firstCall(entry); answer.headers.ETag = etag(entry); return entry },
   [`DELETE ${list}/:id`]: (context) => remove(context, list),
 })
@@ -197,7 +189,7 @@ function events(state, query) {
 }
 
 function deliveries(state, query) {
-  return state.events.filter((e) => between(query, e.received_at)).flatMap((e) => e.deliveries).filter((d) => isIn(query.get('route'))(d.route) && isIn(query.get('status'))(d.status) && isIn(query.get('event_id'))(d.event_id))
+  return state.events.filter((e) => between(query, e.received_at)).flatMap((e) => e.deliveries).filter((d) => isIn(query.get('route'))(d.route) && isIn(query.get('status'))(d.status) && isIn(query.get('event_id'))(String(d.event_id)))
 }
 
 function groups(state, query) {
@@ -215,7 +207,7 @@ function groups(state, query) {
 export const inspect = {
   'GET events': ({ state, query }) => page(events(state, query), query),
   'GET events/:id': ({ state, params }) => {
-    const found = state.events.find((e) => e.id === params.id)
+    const found = state.events.find((e) => String(e.id) === params.id)
     if (!found) throw notFound()
     const { detail, ...event } = found
     return { ...event, ...detail, why: testRoutes(state, event) }

@@ -21,7 +21,7 @@ function attempt(at, status, ms, url, error = null) {
 
 /** What became of an event on a route, so that some are done, some wait and some are dead. */
 function delivery(event, route, fate) {
-  const id = `${event.id}-${route}`
+  const id = event.id * 10 + ['shop', 'crm', 'audit-log', 'kefu', 'coupon'].indexOf(route)
   const url = { shop: 'http://10.0.3.4:8080/wx', crm: `http://10.0.3.7:8080/wx/${event.appid}`, 'audit-log': 'http://10.0.3.9/hook', kefu: 'https://kefu.example.com/hooks/wechat', coupon: 'http://10.0.5.20:9000/callback' }[route]
   const made = { id, event_id: event.id, route, status: fate, attempts: [], next_at: null }
   if (fate === 'delivered') return { ...made, attempts: [attempt(event.received_at, route === 'audit-log' ? 204 : 200, r.int(6, 90), url)] }
@@ -50,7 +50,7 @@ function fields(text) {
 export function makeEvent(number, at, appid, fateOf = () => 'delivered') {
   const [msg_type, event, key] = r.pick(kinds)
   const openid = r.pick(users)
-  const made = { id: String(number), appid, openid, msg_type, event, key: key() || null, scene: null, received_at: at, received_ms: at * 1000 + r.int(0, 999), request_id: 'wxmsg_' + r.hex(10), mode: 'safe', node: r.pick(['n1', 'n2']) }
+  const made = { id: number, appid, openid, msg_type, event, key: key() || null, scene: null, received_at: at, received_ms: at * 1000 + r.int(0, 999), request_id: 'wxmsg_' + r.hex(10), mode: 'safe', node: r.pick(['n1', 'n2']) }
   if (event === 'SCAN') made.scene = made.key
   const raw = xml(made, openid)
   const to = event === 'SCAN' ? ['shop', 'crm', 'audit-log'] : event ? ['crm', 'audit-log'] : ['kefu', 'audit-log']
@@ -83,11 +83,11 @@ export function messages(apps, isEmpty) {
   ]
   const refused = Array.from({ length: 63 }, (_, i) => {
     const [reason, fix] = why[i % 3]
-    return { id: String(9000 - i), at: now - 320 - i * 211, request_id: 'wxmsg_' + r.hex(10), appid: i % 3 === 2 ? null : 'wx5f6602d3b81ea74c', ip: `101.226.103.${10 + (i % 7)}`, mode: i % 3 === 1 ? 'plain' : 'safe', reason, fix }
+    return { id: 9000 - i, at: now - 320 - i * 211, request_id: 'wxmsg_' + r.hex(10), appid: i % 3 === 2 ? null : 'wx5f6602d3b81ea74c', ip: `101.226.103.${10 + (i % 7)}`, mode: i % 3 === 1 ? 'plain' : 'safe', reason, fix }
   })
   const codes = [40164, 43004, 45009, 40163, 40003, 47003]
   const failures = Array.from({ length: 140 }, (_, i) => ({
-    id: String(70000 - i), at: now - 8 - i * 37, request_id: 'wxapi_' + r.hex(10), caller: r.pick(['shop', 'crm', 'member-api']), appid: i % 2 ? 'wx3cc8fd6963e31a32' : 'wx7d01a92be55c0f18',
+    id: 70000 - i, at: now - 8 - i * 37, request_id: 'wxapi_' + r.hex(10), caller: r.pick(['shop', 'crm', 'member-api']), appid: i % 2 ? 'wx3cc8fd6963e31a32' : 'wx7d01a92be55c0f18',
     api: r.pick(['/cgi-bin/message/template/send', '/cgi-bin/user/info', '/wxa/getwxacodeunlimit', '/cgi-bin/token']), status: 200, errcode: i % 2 ? 40164 : r.pick(codes), rid: `${r.hex(8)}-${r.hex(8)}-${r.hex(8)}`, ms: r.int(30, 400) }))
   return { events, refused, failures }
 }

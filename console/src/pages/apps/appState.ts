@@ -1,11 +1,13 @@
 import type { App } from '../../api/types'
 import type { StatusKind } from '../../ui/StatusBadge.vue'
 
-const kinds: Record<App['credential']['state'], StatusKind> = {
+type TokenState = NonNullable<App['credential']>['state']
+
+const kinds: Record<TokenState, StatusKind> = {
   none: 'idle', ok: 'ok', expiring: 'ok', expired: 'bad', trouble: 'bad', superseded: 'warn',
 }
 
-export type AppState = App['credential']['state'] | 'unused'
+export type AppState = TokenState | 'unused'
 
 export const appStates: AppState[] = ['trouble', 'expired', 'superseded', 'ok', 'expiring', 'none', 'unused']
 
@@ -13,5 +15,6 @@ export const appStates: AppState[] = ['trouble', 'expired', 'superseded', 'ok', 
 export function stateOf(app: App): { word: AppState; kind: StatusKind } {
   if (app.unused) return { word: 'unused', kind: 'warn' }
   if (app.trouble) return { word: 'trouble', kind: 'bad' }
-  return { word: app.credential.state, kind: kinds[app.credential.state] }
+  const state = app.credential?.state ?? 'none'
+  return { word: state, kind: kinds[state] }
 }
