@@ -237,12 +237,12 @@ impl People {
         self.found(name).as_ref().map(shown).ok_or(Refused::Store)
     }
 
-    /// Gives a user another role or password, which ends his sessions.
+    /// Gives a user another role or password, which ends his sessions but that of the token `kept`.
     pub async fn edit(
         &self,
         name: &str,
-        new_role: Option<&str>,
-        password: Option<&str>,
+        (new_role, password): (Option<&str>, Option<&str>),
+        kept: Option<&str>,
         actor: &Actor,
     ) -> Result<User, Refused> {
         let had = self.found(name).ok_or(Refused::Missing)?;
@@ -257,6 +257,7 @@ impl People {
             Some(password) => Some(self.hashed(password).await?),
             None => None,
         };
+        let kept = kept.map(digest);
         let before = json!({"role": role(&had).as_str()});
         let after =
             json!({"role": new_role.unwrap_or(role(&had)).as_str(), "password_changed": hashed.is_some()});
@@ -267,7 +268,9 @@ impl People {
             }
             if let Some(hashed) = &hashed {
                 user.members.insert("password".to_owned(), hashed.clone().into());
-                user.members.remove("sessions");
+                let is_kept = |one: &&Value| kept.as_ref().is_some_and(|kept| one["digest"] == **kept);
+                let left: Vec<Value> = sessions(user).iter().filter(is_kept).cloned().collect();
+                user.members.insert("sessions".to_owned(), left.into());
             }
             Ok(())
         })

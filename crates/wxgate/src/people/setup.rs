@@ -44,7 +44,7 @@ impl People {
             } else if self.knows(FIRST, password).await {
                 Ok(())
             } else {
-                self.edit(FIRST, Some(Role::Admin.as_str()), Some(password), &here).await.map(drop)
+                self.edit(FIRST, (Some(Role::Admin.as_str()), Some(password)), None, &here).await.map(drop)
             };
             match done {
                 Ok(()) => {}

@@ -204,6 +204,9 @@ async fn a_viewer_looks_and_changes_nothing() {
     assert_eq!(li.logs_in("li", "another password").await, 200);
     let own = json!({"password": "a third password"});
     assert_eq!(admin.asks(Method::PATCH, "users/admin", own).await.status, 403, "the old one is asked for");
+    let own = json!({"password": "a third password", "old_password": PASSWORD});
+    assert_eq!(admin.asks(Method::PATCH, "users/admin", own).await.status, 200);
+    assert_eq!(admin.get("apps").await.status, 200, "whoever changes his own stays");
     assert_eq!(admin.asks(Method::DELETE, "users/li", Value::Null).await.status, 204);
     assert_eq!(li.get("apps").await.status, 401);
 }

@@ -38,13 +38,14 @@ pub(super) async fn overview(
     }
     let (parts, now) = (&api.parts, series::now(&api.parts));
     let (from, to) = time.ends(now)?;
-    let problems = api.problems(wants_english(&headers)).await?;
+    let english = wants_english(&headers);
+    let problems = api.problems(english).await?;
     let (total, bad) = apps(&api);
     let body = json!({
         "now": now, "rev": revision(&problems), "problems": problems,
         "figures": figures(parts, now).await?, "sparks": sparks(parts, from, to, now).await?,
         "apps": {"total": total, "bad": bad},
-        "top": top(parts, from, to).await?, "steps": steps(parts).await?,
+        "top": top(parts, from, to, english).await?, "steps": steps(parts).await?,
     });
     Ok(axum::Json(body).into_response())
 }
@@ -191,7 +192,7 @@ async fn sparks(parts: &Parts, from: i64, to: i64, now: i64) -> Result<Value, St
 }
 
 /// The codes, routes and callers that came most often.
-async fn top(parts: &Parts, from: i64, to: i64) -> Result<Value, StoreError> {
+async fn top(parts: &Parts, from: i64, to: i64, english: bool) -> Result<Value, StoreError> {
     let lists = [
         (Family::Api, Dimension::Errcode),
         (Family::Deliveries, Dimension::Route),
@@ -218,7 +219,12 @@ async fn top(parts: &Parts, from: i64, to: i64) -> Result<Value, StoreError> {
         let of = |(key, tally): (&str, &Tally)| json!({"key": key, "n": tally.n, "bad": tally.bad});
         list(family).into_iter().map(of).collect::<Vec<_>>()
     };
-    let codes = list(Family::Api).into_iter().map(|(key, tally)| json!({"key": key, "n": tally.n}));
+    let meaning = |key: &str| {
+        let known = wechat::errcode::lookup(key.parse().ok()?)?;
+        Some(if english { known.en } else { known.zh })
+    };
+    let code = |(key, tally): (&str, &Tally)| json!({"key": key, "n": tally.n, "text": meaning(key)});
+    let codes = list(Family::Api).into_iter().map(code);
     Ok(json!({
         "errcodes": codes.collect::<Vec<_>>(),
         "routes": with_bad(Family::Deliveries), "callers": with_bad(Family::Calls),

@@ -324,6 +324,7 @@ pub(super) async fn edit_user(
     State(api): State<Api>,
     Path(name): Path<String>,
     Extension(actor): Extension<Actor>,
+    headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Response> {
     let body = read(body).await.map_err(Refusal::into_response)?;
@@ -336,7 +337,8 @@ pub(super) async fn edit_user(
             return Err(Refusal(StatusCode::FORBIDDEN, words).into_response());
         }
     }
-    let user = api.people.edit(&name, body["role"].as_str(), password, &actor).await;
+    let own = api.site.token(&headers).filter(|_| name == actor.name);
+    let user = api.people.edit(&name, (body["role"].as_str(), password), own, &actor).await;
     let user = user.map_err(|why| refusal(why, NEVER).into_response())?;
     Ok(axum::Json(user_json(&user)).into_response())
 }

@@ -170,7 +170,7 @@ pub(super) async fn search(State(api): State<Api>, RawQuery(raw): RawQuery) -> R
     }
     let is_word = q.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
     if is_word && q.starts_with("wxmsg_") {
-        items.push(item("request", &q, "", format!("/refused?tab=failures&request_id={q}")));
+        items.push(item("request", &q, "", format!("/failures?request_id={q}")));
     } else if is_word && q.len() == 28 {
         items.push(item("openid", &q, "", format!("/events?openid={q}")));
     }

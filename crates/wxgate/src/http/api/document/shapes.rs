@@ -36,7 +36,7 @@ pub(super) const SHAPES: &[(&str, &str)] = &[
         "calls_min:[number?] bad_rate:[number?] p95:[number?] callbacks_min:[number?] waiting:[number?] dead:[number?]",
     ),
     ("Top", "errcodes:[Counted] routes:[Counted] callers:[Counted]"),
-    ("Counted", "key:text n:int bad?:int"),
+    ("Counted", "key:text n:int bad?:int text?:text?"),
     ("Steps", "app:bool caller:bool call:bool message:bool"),
     (
         "Problem",
