@@ -99,9 +99,8 @@ impl Alerts {
                 () = self.0.parts.tasks.draining.cancelled() => return,
                 () = clock.rest_until(clock.ticks() + LOOK) => {}
             }
-            if let Err(error) = self.once().await {
-                tracing::debug!(%error, "{}", say("暂时看不了、存不了问题", "what is amiss can't be kept now"));
-            }
+            // A database that is away is a problem itself, and told as one.
+            let _ = self.once().await;
         }
     }
 

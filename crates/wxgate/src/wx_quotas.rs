@@ -84,7 +84,8 @@ impl WxQuotas {
         let known = self.parts.store.wx_quotas().await?;
         let live = self.parts.registry.live().clone();
         let mut left = AT_ONCE;
-        for app in live.apps() {
+        // An account that ails isn't asked: a success would end what it suffers from.
+        for app in live.apps().filter(|app| app.slots.health().ailments().is_empty()) {
             for api in app.slots.health().in_use(self.parts.clock.ticks(), millis(IN_USE)) {
                 let has = known.iter().find(|one| *one.appid == *app.appid && one.api == api);
                 if left == 0 || !is_asked(&api) || !has.is_none_or(|one| is_due(one, now)) {

@@ -95,7 +95,7 @@ async fn a_failed_call_is_found_by_its_id_its_code_and_its_caller() {
         *first,
         json!({
             "id": first["id"], "at": app.now(), "request_id": failed.headers["x-request-id"].to_str().unwrap(),
-            "caller": "shop", "appid": OFFICIAL, "api": "getwxqrcode", "status": 200, "errcode": 45009, "rid": rid,
+            "caller": "shop", "appid": OFFICIAL, "api": "/v1/service/wx/getwxqrcode", "status": 200, "errcode": 45009, "rid": rid,
             "ms": first["ms"],
         })
     );
@@ -162,12 +162,12 @@ async fn help_with_a_code_says_where_it_was_met() {
 
     let one = app.api("errors/45009").await;
     assert_eq!(one["samples"].as_array().unwrap().len(), 2);
-    assert_eq!(one["samples"][0]["api"], "getwxqrcode");
+    assert_eq!(one["samples"][0]["api"], "/v1/service/wx/getwxqrcode");
     assert_eq!(
         one["by"],
         json!({
             "apps": [{"key": OFFICIAL, "n": 2}], "callers": [{"key": "shop", "n": 2}],
-            "apis": [{"key": "getwxqrcode", "n": 2}],
+            "apis": [{"key": "/v1/service/wx/getwxqrcode", "n": 2}],
         })
     );
     assert_eq!(app.api("errors/3584011").await["ours"], 3_584_011);

@@ -25,10 +25,10 @@ const LAYERS: Layers<'_> = &[
     &["admit"],
     &["outcome"],
     // Messages in and out, calls out.
-    &["inbox"],
+    &["inbox", "wx_quotas"],
     &["delivery"],
     &["upstream"],
-    &["people", "alerts", "wx_quotas"],
+    &["people", "alerts"],
     &["tokens", "bookkeeping", "heartbeat", "stored", "problems", "series"],
     &["handover"],
     &["parts"],
