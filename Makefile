@@ -1,5 +1,5 @@
 # The commands of this project; .ci/run calls the same ones.
-.PHONY: demo test upgrade simulate test-cluster test-faults figures memory test-sdk test-browser check fmt gen release measured bench counts
+.PHONY: demo test upgrade simulate test-cluster test-faults figures memory test-sdk test-browser test-console check fmt gen release measured bench counts
 
 CARGO ?= cargo
 
@@ -45,6 +45,11 @@ memory:
 	$(CARGO) build --profile demo --locked -p wxgate --bin wxgate
 	python3 crates/wxgate/tests/memory.py target/demo/wxgate
 
+# The console built anew, compared, and walked through (console/run).
+test-console:
+	$(CARGO) build --profile demo --locked -p wxgate --bin wxgate
+	WXGATE_BIN=$(TARGET)/demo/wxgate console/run
+
 # A real browser logs in (browser-tests/).
 test-browser:
 	CARGO="$(CARGO)" browser-tests/run
@@ -72,6 +77,10 @@ fmt:
 gen:
 	$(CARGO) run --profile demo --quiet -p wxgate -- openapi --lang zh > openapi.json.new
 	mv openapi.json.new openapi.json
+	$(CARGO) run --profile demo --quiet -p wxgate -- errors --lang zh > docs/errors.md.new
+	mv docs/errors.md.new docs/errors.md
+	$(CARGO) run --profile demo --quiet -p wxgate -- errors --lang en > docs/errors.en.md.new
+	mv docs/errors.en.md.new docs/errors.en.md
 
 release:
 	$(CARGO) build --release --locked -p wxgate

@@ -120,6 +120,18 @@ pub fn is_passing(path: &str, code: i64) -> bool {
     }
 }
 
+/// Whether the same call may be made again, now or later, though nobody has changed anything: after a look at what a write did,
+/// where WeChat says no more than that it is in trouble.
+pub fn is_retryable(code: i64) -> bool {
+    let class = lookup(code).map(|entry| entry.class);
+    matches!(class, Some(Class::Busy | Class::Token)) || is_passing("", code)
+}
+
+/// What some codes mean at one path where they mean something else than elsewhere.
+pub fn at_paths() -> impl Iterator<Item = (&'static str, &'static Entry)> {
+    table::AT.iter().map(|(path, row)| (*path, row))
+}
+
 /// Whether `code` says that WeChat itself is in trouble: -1, and other negative codes mean no more.
 pub fn is_busy(code: i64) -> bool {
     code < 0

@@ -7,6 +7,7 @@ pub mod hosts;
 pub mod identify;
 mod open;
 mod opened;
+mod quota;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use http::{HeaderMap, request};
 
 pub use denied::Denied;
+pub use quota::Allowed;
 
 use crate::clock::Clock;
 use crate::config;
@@ -25,6 +27,8 @@ use crate::parts::Parts;
 use crate::registry::callers::{Caller, Callers};
 use crate::registry::{App, Registry};
 use crate::shares::{For, Place, Room, Shares};
+use crate::store::Store;
+use crate::tasks::Tasks;
 use crate::text;
 
 use identify::{Gatekeeper, Shown, shown_key};
@@ -44,6 +48,8 @@ struct Inner {
     open: OpenRates,
     opened: Opened,
     shares: Shares,
+    store: Store,
+    tasks: Tasks,
 }
 
 /// What a request shows of who it is.
@@ -107,6 +113,8 @@ impl Door {
             open: OpenRates::new(&parts.limits),
             opened: Opened::default(),
             shares: parts.shares.clone(),
+            store: parts.store.clone(),
+            tasks: parts.tasks.clone(),
         }))
     }
 
@@ -133,6 +141,11 @@ impl Door {
         if let Some(appid) = &found.appid {
             self.notice(appid, outcome);
         }
+        let now = self.0.clock.now();
+        if caller.has_ended(now) {
+            return Err(ended(caller, proof, found.keyless));
+        }
+        caller.uses(&found.holder, now);
         let keeper = &self.0.gatekeeper;
         keeper.check_network(&caller, head, peer)?;
         if found.keyless {
@@ -149,7 +162,7 @@ impl Door {
         if wish.exports_token && !caller.export_token {
             return Err(Denied::Export { caller });
         }
-        if !caller.take(self.0.clock.now()) {
+        if !caller.take(now) {
             return Err(Denied::Rate { caller });
         }
         Ok(Entered { caller, holder: found.holder, appid: found.appid, keyless: found.keyless })
@@ -167,7 +180,7 @@ impl Door {
             Some(Identified { caller, holder, appid: None, keyless: false })
         };
         let without = || {
-            let caller = self.0.gatekeeper.without_key(head, peer, callers)?;
+            let caller = self.0.gatekeeper.without_key(head, peer, callers, self.0.clock.now())?;
             Ok(Identified { caller, holder: Holder::new(None, &caller.name), appid: None, keyless: true })
         };
         match (proof, shown_key(&head.headers)) {
@@ -219,7 +232,7 @@ impl Door {
     }
 
     /// What needs no credential of ours: whoever shows a key is admitted by it, everybody else by an address that some
-    /// caller may call from, and at a rate; and by no web page, unless it is `for_pages`.
+    /// caller may call from, and at a rate; and by no web page, unless it is `for_pages`. Gives the caller whose key it was.
     pub fn enter_open(
         &self,
         head: &request::Parts,
@@ -227,32 +240,32 @@ impl Door {
         path: &str,
         for_pages: bool,
         outcome: &mut Outcome,
-    ) -> Result<(), Denied> {
+    ) -> Result<Option<Arc<Caller>>, Denied> {
         if shown_key(&head.headers) != Shown::Nothing {
             let wish = Wish { path: Some(path), ..Wish::default() };
-            return self.enter(head, peer, Proof::Headers, wish, outcome).map(drop);
+            return self.enter(head, peer, Proof::Headers, wish, outcome).map(|entered| Some(entered.caller));
         }
         if !for_pages {
             self.0.gatekeeper.check_page(head)?;
         }
         let address = self.0.gatekeeper.address(&head.headers, peer).ok_or(Denied::Address)?;
-        if !self.0.registry.live().callers.may_come_from(address) {
+        if !self.0.registry.live().callers.may_come_from(address, self.0.clock.now()) {
             return Err(Denied::Address);
         }
         if !self.0.open.take(address, self.0.clock.now()) {
             return Err(Denied::OpenRate);
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Notes in `outcome` which app a request is for, as far as it may be repeated: a refusal that comes before
     /// [`Door::app`] names it as well.
     pub fn notice(&self, appid: &str, outcome: &mut Outcome) -> Option<Arc<App>> {
         let app = self.0.registry.live().app(appid).cloned();
-        outcome.appid = match &app {
-            Some(app) => Some(app.appid.clone()),
-            None => denied::is_appid(appid).then(|| appid.into()),
-        };
+        match &app {
+            Some(app) => outcome.is_for(app),
+            None => outcome.is_for_unknown(denied::is_appid(appid).then(|| appid.into())),
+        }
         app
     }
 
@@ -305,6 +318,17 @@ impl Door {
     fn is_token(&self, word: &str) -> bool {
         word.starts_with(TOKEN_PREFIX) && self.0.keys.granted(word, self.0.clock.now()).is_some()
     }
+}
+
+/// It is refused as if its key, or its token, were nobody's; but told why.
+fn ended(caller: Arc<Caller>, proof: Proof<'_>, keyless: bool) -> Denied {
+    let like = match proof {
+        Proof::Token(_) => Denied::DeadToken,
+        _ if keyless => Denied::NoKey,
+        Proof::Secret(secret) if !secret.is_empty() => Denied::WrongSecret { odd: None },
+        Proof::Secret(_) | Proof::Headers => Denied::UnknownKey,
+    };
+    Denied::Ended { caller, like: Box::new(like) }
 }
 
 /// Whether a word of `text` is one; they are as long as credentials are at least.

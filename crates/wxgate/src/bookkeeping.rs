@@ -1,9 +1,13 @@
-//! Brings the callers' counters to the store, so that a restart forgets nothing of them and a crash ten seconds at most.
+//! Brings the callers' counters to the store, so that a restart forgets nothing of them and a crash ten seconds at most; and gives
+//! back what was reserved of quotas and isn't spent.
+
+use std::sync::Arc;
 
 use crate::lang::say;
 use crate::parts::Parts;
-use crate::registry::usage::Count;
-use crate::store::{StoreError, UsageDelta};
+use crate::registry::counted::Count;
+use crate::registry::quotas::Bucket;
+use crate::store::{QuotaRow, StoreError, UsageDelta};
 
 /// How often what is new goes to the store.
 const EVERY_MS: i64 = 10_000;
@@ -25,6 +29,30 @@ pub(crate) async fn run(parts: Parts) {
             () = parts.clock.sleep_until(parts.clock.now() + EVERY_MS) => {
                 flush(&parts).await;
                 refresh(&parts).await;
+                give_back(&parts, true).await;
+            }
+        }
+    }
+}
+
+/// Gives back what is reserved of quotas here, if `only_idle` what nobody took of lately: another node may have use for it.
+async fn give_back(parts: &Parts, only_idle: bool) {
+    let buckets: Vec<Arc<Bucket>> = parts.registry.usages().quotas.all();
+    for bucket in buckets {
+        // Whoever has it fills it now.
+        let Ok(_gate) = bucket.gate.try_lock() else { continue };
+        let Some(part) = bucket.drain(only_idle) else { continue };
+        let (caller, pattern) = (bucket.caller.clone(), bucket.key.clone());
+        // The row is there already: where it ends isn't asked.
+        let unspent = QuotaRow { caller, pattern, start: part.start, until: part.start, n: part.calls };
+        if let Err(error) = parts.store.return_quota(unspent).await {
+            tracing::warn!(
+                caller = bucket.caller, quota = bucket.key, %error, "{}",
+                say("没用完的限额暂时还不回去", "what is left of a quota can't be given back now")
+            );
+            // It may have come back all the same: then it isn't ours any more.
+            if !matches!(error, StoreError::NoAnswer) {
+                bucket.keep(part);
             }
         }
     }
@@ -42,8 +70,14 @@ async fn refresh(parts: &Parts) {
     }
 }
 
+/// The end: nothing is counted or reserved any more.
+pub(crate) async fn end(parts: &Parts) {
+    give_back(parts, false).await;
+    flush(parts).await;
+}
+
 /// Stores what is new; what couldn't be is new the next time as well.
-pub(crate) async fn flush(parts: &Parts) {
+async fn flush(parts: &Parts) {
     let fresh: Vec<_> = parts
         .registry
         .usages()

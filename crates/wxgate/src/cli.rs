@@ -1,5 +1,7 @@
-//! The command line: one file a command under `cli/`. Exit codes: 0 fine, 1 failed, 2 wrong usage.
+//! The command line: one file a command under `cli/`. Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 a difference that
+//! wasn't applied.
 
+mod apply;
 mod check;
 mod control;
 mod demo;
@@ -18,13 +20,15 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config;
-use crate::http::service;
+use crate::http::{api, service};
 use crate::lang::{self, say};
 use crate::random::Random;
+use crate::{config, entries, errors};
 
 /// The exit code of a command line that can't be understood.
 const WRONG_USAGE: u8 = 2;
+/// Of a difference that is left so.
+const NOT_APPLIED: u8 = 3;
 
 #[derive(Debug, Parser)]
 #[command(
@@ -77,6 +81,11 @@ enum Command {
     ))]
     Check(check::Args),
     #[command(about = say(
+        "把一个文件里的账号、调用方和路由经管理接口应用到运行中的 wxgate，先打印差异",
+        "Put the apps, callers and routes of a file through the admin API of a wxgate that runs; prints the difference first"
+    ))]
+    Apply(apply::Args),
+    #[command(about = say(
         "把 wx-proxy-service 的 YAML 配置转成 wxgate 的配置，写到标准输出；要手工补的写到标准错误",
         "Turn the YAML of a wx-proxy-service into a wxgate configuration on standard output; what is left to do goes to standard error"
     ))]
@@ -96,7 +105,18 @@ enum Command {
     #[command(subcommand, about = say("消息路由相关", "About the routes of messages"))]
     Route(RouteCommand),
     #[command(about = say("打印服务接口的 OpenAPI 3.1 文档", "Print the OpenAPI 3.1 document of the service API"))]
-    Openapi,
+    Openapi {
+        #[arg(long, help = say("管理接口的", "Of the admin API"))]
+        admin: bool,
+    },
+    #[command(about = say(
+        "错误码的原因和解决办法：写一个码只说它，不写打印整张表（Markdown）",
+        "What error codes mean and what to do: of one code, or all of them as Markdown"
+    ))]
+    Errors {
+        #[arg(allow_negative_numbers = true, help = say("错误码，如 40164", "A code, as 40164"))]
+        code: Option<i64>,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -147,6 +167,7 @@ pub fn main() -> ExitCode {
         Command::Reload(args) => run::blocking(reload::run(&args.config)),
         Command::Sandbox { listen } => run::blocking(serve::sandbox(listen)),
         Command::Check(args) => run::blocking(check::run(args)),
+        Command::Apply(args) => run::blocking(apply::run(args)),
         Command::Import { file } => import::run(&file),
         Command::Migrate(args) => run::blocking(migrate::run(args)),
         Command::Config(ConfigCommand::Default) => {
@@ -155,20 +176,34 @@ pub fn main() -> ExitCode {
         Command::Key(KeyCommand::New { admin: false }) => run::print(&format!("{}\n", new_key())),
         Command::Key(KeyCommand::New { admin: true }) => run::print(&format!("{}\n", new_admin_token())),
         Command::Route(RouteCommand::Test(args)) => run::blocking(route::test(args)),
-        Command::Openapi => run::print(service::openapi::document(lang::is_english())),
+        Command::Openapi { admin: false } => run::print(service::openapi::document(lang::is_english())),
+        Command::Openapi { admin: true } => run::print(api::document::document(lang::is_english())),
+        Command::Errors { code } => explain(code),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             run::complain(&error);
-            ExitCode::FAILURE
+            if error.is::<apply::NotApplied>() { ExitCode::from(NOT_APPLIED) } else { ExitCode::FAILURE }
         }
     }
 }
 
-/// A fresh caller key: `wxk_` and 40 letters and digits, 238 bits.
+/// What one code means, or all of them.
+fn explain(code: Option<i64>) -> anyhow::Result<()> {
+    let Some(code) = code else { return run::print(&errors::document(lang::is_english())) };
+    let help = errors::lookup(code).ok_or_else(|| {
+        anyhow::anyhow!(say(
+            format!("没有收录错误码 {code}：凭 rid 到公众平台查询"),
+            format!("the code {code} isn't listed: look its rid up at WeChat")
+        ))
+    })?;
+    run::print(&format!("{}\n", help.words))
+}
+
+/// A fresh caller key.
 fn new_key() -> String {
-    format!("wxk_{}", Random::System.letters(40))
+    entries::new_key(&Random::System)
 }
 
 /// A fresh admin token, as hard to guess.
@@ -197,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_new_key_is_a_key() {
-        assert!(crate::entries::is_key(&new_key()));
+        assert!(entries::is_key(&new_key()));
         assert_ne!(new_key(), new_key());
     }
 }

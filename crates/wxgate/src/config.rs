@@ -4,6 +4,7 @@
 //! [`crate::entries`] judges apps, callers and routes. Every key, its default and its meaning stand in
 //! `config.default.toml`, which a test holds equal to this code.
 
+mod applied;
 mod environment;
 mod files;
 mod postgres;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 use url::Url;
 
+pub use applied::{Wanted, wanted};
 pub use environment::environment;
 pub use postgres::{Postgres, SslMode};
 pub use sections::{Access, Auth, Callback, Egress, Log, LogFormat, Retention, Server, Wechat};
@@ -68,6 +70,8 @@ pub struct Config {
     pub sources: Sources,
     /// `WXGATE_ADMIN_TOKEN`: opens the admin API; without it nothing does.
     pub admin_token: Option<Secret>,
+    /// Password of the user `admin`.
+    pub admin_password: Option<Secret>,
 }
 
 /// Reads the configuration file at `path` and what it includes.
@@ -127,6 +131,7 @@ pub fn parse(text: &str, name: &str, folder: &Path, environment: &Environment) -
         entries: Entries::default(),
         sources: Sources::default(),
         admin_token: environment::admin_token(environment, &mut mistakes),
+        admin_password: environment::admin_password(environment, &mut mistakes),
     };
     let mut lists = Lists::default();
     lists.read(&mut root, name, "", lookup, &mut mistakes);

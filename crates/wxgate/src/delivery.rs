@@ -12,6 +12,7 @@ mod ask;
 mod form;
 mod housekeeping;
 mod news;
+pub mod sample;
 pub mod schedule;
 mod send;
 
@@ -28,6 +29,7 @@ use crate::flights::Flights;
 use crate::keys::Keys;
 use crate::lang::say;
 use crate::limits::Limits;
+use crate::metrics;
 use crate::net::Client;
 use crate::parts::Parts;
 use crate::random::Random;
@@ -231,17 +233,41 @@ impl Deliveries {
         }
     }
 
+    /// Sends `xml`, a message that nobody sent, by `route` once: how that went, and how many milliseconds it took.
+    pub async fn probe(&self, route: &Route, app: &AppEntry, xml: String) -> (Sent, u64) {
+        let Parts { clock, random, .. } = &self.0.parts;
+        let claimed = Claimed {
+            id: 0,
+            round: 0,
+            attempt: 1,
+            event_id: 0,
+            event_name: format!("evt_probe_{:016x}", random.number()),
+            appid: app.appid.clone(),
+            received_at: clock.now(),
+            body: xml.into_bytes(),
+        };
+        let began = clock.instant();
+        let (sent, _) = self.courier(route).deliver(&route.entry, &claimed, Some(app), false).await;
+        (sent, u64::try_from((clock.instant() - began).as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// The way to the backend of `route`.
+    fn courier(&self, route: &Route) -> Courier<'_> {
+        let Inner { parts: Parts { clock, random, keys, limits, .. }, client, made, .. } = &*self.0;
+        let client = if route.entry.origin == Origin::Stored { made } else { client };
+        Courier { client, keys, random, clock, limits }
+    }
+
     /// Makes an attempt; `hearing`: somebody wants to hear what is answered.
     async fn attempt(&self, route: &Route, claimed: &Claimed, hearing: Option<Hearing>) {
-        let Inner { parts: Parts { registry, clock, random, keys, limits, .. }, client, made, .. } = &*self.0;
+        let Parts { registry, clock, random, .. } = &self.0.parts;
         let (at, began) = (clock.now(), clock.instant());
         let _at_work = route.lane.begin();
         let app = registry.live().app(&claimed.appid).cloned();
-        let client = if route.entry.origin == Origin::Stored { made } else { client };
-        let courier = Courier { client, keys, random, clock, limits };
         let app = app.as_deref().map(|app| &app.entry);
-        let (sent, body) = courier.deliver(&route.entry, claimed, app, hearing.is_some()).await;
-        let ms = u64::try_from((clock.instant() - began).as_millis()).unwrap_or(u64::MAX);
+        let (sent, body) = self.courier(route).deliver(&route.entry, claimed, app, hearing.is_some()).await;
+        let took = clock.instant() - began;
+        let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let fate = schedule::fate(&route.entry.retry, claimed.attempt, &sent, clock.now(), random.jitter());
         let (name, event, attempt) = (&route.entry.name, claimed.event_id, claimed.attempt);
         let (status, error) = (sent.status, &sent.error);
@@ -257,6 +283,7 @@ impl Deliveries {
                 say("投递失败，转入死信", "the delivery failed for good: a dead letter")
             );
         }
+        route.meter.sent(counted(fate), took);
         news::tell(route, fate == Fate::Delivered, &sent, clock.now());
         let attempt = Attempt { at, status, ms, error: sent.error.clone() };
         let heard = async {
@@ -287,8 +314,19 @@ impl Deliveries {
     }
 }
 
-/// At least one permit, and what else is free.
+fn counted(fate: Fate) -> metrics::Sent {
+    match fate {
+        Fate::Delivered => metrics::Sent::Delivered,
+        Fate::Retry(_) => metrics::Sent::Retried,
+        Fate::Dead => metrics::Sent::Dead,
+    }
+}
+
+/// At least one permit, and what else is free. A route that is paused has no room until it is another.
 async fn take_room(route: &Route) -> Vec<OwnedSemaphorePermit> {
+    if route.entry.paused {
+        std::future::pending::<()>().await;
+    }
     let room = &route.lane.room;
     let mut permits: Vec<_> = room.clone().acquire_owned().await.into_iter().collect();
     while permits.len() < BATCH

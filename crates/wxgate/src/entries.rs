@@ -4,13 +4,17 @@
 
 mod app;
 mod caller;
+mod lookup;
 mod mistake;
+mod moment;
 mod origin;
 mod proxy;
+mod quota;
 mod route;
 mod secret;
 mod stored;
 mod table;
+mod verdict;
 
 use std::collections::HashMap;
 
@@ -18,14 +22,17 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value};
 
 pub use app::{AccountKind, AppEntry, TokenMode};
-pub use caller::{CallerEntry, SHORTEST_KEY, is_key, is_of_keys};
+pub use caller::{CallerEntry, SHORTEST_KEY, is_key, is_of_keys, new_key};
+pub use lookup::{Environment, Lookup, Sources, with_secrets};
 pub use mistake::{Mistake, Mistakes, UNKNOWN};
 pub use origin::Origin;
 pub use proxy::Proxy;
+pub use quota::{Quota, Unit};
 pub use route::{Form, Replying, RouteEntry, Seal, Target, WAIT_OF_ONE};
 pub use secret::{Secret, WebhookSecret};
 pub use stored::{Aside, in_a_line, judge};
-pub use table::{Environment, Lookup, Sources, Table};
+pub use table::Table;
+pub use verdict::{Verdict, verdicts};
 
 /// What an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

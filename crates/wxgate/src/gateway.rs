@@ -1,24 +1,26 @@
 //! The composition root: the only place that knows every part. `wxgate serve`, `wxgate demo` and
 //! every test start the gateway here.
 
-use std::fmt;
-use std::io::ErrorKind;
+mod listeners;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use tokio::net::{TcpListener, TcpSocket};
+pub use listeners::{Listeners, Unbound};
+use tokio::sync::mpsc::Receiver;
 
 use crate::admit::Door;
+use crate::alerts::Alerts;
 use crate::bookkeeping;
 use crate::clock::Clock;
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::delivery::Deliveries;
 use crate::handover::Handover;
 use crate::heartbeat;
 use crate::http::admin::Admin;
-use crate::http::api::Api;
+use crate::http::api::{self, Api};
 use crate::http::callback::Callbacks;
 use crate::http::callers::CallersSurface;
 use crate::http::node::NodeCalls;
@@ -31,13 +33,19 @@ use crate::inbox::Inbox;
 use crate::keys::Keys;
 use crate::lang::{Words, say};
 use crate::limits::Limits;
+use crate::metrics::{Metrics, NOBODY};
 use crate::net::{Client, Resolver, Spool};
 use crate::outcome::Recorder;
 use crate::parts::Parts;
+use crate::people::People;
+use crate::problems::Problems;
 use crate::random::Random;
 use crate::registry::Registry;
 use crate::registry::usage::UsageBook;
+use crate::reloads::{Asker, Reloads};
+use crate::rings::Rings;
 use crate::rules::egress::Egress;
+use crate::series::Keeper;
 use crate::shares::Shares;
 use crate::shares::seats::Seats;
 use crate::slots::SlotBook;
@@ -48,6 +56,7 @@ use crate::tokens::Tokens;
 use crate::transport::Transport;
 use crate::upstream::Upstream;
 use crate::workers::Workers;
+use crate::wx_quotas::WxQuotas;
 
 /// What a gateway gets from outside besides its configuration: time, randomness, names, bounds. In service the machine's;
 /// tests and simulations bring their own.
@@ -81,103 +90,6 @@ impl From<Clock> for World {
     }
 }
 
-/// Why an address can't be listened on, and the cure.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unbound {
-    /// What is said of it.
-    pub words: Words,
-    /// Somebody else has it.
-    pub is_taken: bool,
-}
-
-impl Unbound {
-    /// `what` wanted to listen on `address`.
-    pub fn new(what: &str, address: SocketAddr, error: &std::io::Error) -> Self {
-        let port = address.port();
-        let (zh, en) = match error.kind() {
-            ErrorKind::AddrInUse => (
-                "端口已被占用：换一个，或停掉占用它的进程".to_owned(),
-                "the port is taken: choose another, or stop who has it".to_owned(),
-            ),
-            ErrorKind::PermissionDenied => (
-                format!(
-                    "{port} 端口只有 root 能监听：用 1024 以上的端口，由反向代理接 80/443；或给程序 CAP_NET_BIND_SERVICE \
-                     （systemd：AmbientCapabilities=CAP_NET_BIND_SERVICE）"
-                ),
-                format!(
-                    "port {port} is for root: use one from 1024 on behind a proxy that has 80/443, or give the program CAP_NET_BIND_SERVICE \
-                     (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE)"
-                ),
-            ),
-            ErrorKind::AddrNotAvailable => (
-                "本机没有这个地址：写本机的 IP，或 0.0.0.0".to_owned(),
-                "this machine has no such address: write one of its own, or 0.0.0.0".to_owned(),
-            ),
-            _ => (error.to_string(), error.to_string()),
-        };
-        let words = Words::new(
-            format!("无法监听 {address}（{what}）：{zh}"),
-            format!("can't listen on {address} ({what}): {en}"),
-        );
-        Self { words, is_taken: error.kind() == ErrorKind::AddrInUse }
-    }
-}
-
-impl fmt::Display for Unbound {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.words.fmt(f)
-    }
-}
-
-impl std::error::Error for Unbound {}
-
-/// Bound sockets; tests bind port 0.
-#[derive(Debug)]
-pub struct Listeners {
-    /// For callers.
-    pub callers: TcpListener,
-    /// For operators.
-    pub admin: TcpListener,
-    /// For the internet, if it has a port of its own.
-    pub public: Option<TcpListener>,
-}
-
-impl Listeners {
-    /// Binds what the configuration names.
-    pub async fn bind(server: &config::Server) -> Result<Self, Unbound> {
-        let bind = |key: &str, address: SocketAddr| {
-            listen(address).map_err(|error| Unbound::new(key, address, &error))
-        };
-        Ok(Self {
-            callers: bind("server.listen", server.listen)?,
-            admin: bind("server.admin_listen", server.admin_listen)?,
-            public: match server.public_listen {
-                Some(address) => Some(bind("server.public_listen", address)?),
-                None => None,
-            },
-        })
-    }
-
-    /// Where they listen.
-    fn addresses(&self) -> std::io::Result<Vec<SocketAddr>> {
-        [Some(&self.callers), Some(&self.admin), self.public.as_ref()]
-            .into_iter()
-            .flatten()
-            .map(TcpListener::local_addr)
-            .collect()
-    }
-}
-
-/// Connections that wait to be accepted.
-const BACKLOG: u32 = 4096;
-
-fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
-}
-
 /// How long kept connections may stay open when a stop begins.
 const LAME_DUCK: Duration = Duration::from_secs(3);
 
@@ -190,10 +102,13 @@ pub struct Running {
     config: Config,
     parts: Parts,
     tls: Tls,
+    people: People,
+    asked: Receiver<Asker>,
     callers: Server,
     admin: Server,
     public: Option<Server>,
     recorder: Recorder,
+    keeper: Keeper,
 }
 
 /// Starts a gateway.
@@ -209,12 +124,15 @@ pub async fn start(config: Config, world: impl Into<World>, listeners: Listeners
     let slots = SlotBook::new(store.clone(), clock.clone(), random.clone()).await?;
     let transport = Transport::new(&config.wechat, clock.clone(), limits.clone(), workers.count())?;
     let usages = UsageBook::new(limits.counted_paths);
-    let registry = Registry::new(&config, slots.clone(), transport.clone(), usages)?;
+    let metrics = Metrics::default();
+    let registry = Registry::new(&config, slots.clone(), transport.clone(), usages, metrics.clone())?;
     let tasks = Tasks::default();
     let shares = Shares::new(&limits);
-    let parts = Parts { registry, store, keys, clock, random, tasks, shares, limits, workers };
+    let rings = Rings::default();
+    let parts =
+        Parts { registry, store, keys, clock, random, tasks, shares, rings, limits, metrics, workers };
 
-    let upstream = Upstream::new(tokens(&config, &parts, slots)?, transport);
+    let upstream = Upstream::new(tokens(&config, &parts, slots)?, transport, parts.metrics.meter(NOBODY));
     // Targets of the file may be on this machine.
     let trusted = config.egress.authorities.client_config()?;
     let egress = Egress::new(listeners.addresses()?);
@@ -230,10 +148,27 @@ pub async fn start(config: Config, world: impl Into<World>, listeners: Listeners
     parts.tasks.spawn(stored::run(parts.clone()));
     bookkeeping::restore(&parts).await?;
     parts.tasks.spawn(bookkeeping::run(parts.clone()));
+    let (rings, draining) = (parts.rings.clone(), parts.tasks.draining.clone());
+    parts.tasks.spawn(rings.run(parts.store.clone(), parts.clock.clone(), draining));
     parts.tasks.spawn(deliveries.clone().run());
     parts.tasks.spawn(deliveries.clone().keep_house());
     let inbox = Inbox::new(parts.clone(), deliveries);
-    serve(config, parts, tls, upstream, inbox, listeners)
+    let people = People::new(parts.clone(), &config.store.run_dir());
+    people.begin(config.admin_password.as_ref()).await?;
+    let certificate = config.server.tls.as_ref().map(|(certificate, _)| certificate.clone());
+    let problems = Problems::new(parts.clone(), upstream.tokens().handover().reach().clone(), certificate);
+    let told_by = guarded(config.egress.allow_loopback);
+    let alerts = Alerts::new(parts.clone(), problems, told_by, config.server.admin_url.clone());
+    parts.tasks.spawn(alerts.clone().run());
+    serve(config, parts, tls, Behind { upstream, inbox, people, alerts }, listeners)
+}
+
+/// What the surfaces stand on.
+struct Behind {
+    upstream: Upstream,
+    inbox: Inbox,
+    people: People,
+    alerts: Alerts,
 }
 
 /// The token authority at work, and the way by other nodes.
@@ -254,22 +189,35 @@ fn serve(
     config: Config,
     parts: Parts,
     tls: Tls,
-    upstream: Upstream,
-    inbox: Inbox,
+    behind: Behind,
     listeners: Listeners,
 ) -> anyhow::Result<Running> {
+    let Behind { upstream, inbox, people, alerts } = behind;
     let door = Door::new(&parts, &config.server);
+    let deliveries = inbox.deliveries().clone();
     let callbacks = Callbacks::new(parts.clone(), inbox);
     let oauth = OAuth::new(parts.clone(), &config);
     let public = Public::new(door.clone(), &parts, callbacks, oauth);
     let service = Service::new(parts.clone(), door.clone(), upstream.clone());
     let nodes = NodeCalls::new(parts.clone(), upstream.clone());
     let reach = upstream.tokens().handover().reach().clone();
-    let proxy = Proxy::new(parts.clone(), door.clone(), upstream, Spool::new(config.store.run_dir()));
-    let api = Api::new(parts.clone(), config.admin_token.as_ref());
-    let callers = listeners.callers.local_addr()?;
-    let admin = Admin::new(parts.clone(), reach, api, door.clone(), &config.server, callers);
-    let recorder = Recorder::new(config.log.access, parts.clock.clone(), parts.limits.log_sources);
+    let wx_quotas = WxQuotas::new(parts.clone(), upstream.clone());
+    parts.tasks.spawn(wx_quotas.clone().run());
+    let proxy = Proxy::new(parts.clone(), door.clone(), upstream.clone(), Spool::new(config.store.run_dir()));
+    let port = listeners.admin.local_addr()?.port();
+    let (reloads, asked) = Reloads::new();
+    let tools = api::Tools { people: people.clone(), reloads, deliveries, upstream, alerts, wx_quotas };
+    let api = Api::new(parts.clone(), tools, &config, port);
+    let seats = Seats::new(parts.limits.connections);
+    let admin = Admin::new(parts.clone(), reach, api, seats.clone(), door.clone(), &config.server);
+    let sources = parts.limits.log_sources;
+    let recorder = Recorder::new(
+        config.log.access,
+        parts.clock.clone(),
+        sources,
+        parts.rings.clone(),
+        parts.metrics.clone(),
+    );
     parts.tasks.spawn({
         let (recorder, draining) = (recorder.clone(), parts.tasks.draining.clone());
         async move { draining.run_until_cancelled(recorder.run()).await }
@@ -279,7 +227,7 @@ fn serve(
         clock: parts.clock.clone(),
         random: parts.random.clone(),
         recorder: recorder.clone(),
-        seats: Seats::new(parts.limits.connections),
+        seats,
         trusted_proxies: config.server.trusted_proxies.clone().into(),
         workers: parts.workers.clone(),
         draining: parts.tasks.draining.clone(),
@@ -293,7 +241,9 @@ fn serve(
     let seats = Seats::new(parts.limits.admin_connections);
     let carrier = Carrier { seats, trusted_proxies: Arc::default(), ..carrier };
     let admin = Server::start(listeners.admin, Tls::default(), carrier, admin)?;
-    Ok(Running { config, parts, tls, callers, admin, public, recorder })
+    let keeper = Keeper::new(parts.clone());
+    parts.tasks.spawn(keeper.clone().run());
+    Ok(Running { config, parts, tls, people, asked, callers, admin, public, recorder, keeper })
 }
 
 async fn open_store(
@@ -310,6 +260,11 @@ fn load_tls(config: &Config) -> Result<Option<Arc<rustls::ServerConfig>>, Words>
 }
 
 impl Running {
+    /// A link to the console that is logged in, for one use.
+    pub fn console_link(&self) -> String {
+        format!("http://{}/login#once={}", self.admin_address(), self.people.link())
+    }
+
     /// Where callers connect.
     pub fn address(&self) -> SocketAddr {
         self.callers.address
@@ -333,6 +288,14 @@ impl Running {
     /// Where the internet connects, if it has a port of its own.
     pub fn public_address(&self) -> Option<SocketAddr> {
         self.public.as_ref().map(|server| server.address)
+    }
+
+    /// Whoever asks, from inside, for the configuration to be read again.
+    pub async fn asked_to_reload(&mut self) -> Asker {
+        match self.asked.recv().await {
+            Some(asker) => asker,
+            None => std::future::pending().await,
+        }
     }
 
     /// Takes up a new configuration without dropping a request. Returns the sections whose changes
@@ -403,7 +366,9 @@ impl Running {
         }
         self.recorder.finish();
         let closing = async {
-            bookkeeping::flush(&self.parts).await;
+            bookkeeping::end(&self.parts).await;
+            let _ = self.parts.rings.flush(&self.parts.store).await;
+            self.keeper.keep().await;
             heartbeat::leave(&self.parts).await;
             self.parts.store.close().await;
         };

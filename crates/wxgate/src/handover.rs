@@ -240,7 +240,12 @@ impl Handover {
             let left = length.and_then(|length| length.parse::<u64>().ok()?.checked_sub(first.len() as u64));
             body.left = left;
         }
-        PassAnswer { head, body: Download::opened(first, body, self.0.parts.limits.silence), errcode }
+        PassAnswer {
+            head,
+            body: Download::opened(first, body, self.0.parts.limits.silence),
+            errcode,
+            rid: None,
+        }
     }
 }
 

@@ -108,6 +108,11 @@ impl Inbox {
         Self(Arc::new(Inner { parts, deliveries, unsigned, at_work, waits }))
     }
 
+    /// Where messages go from here.
+    pub fn deliveries(&self) -> &Deliveries {
+        &self.0.deliveries
+    }
+
     /// Whether [`Inbox::check`] costs no more than a few hashes. `appid`: from the path.
     pub fn is_cheap(&self, appid: Option<&str>) -> bool {
         appid.is_some() || self.0.parts.registry.live().apps().len() <= FEW_APPS
@@ -142,6 +147,7 @@ impl Inbox {
         checked: Checked,
         body: Bytes,
         began: Instant,
+        request_id: &str,
         place: Place,
     ) -> Result<Receipt, Rejected> {
         let Parts { keys, tasks, clock, .. } = &self.0.parts;
@@ -156,7 +162,7 @@ impl Inbox {
             let opened = tasks.beside_requests(move || checked.open(&body, now / 1000)).await;
             (now, opened.unwrap_or_else(|| Err(cut()))?)
         };
-        let incoming = self.incoming(&verified, began, now);
+        let incoming = self.incoming(&verified, began, request_id, now);
         // In a task of its own: it goes on when WeChat hangs up.
         let this = self.clone();
         let work = tasks.spawn(Box::pin(async move {
@@ -178,5 +184,5 @@ impl Inbox {
 }
 
 fn cut() -> Rejected {
-    Rejected::Refused(Words::fixed("检查被中断", "the check was cut"))
+    Rejected::Refused(Words::fixed("检查被中断：微信会再推", "the check was cut: WeChat sends it again"))
 }

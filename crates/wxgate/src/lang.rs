@@ -10,6 +10,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::OnceLock;
 
+use serde::{Deserialize, Serialize};
+
 /// What the process speaks: one process, one log, one terminal.
 static SPOKEN: OnceLock<Language> = OnceLock::new();
 
@@ -51,7 +53,7 @@ pub fn say<T>(zh: T, en: T) -> T {
 }
 
 /// What is wrong and what to do, in both languages. Displayed, it is in the process's.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Words {
     /// Chinese.
     pub zh: Cow<'static, str>,
@@ -79,6 +81,15 @@ impl Words {
     pub fn both(&self) -> Self {
         let both = format!("{} / {}", self.zh, self.en);
         Self::new(both.clone(), both)
+    }
+
+    /// What is wrong, and what to do about it: the texts here are written so, "cause：fix" and "cause: fix". "" where one of
+    /// them isn't said.
+    pub fn parts(&self) -> [(&str, &str); 2] {
+        [
+            self.zh.split_once('：').unwrap_or((&self.zh, "")),
+            self.en.split_once(": ").unwrap_or((&self.en, "")),
+        ]
     }
 
     /// In one of them.

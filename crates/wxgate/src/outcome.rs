@@ -1,5 +1,5 @@
 //! What one request was: one record, begun by the carrier, filled by the surface as it learns, and written down once by
-//! the carrier: one line of the log, one count of its caller. Metrics and audit will read the same record.
+//! the carrier: one line of the log, one count of its caller, one of the metrics.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -10,9 +10,12 @@ use http::HeaderValue;
 use crate::clock::{Clock, Instant};
 use crate::config::Access;
 use crate::lang::say;
+use crate::metrics::{Called, Id, Metrics, Received};
 use crate::random::Random;
+use crate::registry::App;
 use crate::registry::callers::Caller;
 pub use crate::registry::usage::OTHER;
+use crate::rings::{FailedCall, Refusal, RefusedCallback, Rings};
 use crate::shares::Share;
 use crate::shares::lines::{GATHERED, Gathered, Lines};
 use crate::shares::seats::Seat;
@@ -54,6 +57,17 @@ pub enum End {
     Broken,
 }
 
+/// What a request is counted as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// It isn't.
+    Nothing,
+    /// A call of our API or WeChat's.
+    Call,
+    /// A callback; the inbox counts those that brought a message.
+    Callback,
+}
+
 /// One request. What isn't known stays empty.
 #[derive(Debug)]
 pub struct Outcome {
@@ -75,10 +89,18 @@ pub struct Outcome {
     pub errcode: i64,
     /// WeChat's own code, if it answered with one.
     pub wx_errcode: Option<i64>,
+    /// WeChat's name for the request that it refused.
+    pub rid: Option<Box<str>>,
+    /// Why a callback was refused.
+    pub refusal: Option<Box<Refusal>>,
+    /// What it counts as.
+    pub counted: Counted,
     /// For the log: what the answer says, without anything that a stranger sent.
     pub words: Cow<'static, str>,
     /// For the log: what only the operator may know.
     pub cause: Option<String>,
+    /// The app for counters, which know those that are configured.
+    app: Id,
     began: Instant,
     /// The same by the wall's clock, Unix milliseconds.
     at: i64,
@@ -107,8 +129,12 @@ impl Outcome {
             end: End::Done,
             errcode: 0,
             wx_errcode: None,
+            rid: None,
+            refusal: None,
+            counted: Counted::Nothing,
             words: Cow::Borrowed(""),
             cause: None,
+            app: Id::NONE,
             began: clock.instant(),
             at: clock.now(),
             seat,
@@ -130,6 +156,18 @@ impl Outcome {
         if let Some(seat) = &self.seat {
             seat.belongs_to(&caller.share);
         }
+    }
+
+    /// It is for `app`.
+    pub fn is_for(&mut self, app: &App) {
+        self.appid = Some(app.appid.clone());
+        self.app = app.meter.id();
+    }
+
+    /// It is for an app that isn't configured; its AppID, if it may be repeated.
+    pub fn is_for_unknown(&mut self, appid: Option<Arc<str>>) {
+        self.appid = appid;
+        self.app = Id::OTHER;
     }
 
     /// It is WeChat's, for the app whose share this is, as a signature says.
@@ -167,12 +205,15 @@ pub struct Recorder {
     access: Access,
     clock: Clock,
     strangers: Lines,
+    rings: Rings,
+    metrics: Metrics,
 }
 
 impl Recorder {
-    /// Which requests leave a line is `access`; those of `sources` strangers are told apart.
-    pub fn new(access: Access, clock: Clock, sources: usize) -> Self {
-        Self { access, clock, strangers: Lines::new(sources) }
+    /// Which requests leave a line is `access`; those of `sources` strangers are told apart. What failed is remembered in `rings`,
+    /// and everything counted in `metrics`.
+    pub fn new(access: Access, clock: Clock, sources: usize, rings: Rings, metrics: Metrics) -> Self {
+        Self { access, clock, strangers: Lines::new(sources), rings, metrics }
     }
 
     /// Writes the gathered lines when they are due, for ever.
@@ -204,6 +245,8 @@ impl Recorder {
             caller.usage.count(&outcome.api, outcome.end == End::Refused, outcome.at);
         }
         let is_success = outcome.end == End::Done && outcome.errcode == 0 && status < 400;
+        self.remember(outcome, status, is_success);
+        self.count(outcome, is_success);
         match self.access {
             Access::All => {}
             Access::Failures if !is_success => {}
@@ -213,6 +256,61 @@ impl Recorder {
         }
         if self.is_told_alone(outcome, status) {
             self.log(outcome, status);
+        }
+    }
+
+    /// What went wrong is remembered for whoever looks for the mistake: callbacks that were refused, calls of known callers that
+    /// failed. A stranger's calls leave nothing.
+    fn remember(&self, outcome: &Outcome, status: u16, is_success: bool) {
+        let Outcome { id, peer, caller, appid, api, errcode, wx_errcode, rid, refusal, .. } = outcome;
+        if let Some(refusal) = refusal {
+            if let Some(app) = &refusal.app {
+                self.rings.callbacks.refused(app, refusal.why.clone(), outcome.at);
+            }
+            self.rings.refused(RefusedCallback {
+                at: outcome.at,
+                request_id: id.as_str().to_owned(),
+                ip: peer.to_canonical(),
+                refusal,
+            });
+        } else if let Some(caller) = caller.as_ref().filter(|_| !is_success) {
+            self.rings.failed(&FailedCall {
+                at: outcome.at,
+                request_id: id.as_str(),
+                caller: &caller.name,
+                appid: appid.as_deref().unwrap_or_default(),
+                api,
+                status,
+                errcode: wx_errcode.unwrap_or(*errcode),
+                rid: rid.as_deref(),
+                ms: self.took(outcome),
+            });
+        }
+    }
+
+    fn took(&self, outcome: &Outcome) -> u64 {
+        u64::try_from((self.clock.instant() - outcome.began).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn count(&self, outcome: &Outcome, is_success: bool) {
+        match (outcome.counted, outcome.end) {
+            (Counted::Nothing, _) | (Counted::Callback, End::Done | End::Failed) => {}
+            (Counted::Callback, End::Refused) => self.metrics.not_received(outcome.app, Received::Refused),
+            (Counted::Callback, End::Broken) => self.metrics.not_received(outcome.app, Received::Failed),
+            (Counted::Call, end) => {
+                let end = match end {
+                    End::Done if is_success => Called::Ok,
+                    End::Done | End::Failed => Called::Failed,
+                    End::Refused => Called::Refused,
+                    End::Broken => Called::Broken,
+                };
+                // What isn't a constant may be anything that a caller called.
+                let api = if let Cow::Borrowed(api) = outcome.api { api } else { OTHER };
+                let code = outcome.wx_errcode.unwrap_or(outcome.errcode);
+                let caller = outcome.caller.as_ref().map_or(Id::NONE, |caller| caller.meter.id());
+                let took = self.clock.instant() - outcome.began;
+                self.metrics.called((outcome.app, caller), (api, code), end, took);
+            }
         }
     }
 
@@ -236,7 +334,7 @@ impl Recorder {
         let (request_id, peer) = (id.as_str(), peer.to_canonical());
         let caller = caller.as_ref().map_or("-", |caller| &*caller.name);
         let appid = appid.as_deref().unwrap_or("-");
-        let ms = u64::try_from((self.clock.instant() - outcome.began).as_millis()).unwrap_or(u64::MAX);
+        let ms = self.took(outcome);
         let cause = cause.as_deref();
         if outcome.end == End::Broken {
             tracing::error!(

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use crate::clock::Clock;
 use crate::keys::Keys;
 use crate::limits::Limits;
+use crate::metrics::Metrics;
 use crate::random::Random;
 use crate::registry::Registry;
+use crate::rings::Rings;
 use crate::shares::Shares;
 use crate::store::Store;
 use crate::tasks::Tasks;
@@ -29,8 +31,12 @@ pub struct Parts {
     pub tasks: Tasks,
     /// What runs out, and whose it is.
     pub shares: Shares,
+    /// What went wrong lately.
+    pub rings: Rings,
     /// Every bound.
     pub limits: Arc<Limits>,
+    /// Counters.
+    pub metrics: Metrics,
     /// Where connections are served.
     pub workers: Workers,
 }

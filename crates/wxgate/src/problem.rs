@@ -75,6 +75,8 @@ pub struct Problem {
     pub words: Words,
     /// Whether the same call may succeed if repeated as it is.
     pub retryable: bool,
+    /// In how many seconds it may be, where that is known.
+    pub again_in: Option<u32>,
     /// WeChat's words, if it answered.
     pub wechat: Option<Box<ApiError>>,
     /// The method to use, when the status is 405.
@@ -91,6 +93,7 @@ impl Problem {
             code,
             words: Words::new(zh, en),
             retryable: matches!(code, Code::Limited | Code::Store | Code::Overloaded),
+            again_in: None,
             wechat: None,
             allow: "",
             cause: None,

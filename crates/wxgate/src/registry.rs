@@ -1,8 +1,11 @@
 //! The live configuration: apps, callers and routes as they are now, swapped whole on a reload.
 
 pub mod callers;
+pub mod counted;
 mod issued;
+pub mod key_use;
 pub mod line;
+pub mod quotas;
 pub mod routes;
 pub mod usage;
 
@@ -13,9 +16,10 @@ use arc_swap::{ArcSwap, Guard};
 
 use crate::config::{Callback, Config, Retention};
 use crate::entries::{self, AppEntry, Aside, Entries, Proxy};
+use crate::metrics::{Meter, Metrics};
 use crate::shares::Share;
 use crate::slots::{SlotBook, Slots};
-use crate::store::StoredEntry;
+use crate::store::{Document, StoredEntry};
 use crate::transport::Transport;
 
 use crate::wake::Wake;
@@ -39,6 +43,8 @@ pub struct App {
     pub transport: Transport,
     /// What was issued for it lately.
     pub issued: Issued,
+    /// What is counted for it.
+    pub meter: Meter,
 }
 
 impl App {
@@ -106,9 +112,12 @@ pub struct Registry {
     sources: Arc<Mutex<Sources>>,
     /// The revision of what was made at run time, as it is here; held while that is taken up, so that none overtakes another.
     pub stored_at: Arc<tokio::sync::Mutex<i64>>,
+    /// What else was made at run time, as it is here.
+    pub documents: Arc<ArcSwap<Vec<Document>>>,
     slots: SlotBook,
     transport: Transport,
     usages: UsageBook,
+    metrics: Metrics,
     /// Woken by every reload.
     pub changes: Wake,
 }
@@ -120,13 +129,17 @@ impl Registry {
         slots: SlotBook,
         transport: Transport,
         usages: UsageBook,
+        metrics: Metrics,
     ) -> anyhow::Result<Self> {
-        let live = build(config, &config.entries, &slots, &transport, &usages, None)?;
+        let counters = (&usages, &metrics);
+        let live = build(config, &config.entries, &slots, &transport, counters, None)?;
         let live = Arc::new(ArcSwap::from_pointee(live));
         let sources = Sources { config: config.clone(), stored: Vec::new(), aside: Vec::new() };
         let sources = Arc::new(Mutex::new(sources));
         let stored_at = Arc::default();
-        Ok(Self { live, sources, stored_at, slots, transport, usages, changes: Wake::default() })
+        let documents = Arc::default();
+        let changes = Wake::default();
+        Ok(Self { live, sources, stored_at, documents, slots, transport, usages, metrics, changes })
     }
 
     /// The present state; hold it for one request at most.
@@ -189,8 +202,8 @@ impl Registry {
     fn swap(&self, sources: &mut Sources) -> anyhow::Result<()> {
         let (entries, aside) = merged(&sources.config.entries, &sources.stored);
         let before = self.live.load_full();
-        let live =
-            build(&sources.config, &entries, &self.slots, &self.transport, &self.usages, Some(&before))?;
+        let counters = (&self.usages, &self.metrics);
+        let live = build(&sources.config, &entries, &self.slots, &self.transport, counters, Some(&before))?;
         sources.aside = aside;
         self.live.store(Arc::new(live));
         for app in self.live.load().apps() {
@@ -219,7 +232,7 @@ fn build(
     entries: &Entries,
     slots: &SlotBook,
     transport: &Transport,
-    usages: &UsageBook,
+    (usages, metrics): (&UsageBook, &Metrics),
     before: Option<&Live>,
 ) -> anyhow::Result<Live> {
     let (mut apps, mut originals) = (HashMap::new(), HashMap::new());
@@ -234,6 +247,7 @@ fn build(
             share,
             transport: ways.of(entry)?,
             issued: Issued::default(),
+            meter: metrics.meter(&entry.appid),
         });
         if !entry.original_id.is_empty() {
             originals.insert(entry.original_id.clone(), app.clone());
@@ -244,8 +258,13 @@ fn build(
         plain: apps.values().filter(|app| app.takes_plain()).cloned().collect(),
         apps,
         originals,
-        callers: Callers::new(&entries.callers, config.auth.off, usages, before.map(|live| &live.callers)),
-        routes: Routes::new(&entries.routes, before.map(|live| &live.routes)),
+        callers: Callers::new(
+            &entries.callers,
+            config.auth.off,
+            (usages, metrics),
+            before.map(|live| &live.callers),
+        ),
+        routes: Routes::new(&entries.routes, metrics, before.map(|live| &live.routes)),
         callback: config.callback,
         retention: config.retention,
         verify_files: config.server.verify_files.clone(),

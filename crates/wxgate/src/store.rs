@@ -5,9 +5,11 @@
 //! and opens it (see [`crate::keys`]), so that no plain secret reaches a disk, and hands the rest to a [`Backend`], under
 //! which the SQL lives. Another database is another implementation of that, which passes the tests in `store/suite.rs`.
 
+mod alerts;
 mod backend;
 mod credentials;
 mod deliveries;
+mod documents;
 mod entries;
 mod inspection;
 mod lease;
@@ -17,14 +19,21 @@ mod moving;
 mod nodes;
 mod once;
 mod pg;
+mod quotas;
+mod records;
+mod rings;
+mod series;
 mod sqlite;
 #[cfg(test)]
 mod suite;
 mod tables;
 mod upgrade;
 mod usage;
+mod wx_quotas;
 
 use std::fmt;
+use std::fs::File;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::clock::Clock;
@@ -34,19 +43,26 @@ use crate::lang::say;
 use crate::limits::Limits;
 use crate::random::Random;
 
+pub use alerts::{AlertRow, Deaths, SeenAlert};
 pub(crate) use backend::Backend;
 pub use credentials::{Credential, Saved, SealedCredential, Taken, Turn};
 pub use deliveries::{Attempt, Claimed, Fate, Purge, Purged, Seen};
-pub use entries::{Audit, AuditQuery, EntryChange, StoredEntry};
+pub use documents::{Document, DocumentChange, Shelf};
+pub use entries::{Audit, AuditQuery, EntryChange, Made, StoredEntry};
 pub use inspection::{Inspection, inspect};
 pub use lease::Lease;
-pub use lists::{Delivery, DeliveryQuery, Event, EventQuery, Status};
+pub use lists::{Came, DeadGroup, Delivery, DeliveryQuery, Event, EventQuery, GroupQuery, Status};
+use lists::{GROUPED, GROUPS};
 pub use messages::{Accepted, NewDelivery, NewEvent, StoredEvent};
 pub use moving::{Compared, Moved, Progress, Watch, move_from};
 pub use nodes::{BEAT, Node, Reach, SILENT, Wakes};
 pub use once::{Binding, Bound, Once};
+pub use quotas::QuotaRow;
+pub use rings::{Ring, RingQuery, RingRow};
+pub use series::{SeriesQuery, SeriesRow, Stock, Tier};
 pub use upgrade::{Upgraded, upgrade};
 pub use usage::{UsageDelta, UsageRow};
+pub use wx_quotas::WxQuota;
 
 /// Why the store did not do as asked.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -119,6 +135,21 @@ impl Store {
     /// Proves by a small commit that the store takes writes.
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.backend.ping().await
+    }
+
+    /// Names it to people.
+    pub fn place(&self) -> String {
+        self.backend.place()
+    }
+
+    /// Which kind it is.
+    pub fn kind(&self) -> &'static str {
+        if self.is_shared() { "postgres" } else { "sqlite" }
+    }
+
+    /// A copy of all of it, made in `folder`; `None`: the database has tools of its own for that.
+    pub async fn copy(&self, folder: PathBuf) -> Result<Option<File>, StoreError> {
+        self.backend.copy(folder).await
     }
 
     /// Ends the store after what was handed to it.

@@ -18,12 +18,14 @@ mod health;
 mod nodes;
 mod question;
 mod refresh;
+mod trial;
 
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
 pub use heal::{Said, TokenCall};
+pub use trial::try_account;
 
 use nodes::Begun;
 

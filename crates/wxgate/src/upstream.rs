@@ -4,9 +4,13 @@
 mod call;
 mod pass;
 
+use wechat::answer::ApiError;
+
+use crate::entries::AppEntry;
+use crate::metrics::Meter;
 use crate::registry::App;
-use crate::tokens::Tokens;
-use crate::transport::Transport;
+use crate::tokens::{self, Tokens};
+use crate::transport::{Lost, Transport};
 
 pub use crate::handover::{CallError, Part, PassAnswer, PassRequest};
 
@@ -16,17 +20,26 @@ pub struct Upstream {
     tokens: Tokens,
     /// For calls that are nobody's.
     transport: Transport,
+    /// What is counted of them.
+    meter: Meter,
 }
 
 impl Upstream {
-    /// `transport` is for calls that are no app's.
-    pub fn new(tokens: Tokens, transport: Transport) -> Self {
-        Self { tokens, transport }
+    /// `transport` and `meter` are for calls that are no app's.
+    pub fn new(tokens: Tokens, transport: Transport, meter: Meter) -> Self {
+        Self { tokens, transport, meter }
     }
 
     /// The token authority.
     pub fn tokens(&self) -> &Tokens {
         &self.tokens
+    }
+
+    /// Tries the credentials of an account that isn't configured yet.
+    pub async fn try_account(&self, app: &AppEntry) -> Result<Option<ApiError>, Lost> {
+        let own = app.proxy.as_ref().map(|proxy| self.transport.by(proxy)).transpose();
+        let own = own.map_err(|error| Lost::before(error.to_string(), "经由它的 proxy 连不出去"))?;
+        tokens::try_account(own.as_ref().unwrap_or(&self.transport), app).await
     }
 
     /// Whether calls of `app` go by another node.

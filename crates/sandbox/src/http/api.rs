@@ -35,6 +35,7 @@ const HANDLERS: &[(&Endpoint, Handler)] = &[
     (&catalog::GET_TICKET, token::ticket),
     (&catalog::CLEAR_QUOTA, token::clear_quota),
     (&catalog::CLEAR_QUOTA_V2, token::clear_quota_by_secret),
+    (&catalog::QUOTA_GET, token::quota),
     (&catalog::API_DOMAIN_IP, token::addresses),
     (&catalog::CALLBACK_IP, token::addresses),
     (&catalog::OAUTH_ACCESS_TOKEN, sns::access_token),

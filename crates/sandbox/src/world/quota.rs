@@ -2,6 +2,7 @@
 
 use crate::refusal::{Refusal, refuse};
 use std::collections::HashMap;
+use wechat::catalog;
 
 /// A limit: so many calls a window, and the code beyond.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +22,17 @@ pub(crate) enum Window {
     Never,
 }
 
+impl Window {
+    /// The number of the window that `now` is in.
+    fn of(self, now: i64) -> i64 {
+        match self {
+            Self::Minute => now.div_euclid(60_000),
+            Self::Day => (now + 8 * 3_600_000).div_euclid(86_400_000),
+            Self::Never => 0,
+        }
+    }
+}
+
 /// What has been used.
 #[derive(Debug, Default)]
 pub(crate) struct Quotas(HashMap<(String, &'static str), (i64, u32)>);
@@ -28,11 +40,7 @@ pub(crate) struct Quotas(HashMap<(String, &'static str), (i64, u32)>);
 impl Quotas {
     /// Counts one call, unless that is one too many.
     pub(crate) fn take(&mut self, appid: &str, limit: Limit, now: i64) -> Result<(), Refusal> {
-        let window = match limit.window {
-            Window::Minute => now.div_euclid(60_000),
-            Window::Day => (now + 8 * 3_600_000).div_euclid(86_400_000),
-            Window::Never => 0,
-        };
+        let window = limit.window.of(now);
         let used = self.0.entry((appid.to_owned(), limit.name)).or_insert((window, 0));
         if used.0 != window {
             *used = (window, 0);
@@ -42,6 +50,12 @@ impl Quotas {
         }
         used.1 += 1;
         Ok(())
+    }
+
+    /// How much of a limit an account has used in the window of `now`.
+    pub(crate) fn used(&self, appid: &str, limit: Limit, now: i64) -> u32 {
+        let used = self.0.get(&(appid.to_owned(), limit.name));
+        used.filter(|(window, _)| *window == limit.window.of(now)).map_or(0, |(_, used)| *used)
     }
 
     /// `clear_quota`.
@@ -68,3 +82,15 @@ pub(crate) const CUSTOM_DAY: Limit = limit("custom/send", Window::Day, 500_000, 
 pub(crate) const MEDIA_DAY: Limit = limit("media/upload", Window::Day, 100_000, 45009);
 /// Ten a month on the platform; a month's length in windows isn't worth a rule of its own.
 pub(crate) const CLEAR: Limit = limit("clear_quota", Window::Never, 10, 48006);
+
+/// The day's limit and the minute's of the endpoints that have one here.
+pub(crate) const OF_PATHS: &[(&str, Option<Limit>, Option<Limit>)] = &[
+    (catalog::QRCODE_CREATE.path, Some(QR_DAY), None),
+    (catalog::TEMPLATE_SEND.path, Some(TEMPLATE_DAY), None),
+    (catalog::CUSTOM_SEND.path, Some(CUSTOM_DAY), None),
+    (catalog::USER_INFO.path, Some(USER_INFO_DAY), None),
+    (catalog::MEDIA_UPLOAD.path, Some(MEDIA_DAY), None),
+    (catalog::TOKEN.path, Some(TOKEN_DAY), None),
+    (catalog::STABLE_TOKEN.path, Some(STABLE_DAY), Some(STABLE_MINUTE)),
+    (catalog::WXACODE_UNLIMIT.path, None, Some(WXACODE_MINUTE)),
+];

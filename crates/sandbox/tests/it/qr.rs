@@ -116,3 +116,27 @@ async fn what_a_mini_programs_code_may_not_be() {
     assert_eq!(rig.call(MINI, UNLIMIT, unpublished).await.header("content-type"), "image/jpeg");
     assert_eq!(refused(&rig.call(OFFICIAL, UNLIMIT, json!({"scene": "a"})).await), 45063);
 }
+
+#[tokio::test]
+async fn what_is_left_of_a_quota_is_told() {
+    let rig = Rig::start().await;
+    let left = async |path: &str| {
+        rig.call(OFFICIAL, "/cgi-bin/openapi/quota/get", json!({"cgi_path": path})).await.json()
+    };
+    let day = |used: u32| {
+        let quota = json!({"daily_limit": 100_000, "used": used, "remain": 100_000 - used});
+        json!({"errcode": 0, "errmsg": "ok", "quota": quota})
+    };
+    assert_eq!(left(CREATE).await, day(0));
+    rig.call(OFFICIAL, CREATE, temporary(&json!({"scene_str": "a"}))).await;
+    rig.call(OFFICIAL, CREATE, temporary(&json!({"scene_str": "b"}))).await;
+    assert_eq!(left(CREATE).await, day(2));
+    let minute = left(UNLIMIT).await;
+    assert_eq!(minute["rate_limit"], json!({"call_count": 5_000, "refresh_second": 60}));
+    assert_eq!(minute["quota"]["daily_limit"], 0);
+    rig.advance(86_400).await;
+    assert_eq!(left(CREATE).await, day(0), "another day");
+    for path in ["/cgi-bin/nothing", "cgi-bin/qrcode/create", "/sns/userinfo", ""] {
+        assert_eq!(left(path).await["errcode"], 76021, "{path}");
+    }
+}

@@ -16,6 +16,17 @@ pub enum Mode {
     Secure,
 }
 
+impl Mode {
+    /// As people call it: `plain`, `compatible` or `safe`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Compatible => "compatible",
+            Self::Secure => "safe",
+        }
+    }
+}
+
 /// A push whose body has been read, but not verified.
 #[derive(Clone, Debug)]
 pub struct Push<'b> {

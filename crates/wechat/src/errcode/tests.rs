@@ -10,6 +10,9 @@ fn table_ascends_and_every_row_is_whole() {
         assert!(!e.text.is_empty() && !e.zh.is_empty() && !e.en.is_empty(), "{}", e.code);
         assert!(e.en.replace('→', "").is_ascii(), "{}", e.code);
         assert!(!e.zh.is_ascii() && !e.text.contains("rid:"), "{}", e.code);
+        // What is wrong, and what to do: pages show them apart.
+        let said = |parts: Option<(&str, &str)>| parts.is_some_and(|(cause, fix)| cause != "" && fix != "");
+        assert!(said(e.zh.split_once('：')) && said(e.en.split_once(": ")), "{}", e.code);
     }
     assert_eq!(lookup(40001).map(|e| e.class), Some(Class::Token));
     assert_eq!(lookup(-1).map(|e| e.class), Some(Class::Busy));
@@ -173,4 +176,23 @@ fn invalid_field_is_found() {
     assert_eq!(f, Some("data.character_string13.value"));
     assert_eq!(invalid_field("argument invalid!"), None);
     assert_eq!(invalid_field("argument invalid! rid: 1"), None);
+}
+
+#[test]
+fn what_may_be_tried_again() {
+    for (code, again) in [
+        (-1, true),
+        (-1000, true),
+        (40001, true),
+        (45011, true),
+        (61503, true),
+        (9_001_002, true),
+        (0, false),
+        (40003, false),
+        (40164, false),
+        (45009, false),
+        (99_999, false),
+    ] {
+        assert_eq!(is_retryable(code), again, "{code}");
+    }
 }

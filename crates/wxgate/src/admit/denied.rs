@@ -67,6 +67,31 @@ pub enum Denied {
         /// Who.
         caller: Arc<Caller>,
     },
+    /// The caller's time is over: it is refused as `like`.
+    Ended {
+        /// Who.
+        caller: Arc<Caller>,
+        /// What is said to somebody whom nobody knows.
+        like: Box<Denied>,
+    },
+    /// One of the caller's `quotas` is used up.
+    Quota {
+        /// Who.
+        caller: Arc<Caller>,
+        /// Of which paths.
+        pattern: String,
+        /// What there is, as `10000/d`.
+        limit: String,
+        /// There is none until tomorrow.
+        is_daily: bool,
+        /// Until the next window begins.
+        seconds: u32,
+    },
+    /// Nobody knows what is left of the caller's `quotas`: the store is away.
+    QuotaUnknown {
+        /// Who.
+        caller: Arc<Caller>,
+    },
     /// The caller's `apps` don't hold the app.
     App {
         /// Who.
@@ -101,6 +126,23 @@ pub(super) fn is_appid(text: &str) -> bool {
 }
 
 impl Denied {
+    /// What it is refused as: the same for everybody whose key is nobody's.
+    pub fn like(&self) -> &Self {
+        match self {
+            Self::Ended { like, .. } => like,
+            other => other,
+        }
+    }
+
+    /// In how many seconds it may come again, if that is known.
+    pub fn again_in(&self) -> Option<u32> {
+        match self {
+            Self::Quota { seconds, .. } => Some(*seconds),
+            Self::Rate { .. } | Self::OpenRate | Self::Busy { .. } | Self::Overloaded => Some(1),
+            _ => None,
+        }
+    }
+
     /// What is wrong and what to do; where it is about a caller's settings, after where those were made.
     pub fn words(&self) -> Words {
         match self {
@@ -117,10 +159,7 @@ impl Denied {
                 "没有密钥：请求头写 Authorization: Bearer <wxgate 的调用方密钥>（在 [[callers]] 里，用 `wxgate key new` 生成）",
                 "no key: send the header Authorization: Bearer <caller key of wxgate> (from [[callers]], made by `wxgate key new`)",
             ),
-            Self::Forwarded => Words::new(
-                "经代理转发（带有 X-Forwarded-For、Forwarded、X-Real-IP 或 Via）的无密钥调用不被接受：给调用方一个密钥，或把代理的地址加进 server.trusted_proxies",
-                "a call without a key is not accepted through a proxy (X-Forwarded-For, Forwarded, X-Real-IP or Via): give the caller a key, or add the proxy to server.trusted_proxies",
-            ),
+            Self::Forwarded => forwarded(),
             Self::WebPage(header) => web_page(header),
             Self::OldHttp => old_http(),
             Self::Prefix => prefix(),
@@ -156,11 +195,29 @@ impl Denied {
             Self::App { caller, appid } => foreign(caller, appid.as_deref()),
             Self::Export { caller } => export(caller),
             Self::Rate { caller } => exceeded(caller, "rate", "每秒请求数", "rate"),
+            Self::Ended { caller, .. } => ended(caller),
+            Self::Quota { caller, pattern, limit, seconds, .. } => quota(caller, pattern, limit, *seconds),
+            Self::QuotaUnknown { caller } => quota_unknown(caller),
             Self::Busy { caller } => {
                 exceeded(caller, "concurrency", "同时处理的请求数", "number of requests at once")
             }
         }
     }
+}
+
+fn forwarded() -> Words {
+    Words::new(
+        "经代理转发（带有 X-Forwarded-For、Forwarded、X-Real-IP 或 Via）的无密钥调用不被接受：给调用方一个密钥，或把代理的地址加进 server.trusted_proxies",
+        "a call without a key is not accepted through a proxy (X-Forwarded-For, Forwarded, X-Real-IP or Via): give the caller a key, or add the proxy to server.trusted_proxies",
+    )
+}
+
+fn quota_unknown(caller: &Caller) -> Words {
+    let name = &caller.name;
+    Words::new(
+        format!("调用方 {name} 的限额（quotas）在数据库里，而数据库暂时不可用：稍后重试"),
+        format!("the quotas of the caller {name} are in the database, which is away: retry later"),
+    )
 }
 
 fn wrong_secret(odd: Option<&Odd>) -> Words {
@@ -264,6 +321,26 @@ fn missing(caller: &Caller, key: &str, zh: &str, en: &str) -> Words {
     Words::new(
         format!("调用方 {name} 不能{zh}：需要时在{where_zh} 里放行"),
         format!("caller {name} may not {en}: allow it in {where_en}"),
+    )
+}
+
+fn ended(caller: &Caller) -> Words {
+    let (where_zh, where_en) = caller.origin.key("expires_at");
+    let name = &caller.name;
+    Words::new(
+        format!("调用方 {name} 已到期（{where_zh}）：还要用就改它，或换一个调用方"),
+        format!("the caller {name} has ended ({where_en}): to go on, change that, or use another caller"),
+    )
+}
+
+fn quota(caller: &Caller, pattern: &str, limit: &str, seconds: u32) -> Words {
+    let (where_zh, where_en) = caller.origin.key("quotas");
+    let name = &caller.name;
+    Words::new(
+        format!("调用方 {name} 对 {pattern} 的限额 {limit} 已用完（{where_zh}）：{seconds} 秒后重新计数"),
+        format!(
+            "the caller {name} has used up its quota {limit} of {pattern} ({where_en}): it begins anew in {seconds} s"
+        ),
     )
 }
 

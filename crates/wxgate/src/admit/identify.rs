@@ -69,10 +69,11 @@ impl Gatekeeper {
         head: &request::Parts,
         peer: IpAddr,
         callers: &'a Callers,
+        now: i64,
     ) -> Result<&'a Arc<Caller>, Denied> {
         self.refuse_strangers(head, peer)?;
         let address = self.address(&head.headers, peer);
-        address.and_then(|address| callers.without_key(address)).ok_or(Denied::NoKey)
+        address.and_then(|address| callers.without_key(address, now)).ok_or(Denied::NoKey)
     }
 
     /// Whether `caller` may call from there.

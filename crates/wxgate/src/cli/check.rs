@@ -10,11 +10,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::bail;
-use bytes::Bytes;
 use secrecy::ExposeSecret as _;
-use serde_json::json;
 use wechat::answer::ApiError;
-use wechat::catalog::STABLE_TOKEN;
 use wechat::errcode;
 
 pub(super) use self::machine::line;
@@ -27,7 +24,8 @@ use crate::config::{self, Config};
 use crate::entries::{AppEntry, Environment};
 use crate::lang::{Words, say};
 use crate::places;
-use crate::transport::{Lost, Transport, json_answer};
+use crate::tokens::try_account;
+use crate::transport::{Lost, Transport};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -63,7 +61,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         let transport = Transport::new(&config.wechat, Clock::System, Arc::default(), 1)?;
         for app in config.entries.apps.iter().filter(|app| app.kind.has_token()) {
             let own = app.proxy.as_ref().map(|proxy| transport.by(proxy)).transpose()?;
-            found.push(judged(app, try_app(own.as_ref().unwrap_or(&transport), app).await));
+            found.push(judged(app, try_account(own.as_ref().unwrap_or(&transport), app).await));
         }
     }
     for found in &found {
@@ -193,20 +191,6 @@ fn remind_of_shape(app: &AppEntry, found: &mut Vec<String>) {
             format!("the secret of {appid} hardly is an AppSecret (32 letters and digits)"),
         ));
     }
-}
-
-/// Tries an app's credentials: WeChat's refusal, if it answered with one.
-pub(super) async fn try_app(transport: &Transport, app: &AppEntry) -> Result<Option<ApiError>, Lost> {
-    let appid = &app.appid;
-    let body = json!({
-        "grant_type": "client_credential", "appid": appid, "secret": app.secret.expose_secret(),
-        "force_refresh": false,
-    });
-    transport
-        .send(&STABLE_TOKEN, &[], Some(Bytes::from(body.to_string())), transport.deadline())
-        .await
-        .and_then(|answer| json_answer(&answer).map(|_| answer))
-        .map(|answer| wechat::answer::errcode(&answer.body))
 }
 
 /// What that says: what is wrong and what to do.

@@ -52,6 +52,12 @@ pub(super) struct Reloaded {
     en: String,
 }
 
+impl From<Reloaded> for crate::reloads::Reloaded {
+    fn from(Reloaded { done, zh, en }: Reloaded) -> Self {
+        Self { done, words: Words::new(zh, en) }
+    }
+}
+
 impl Reloaded {
     pub(super) fn new(done: bool, Words { zh, en }: Words) -> Self {
         Self { done, zh: zh.into_owned(), en: en.into_owned() }

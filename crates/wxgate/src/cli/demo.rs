@@ -19,7 +19,8 @@ use super::run::print;
 use super::signals::{Ask, Signals};
 use super::{language, new_admin_token, new_key};
 use crate::clock::Clock;
-use crate::gateway::{self, Listeners, Unbound};
+use crate::entries::Environment;
+use crate::gateway::{self, Listeners, Running, Unbound};
 use crate::lang::{Words, say};
 use crate::limits::Limits;
 use crate::net::Client;
@@ -97,10 +98,9 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         route(backend.address),
     ]
     .concat();
-    let environment = [("WXGATE_ADMIN_TOKEN".to_owned(), admin_token.clone())].into();
-    let config = config::parse(&text, "demo", &data, &environment)?;
+    let config = config::parse(&text, "demo", &data, &environment(&admin_token))?;
     let _log = telemetry::start(config.log);
-    let running =
+    let mut running =
         gateway::start(config, super::run::world(), Listeners { callers, admin, public: None }).await?;
 
     let gateway = format!("http://{}", reachable(running.address()));
@@ -110,6 +110,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let demo = welcome::Demo {
         gateway: &gateway,
         admin: &admin,
+        console: &running.console_link(),
         sandbox: &sandbox.url(),
         key: key.as_deref(),
         admin_token: &admin_token,
@@ -117,12 +118,29 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         backend: backend.address,
     };
     print(&demo.welcome())?;
-    while signals.next().await != Ask::Stop {}
+    until_stopped(&mut signals, &mut running).await;
     print(say("\n正在停止……\n", "\nStopping…\n"))?;
     running.stop().await;
     backend.close().await;
     sandbox.stop().await;
     print(say("已停止\n", "Stopped\n"))
+}
+
+/// The admin token is the password of the user admin as well: a demo needs one secret to remember, not two.
+fn environment(admin_token: &str) -> Environment {
+    ["WXGATE_ADMIN_TOKEN", "WXGATE_ADMIN_PASSWORD"]
+        .map(|name| (name.to_owned(), admin_token.to_owned()))
+        .into()
+}
+
+async fn until_stopped(signals: &mut Signals, running: &mut Running) {
+    loop {
+        tokio::select! {
+            ask = signals.next() => if ask == Ask::Stop { return },
+            // There is no file to read: whoever asks is told that nobody answers.
+            asker = running.asked_to_reload() => drop(asker),
+        }
+    }
 }
 
 /// Where the data is kept, and a folder that goes when it is dropped.
@@ -189,7 +207,8 @@ fn settings(
     };
     [
         format!("[server]\nlisten = \"{callers}\"\nadmin_listen = \"{admin}\"\nshutdown_grace = \"5s\"\npublic_url = \"http://{}\"\n", reachable(callers)),
-        "[store]\nurl = \"sqlite:wxgate.db\"\n[log]\nlevel = \"warn\"\n".to_owned(),
+        // Whoever tries routes in the console has his backend here.
+        "[store]\nurl = \"sqlite:wxgate.db\"\n[log]\nlevel = \"warn\"\n[egress]\nallow_loopback = true\n".to_owned(),
         format!("[wechat]\napi_base = \"{sandbox}\"\nmp_base = \"{sandbox}\"\nopen_base = \"{sandbox}\"\n"),
         auth,
         app(OFFICIAL, "official", say("模拟公众号", "simulated official account"), "a1"),

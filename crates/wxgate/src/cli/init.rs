@@ -20,6 +20,7 @@ use crate::config;
 use crate::entries::{AccountKind, AppEntry};
 use crate::lang::{Words, say};
 use crate::places;
+use crate::tokens::try_account;
 use crate::transport::Transport;
 
 #[derive(Debug, clap::Args)]
@@ -111,7 +112,7 @@ async fn account(
             "正在用稳定版接口（普通模式，不影响在用的令牌）试一试……\n",
             "Trying them by stable_token (normal mode, which disturbs no token in use)…\n",
         ))?;
-        let answer = check::try_app(transport, &app).await;
+        let answer = try_account(transport, &app).await;
         let wrong = answer.as_ref().ok().and_then(|error| wrong(&app, error.as_ref()?));
         let Some((words, is_appid)) = wrong else {
             let found = check::judged(&app, answer);

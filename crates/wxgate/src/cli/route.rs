@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
-use serde_json::{Map, Value};
 use url::Url;
-use wechat::message::{self, Message};
+use wechat::message::Message;
 
 use super::run::print;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::delivery::Courier;
-use crate::entries::{AppEntry, RouteEntry};
+use crate::delivery::sample::{Sample, What, message_kind};
+use crate::entries::{AppEntry, RouteEntry, Verdict, verdicts};
 use crate::keys::Keys;
 use crate::lang::{Words, say};
 use crate::limits::Limits;
@@ -32,11 +32,16 @@ pub(super) struct Args {
         "Which account's message [default: the first account's]"
     ))]
     appid: Option<String>,
-    #[arg(long, conflicts_with = "text", help = say(
-        "事件名，如 SCAN、subscribe、CLICK",
-        "The event's name, like SCAN, subscribe, CLICK"
+    #[arg(long, conflicts_with_all = ["text", "msg_type"], help = say(
+        "事件名，如 SCAN、subscribe、CLICK；也可像路由的 events 那样写 message:image、event:LOCATION，或消息类型 text、image、location",
+        "The event's name, like SCAN, subscribe, CLICK; or, as in a route's events, message:image, event:LOCATION, or a kind of message: text, image, location"
     ))]
     event: Option<String>,
+    #[arg(long, value_name = "TYPE", value_parser = kind_of_message, help = say(
+        "用户消息的类型：text、image、voice、video、shortvideo、location、link、miniprogrampage",
+        "The kind of a user's message: text, image, voice, video, shortvideo, location, link, miniprogrampage"
+    ))]
+    msg_type: Option<String>,
     #[arg(long, help = say(
         "文本消息的内容 [没有 --event 时默认 \"test\"]",
         "What a text message says [without --event \"test\"]"
@@ -90,9 +95,15 @@ pub(super) async fn test(args: Args) -> anyhow::Result<()> {
         ));
     }
     if args.send {
-        send(&config, app, &taking, xml).await?;
+        let sending: Vec<&RouteEntry> = taking.into_iter().filter(|route| !route.paused).collect();
+        send(&config, app, &sending, xml).await?;
     }
     Ok(())
+}
+
+fn kind_of_message(text: &str) -> Result<String, String> {
+    let wrong = || say("没有这种消息", "there is no such kind").to_owned();
+    message_kind(text).map(str::to_owned).ok_or_else(wrong)
 }
 
 const UNWRITABLE: Words = Words::fixed("这样的消息写不出来", "there can be no such message");
@@ -105,72 +116,58 @@ fn shown(url: &Url) -> String {
 
 /// The message as WeChat would write it.
 fn sample(args: &Args, app: &AppEntry) -> anyhow::Result<String> {
-    let mut fields = Map::new();
-    let mut add = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
-    let original_id = if app.original_id.is_empty() { "gh_000000000000" } else { &app.original_id };
-    add("ToUserName", original_id.into());
-    add("FromUserName", args.openid.as_str().into());
-    add("CreateTime", Clock::System.now_secs().into());
-    match &args.event {
-        Some(event) => {
-            let prefix = if event.eq_ignore_ascii_case("subscribe") && !args.scene.is_empty() {
-                "qrscene_"
-            } else {
-                ""
-            };
-            add("MsgType", "event".into());
-            add("Event", event.as_str().into());
-            add("EventKey", format!("{prefix}{}", args.scene).into());
-        }
-        None => {
-            add("MsgType", "text".into());
-            add("Content", args.text.as_deref().unwrap_or("test").into());
-            add("MsgId", Clock::System.now().into());
-        }
-    }
-    message::to_xml(&fields).context(UNWRITABLE)
+    let to = Some(&*app.original_id).filter(|id| !id.is_empty()).unwrap_or("gh_000000000000");
+    let text = args.text.as_deref().unwrap_or("test");
+    let what = match (&args.event, &args.msg_type) {
+        (Some(name), _) => What::named(name, &args.scene, text),
+        (None, Some(kind)) => What::Message(kind, text),
+        (None, None) => What::Message("text", text),
+    };
+    Sample { to, from: &args.openid, what, at: Clock::System.now() }.xml().context(UNWRITABLE)
 }
 
 /// Prints every route and why it does or doesn't take the message; returns those that do.
 fn explain<'a>(config: &'a Config, app: &AppEntry, message: &Message) -> anyhow::Result<Vec<&'a RouteEntry>> {
-    let mut taking: Vec<&RouteEntry> = Vec::new();
-    let mut replied = false;
     let subject = Subject::of(message);
-    for route in &config.entries.routes {
-        let name = &route.name;
-        if let Some(last) = taking.last().filter(|last| last.stop) {
-            let last = &last.name;
-            print(&say(
-                format!("- {name}：不看了，{last} 设了 stop\n"),
-                format!("- {name}: not looked at, {last} has stop\n"),
-            ))?;
-            continue;
+    let verdicts = verdicts(&config.entries.routes, &app.appid, &app.tags, &subject);
+    for verdict in &verdicts {
+        print(&line(verdict, app, &verdicts))?;
+    }
+    Ok(verdicts.into_iter().filter(|verdict| verdict.matched).map(|verdict| verdict.route).collect())
+}
+
+fn line(verdict: &Verdict<'_>, app: &AppEntry, all: &[Verdict<'_>]) -> String {
+    let name = &verdict.route.name;
+    if let Some(last) = verdict.stopped_by {
+        return say(
+            format!("- {name}：不看了，{last} 设了 stop\n"),
+            format!("- {name}: not looked at, {last} has stop\n"),
+        );
+    }
+    if let Some(missed) = verdict.why.iter().find(|condition| !condition.holds) {
+        let key = missed.list;
+        return say(format!("× {name}：{key} 不匹配\n"), format!("× {name}: {key} doesn't match\n"));
+    }
+    let is_answered = all.iter().any(|one| one.replies);
+    let role = match verdict.route.reply {
+        _ if verdict.route.paused => {
+            say("，已暂停：留存，恢复后再发", ", paused: it is kept and goes out later").to_owned()
         }
-        if let Some(miss) = route.filter.misses(&app.appid, &app.tags, &subject) {
-            let key = miss.0;
-            print(&say(format!("× {name}：{key} 不匹配\n"), format!("× {name}: {key} doesn't match\n")))?;
-            continue;
-        }
-        let role = match route.reply.map(|reply| reply.wait) {
-            Some(wait) if !replied => say(
+        Some(reply) if verdict.replies => {
+            let wait = reply.wait;
+            say(
                 format!("，应答作为被动回复（最多等 {wait:?}）"),
                 format!(", its answer is the passive reply ({wait:?} at most)"),
-            ),
-            Some(_) => {
-                let unused = say(
-                    "，应答不用：前面已有 reply 路由",
-                    ", its answer isn't used: an earlier route replies",
-                );
-                unused.to_owned()
-            }
-            None => String::new(),
-        };
-        replied |= route.reply.is_some();
-        let target = route.target.url(&app.appid).map(|url| shown(&url)).unwrap_or_default();
-        print(&format!("√ {name} → {target}{role}\n"))?;
-        taking.push(route);
-    }
-    Ok(taking)
+            )
+        }
+        Some(_) if is_answered => {
+            say("，应答不用：前面已有 reply 路由", ", its answer isn't used: an earlier route replies")
+                .to_owned()
+        }
+        Some(_) | None => String::new(),
+    };
+    let target = verdict.route.target.url(&app.appid).map(|url| shown(&url)).unwrap_or_default();
+    format!("√ {name} → {target}{role}\n")
 }
 
 /// The gateway's key, so that it knows the delivery again if somebody sends it there.

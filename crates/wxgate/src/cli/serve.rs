@@ -36,6 +36,11 @@ pub(super) async fn run(path: PathBuf) -> anyhow::Result<()> {
                 Ask::Stop => break,
                 Ask::Reload => drop(reload(&mut running, &path, &environment)),
             },
+            asker = running.asked_to_reload() => {
+                let outcome = reload(&mut running, &path, &environment);
+                // Whoever asked may have gone.
+                let _ = asker.send(outcome.into());
+            }
             (request, asker) = asked(control.as_ref()) => match request {
                 Request::Reload { file } => {
                     let outcome = match other_file(&file, &path) {

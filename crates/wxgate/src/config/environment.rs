@@ -90,6 +90,11 @@ pub(super) fn admin_token(environment: &Environment, mistakes: &mut Vec<Mistake>
     None
 }
 
+/// `WXGATE_ADMIN_PASSWORD`, of the user `admin`.
+pub(super) fn admin_password(environment: &Environment, mistakes: &mut Vec<Mistake>) -> Option<Secret> {
+    secret("WXGATE_ADMIN_PASSWORD", environment, mistakes)
+}
+
 /// The secret in the variable `name`, or in the file that `name_FILE` names.
 pub(super) fn secret(name: &str, environment: &Environment, mistakes: &mut Vec<Mistake>) -> Option<Secret> {
     let file = format!("{name}_FILE");

@@ -116,6 +116,8 @@ pub struct Retention {
     pub events: Duration,
     /// Deliveries that were given up, with their messages.
     pub dead_letters: Duration,
+    /// Figures of what passed.
+    pub series: Duration,
 }
 
 /// Where wxgate may connect to by itself.
@@ -223,9 +225,13 @@ pub(super) fn callback(s: &mut Table<'_>) -> Callback {
 }
 
 pub(super) fn retention(s: &mut Table<'_>) -> Retention {
-    let retention =
-        Retention { events: s.duration("events", "7d"), dead_letters: s.duration("dead_letters", "30d") };
-    for (key, length) in [("events", retention.events), ("dead_letters", retention.dead_letters)] {
+    let retention = Retention {
+        events: s.duration("events", "7d"),
+        dead_letters: s.duration("dead_letters", "30d"),
+        series: s.duration("series", "90d"),
+    };
+    let Retention { events, dead_letters, series } = retention;
+    for (key, length) in [("events", events), ("dead_letters", dead_letters), ("series", series)] {
         if length.is_zero() || length > Duration::from_secs(3650 * 86400) {
             s.mistake(key, "应大于 0，最多 3650d", "must be over 0 and at most 3650d");
         }

@@ -118,6 +118,7 @@ impl Deliveries {
             );
         }
         let now = round.time.now(now, self.0.parts.clock.ticks());
+        self.0.parts.store.forget_quotas(self.0.parts.store.common_time(now)).await?;
         let before = |age| now - millis(age);
         let (events, dead) = (before(retention.events), before(retention.dead_letters));
         // Also if the clock was set back.

@@ -5,8 +5,10 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value};
 
 use super::origin::Origin;
+use super::quota::{Quota, quotas};
 use super::secret::Secret;
 use super::table::Table;
+use crate::random::Random;
 use crate::rules::rights::{ApiPatterns, AppPatterns};
 
 /// One caller's settings.
@@ -30,6 +32,10 @@ pub struct CallerEntry {
     pub concurrency: u32,
     /// May read the real access_token.
     pub export_token: bool,
+    /// From then on it is nobody any more; Unix milliseconds.
+    pub expires_at: Option<i64>,
+    /// What it may send in a while; each that a call's path fits counts it.
+    pub quotas: Vec<Quota>,
     /// Who set it up.
     pub origin: Origin,
     /// As it was written, without secrets.
@@ -70,6 +76,8 @@ pub(super) fn caller(s: &mut Table<'_>, origin: Origin) -> CallerEntry {
     let rate = s.integer("rate", 0);
     let concurrency = s.integer("concurrency", 0);
     let export_token = s.bool("export_token", false);
+    let expires_at = s.moment("expires_at");
+    let quotas = quotas(s);
     s.later("may_reply", &Value::Bool(false));
     CallerEntry {
         name,
@@ -81,6 +89,8 @@ pub(super) fn caller(s: &mut Table<'_>, origin: Origin) -> CallerEntry {
         rate,
         concurrency,
         export_token,
+        expires_at,
+        quotas,
         origin,
         shown: Map::new(),
     }
@@ -97,6 +107,11 @@ fn key(s: &mut Table<'_>, name: &'static str) -> Option<Secret> {
         "must be 24 to 128 characters of [A-Za-z0-9_-]: `wxgate key new` makes one",
     );
     None
+}
+
+/// A fresh key: `wxk_` and 40 letters and digits, 238 bits.
+pub fn new_key(random: &Random) -> String {
+    format!("wxk_{}", random.letters(40))
 }
 
 /// No caller key is shorter.

@@ -37,6 +37,8 @@ pub struct RouteEntry {
     pub reply: Option<Replying>,
     /// What matched here goes to no later route.
     pub stop: bool,
+    /// Nothing goes out: what it takes is kept and waits.
+    pub paused: bool,
     /// Most requests at once.
     pub concurrency: u32,
     /// How long the backend may take.
@@ -126,6 +128,7 @@ pub(super) fn route(s: &mut Table<'_>, origin: Origin) -> RouteEntry {
     let reply = replying(s);
     s.later("late_reply", &Value::String(String::new()));
     let stop = s.bool("stop", false);
+    let paused = s.bool("paused", false);
     let concurrency = s.integer("concurrency", 8);
     if !(1..=1024).contains(&concurrency) {
         s.mistake("concurrency", "应在 1 到 1024 之间", "must be between 1 and 1024");
@@ -145,6 +148,7 @@ pub(super) fn route(s: &mut Table<'_>, origin: Origin) -> RouteEntry {
         form,
         reply,
         stop,
+        paused,
         concurrency,
         timeout,
         retry,

@@ -2,46 +2,19 @@
 //! used, so that one run shows all of them; what nobody took is an unknown key.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use serde_json::{Map, Value};
 
+use super::lookup::{Lookup, meant};
 use super::mistake::Mistake;
 use super::secret::Secret;
 use crate::lang::Words;
-
-/// Variables of the environment.
-pub type Environment = BTreeMap<String, String>;
-
-/// Where the secrets of a configuration stand, as far as that is seen while it is read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Sources {
-    /// Files with a secret written out, each with the first such key.
-    pub written: BTreeMap<PathBuf, String>,
-    /// Files that `file:` names.
-    pub files: BTreeSet<PathBuf>,
-    /// Variables that `env:` names, each with the first key that does.
-    pub variables: BTreeMap<String, String>,
-}
-
-/// Where `env:NAME` and `file:PATH` are looked up.
-#[derive(Clone, Copy, Debug)]
-pub struct Lookup<'a> {
-    /// The file that is read.
-    pub file: &'a Path,
-    /// Relative paths start here.
-    pub folder: &'a Path,
-    /// What `env:` names.
-    pub environment: &'a Environment,
-    /// What is found is noted here.
-    pub sources: &'a RefCell<Sources>,
-}
 
 /// A table on its way to become settings.
 pub struct Table<'a> {
@@ -133,7 +106,7 @@ impl<'a> Table<'a> {
     }
 
     /// The key's value; `null` is as good as nothing.
-    fn take(&mut self, key: &str) -> Option<Value> {
+    pub(super) fn take(&mut self, key: &str) -> Option<Value> {
         self.members.shift_remove(key).filter(|value| !value.is_null())
     }
 
@@ -337,41 +310,9 @@ impl<'a> Table<'a> {
             return None;
         }
         self.note_source(key, &text);
-        let (value, missing) = match (self.lookup, text.split_once(':')) {
-            (None, Some(("env" | "file", _))) => (
-                None,
-                Words::fixed(
-                    "这里写密钥本身：env: 和 file: 只能写在配置文件里",
-                    "write the secret itself: env: and file: are for the configuration file",
-                ),
-            ),
-            (Some(lookup), Some(("env", name))) => (
-                lookup.environment.get(name).cloned(),
-                Words::new(
-                    format!(
-                        "环境变量 {name} 不存在或为空（运行中的进程看不到后来设的变量：要重启，或改用 \"file:路径\"）"
-                    ),
-                    format!(
-                        "the variable {name} is missing or empty (a running process doesn't see variables that are set later: restart it, or use \"file:PATH\")"
-                    ),
-                ),
-            ),
-            (Some(_), Some(("file", path))) => {
-                let path = self.resolve(path);
-                let file = path.display();
-                let missing = Words::new(
-                    format!("文件 {file} 读不到或为空"),
-                    format!("the file {file} can't be read, or is empty"),
-                );
-                (std::fs::read_to_string(&path).ok(), missing)
-            }
-            _ => (Some(text), Words::fixed("只有空白", "is nothing but blanks")),
-        };
-        // Files and variables often end in a newline that nobody meant, or begin with a BOM.
-        let value = value.map(|value| value.trim_start_matches('\u{feff}').trim().to_owned());
-        match value.filter(|value| !value.is_empty()) {
-            Some(value) => Some(value.into()),
-            None => {
+        match meant(self.lookup, &text) {
+            Ok(value) => Some(value.into()),
+            Err(missing) => {
                 self.mistake(key, missing.zh, missing.en);
                 None
             }

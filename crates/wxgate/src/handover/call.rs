@@ -121,6 +121,8 @@ pub struct PassAnswer {
     pub body: Download,
     /// WeChat's code in it, as far as it was looked at; 0 for success and for whatever wasn't.
     pub errcode: i64,
+    /// WeChat's name for what it refused, where it was asked from here.
+    pub rid: Option<Box<str>>,
 }
 
 impl PassAnswer {
@@ -157,6 +159,15 @@ pub enum CallError {
 }
 
 impl CallError {
+    /// Whether WeChat did nothing for it: it wasn't sent, or has to be sent again.
+    pub fn is_unsent(&self) -> bool {
+        match self {
+            Self::Token(_) | Self::Again => true,
+            Self::Lost(lost) => !lost.sent,
+            Self::Refused(_) | Self::Unknown => false,
+        }
+    }
+
     /// Whether the call was refused for the address it came from, before there was a token for it.
     pub fn is_of_address(&self) -> bool {
         matches!(self, Self::Token(TokenError::Refused(error)) if error.is_of_address())

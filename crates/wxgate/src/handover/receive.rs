@@ -104,7 +104,7 @@ impl Asked {
 impl Sealing {
     /// WeChat answered.
     pub fn answered(mut self, answer: PassAnswer) -> AnyBody {
-        let PassAnswer { head: response::Parts { status, headers, .. }, mut body, errcode } = answer;
+        let PassAnswer { head: response::Parts { status, headers, .. }, mut body, errcode, .. } = answer;
         let head = heads::written(&AnswerHead::of(status, &headers, errcode));
         match body.whole() {
             Some(body) => whole(self.0.rest(&[&head, &body[..]].concat())),

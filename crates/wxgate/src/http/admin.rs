@@ -1,58 +1,44 @@
 //! The operators' listener: is the process alive, may it get traffic, what is amiss; the admin API.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use axum::{Extension, Router};
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderMap, Request, StatusCode, request};
+use http::{HeaderMap, Request, StatusCode};
 use http_body_util::Full;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
-use wechat::{catalog, errcode};
 
-use super::api::{self, Api, Client, Refused};
+use super::api::{self, Api, Client, Refused, document};
+use super::console;
 use super::health::{HEALTHZ, Health, READYZ, is_for_callbacks};
+use super::metrics::{self, METRICS};
 use super::problem::{Unhandled, problem_json};
 use super::server::Surface;
 use super::{Body, streamed, wants_english};
 use crate::admit::Door;
-use crate::admit::hosts::{self, Hosts};
-use crate::clock::Clock;
+use crate::admit::hosts::Hosts;
 use crate::config;
 use crate::handover::Reach;
-use crate::http::service::openapi;
 use crate::lang::Words;
 use crate::net::Inbound;
 use crate::outcome::{End, OTHER, Outcome};
 use crate::parts::Parts;
 use crate::places;
+use crate::problems::MOST_COUNTED;
+use crate::problems::signs::{self, SPENT, Sign};
 use crate::registry::App;
-use crate::slots::{Ailment, CredentialKind, Slot, Trouble};
+use crate::shares::seats::Seats;
 use crate::store::StoreError;
 
-/// What to do about a token that died too often.
-const SPENT: Words = Words::fixed(
-    "有别的程序在刷新这个账号的 access_token：找到它，改为经由 wxgate 调用",
-    "another program refreshes this account's access_token: find it, and have it call through wxgate",
-);
-
-/// A token that died early is shown this long.
-const SUPERSEDED_SHOWN_MS: i64 = 24 * 3600 * 1000;
-/// A failure that nobody has tried to overcome since is shown this long.
-const TROUBLE_SHOWN_MS: i64 = 10 * 60 * 1000;
-
-/// A backlog is counted so far.
-const MOST_COUNTED: u32 = 100_000;
-
-/// The service API's document.
+/// The admin API's document.
 const OPENAPI: &str = "/openapi.json";
 /// What is served besides the admin API.
-const PATHS: [&str; 3] = [HEALTHZ, READYZ, OPENAPI];
+const PATHS: [&str; 4] = [HEALTHZ, READYZ, METRICS, OPENAPI];
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]
@@ -63,42 +49,35 @@ struct Inner {
     router: Router,
     door: Door,
     hosts: Hosts,
-    /// How callers connect: scheme and port.
-    callers: (&'static str, u16),
 }
 
 impl Admin {
-    /// Over what health looks at; `callers` is where the service API is served.
+    /// Over what health looks at; callers and the internet connect to `seats`.
     pub fn new(
         parts: Parts,
         reach: Reach,
         api: Api,
+        seats: Seats,
         door: Door,
         server: &config::Server,
-        callers: SocketAddr,
     ) -> Self {
         const KNOWN: Words = Words::fixed(
-            "没有这个路径：本端口提供 /healthz、/readyz、/openapi.json、/api/v1/*",
-            "no such path: this port has /healthz, /readyz, /openapi.json, /api/v1/*",
+            "没有这个路径：本端口提供 /（控制台，用浏览器打开）、/healthz、/readyz、/metrics、/openapi.json、/api/v1/*",
+            "no such path: this port has / (the console, for browsers), /healthz, /readyz, /metrics, /openapi.json, /api/v1/*",
         );
         let router = Router::new()
             .route(HEALTHZ, get(async || axum::Json(json!({"status": "ok"}))))
             .route(READYZ, get(ready))
-            .route(OPENAPI, get(document))
-            .fallback(async || api::refused(StatusCode::NOT_FOUND, KNOWN))
+            .route(OPENAPI, get(openapi))
+            .fallback(async |request: axum::extract::Request| {
+                let (head, _) = request.into_parts();
+                console::answer(&head).unwrap_or_else(|| api::refused(StatusCode::NOT_FOUND, KNOWN))
+            })
             .method_not_allowed_fallback(async || api::only_get())
-            .with_state(Looked { parts, reach })
+            .with_state(Looked { parts: parts.clone(), reach: reach.clone() })
+            .merge(metrics::router(parts, reach, seats))
             .nest("/api/v1", api.router());
-        let scheme = if server.tls.is_some() { "https" } else { "http" };
-        let hosts = Hosts::of_admin(server);
-        Self(Arc::new(Inner { router, door, hosts, callers: (scheme, callers.port()) }))
-    }
-
-    /// The server whose document it is, as whoever asks here reaches it.
-    fn service(&self, head: &request::Parts) -> Service {
-        let (scheme, port) = self.0.callers;
-        let host = hosts::host(head, "http").and_then(|url| url.host_str().map(str::to_owned));
-        Service(format!("{scheme}://{}:{port}", host.as_deref().unwrap_or("127.0.0.1")))
+        Self(Arc::new(Inner { router, door, hosts: Hosts::of_admin(server) }))
     }
 }
 
@@ -107,14 +86,13 @@ impl Surface for Admin {
 
     async fn handle(&self, request: Request<Inbound>, outcome: &mut Outcome) -> http::Response<Body> {
         let (mut head, body) = request.into_parts();
-        let known = PATHS.into_iter().chain(api::PATHS).find(|known| *known == head.uri.path());
+        let known = PATHS.into_iter().chain(document::paths()).find(|known| *known == head.uri.path());
         outcome.api = known.unwrap_or(OTHER).into();
         self.0.door.locate(&head.headers, outcome);
         let english = wants_english(&head.headers);
         let is_ours =
             Health::takes(head.uri.path()).is_some() || self.0.hosts.allowed(&head, "http").is_some();
         let response = if is_ours {
-            head.extensions.insert(self.service(&head));
             head.extensions.insert(Client(outcome.peer));
             let request = Request::from_parts(head, axum::body::Body::new(body));
             match self.0.router.clone().oneshot(request).await {
@@ -157,13 +135,8 @@ fn in_words(mut response: Response, english: bool) -> Response {
     Response::from_parts(head, body)
 }
 
-/// Where the service API is, for whoever asks the admin side.
-#[derive(Clone, Debug)]
-struct Service(String);
-
-async fn document(Extension(Service(server)): Extension<Service>, headers: HeaderMap) -> Response {
-    let document = openapi::document_of(&server, wants_english(&headers));
-    ([(CONTENT_TYPE, "application/json")], document).into_response()
+async fn openapi(headers: HeaderMap) -> Response {
+    ([(CONTENT_TYPE, "application/json")], document::document(wants_english(&headers))).into_response()
 }
 
 /// What readiness is told from.
@@ -183,12 +156,13 @@ async fn ready(State(looked): State<Looked>, RawQuery(query): RawQuery, headers:
     let (mut tokens, mut apps) = (Vec::new(), Vec::new());
     let (mut total, mut down) = (0, 0);
     for app in parts.registry.live().apps() {
+        let signs = signs::of(app, &reach, &parts.clock);
         total += 1;
-        let ailments = app.slots.health().ailments();
-        down += u32::from(look_at(app, &parts.clock, english, &mut tokens) || !ailments.is_empty());
-        let goes_by_another = reach.is_refused(&app.appid) && reach.has_candidate(&app.appid);
-        let told = |ailment| ailing(app, ailment, goes_by_another, &parts.clock, english);
-        apps.extend(ailments.iter().map(told));
+        down += u32::from(signs.iter().any(Sign::is_down));
+        for sign in &signs {
+            let list = if matches!(sign, Sign::Ails { .. }) { &mut apps } else { &mut tokens };
+            list.push(told(app, sign, english));
+        }
     }
     let status = match (draining, &store) {
         (true, _) => "draining",
@@ -227,79 +201,31 @@ async fn failing_routes(parts: &Parts) -> Vec<Value> {
     shown
 }
 
-/// What an account suffers from, and what to do about it.
-fn ailing(app: &App, ailment: &Ailment, goes_by_another: bool, clock: &Clock, english: bool) -> Value {
-    let Ailment { errcode, ip, since, path, .. } = ailment;
-    let kind = app.entry.kind;
-    let fix = match errcode {
-        &code if errcode::is_of_address(code) && goes_by_another => {
-            let Words { zh, en } = places::list_address(kind, ip.as_deref());
-            Words::new(
-                format!("{zh}（在此之前，这个节点的调用交给另一个节点）"),
-                format!("{en} (until then another node makes this one's calls)"),
-            )
+/// What is amiss with an account, as programs read it.
+fn told(app: &App, sign: &Sign, english: bool) -> Value {
+    let appid = &*app.appid;
+    match sign {
+        Sign::Superseded { at } => json!({"appid": appid, "event": "superseded", "at": at / 1000}),
+        Sign::Spent { kind, since, until } => json!({
+            "appid": appid, "event": "failing", "kind": kind.as_str(),
+            "at": since / 1000, "retry_at": until / 1000, "wx_errcode": 40001,
+            "error": "the access_token is dead, and was replaced too often to be replaced just now",
+            "advice": SPENT.of(english),
+        }),
+        Sign::Troubled { kind, since, retry_at, error, .. } => {
+            let mut entry = json!({
+                "appid": appid, "event": "failing", "kind": kind.as_str(), "at": since / 1000,
+                "retry_at": retry_at / 1000, "error": error.to_string(),
+            });
+            if let Some(refused) = error.refusal() {
+                entry["wx_errcode"] = refused.errcode.into();
+                entry["advice"] = places::advice(&app.entry, refused).of(english).into();
+                entry["ip"] = refused.refused_ip().into();
+            }
+            entry
         }
-        &code if errcode::is_of_address(code) => places::list_address(kind, ip.as_deref()),
-        48001 => {
-            let place = places::permissions(kind);
-            // A caller's path may hold anything.
-            let api = catalog::by_path(path).map_or("", |known| known.path);
-            Words::new(
-                format!("接口 {api} 一天内还能用，现在微信说没有权限：到 {} 看它是否被收回或封禁", place.zh),
-                format!(
-                    "{api} worked within a day and is refused now: see at {} whether it was taken away",
-                    place.en
-                ),
-            )
-        }
-        code => {
-            let (zh, en) = errcode::lookup(*code).map_or(("", ""), |entry| (entry.zh, entry.en));
-            Words::new(zh, en)
-        }
-    };
-    json!({
-        "appid": &*app.appid, "errcode": errcode, "ip": ip, "since": clock.wall_at(*since) / 1000,
-        "fix": fix.of(english),
-    })
-}
-
-/// Adds what is amiss with an app's values to `tokens`; whether it has no token at all.
-fn look_at(app: &App, clock: &Clock, english: bool, tokens: &mut Vec<Value>) -> bool {
-    let now = clock.ticks();
-    let shown = |ticks: i64| clock.wall_at(ticks) / 1000;
-    let mut is_down = false;
-    for slot in app.slots.iter() {
-        if let Some(at) = slot.superseded_at().filter(|at| now - at < SUPERSEDED_SHOWN_MS) {
-            tokens.push(json!({"appid": &*slot.appid, "event": "superseded", "at": shown(at)}));
-        }
-        if let Some((since, until)) = slot.spent() {
-            is_down = true;
-            tokens.push(json!({
-                "appid": &*slot.appid, "event": "failing", "kind": slot.kind.as_str(),
-                "at": shown(since), "retry_at": shown(until), "wx_errcode": 40001,
-                "error": "the access_token is dead, and was replaced too often to be replaced just now",
-                "advice": SPENT.of(english),
-            }));
-        }
-        let is_fresh = |trouble: &Trouble| now - trouble.retry_at < TROUBLE_SHOWN_MS;
-        if let Some(trouble) = slot.trouble().filter(is_fresh) {
-            is_down |= slot.kind == CredentialKind::AccessToken && slot.live(now).is_none();
-            tokens.push(failing(app, slot, &trouble, clock, english));
-        }
+        Sign::Ails { errcode, ip, since, fix, .. } => json!({
+            "appid": appid, "errcode": errcode, "ip": ip, "since": since / 1000, "fix": fix.of(english),
+        }),
     }
-    is_down
-}
-
-fn failing(app: &App, slot: &Slot, trouble: &Trouble, clock: &Clock, english: bool) -> Value {
-    let mut entry = json!({
-        "appid": &*slot.appid, "event": "failing", "kind": slot.kind.as_str(),
-        "at": clock.wall_at(trouble.since) / 1000, "retry_at": clock.wall_at(trouble.retry_at) / 1000,
-        "error": trouble.error.to_string(),
-    });
-    if let Some(error) = trouble.error.refusal() {
-        entry["wx_errcode"] = error.errcode.into();
-        entry["advice"] = places::advice(&app.entry, error).of(english).into();
-        entry["ip"] = error.refused_ip().into();
-    }
-    entry
 }

@@ -1,75 +1,167 @@
 //! The admin API, `/api/v1/*` on the operators' listener: what came in and what became of it, and
-//! who calls what.
-//! Opened by `Authorization: Bearer <WXGATE_ADMIN_TOKEN>`; without a token set it stays shut.
+//! who calls what. Opened by `Authorization: Bearer <WXGATE_ADMIN_TOKEN>`, or to whoever has logged in.
 
+mod accounts;
+mod alerts;
+mod apply;
+mod audit;
+mod callers;
+mod changes;
+pub mod document;
 mod entries;
+mod errors;
+mod events;
+mod figures;
 mod guard;
+mod keys;
+mod live;
+mod masked;
+mod overview;
+mod quotas;
+mod rings;
+mod routes;
+mod series;
+mod session;
+mod system;
+mod trials;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::extract::{Path, RawQuery, Request, State};
+use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
+use axum::routing::{get, patch, post};
 use axum::{Extension, Router};
 use http::StatusCode;
-use http::header::{HOST, ORIGIN};
-use serde_json::{Map, Value, json};
-use wechat::message::Message;
+use serde_json::{Value, json};
 
 use guard::Guard;
+use live::Feed;
+use session::Site;
 
-use crate::entries::{EntryKind, Secret};
+use crate::alerts::Alerts;
+use crate::config::Config;
+use crate::delivery::Deliveries;
 use crate::lang::{Words, say};
 use crate::parts::Parts;
-use crate::registry::callers::Caller;
-use crate::store::{
-    Attempt, Audit, AuditQuery, Delivery, DeliveryQuery, Event, EventQuery, Status, StoreError,
-};
+use crate::people::{People, Role};
+use crate::reloads::Reloads;
+use crate::store::StoreError;
 use crate::text;
+use crate::upstream::Upstream;
+use crate::wx_quotas::WxQuotas;
 
 /// Items a page, unless asked for others.
 const PAGE: u32 = 50;
 const MAX_PAGE: u32 = 500;
 
-/// Its calls, for log and counters.
-pub const PATHS: [&str; 6] = [
-    "/api/v1/events",
-    "/api/v1/deliveries",
-    "/api/v1/callers",
-    "/api/v1/apps",
-    "/api/v1/routes",
-    "/api/v1/audit",
-];
+/// What it works with.
+#[derive(Debug)]
+pub struct Tools {
+    /// Who may log in.
+    pub people: People,
+    /// Where a reload is asked for.
+    pub reloads: Reloads,
+    /// For samples.
+    pub deliveries: Deliveries,
+    /// For trials.
+    pub upstream: Upstream,
+    /// Who is told.
+    pub alerts: Alerts,
+    /// What is left of WeChat's quotas.
+    pub wx_quotas: WxQuotas,
+}
 
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct Api {
     parts: Parts,
+    deliveries: Deliveries,
+    upstream: Upstream,
     guard: Arc<Guard>,
+    people: People,
+    site: Arc<Site>,
+    reloads: Reloads,
+    alerts: Alerts,
+    wx_quotas: WxQuotas,
+    feed: Arc<Feed>,
+    /// Where a copy of the database is made.
+    run_dir: Arc<std::path::Path>,
 }
 
 impl Api {
-    /// Opened by `token`.
-    pub fn new(parts: Parts, token: Option<&Secret>) -> Self {
+    /// Opened by the admin token, and to people who log in, on the listener with this `port`.
+    pub fn new(parts: Parts, tools: Tools, config: &Config, port: u16) -> Self {
+        let token = config.admin_token.as_ref();
         let guard = Guard::new(token, parts.limits.wrong_token_pause, parts.clock.clone());
-        Self { parts, guard: Arc::new(guard) }
+        let Tools { people, reloads, deliveries, upstream, alerts, wx_quotas } = tools;
+        Self {
+            parts,
+            deliveries,
+            upstream,
+            guard: Arc::new(guard),
+            people,
+            site: Arc::new(Site::new(port, &config.server)),
+            reloads,
+            alerts,
+            wx_quotas,
+            feed: Arc::default(),
+            run_dir: config.store.run_dir().into(),
+        }
     }
 
     /// The routes below `/api/v1`.
     pub(super) fn router(self) -> Router {
-        Router::new()
-            .route("/events", get(events))
-            .route("/events/{id}", get(event))
-            .route("/deliveries", get(deliveries))
-            .route("/audit", get(audit))
+        let open = Router::new()
+            .route("/setup", get(session::setup).post(session::set_up))
+            .route("/session", post(session::log_in));
+        let closed = Router::new()
+            .route("/session", get(session::session).delete(session::log_out))
+            .route("/users", get(session::users).post(session::add_user))
+            .route("/users/{name}", patch(session::edit_user).delete(session::end_user))
+            .route("/overview", get(overview::overview))
+            .route("/series", get(series::series))
+            .route("/events", get(events::events))
+            .route("/events/{id}", get(events::event))
+            .route("/deliveries", get(events::deliveries))
+            .route("/deliveries/groups", get(events::groups))
+            .route("/audit", get(audit::audit))
+            .route("/live", get(live::live))
+            .route("/nodes", get(system::nodes))
+            .route("/settings", get(system::settings))
+            .route("/search", get(system::search))
+            .route("/reload", post(system::reload))
+            .route("/backup", post(system::backup))
+            .route("/refused", get(rings::refused))
+            .route("/failures", get(rings::failures))
+            .route("/errors", get(errors::list))
+            .route("/errors/{code}", get(errors::one))
+            .route("/apps/{appid}/history", get(rings::history))
+            .route("/alerts", get(alerts::list))
+            .route("/alerts/{id}/mute", post(alerts::mute))
+            .route("/channels", get(alerts::channels).post(alerts::add_channel))
+            .route("/channels/{name}", patch(alerts::edit_channel).delete(alerts::end_channel))
+            .route("/channels/{name}/test", post(alerts::test_channel))
+            .route("/quota", get(quotas::list))
+            .route("/quota/ask", post(quotas::ask))
             .route("/{list}", get(entries::list).post(entries::create))
-            .route("/{list}/{name}", get(entries::one).patch(entries::update).delete(entries::end))
+            .route("/apply", post(apply::apply))
+            .route("/callers/{name}/rotate", post(keys::rotate))
+            .route("/routes/{name}/probe", post(routes::probe))
+            .route("/apps/{appid}/check", post(trials::check))
+            .route("/apps/{appid}/refresh", post(trials::refresh))
+            .route(
+                "/{list}/{name}",
+                get(entries::one)
+                    .patch(entries::update)
+                    .delete(entries::end)
+                    .post(entries::act)
+                    .put(entries::act),
+            )
             .fallback(async || refused(StatusCode::NOT_FOUND, NO_SUCH_CALL))
-            .method_not_allowed_fallback(async || other_method())
-            .layer(middleware::from_fn_with_state(self.clone(), only_admins))
-            .with_state(self)
+            .layer(middleware::from_fn_with_state(self.clone(), only_those_who_may));
+        open.merge(closed).method_not_allowed_fallback(async || other_method()).with_state(self)
     }
 }
 
@@ -92,8 +184,8 @@ pub(super) fn refused(status: StatusCode, words: Words) -> Response {
 }
 
 const NO_SUCH_CALL: Words = Words::fixed(
-    "没有这个接口：现有 /api/v1 下的 apps、callers、routes（及其 /{名字}）、events、events/{id}、deliveries、audit",
-    "no such call: below /api/v1 there are apps, callers, routes (and /{name} of each), events, events/{id}, deliveries, audit",
+    "没有这个接口：/api/v1 下有哪些，见本端口的 /openapi.json",
+    "no such call: /openapi.json on this port has those below /api/v1",
 );
 
 fn other_method() -> Response {
@@ -114,39 +206,42 @@ pub(super) fn only_get() -> Response {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Client(pub(super) IpAddr);
 
-async fn only_admins(
+/// What viewers don't get to see at all.
+const FOR_ADMINS: [&str; 3] = ["/users", "/channels", "/backup"];
+
+async fn only_those_who_may(
     State(api): State<Api>,
-    Extension(Client(client)): Extension<Client>,
-    request: Request,
+    Extension(client): Extension<Client>,
+    mut request: Request,
     next: Next,
 ) -> Response {
-    match api.guard.admit(request.headers(), client).await {
-        Ok(()) if writes_for_a_page(&request) => refused(
+    let actor = match session::actor(&api, request.headers(), request.method(), client).await {
+        Ok(actor) => actor,
+        Err(refusal) => return refusal,
+    };
+    let path = request.uri().path();
+    let is_private = FOR_ADMINS.iter().any(|private| path.starts_with(private));
+    let is_own = path == "/session";
+    let is_viewer = actor.role == Role::Viewer;
+    if is_viewer && !is_own && (is_private || !request.method().is_safe()) {
+        return refused(
             StatusCode::FORBIDDEN,
             Words::fixed(
-                "Origin 是别的网页：它不能改这里的东西",
-                "Origin is another page's, which may change nothing here",
+                "只读用户（viewer）不能这样做：请管理员来",
+                "a viewer may not do this: ask an admin",
             ),
-        ),
-        Ok(()) => {
-            let mut response = next.run(request).await;
-            response.extensions_mut().insert(Admins);
-            response
-        }
-        Err(refusal) => refusal,
+        );
     }
+    request.extensions_mut().insert(actor);
+    let mut response = next.run(request).await;
+    if is_viewer {
+        response = masked::for_viewers(response).await;
+    }
+    response.extensions_mut().insert(Admins);
+    response
 }
 
-/// A web page of another origin wants to change something.
-fn writes_for_a_page(request: &Request) -> bool {
-    let headers = request.headers();
-    let text = |name| headers.get(name).map(|value: &http::HeaderValue| value.to_str().unwrap_or("?"));
-    let Some(origin) = text(ORIGIN).filter(|_| !request.method().is_safe()) else { return false };
-    let own = text(HOST).unwrap_or_default();
-    origin.split_once("://").is_none_or(|(_, host)| !host.eq_ignore_ascii_case(own))
-}
-
-/// In a response's extensions: an admin asked.
+/// In a response's extensions: somebody asked who may.
 #[derive(Clone, Copy)]
 pub(super) struct Admins;
 
@@ -158,163 +253,10 @@ impl From<StoreError> for Refusal {
     }
 }
 
-async fn events(State(api): State<Api>, RawQuery(raw): RawQuery) -> Result<Response, Refusal> {
-    let mut query = EventQuery { limit: PAGE, ..EventQuery::default() };
-    for (name, value) in parameters(raw.as_deref().unwrap_or_default()) {
-        match name.as_str() {
-            "appid" => query.appid = Some(value),
-            "openid" => query.openid = Some(value),
-            "event" => query.event = Some(value),
-            "from" => query.from = Some(seconds("from", &value)?),
-            "to" => query.to = Some(seconds("to", &value)?),
-            "cursor" => query.before = Some(number("cursor", &value)?),
-            "limit" => query.limit = limit(&value)?,
-            _ => return Err(unknown(&name, &["appid", "openid", "event", "from", "to", "cursor", "limit"])),
-        }
-    }
-    let limit = query.limit;
-    let items = api.parts.store.events(query).await?;
-    Ok(page(&items, limit, event_json, |event| event.id))
-}
-
-/// One event with its message.
-async fn event(State(api): State<Api>, Path(id): Path<String>) -> Result<Response, Refusal> {
-    let missing = || {
-        let words = Words::new(
-            format!("没有编号为 {id} 的消息：可能已过保留期（retention.events）"),
-            format!("there is no message {id}: it may be over its retention (retention.events)"),
-        );
-        refused(StatusCode::NOT_FOUND, words)
-    };
-    let Ok(number) = id.parse() else { return Ok(missing()) };
-    let query = EventQuery { id: Some(number), limit: 1, ..EventQuery::default() };
-    let found = api.parts.store.events(query).await?;
-    let (Some(event), Some(body)) = (found.first(), api.parts.store.event_body(number).await?) else {
-        return Ok(missing());
-    };
-    let mut item = event_json(event);
-    item["message"] = Message::read(&body).into_value();
-    Ok(axum::Json(item).into_response())
-}
-
-async fn deliveries(State(api): State<Api>, RawQuery(raw): RawQuery) -> Result<Response, Refusal> {
-    let mut query = DeliveryQuery { limit: PAGE, ..DeliveryQuery::default() };
-    for (name, value) in parameters(raw.as_deref().unwrap_or_default()) {
-        match name.as_str() {
-            "route" => query.route = Some(value),
-            "status" => {
-                let status = Status::parse(&value);
-                let wrong = || {
-                    bad(Words::fixed(
-                        "参数 status 只能是 pending、delivered、dead",
-                        "parameter status must be one of pending, delivered, dead",
-                    ))
-                };
-                query.status = Some(status.ok_or_else(wrong)?);
-            }
-            "event_id" => query.event_id = Some(number("event_id", &value)?),
-            "cursor" => query.before = Some(number("cursor", &value)?),
-            "limit" => query.limit = limit(&value)?,
-            _ => return Err(unknown(&name, &["route", "status", "event_id", "cursor", "limit"])),
-        }
-    }
-    let limit = query.limit;
-    let items = api.parts.store.deliveries(query).await?;
-    Ok(page(&items, limit, delivery_json, |delivery| delivery.id))
-}
-
-impl Api {
-    /// Every caller: who calls what, how often each was refused, and when they last called.
-    fn callers(&self, english: bool) -> Vec<Value> {
-        let mut entries = self.listed(EntryKind::Caller, english);
-        let live = self.parts.registry.live();
-        let mut items = Vec::new();
-        for caller in live.callers.all() {
-            let is_it = |item: &Value| item["name"] == *caller.name && item["unused"].is_null();
-            let entry = entries.iter().position(is_it).map(|at| entries.remove(at));
-            let mut item = entry.unwrap_or_else(|| json!({}));
-            if let (Some(item), Value::Object(used)) = (item.as_object_mut(), caller_json(caller)) {
-                item.extend(used);
-            }
-            items.push(item);
-        }
-        items.extend(entries);
-        items
-    }
-}
-
-/// The book of who changed what.
-async fn audit(State(api): State<Api>, RawQuery(raw): RawQuery) -> Result<Response, Refusal> {
-    let mut query = AuditQuery { limit: PAGE, ..AuditQuery::default() };
-    for (name, value) in parameters(raw.as_deref().unwrap_or_default()) {
-        match name.as_str() {
-            "actor" => query.actor = Some(value),
-            "target" => query.target = Some(value),
-            "cursor" => query.before = Some(number("cursor", &value)?),
-            "limit" => query.limit = limit(&value)?,
-            _ => return Err(unknown(&name, &["actor", "target", "cursor", "limit"])),
-        }
-    }
-    let limit = query.limit;
-    let lines = api.parts.store.audit(query).await?;
-    Ok(page(&lines, limit, audit_json, |line| line.id))
-}
-
-fn audit_json(line: &Audit) -> Value {
-    let Audit { id, at, actor, role, ip, action, target, before, after } = line;
-    json!({
-        "id": id, "at": at / 1000, "actor": actor, "role": role, "ip": ip, "action": action, "target": target,
-        "before": before, "after": after,
-    })
-}
-
-fn caller_json(caller: &Caller) -> Value {
-    let used = caller.usage.used();
-    let seconds = |at: i64| Some(at / 1000).filter(|at| *at > 0);
-    let calls: Map<String, Value> = used
-        .calls
-        .iter()
-        .filter(|(_, count)| count.calls > 0)
-        .map(|(api, count)| (api.to_string(), count.calls.into()))
-        .collect();
-    let refused: u64 = used.calls.values().map(|count| count.refused).sum();
-    json!({
-        "name": &*caller.name,
-        "last_used_at": seconds(used.last_used_at),
-        "calls": calls,
-        "since": seconds(used.since),
-        "refused": refused,
-    })
-}
-
 /// `next` goes back as `cursor`.
 fn page<T>(items: &[T], limit: u32, json: fn(&T) -> Value, id: fn(&T) -> i64) -> Response {
     let next = items.last().filter(|_| items.len() == limit as usize).map(|last| id(last).to_string());
     axum::Json(json!({"items": items.iter().map(json).collect::<Vec<_>>(), "next": next})).into_response()
-}
-
-fn event_json(event: &Event) -> Value {
-    json!({
-        "id": event.id,
-        "appid": event.appid,
-        "openid": event.openid,
-        "msg_type": event.msg_type,
-        "event": event.event,
-        "received_at": event.received_at / 1000,
-        "deliveries": event.deliveries.iter().map(delivery_json).collect::<Vec<_>>(),
-    })
-}
-
-fn delivery_json(delivery: &Delivery) -> Value {
-    let attempt = |attempt: &Attempt| json!({"at": attempt.at / 1000, "status": attempt.status, "ms": attempt.ms, "error": attempt.error});
-    json!({
-        "id": delivery.id,
-        "event_id": delivery.event_id,
-        "route": delivery.route,
-        "status": delivery.status,
-        "attempts": delivery.attempts.iter().map(attempt).collect::<Vec<_>>(),
-        "next_at": delivery.next_at.map(|at| at / 1000),
-    })
 }
 
 fn parameters(raw: &str) -> impl Iterator<Item = (String, String)> {

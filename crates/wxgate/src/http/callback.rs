@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
+use wechat::envelope::{Push, Query};
 
 use super::problem::{bare_text, envelope, note};
 use super::server::no_answer;
@@ -13,9 +14,10 @@ use super::{Reader, Unread, wants_english};
 use crate::inbox::{Checked, Inbox, Receipt, Rejected};
 use crate::lang::{Words, say};
 use crate::net::Inbound;
-use crate::outcome::{End, Outcome};
+use crate::outcome::{Counted, End, Outcome};
 use crate::parts::Parts;
 use crate::problem::{Code, Problem};
+use crate::rings::Refusal;
 use crate::shares::{For, Place, Room, Share};
 
 /// Where callbacks come in; an appid may follow after a slash.
@@ -55,17 +57,41 @@ impl Callbacks {
             note(outcome, &problem);
             return envelope(&problem, outcome.id, wants_english(&head.headers));
         }
+        outcome.counted = Counted::Callback;
         let appid = Self::appid(head.uri.path());
-        let answer = match self.check(head.uri.query().unwrap_or_default(), appid, outcome).await {
+        self.notice(appid, outcome);
+        let query = head.uri.query().unwrap_or_default();
+        let mut tried = Tried { app: self.app(appid), mode: mode(query, None) };
+        let answer = match self.check(query, appid, outcome).await {
             Err(no) => Err(no),
-            Ok(checked) => match head.method {
-                Method::GET => self.verify(checked, outcome).await,
-                _ => self.receive(checked, body, outcome).await,
-            },
+            Ok(checked) => {
+                tried.app = tried.app.or_else(|| checked.signed_by().map(|app| app.appid.clone()));
+                match head.method {
+                    Method::GET => self.verify(checked, outcome).await,
+                    _ => self.receive(checked, (query, body), &mut tried, outcome).await,
+                }
+            }
         };
         match answer {
-            Ok(receipt) => accepted(receipt),
-            Err(no) => no.answer(outcome),
+            Ok(receipt) => {
+                if let Some(appid) = &receipt.appid {
+                    self.parts.rings.callbacks.took(appid, outcome.at());
+                }
+                accepted(receipt)
+            }
+            Err(no) => no.answer(tried, outcome),
+        }
+    }
+
+    /// The configured app of this AppID.
+    fn app(&self, appid: Option<&str>) -> Option<Arc<str>> {
+        Some(self.parts.registry.live().app(appid?)?.appid.clone())
+    }
+
+    /// Whose callback it says it is.
+    fn notice(&self, appid: Option<&str>, outcome: &mut Outcome) {
+        if let Some(app) = appid.and_then(|appid| self.parts.registry.live().app(appid).cloned()) {
+            outcome.is_for(&app);
         }
     }
 
@@ -83,6 +109,7 @@ impl Callbacks {
             self.inbox.check_aside(query.to_owned()).await?
         };
         if let Some(app) = checked.signed_by() {
+            outcome.is_for(app);
             outcome.is_wechats(&app.share);
         }
         Ok(checked)
@@ -97,7 +124,8 @@ impl Callbacks {
     async fn receive(
         &self,
         checked: Checked,
-        body: Inbound,
+        (query, body): (&str, Inbound),
+        tried: &mut Tried,
         outcome: &mut Outcome,
     ) -> Result<Receipt, Rejection> {
         let limits = &self.parts.limits;
@@ -107,13 +135,15 @@ impl Callbacks {
         let body = reader.whole(limit).await.map_err(|unread| match unread {
             Unread::TooLarge => Rejection::TooLarge(limit),
             Unread::Cut(why) => Rejection::Rejected(Rejected::Refused(Words::new(
-                format!("消息体没有收全（{why}）"),
-                format!("the body was cut: {why}"),
+                format!("消息体没有收全（{why}）：检查反向代理和网络；微信会再推"),
+                format!("the body was cut ({why}): look at the proxy and the network; WeChat sends it again"),
             ))),
             Unread::NoRoom => Rejection::Overloaded,
         })?;
         let place = self.place(room(&checked), &share)?;
-        let receipt = self.inbox.receive(checked, body.bytes, began, place).await?;
+        let id = outcome.id.as_str();
+        let taken = self.inbox.receive(checked, body.bytes.clone(), began, id, place).await;
+        let receipt = taken.inspect_err(|_| tried.mode = mode(query, Some(&body.bytes)))?;
         outcome.appid = receipt.appid.clone().or(outcome.appid.take());
         Ok(receipt)
     }
@@ -133,6 +163,19 @@ fn room(checked: &Checked) -> Room {
     if checked.is_signed() { Room::Callbacks } else { Room::Unsigned }
 }
 
+/// What a callback was taken for.
+struct Tried {
+    app: Option<Arc<str>>,
+    mode: Option<&'static str>,
+}
+
+/// How a callback comes, as far as that shows: an encrypted one is in safe mode or the compatible one, as its body tells.
+fn mode(query: &str, body: Option<&[u8]>) -> Option<&'static str> {
+    let query = Query::parse(query).ok()?;
+    let Some(body) = body else { return (query.encrypt_type != "aes").then_some("plain") };
+    Some(Push::read(&query, body).mode().as_str())
+}
+
 /// Why a callback isn't answered with 200.
 enum Rejection {
     Rejected(Rejected),
@@ -147,15 +190,34 @@ impl From<Rejected> for Rejection {
 }
 
 impl Rejection {
-    /// One text, whichever check failed; why is in the log.
-    fn answer(self, outcome: &mut Outcome) -> Response<Full<Bytes>> {
+    /// One text, whichever check failed; why is in the log, and among what was refused.
+    fn answer(self, tried: Tried, outcome: &mut Outcome) -> Response<Full<Bytes>> {
         outcome.end = End::Refused;
         outcome.words = say("回调被拒绝", "callback refused").into();
+        let refuse = |why: Words, status, text: &'static str| {
+            outcome.cause = Some(why.clone().said().into_owned());
+            let Tried { app, mode } = tried;
+            outcome.refusal = Some(Box::new(Refusal { app, mode, why }));
+            bare_text(status, text)
+        };
         match self {
-            Self::Rejected(Rejected::Refused(why)) => {
-                outcome.cause = Some(why.said().into_owned());
-                bare_text(StatusCode::FORBIDDEN, "refused")
-            }
+            Self::Rejected(Rejected::Refused(why)) => refuse(why, StatusCode::FORBIDDEN, "refused"),
+            Self::TooLarge(limit) => refuse(
+                Words::new(
+                    format!("消息体超过 {limit} 字节：不像微信发来的；没有签名的消息体上限更小"),
+                    format!("the body is over {limit} bytes: hardly WeChat's; what isn't signed may be less"),
+                ),
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too large",
+            ),
+            Self::Overloaded => refuse(
+                Words::fixed(
+                    "同时到达的回调太多：微信会再推；若常见，看后端和数据库慢在哪里",
+                    "too many callbacks at once: WeChat sends it again; if it happens often, see whether a backend or the database is slow",
+                ),
+                StatusCode::SERVICE_UNAVAILABLE,
+                "overloaded: try again",
+            ),
             Self::Rejected(Rejected::Store(error)) => {
                 outcome.end = End::Broken;
                 outcome.words =
@@ -183,14 +245,6 @@ impl Rejection {
                 .into();
                 outcome.appid = Some(appid);
                 no_answer()
-            }
-            Self::TooLarge(limit) => {
-                outcome.cause = Some(say(format!("超过 {limit} 字节"), format!("over {limit} bytes")));
-                bare_text(StatusCode::PAYLOAD_TOO_LARGE, "too large")
-            }
-            Self::Overloaded => {
-                outcome.cause = Some(say("同时到达的回调太多", "too many callbacks at once").to_owned());
-                bare_text(StatusCode::SERVICE_UNAVAILABLE, "overloaded: try again")
             }
         }
     }

@@ -32,14 +32,15 @@ pub struct Unhandled<'a> {
 
 impl From<Denied> for Problem {
     fn from(denied: Denied) -> Self {
-        let code = match &denied {
+        let code = match denied.like() {
             Denied::Unreadable
             | Denied::UnknownKey
             | Denied::WrongSecret { .. }
             | Denied::NoKey
             | Denied::Forwarded
             | Denied::DeadToken
-            | Denied::KeyAsToken => Code::Unauthenticated,
+            | Denied::KeyAsToken
+            | Denied::Ended { .. } => Code::Unauthenticated,
             Denied::WebPage(_)
             | Denied::OldHttp
             | Denied::Prefix
@@ -50,13 +51,18 @@ impl From<Denied> for Problem {
             | Denied::Export { .. }
             | Denied::App { .. }
             | Denied::Address => Code::Forbidden,
-            Denied::Rate { .. } | Denied::OpenRate => Code::Limited,
+            Denied::Rate { .. } | Denied::OpenRate | Denied::Quota { .. } => Code::Limited,
+            Denied::QuotaUnknown { .. } => Code::Store,
             Denied::UnknownApp { .. } => Code::App,
             Denied::Busy { .. } | Denied::Overloaded => Code::Overloaded,
         };
         let words = denied.words();
-        let problem = Self::new(code, words.zh, words.en);
+        let mut problem = Self::new(code, words.zh, words.en);
+        problem.again_in = denied.again_in();
         match denied {
+            Denied::Quota { is_daily, .. } => {
+                Self { retryable: !is_daily, ..problem.status(StatusCode::TOO_MANY_REQUESTS) }
+            }
             Denied::Rate { .. } | Denied::OpenRate => problem.status(StatusCode::TOO_MANY_REQUESTS),
             Denied::Unreadable => problem.cause(say("凭据读不出来", "unreadable credential")),
             Denied::UnknownKey => problem.cause(say("没有这把密钥", "unknown key")),
@@ -86,6 +92,7 @@ pub fn note(outcome: &mut Outcome, problem: &Problem) {
     };
     outcome.errcode = i64::from(problem.code as u32);
     outcome.wx_errcode = problem.wechat.as_ref().map(|error| error.errcode);
+    outcome.rid = problem.wechat.as_ref().and_then(|error| error.rid()).map(Into::into);
     outcome.words = problem.words.clone().said();
     outcome.cause.clone_from(&problem.cause);
 }
@@ -144,7 +151,7 @@ pub fn envelope(problem: &Problem, id: RequestId, english: bool) -> Response<Ful
             headers.insert(ALLOW, HeaderValue::from_static(problem.allow));
         }
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-            headers.insert(RETRY_AFTER, RETRY_SOON);
+            headers.insert(RETRY_AFTER, problem.again_in.map_or(RETRY_SOON, HeaderValue::from));
         }
         _ => {}
     }

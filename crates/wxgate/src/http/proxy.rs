@@ -31,13 +31,13 @@ use crate::entries::is_of_keys;
 use crate::keys::TOKEN_PREFIX;
 use crate::limits::Limits;
 use crate::net::{Inbound, Spool};
-use crate::outcome::{OTHER, Outcome};
+use crate::outcome::{Counted, OTHER, Outcome};
 use crate::parts::Parts;
 use crate::shares::{Room, Share};
-use crate::upstream::{Part, PassAnswer, PassRequest, Upstream};
+use crate::upstream::{CallError, Part, PassAnswer, PassRequest, Upstream};
 
 use refusal::Refusal;
-use target::Target;
+use target::{Span, Target};
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]
@@ -93,6 +93,7 @@ impl Proxy {
         let target = Target::parse(head.uri.path(), head.uri.query())?;
         let known = target.known;
         outcome.api = known.map_or(OTHER, |known| known.path).into();
+        outcome.counted = Counted::Call;
         let asked = Asked { head, target: &target, peer };
         // Boxed, all but the most frequent: it shall not be moved about in room for the others.
         match known.map(|known| (known.treat, known.host)) {
@@ -154,10 +155,7 @@ impl Proxy {
             let _place = door.place(Room::Passed, &entered.caller, &app)?;
             return self.ticket(&app, kind).await;
         }
-        let parts = match shown {
-            Some(span) => target.parts(vec![(span, Part::AccessToken)], Vec::new()),
-            None => target.parts(Vec::new(), vec![("access_token", Part::AccessToken)]),
-        };
+        let parts = with_token(target, shown);
         let body = self.passable(&entered.caller.share, body).await?;
         let place = door.place(Room::Passed, &entered.caller, &app)?;
         let request = PassRequest {
@@ -170,9 +168,12 @@ impl Proxy {
             body: body.payload,
             proves_token: known.is_some_and(|known| known.auth == Auth::AccessToken),
         };
-        let answer = upstream.pass(&app, &request).await.map_err(|error| Refusal::call(error, &app.entry))?;
+        let allowed = door.allow(&entered.caller, target.path).await?;
+        let answer = allowed.spent_on(upstream.pass(&app, &request), CallError::is_unsent).await;
+        let answer = answer.map_err(|error| Refusal::call(error, &app.entry))?;
         outcome.wx_errcode = Some(answer.errcode).filter(|code| *code != 0);
         outcome.errcode = answer.errcode;
+        outcome.rid.clone_from(&answer.rid);
         Ok(passed(answer, (place, body.place)))
     }
 
@@ -212,6 +213,14 @@ impl Proxy {
             .passable(spool)
             .await
             .map_err(|unread| unread_body(&unread, &parts.limits))
+    }
+}
+
+/// Path and query with the app's access_token in the place of the caller's, or behind what is there.
+fn with_token<'a>(target: &Target<'a>, shown: Option<Span<'a>>) -> Vec<Part> {
+    match shown {
+        Some(span) => target.parts(vec![(span, Part::AccessToken)], Vec::new()),
+        None => target.parts(Vec::new(), vec![("access_token", Part::AccessToken)]),
     }
 }
 

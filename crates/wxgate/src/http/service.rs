@@ -31,7 +31,7 @@ use super::problem::{Envelope, Ret, Unhandled, envelope, json_response, note, un
 use super::{PREFIX, Reader, Unread, wants_english};
 use crate::admit::{Denied, Door, Proof, Wish};
 use crate::net::Inbound;
-use crate::outcome::Outcome;
+use crate::outcome::{Counted, Outcome};
 use crate::parts::Parts;
 use crate::problem::{Code, Problem};
 use crate::registry::App;
@@ -133,6 +133,7 @@ impl Service {
             let document = openapi::document(super::wants_english(&head.headers));
             return Ok(Success::Bytes("application/json", Bytes::from_static(document.as_bytes())));
         };
+        outcome.counted = Counted::Call;
         let door = &self.0.door;
         let wish = Wish { path: Some(path), exports_token: operation.exports_token, ..Wish::default() };
         let caller = door.enter(head, peer, Proof::Headers, wish, outcome)?.caller;
@@ -163,7 +164,9 @@ impl Service {
         query: &[(&str, &str)],
         body: Option<Bytes>,
     ) -> Result<Value, Problem> {
-        let answer = self.0.upstream.json(&call.caller.name, &call.app, endpoint, query, body).await;
+        let allowed = self.0.door.allow(&call.caller, endpoint.path).await?;
+        let answer = self.0.upstream.json(&call.caller.name, &call.app, endpoint, query, body);
+        let answer = allowed.spent_on(answer, CallError::is_unsent).await;
         answer.map_err(|failure| failure::problem(call, endpoint, failure))
     }
 

@@ -14,10 +14,11 @@ use crate::entries::WAIT_OF_ONE;
 use crate::flights::Turn;
 use crate::lang::Words;
 use crate::lang::say;
+use crate::metrics::{Meter, Received};
 use crate::parts::Parts;
 use crate::registry::routes::Route;
 use crate::rules::filter::Subject;
-use crate::store::{Accepted, Claimed, NewDelivery, NewEvent, StoreError, StoredEvent};
+use crate::store::{Accepted, Came, Claimed, NewDelivery, NewEvent, StoreError, StoredEvent};
 
 /// WeChat's third attempt begins ten seconds after it made the message: one that begins this late has no next.
 const LAST_AFTER_MS: i64 = 9_000;
@@ -56,6 +57,8 @@ pub(super) struct Asking {
 /// Everything about a verified message that its way needs.
 pub(super) struct Incoming {
     pub(super) event: Arc<NewEvent>,
+    /// Of its app.
+    meter: Meter,
     /// A user's text may have left its field.
     is_suspect: bool,
     /// It was read only as far as it can be.
@@ -91,8 +94,8 @@ impl Incoming {
         let now = self.event.received_at;
         for (index, route) in self.routes.iter().enumerate() {
             let is_asked = self.asking.as_ref().is_some_and(|asking| asking.index == index);
-            let permit =
-                if at_once && !is_asked { route.lane.room.clone().try_acquire_owned().ok() } else { None };
+            let goes_now = at_once && !is_asked && !route.entry.paused;
+            let permit = if goes_now { route.lane.room.clone().try_acquire_owned().ok() } else { None };
             let leased = is_asked || permit.is_some();
             let next_at = if leased { now + delivery::lease(route) } else { now };
             deliveries.push(NewDelivery { route: route.entry.name.clone(), next_at, leased });
@@ -166,7 +169,13 @@ impl Incoming {
 
 impl Inbox {
     /// `began`: when it started to come in. `now`: when its age was looked at, Unix milliseconds.
-    pub(super) fn incoming(&self, verified: &Verified, began: Instant, now: i64) -> Incoming {
+    pub(super) fn incoming(
+        &self,
+        verified: &Verified,
+        began: Instant,
+        request_id: &str,
+        now: i64,
+    ) -> Incoming {
         let Verified { app, live, message, query, .. } = verified;
         let Parts { limits, store, .. } = &self.0.parts;
         let routes = live.routes.matching(&app.entry.appid, &app.entry.tags, &Subject::of(message));
@@ -183,6 +192,7 @@ impl Inbox {
             event: message.event().into_owned(),
             scene: message.scene().into_owned(),
             msg_id: message.msg_id().into_owned(),
+            came: Came::written(request_id, verified.mode.as_str(), verified.key_name()),
             create_time: message.create_time(),
             received_at: now,
             body: verified.body.clone(),
@@ -199,6 +209,7 @@ impl Inbox {
             is_last: now - event.create_time.saturating_mul(1000) >= LAST_AFTER_MS,
             deadline: began + limits.callback_time,
             answers_itself,
+            meter: app.meter.clone(),
             event,
             routes,
             asking,
@@ -240,24 +251,16 @@ impl Inbox {
         let asked = match accepted {
             Accepted::SignatureReused => return Err(signature_reused()),
             Accepted::Duplicate { event, answer } => {
+                incoming.meter.received(Received::Duplicate);
                 // The first may have been committed after its time, when nobody was left to say so.
                 incoming.wake_routes();
                 self.again(&incoming, &event, answer, under_way).await
             }
             Accepted::New { event, deliveries } => {
+                incoming.meter.received(Received::Received);
                 incoming.tell(event.id);
                 let asked = self.ask(&incoming, &event, &deliveries);
-                let places = incoming.routes.iter().zip(permits).zip(&incoming.event.deliveries);
-                for (((route, permit), planned), id) in places.zip(&deliveries) {
-                    match permit {
-                        Some(permit) => {
-                            let claimed = incoming.claimed(&event, *id);
-                            self.0.deliveries.send(route.clone(), claimed, permit, lease_began);
-                        }
-                        None if planned.leased => {}
-                        None => route.lane.wake.all(),
-                    }
-                }
+                self.send(&incoming, &event, (permits, &deliveries), lease_began);
                 asked
             }
         };
@@ -265,6 +268,27 @@ impl Inbox {
             lead.reached(Stage::Committed);
         }
         Ok(self.hear(&incoming, asked).await)
+    }
+
+    /// Sends what has room; the workers of the other routes find theirs in the queue.
+    fn send(
+        &self,
+        incoming: &Incoming,
+        event: &StoredEvent,
+        (permits, ids): (Vec<Option<OwnedSemaphorePermit>>, &[i64]),
+        lease_began: i64,
+    ) {
+        let places = incoming.routes.iter().zip(permits).zip(&incoming.event.deliveries);
+        for (((route, permit), planned), id) in places.zip(ids) {
+            match permit {
+                Some(permit) => {
+                    let claimed = incoming.claimed(event, *id);
+                    self.0.deliveries.send(route.clone(), claimed, permit, lease_began);
+                }
+                None if planned.leased => {}
+                None => route.lane.wake.all(),
+            }
+        }
     }
 
     /// Commits in time, or not at all as far as WeChat is told. A commit that comes too late holds all
@@ -287,8 +311,8 @@ impl Inbox {
 
 /// The first route whose backend is to answer.
 fn asking(routes: &[Arc<Route>], answers_itself: bool) -> Option<Asking> {
-    let found = routes.iter().enumerate().find_map(|(index, route)| Some((index, route, route.entry.reply?)));
-    let (index, route, reply) = found?;
+    let mut may = routes.iter().enumerate().filter(|(_, route)| !route.entry.paused);
+    let (index, route, reply) = may.find_map(|(index, route)| Some((index, route, route.entry.reply?)))?;
     let manner = match reply.wait {
         _ if answers_itself => Manner::Protocol,
         wait if wait > WAIT_OF_ONE => Manner::Thrice,
@@ -303,7 +327,7 @@ fn too_slow() -> Rejected {
 
 fn signature_reused() -> Rejected {
     Rejected::Refused(Words::fixed(
-        "这个明文签名来过，而消息体不同：是重放",
-        "its plain signature came before, with another body: a replay",
+        "这个明文签名来过，而消息体不同，是重放：在公众平台改用安全模式",
+        "its plain signature came before, with another body, a replay: choose safe mode at WeChat",
     ))
 }

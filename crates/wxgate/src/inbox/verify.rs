@@ -52,6 +52,12 @@ impl Verified {
         self.token.expose_secret()
     }
 
+    /// Which of the account's keys opened it; "": it was plain.
+    pub(super) fn key_name(&self) -> &'static str {
+        let Some(key) = &self.key else { return "" };
+        if self.app.entry.aes_keys.first() == Some(key) { "aes_key" } else { "previous_aes_key" }
+    }
+
     /// What fitted: a reply goes out with the same.
     pub(super) fn keys(&self) -> envelope::Keys<'_> {
         envelope::Keys {
@@ -82,14 +88,16 @@ pub(super) fn check(
     }
     if query.timestamp.len() != 10 || query.seconds() >= seen::LATEST {
         return Err(Rejected::Refused(Words::fixed(
-            "timestamp 不是十位数字，或晚于 2100 年",
-            "its timestamp isn't ten digits, or beyond 2100",
+            "timestamp 不是十位数字，或晚于 2100 年：不像微信发来的，看来自哪个地址",
+            "its timestamp isn't ten digits, or beyond 2100: hardly WeChat's, see which address it comes from",
         )));
     }
     if query.nonce.len() > LONGEST_NONCE {
         return Err(Rejected::Refused(Words::new(
-            format!("nonce 超过 {LONGEST_NONCE} 个字符"),
-            format!("its nonce is longer than {LONGEST_NONCE}"),
+            format!("nonce 超过 {LONGEST_NONCE} 个字符：不像微信发来的，看来自哪个地址"),
+            format!(
+                "its nonce is longer than {LONGEST_NONCE}: hardly WeChat's, see which address it comes from"
+            ),
         )));
     }
     check_age(&live, &query, now)?;
@@ -199,8 +207,8 @@ impl Checked {
         let swapped = nonce.parse().ok();
         if !is_honest(self.query.seconds()) && others.into_iter().chain(swapped).any(is_honest) {
             return Err(Rejected::Refused(Words::fixed(
-                "timestamp 是从别的数字里切出来的：是伪造",
-                "its timestamp is cut from another's digits: a forgery",
+                "timestamp 是从别的数字里切出来的，是伪造：看来自哪个地址",
+                "its timestamp is cut from another's digits, a forgery: see which address it comes from",
             )));
         }
         Ok(())

@@ -9,13 +9,22 @@ use crate::registry::Live;
 pub(super) fn words(refused: &Refused) -> Words {
     match refused {
         Refused::Query(what) => Words::new(
-            format!("地址里的参数不是微信的样子（{}）：浏览器直接打开就会这样", query(what)),
-            format!("the URL's parameters aren't WeChat's ({what}): a browser that opens it gets this"),
+            format!(
+                "地址里的参数不是微信的样子（{}）：浏览器直接打开就会这样；是微信发来的，就看反向代理改了什么",
+                query(what)
+            ),
+            format!(
+                "the URL's parameters aren't WeChat's ({what}): a browser that opens it gets this; if WeChat sent it, see what a proxy changes"
+            ),
         ),
-        Refused::Body(why) => {
-            Words::new(format!("消息体读不懂（{why}）"), format!("the body can't be read ({why})"))
-        }
-        Refused::NoAccount => Words::fixed("没有账号可以验证它", "there is no account to check it with"),
+        Refused::Body(why) => Words::new(
+            format!("消息体读不懂（{why}）：看反向代理有没有改动它"),
+            format!("the body can't be read ({why}): see whether a proxy changes it"),
+        ),
+        Refused::NoAccount => Words::fixed(
+            "没有账号可以验证它：给账号写上 callback_token",
+            "there is no account to check it with: give the account a callback_token",
+        ),
         Refused::Plain => Words::fixed(
             "消息是明文，而账号配置了 aes_key：把公众平台上的加解密方式改成安全模式，或设 allow_plain = true",
             "the message is plain, and the account has an aes_key: choose safe mode at WeChat, or set allow_plain = true",
@@ -40,7 +49,10 @@ pub(super) fn words(refused: &Refused) -> Words {
             "几个账号的 callback_token 相同，分不清是谁的：回调地址写成 wxmsg/{appid}",
             "several accounts have this callback_token: use wxmsg/{appid} as the callback's URL",
         ),
-        Refused::NotReply => Words::fixed("不是回复：没有 MsgType", "no reply: there is no MsgType"),
+        Refused::NotReply => Words::fixed(
+            "没有 MsgType，不是回复：看后端的应答",
+            "there is no MsgType, so it is no reply: look at the backend's answer",
+        ),
     }
 }
 
@@ -58,10 +70,14 @@ fn query(what: &str) -> &str {
 /// The app that the path names takes no callbacks.
 pub(super) fn no_callbacks(live: &Live, appid: &str) -> Words {
     match live.app(appid) {
-        None => Words::fixed("地址里的 appid 没有配置", "the appid in the URL is not configured"),
-        Some(app) if !app.entry.kind.has_callbacks() => {
-            Words::fixed("这类账号没有回调", "an account of this kind has no callbacks")
-        }
+        None => Words::fixed(
+            "地址里的 appid 没有配置：加上这个账号，或改公众平台上的回调地址",
+            "the appid in the URL is not configured: add the account, or change the URL at WeChat",
+        ),
+        Some(app) if !app.entry.kind.has_callbacks() => Words::fixed(
+            "这类账号没有回调：核对账号的 kind",
+            "an account of this kind has no callbacks: check its kind",
+        ),
         Some(_) => Words::fixed(
             "账号没有 callback_token：写上公众平台上的 Token",
             "the account has no callback_token: write the Token from WeChat's page",

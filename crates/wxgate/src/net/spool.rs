@@ -72,6 +72,12 @@ impl Spooling {
 }
 
 impl Spooled {
+    /// What is in `file` already.
+    pub fn of(file: File) -> Result<Self> {
+        let length = file.metadata()?.len();
+        Ok(Self { file: Arc::new(file), length })
+    }
+
     /// To be sent; `sent` is cancelled when all of it is on its way.
     pub fn body(&self, sent: CancellationToken) -> SpooledBody {
         SpooledBody { spooled: self.clone(), at: 0, reading: None, sent }

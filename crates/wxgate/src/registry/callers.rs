@@ -12,10 +12,13 @@ use tokio::sync::Semaphore;
 
 use crate::entries::{CallerEntry, Origin, Secret};
 use crate::keys::Holder;
+use crate::metrics::{Meter, Metrics};
 use crate::rules::rights::{ApiPatterns, AppPatterns};
 use crate::shares::Share;
 
+use super::key_use::KeySlot;
 use super::line::Line;
+use super::quotas::Metered;
 use super::usage::{Usage, UsageBook};
 
 /// One caller as it is now.
@@ -35,10 +38,18 @@ pub struct Caller {
     pub line: Line,
     /// What it called, and when it last did.
     pub usage: Arc<Usage>,
+    /// What is counted for it.
+    pub meter: Meter,
     /// What it holds of everything that is shared.
     pub share: Arc<Share>,
     /// One permit a request at work; absent: no limit of its own.
     pub places: Option<Arc<Semaphore>>,
+    /// Its keys.
+    pub keys: Vec<KeySlot>,
+    /// What it may send in a while.
+    pub quotas: Vec<Metered>,
+    /// From then on it is nobody any more; Unix milliseconds.
+    pub expires_at: Option<i64>,
     concurrency: u32,
     networks: Vec<IpNet>,
     rate: u32,
@@ -54,7 +65,7 @@ struct Bucket {
 }
 
 impl Caller {
-    fn new(entry: &CallerEntry, usages: &UsageBook, before: Option<&Callers>) -> Self {
+    fn new(entry: &CallerEntry, (usages, metrics): (&UsageBook, &Metrics), before: Option<&Callers>) -> Self {
         let before = before.and_then(|callers| callers.by_name(&entry.name));
         let places = match before.filter(|before| before.concurrency == entry.concurrency) {
             Some(before) => before.places.clone(),
@@ -68,9 +79,13 @@ impl Caller {
             export_token: entry.export_token,
             origin: entry.origin.clone(),
             line: Line::new(entry, before.map(|before| &before.line)),
+            keys: usages.of(&entry.name).keys.slots(entry),
             usage: usages.of(&entry.name),
+            meter: metrics.meter(&entry.name),
             share: before.map(|caller| caller.share.clone()).unwrap_or_default(),
             places,
+            quotas: usages.quotas.of(entry),
+            expires_at: entry.expires_at,
             concurrency: entry.concurrency,
             networks: entry.networks.clone(),
             rate: entry.rate,
@@ -79,7 +94,7 @@ impl Caller {
     }
 
     /// `auth.mode = "off"`: may do all but export tokens.
-    fn anonymous(usages: &UsageBook) -> Self {
+    fn anonymous((usages, metrics): (&UsageBook, &Metrics)) -> Self {
         Self {
             name: "anonymous".into(),
             apps: AppPatterns::any(),
@@ -87,14 +102,30 @@ impl Caller {
             export_token: false,
             origin: Origin::Open,
             line: Line::keyless("anonymous"),
+            keys: Vec::new(),
             usage: usages.of("anonymous"),
+            meter: metrics.meter("anonymous"),
             share: Arc::default(),
             places: None,
+            quotas: Vec::new(),
+            expires_at: None,
             concurrency: 0,
             networks: Vec::new(),
             rate: 0,
             bucket: Arc::default(),
         }
+    }
+
+    /// Notes that the key of `holder` is used at `now`.
+    pub fn uses(&self, holder: &Holder, now: i64) {
+        if let Some(key) = self.keys.iter().find(|key| key.holder == *holder) {
+            key.uses.used(now);
+        }
+    }
+
+    /// Whether its time is over at `now`.
+    pub fn has_ended(&self, now: i64) -> bool {
+        self.expires_at.is_some_and(|end| now >= end)
     }
 
     /// Whether it may call from `address`; `None` is an address that nobody could read.
@@ -141,11 +172,16 @@ fn bit(key: &str) -> u128 {
 
 impl Callers {
     /// From the entries; `open`: `auth.mode = "off"`. `before` hands its rate buckets and places on.
-    pub fn new(entries: &[CallerEntry], open: bool, usages: &UsageBook, before: Option<&Self>) -> Self {
+    pub fn new(
+        entries: &[CallerEntry],
+        open: bool,
+        counters: (&UsageBook, &Metrics),
+        before: Option<&Self>,
+    ) -> Self {
         let (mut keyed, mut keys, mut lengths) = (HashMap::new(), HashMap::new(), 0);
         let (mut keyless, hasher) = (Vec::new(), RandomState::new());
         for entry in entries {
-            let caller = Arc::new(Caller::new(entry, usages, before));
+            let caller = Arc::new(Caller::new(entry, counters, before));
             for key in [&entry.key, &entry.previous_key].into_iter().flatten() {
                 let shown = key.expose_secret();
                 let holder = Holder::new(Some(shown), "");
@@ -160,7 +196,7 @@ impl Callers {
         // What it holds outlives a reload as everybody's does.
         let anonymous = open.then(|| {
             let same = before.and_then(|callers| callers.anonymous.clone());
-            same.unwrap_or_else(|| Arc::new(Caller::anonymous(usages)))
+            same.unwrap_or_else(|| Arc::new(Caller::anonymous(counters)))
         });
         Self { keyed, keys, hasher, lengths, keyless, anonymous }
     }
@@ -196,9 +232,9 @@ impl Callers {
         self.anonymous.is_some()
     }
 
-    /// Whether somebody may call from `address`.
-    pub fn may_come_from(&self, address: IpAddr) -> bool {
-        self.each().any(|caller| caller.may_come_from(Some(address)))
+    /// Whether somebody may call from `address` at `now`.
+    pub fn may_come_from(&self, address: IpAddr, now: i64) -> bool {
+        self.each().any(|caller| caller.may_come_from(Some(address)) && !caller.has_ended(now))
     }
 
     /// Everybody; whoever has two keys twice.
@@ -214,9 +250,11 @@ impl Callers {
         all
     }
 
-    /// Who calls without a key from `address`.
-    pub fn without_key(&self, address: IpAddr) -> Option<&Arc<Caller>> {
-        self.keyless.iter().find(|caller| contains(&caller.networks, address)).or(self.anonymous.as_ref())
+    /// Who calls without a key from `address` at `now`; one whose time is over if there is nobody else.
+    pub fn without_key(&self, address: IpAddr, now: i64) -> Option<&Arc<Caller>> {
+        let mut own = self.keyless.iter().filter(|caller| contains(&caller.networks, address));
+        let living = own.clone().find(|caller| !caller.has_ended(now)).or(self.anonymous.as_ref());
+        living.or_else(|| own.next())
     }
 
     fn by_name(&self, name: &str) -> Option<&Arc<Caller>> {
@@ -235,14 +273,14 @@ mod tests {
     use super::*;
 
     fn caller(rate: u32) -> Caller {
-        Caller { rate, ..Caller::anonymous(&UsageBook::new(9)) }
+        Caller { rate, ..Caller::anonymous((&UsageBook::new(9), &Metrics::default())) }
     }
 
     #[test]
     fn what_the_anonymous_caller_holds_outlives_a_reload() {
-        let usages = UsageBook::new(9);
-        let before = Callers::new(&[], true, &usages, None);
-        let after = Callers::new(&[], true, &usages, Some(&before));
+        let counters = (&UsageBook::new(9), &Metrics::default());
+        let before = Callers::new(&[], true, counters, None);
+        let after = Callers::new(&[], true, counters, Some(&before));
         assert!(Arc::ptr_eq(&before.anonymous.unwrap().share, &after.anonymous.unwrap().share));
     }
 

@@ -83,6 +83,8 @@ mod tests {
             rate: 0,
             concurrency: 0,
             export_token: false,
+            expires_at: None,
+            quotas: Vec::new(),
             origin: crate::entries::Origin::Open,
             shown: serde_json::Map::new(),
         }

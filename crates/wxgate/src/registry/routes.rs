@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 
 use crate::entries::RouteEntry;
+use crate::metrics::{Meter, Metrics};
 use crate::rules::filter::Subject;
 use crate::wake::Wake;
 
@@ -17,6 +18,8 @@ pub struct Route {
     pub entry: RouteEntry,
     /// Its way to the backend.
     pub lane: Lane,
+    /// What is counted for it.
+    pub meter: Meter,
 }
 
 /// What a route's requests share; outlives a reload.
@@ -33,17 +36,19 @@ pub struct Lane {
 }
 
 /// A route whose attempts fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failing {
     /// Since its first failure, Unix milliseconds.
     pub since: i64,
     /// Failures since then.
     pub count: u64,
+    /// Why the last attempt failed.
+    pub error: Arc<str>,
     told: i64,
 }
 
 /// What an attempt changed about a route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum News {
     /// Nothing that isn't known.
     Nothing,
@@ -81,17 +86,20 @@ impl Lane {
         }
     }
 
-    /// Notes how an attempt went at `now` (Unix milliseconds).
-    pub fn went(&self, well: bool, now: i64) -> News {
+    /// Notes how an attempt went at `now` (Unix milliseconds); `error`: it failed.
+    pub fn went(&self, error: Option<&str>, now: i64) -> News {
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
-        match (well, &mut *failing) {
-            (true, before) => before.take().map_or(News::Nothing, News::Works),
-            (false, Some(failing)) => {
+        match (error, &mut *failing) {
+            (None, before) => before.take().map_or(News::Nothing, News::Works),
+            (Some(error), Some(failing)) => {
                 failing.count += 1;
+                if *failing.error != *error {
+                    failing.error = error.into();
+                }
                 News::Nothing
             }
-            (false, none) => {
-                *none = Some(Failing { since: now, count: 1, told: now });
+            (Some(error), none) => {
+                *none = Some(Failing { since: now, count: 1, error: error.into(), told: now });
                 News::Fails
             }
         }
@@ -99,7 +107,7 @@ impl Lane {
 
     /// Whether it fails, and since when.
     pub fn failing(&self) -> Option<Failing> {
-        *self.failing.lock().unwrap_or_else(PoisonError::into_inner)
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The same if it is time to tell it again; then it is told.
@@ -107,7 +115,7 @@ impl Lane {
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
         let failing = failing.as_mut().filter(|failing| (now - failing.told).abs() >= TOLD_EVERY_MS)?;
         failing.told = now;
-        Some(*failing)
+        Some(failing.clone())
     }
 
     /// Counts a request.
@@ -130,11 +138,11 @@ pub struct Routes(Vec<Arc<Route>>);
 
 impl Routes {
     /// From the entries; `before` hands its lanes on.
-    pub fn new(entries: &[RouteEntry], before: Option<&Self>) -> Self {
+    pub fn new(entries: &[RouteEntry], metrics: &Metrics, before: Option<&Self>) -> Self {
         let routes = entries.iter().map(|entry| {
             let old = before.and_then(|routes| routes.by_name(&entry.name));
             let lane = Lane::new(entry.concurrency, old.map(|old| &old.lane));
-            Arc::new(Route { entry: entry.clone(), lane })
+            Arc::new(Route { entry: entry.clone(), lane, meter: metrics.meter(&entry.name) })
         });
         Self(routes.collect())
     }
@@ -171,17 +179,17 @@ mod tests {
     #[test]
     fn a_failure_is_told_once_then_hourly_and_when_it_is_over() {
         let lane = Lane::new(1, None);
-        assert_eq!(lane.went(true, 0), News::Nothing);
-        assert_eq!(lane.went(false, 1), News::Fails);
-        assert_eq!(lane.went(false, 2), News::Nothing);
+        assert_eq!(lane.went(None, 0), News::Nothing);
+        assert_eq!(lane.went(Some("HTTP 500"), 1), News::Fails);
+        assert_eq!(lane.went(Some("HTTP 502"), 2), News::Nothing);
         assert_eq!(lane.still_failing(TOLD_EVERY_MS), None);
         let told = lane.still_failing(TOLD_EVERY_MS + 1).expect("an hour later");
-        assert_eq!((told.since, told.count), (1, 2));
+        assert_eq!((told.since, told.count, &*told.error), (1, 2, "HTTP 502"));
         assert_eq!(lane.still_failing(TOLD_EVERY_MS + 2), None);
         // A reload doesn't forget it.
         let later = Lane::new(2, Some(&lane));
-        let News::Works(over) = later.went(true, 3) else { panic!("it is over") };
+        let News::Works(over) = later.went(None, 3) else { panic!("it is over") };
         assert_eq!((over.since, over.count), (1, 2));
-        assert_eq!((lane.failing(), lane.went(true, 4)), (None, News::Nothing));
+        assert_eq!((lane.failing(), lane.went(None, 4)), (None, News::Nothing));
     }
 }

@@ -4,9 +4,15 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::counted::{Count, Fresh};
+use super::key_use::{KeyBook, PREFIX};
+use super::quotas::QuotaBook;
+
 /// Counters of one caller, which belong to its name: they outlive reloads and restarts.
 #[derive(Debug)]
 pub struct Usage {
+    /// When its keys were used.
+    pub keys: KeyBook,
     counts: Mutex<Counts>,
     /// Paths counted by name; all further ones are `other`.
     most: usize,
@@ -26,15 +32,6 @@ struct Counted {
     stored: Count,
 }
 
-/// Requests of one path.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Count {
-    /// Those that were admitted, whatever came of them.
-    pub calls: u64,
-    /// Those that wxgate refused.
-    pub refused: u64,
-}
-
 /// The counters as they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Used {
@@ -46,24 +43,13 @@ pub struct Used {
     pub calls: BTreeMap<Arc<str>, Count>,
 }
 
-/// What is new about a path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fresh {
-    /// The path.
-    pub api: Arc<str>,
-    /// How many more.
-    pub count: Count,
-    /// When its caller last called anything, Unix milliseconds.
-    pub at: i64,
-}
-
 /// What is called where that is unknown, or named by a stranger, or one path too many.
 pub const OTHER: &str = "other";
 
 impl Usage {
     /// Nothing yet; at most `most` paths are counted by name.
     pub fn new(most: usize) -> Self {
-        Self { counts: Mutex::default(), most }
+        Self { keys: KeyBook::default(), counts: Mutex::default(), most }
     }
 
     fn lock(&self) -> MutexGuard<'_, Counts> {
@@ -89,6 +75,9 @@ impl Usage {
 
     /// Takes up what the store kept of a path.
     pub fn restore(&self, api: &str, count: Count, since: i64, last_at: i64) {
+        if api.starts_with(PREFIX) {
+            return self.keys.refreshed(api, count, since, last_at);
+        }
         let mut counts = self.lock();
         let counted = counts.calls.entry(api.into()).or_default();
         counted.all.add(count);
@@ -99,6 +88,9 @@ impl Usage {
 
     /// Takes up what the store has of a path by now, which others added to as well.
     pub fn refreshed(&self, api: &str, count: Count, since: i64, last_at: i64) {
+        if api.starts_with(PREFIX) {
+            return self.keys.refreshed(api, count, since, last_at);
+        }
         let mut counts = self.lock();
         let counted = counts.calls.entry(api.into()).or_default();
         let mut all = counted.all.without(counted.stored);
@@ -125,13 +117,16 @@ impl Usage {
             counted.stored = counted.all;
             Fresh { api: api.clone(), count, at }
         });
-        fresh.collect()
+        fresh.chain(self.keys.take_fresh()).collect()
     }
 
     /// What [`Usage::take_fresh`] gave couldn't be stored.
     pub fn give_back(&self, fresh: Vec<Fresh>) {
         let mut counts = self.lock();
         for fresh in fresh {
+            if fresh.api.starts_with(PREFIX) {
+                self.keys.give_back(&fresh.api);
+            }
             if let Some(counted) = counts.calls.get_mut(&fresh.api) {
                 counted.stored = counted.stored.without(fresh.count);
             }
@@ -139,23 +134,11 @@ impl Usage {
     }
 }
 
-impl Count {
-    fn add(&mut self, more: Self) {
-        self.calls += more.calls;
-        self.refused += more.refused;
-    }
-
-    fn without(self, part: Self) -> Self {
-        Self {
-            calls: self.calls.saturating_sub(part.calls),
-            refused: self.refused.saturating_sub(part.refused),
-        }
-    }
-}
-
-/// The counters of everybody who ever called, by name. Cheap to clone.
+/// What belongs to a caller's name: the counters of everybody who ever called, and what is left of quotas. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct UsageBook {
+    /// What is left of quotas here.
+    pub quotas: QuotaBook,
     usages: Arc<Mutex<HashMap<String, Arc<Usage>>>>,
     most: usize,
 }
@@ -163,7 +146,7 @@ pub struct UsageBook {
 impl UsageBook {
     /// Empty; at most `most` paths of a caller are counted by name.
     pub fn new(most: usize) -> Self {
-        Self { usages: Arc::default(), most }
+        Self { quotas: QuotaBook::default(), usages: Arc::default(), most }
     }
 
     /// The counters of the caller `name`.

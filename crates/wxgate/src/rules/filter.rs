@@ -26,6 +26,29 @@ struct EventPattern {
     name: Option<String>,
 }
 
+/// A list of a route, as one message stands to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// Its key.
+    pub list: &'static str,
+    /// The message fits it.
+    pub holds: bool,
+    /// What the message has for it; "": nothing.
+    pub given: String,
+}
+
+/// The lists of a route, in the order in which they are looked at.
+#[derive(Clone, Copy)]
+enum Part {
+    Apps,
+    Events,
+    Openids,
+    Scenes,
+}
+
+const LISTS: [(Part, &str); 4] =
+    [(Part::Apps, "apps"), (Part::Events, "events"), (Part::Openids, "openids"), (Part::Scenes, "scenes")];
+
 /// The list that keeps a message from a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Miss(pub &'static str);
@@ -109,25 +132,45 @@ impl Filter {
 
     /// Why `message` of the app isn't taken; `None`: it is.
     pub fn misses(&self, appid: &str, tags: &[String], message: &Subject<'_>) -> Option<Miss> {
+        let missed = LISTS.into_iter().find(|(part, _)| !self.holds(*part, appid, tags, message));
+        missed.map(|(_, list)| Miss(list))
+    }
+
+    fn holds(&self, part: Part, appid: &str, tags: &[String], message: &Subject<'_>) -> bool {
         let Subject { is_event, name, openid, scene, is_malformed } = message;
-        if !self.takes_app(appid, tags) {
-            return Some(Miss("apps"));
+        match part {
+            Part::Apps => self.takes_app(appid, tags),
+            Part::Events => self.events.takes(|pattern| pattern.fits(*is_event, name)),
+            // Whose, and which scene, is nothing to be guessed.
+            Part::Openids if *is_malformed => self.openids.is_empty(),
+            Part::Openids => self.openids.takes(|one| one == openid),
+            Part::Scenes if self.scenes.is_empty() => true,
+            Part::Scenes => !scene.is_empty() && self.scenes.takes(|pattern| pattern.matches(scene)),
         }
-        if !self.events.takes(|pattern| pattern.fits(*is_event, name)) {
-            return Some(Miss("events"));
-        }
-        // Whose, and which scene, is nothing to be guessed.
-        if *is_malformed && !self.openids.is_empty() {
-            return Some(Miss("openids"));
-        }
-        if !self.openids.takes(|one| one == openid) {
-            return Some(Miss("openids"));
-        }
-        let fits = || !scene.is_empty() && self.scenes.takes(|pattern| pattern.matches(scene));
-        if !self.scenes.is_empty() && !fits() {
-            return Some(Miss("scenes"));
-        }
-        None
+    }
+
+    /// How `message` stands to each list.
+    pub fn conditions(&self, appid: &str, tags: &[String], message: &Subject<'_>) -> Vec<Condition> {
+        let Subject { is_event, name, openid, scene, .. } = message;
+        let kind = match is_event {
+            Some(true) => "event:",
+            Some(false) => "message:",
+            None => "",
+        };
+        let given = |part| match part {
+            Part::Apps => {
+                let tags = tags.iter().map(|tag| format!(" tag:{tag}"));
+                std::iter::once(appid.to_owned()).chain(tags).collect()
+            }
+            Part::Events => format!("{kind}{name}"),
+            Part::Openids => openid.to_string(),
+            Part::Scenes => scene.to_string(),
+        };
+        let one = |(part, list)| {
+            let holds = self.holds(part, appid, tags, message);
+            Condition { list, holds, given: given(part) }
+        };
+        LISTS.into_iter().map(one).collect()
     }
 }
 

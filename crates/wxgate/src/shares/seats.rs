@@ -102,6 +102,11 @@ impl Seats {
         }
     }
 
+    /// How many are taken.
+    pub fn taken(&self) -> usize {
+        self.0.taken.lock().unwrap_or_else(PoisonError::into_inner).seats.len()
+    }
+
     fn try_take(&self, address: Option<IpAddr>) -> Option<Sitting> {
         let (Inner { size, taken, .. }, now) = (&*self.0, self.now());
         let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);

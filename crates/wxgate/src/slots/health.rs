@@ -99,6 +99,13 @@ impl Health {
         });
     }
 
+    /// The paths that worked within so many ticks before `now`, to the minute.
+    pub(crate) fn in_use(&self, now: i64, within: i64) -> Vec<String> {
+        let paths = self.worked.load();
+        let lately = paths.iter().filter(|(_, at)| now - at.load(Ordering::Relaxed) < within + GRAIN);
+        lately.map(|(path, _)| path.clone()).collect()
+    }
+
     /// WeChat refused `path`; gives what is amiss, if that is news.
     pub(crate) fn refused(&self, way: Way, path: &str, error: &ApiError, now: i64) -> Option<Ailment> {
         let errcode = error.errcode;

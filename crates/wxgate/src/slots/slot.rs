@@ -241,7 +241,7 @@ impl Slot {
 
     /// When the background should act: to refresh what is in use, or to try again after a failure.
     /// `None` while nobody has ever asked for this value.
-    pub(crate) fn due_at(&self) -> Option<i64> {
+    pub fn due_at(&self) -> Option<i64> {
         let refresh_at = self.current.load().as_ref().map(|token| token.refresh_at)?;
         Some(self.notes().trouble.as_ref().map_or(refresh_at, |t| t.retry_at.max(refresh_at)))
     }

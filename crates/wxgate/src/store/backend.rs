@@ -3,23 +3,23 @@
 //! A backend gets and gives rows: what is secret in them is sealed already, and stays so. Times are Unix milliseconds.
 //! Each method that writes is one transaction, and returns once that is on disk.
 
-use std::fmt::Debug;
+use std::fs::File;
+use std::path::PathBuf;
 
 use futures_util::future::BoxFuture;
 
+pub(crate) use super::records::Pending;
+use super::records::Records;
 use super::{
-    Attempt, AuditQuery, Binding, Delivery, DeliveryQuery, Event, EventQuery, Fate, Lease, Node, Purge,
-    Purged, Reach, SealedCredential, StoreError, Turn, UsageDelta, UsageRow, Wakes,
+    Attempt, AuditQuery, Binding, DeadGroup, Delivery, DeliveryQuery, Event, EventQuery, Fate, GroupQuery,
+    Lease, Node, Purge, Purged, Reach, SealedCredential, Turn, UsageDelta, UsageRow, Wakes,
 };
-
-/// What a backend's method gives.
-pub(crate) type Pending<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 
 /// A delivery's id is its message's, times this, plus its place among the message's deliveries.
 pub(crate) const DELIVERIES_PER_MESSAGE: i64 = 65_536;
 
 /// A database, opened for this process and migrated.
-pub(crate) trait Backend: Send + Sync + Debug {
+pub(crate) trait Backend: Records {
     /// Names it to people.
     fn place(&self) -> String;
 
@@ -93,6 +93,9 @@ pub(crate) trait Backend: Send + Sync + Debug {
     fn event_body(&self, id: i64) -> Pending<'_, Option<(Vec<u8>, Vec<u8>)>>;
     /// Deliveries, newest first.
     fn deliveries(&self, query: DeliveryQuery) -> Pending<'_, Vec<Delivery>>;
+
+    /// Dead letters by route and failure.
+    fn dead_groups(&self, query: GroupQuery) -> Pending<'_, Vec<DeadGroup>>;
 
     /// Entries made at run time, in order, and the revision of the newest change.
     fn entries(&self) -> Pending<'_, (i64, Vec<EntryRow>)>;
@@ -188,6 +191,10 @@ pub(crate) trait Backend: Send + Sync + Debug {
         Box::pin(async { Ok((None, false)) })
     }
 
+    /// A copy of all of it in a file in `folder` that is nobody else's; `None`: it has tools of its own for that.
+    fn copy(&self, _folder: PathBuf) -> Pending<'_, Option<File>> {
+        Box::pin(async { Ok(None) })
+    }
     /// Proves that it takes writes.
     fn ping(&self) -> Pending<'_, ()>;
     /// Ends it after what was handed to it.
@@ -241,6 +248,7 @@ pub(crate) struct EventRow {
     pub(crate) kind: String,
     pub(crate) scene: String,
     pub(crate) msg_id: String,
+    pub(crate) came: String,
     pub(crate) received_at: i64,
     pub(crate) seen: MessageKey,
     /// Sealed.

@@ -6,7 +6,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::backend::{AuditRow, EntryRow};
-use super::{Store, StoreError};
+use super::{Document, Shelf, Store, StoreError};
 use crate::entries::EntryKind;
 use crate::keys::Cell;
 use crate::lang::say;
@@ -33,6 +33,17 @@ impl fmt::Debug for StoredEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "StoredEntry({} {})", place(self.kind, &self.name), self.revision)
     }
+}
+
+/// What was made at run time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Made {
+    /// Of the newest change.
+    pub revision: i64,
+    /// Apps, callers and routes.
+    pub entries: Vec<StoredEntry>,
+    /// The rest.
+    pub documents: Vec<Document>,
 }
 
 /// A change of one entry.
@@ -92,8 +103,8 @@ pub struct AuditQuery {
     pub limit: u32,
 }
 
-fn cell(name: &str) -> Cell<'_> {
-    Cell { table: "entries", row: name, column: "value" }
+pub(super) fn cell(place: &str) -> Cell<'_> {
+    Cell { table: "entries", row: place, column: "value" }
 }
 
 fn place(kind: EntryKind, name: &str) -> String {
@@ -101,14 +112,17 @@ fn place(kind: EntryKind, name: &str) -> String {
 }
 
 impl Store {
-    /// Every entry that was made at run time, and the revision of the newest change. A damaged row is said and passed over: the
-    /// others work on.
-    pub async fn entries(&self) -> Result<(i64, Vec<StoredEntry>), StoreError> {
+    /// Everything that was made at run time. A damaged row is said and passed over: the others work on.
+    pub async fn made(&self) -> Result<Made, StoreError> {
         let (revision, rows) = self.backend.entries().await?;
-        let mut entries = Vec::new();
+        let mut made = Made { revision, entries: Vec::new(), documents: Vec::new() };
         for row in rows {
-            match self.opened(row) {
-                Ok(entry) => entries.push(entry),
+            let opened = match Shelf::of(&row.kind) {
+                Some(shelf) => self.opened_document(shelf, row).map(|document| made.documents.push(document)),
+                None => self.opened(row).map(|entry| made.entries.push(entry)),
+            };
+            match opened {
+                Ok(()) => {}
                 Err(error) => tracing::error!(
                     %error, "{}",
                     say(
@@ -118,7 +132,7 @@ impl Store {
                 ),
             }
         }
-        Ok((revision, entries))
+        Ok(made)
     }
 
     fn opened(&self, row: EntryRow) -> Result<StoredEntry, StoreError> {
@@ -168,7 +182,7 @@ impl Store {
 }
 
 impl AuditRow {
-    fn of(line: Audit) -> Self {
+    pub(super) fn of(line: Audit) -> Self {
         let text = |value: Value| if value.is_null() { String::new() } else { value.to_string() };
         let Audit { id, at, actor, role, ip, action, target, before, after } = line;
         Self { id, at, actor, role, ip, action, target, before: text(before), after: text(after) }

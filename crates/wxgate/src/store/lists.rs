@@ -19,8 +19,36 @@ pub struct Event {
     pub event: String,
     /// Unix milliseconds.
     pub received_at: i64,
+    /// Scene of the code that was scanned, or "".
+    pub scene: String,
+    /// How it came.
+    pub came: Came,
     /// Where it went.
     pub deliveries: Vec<Delivery>,
+}
+
+/// How a message came. Nothing is known of those that an older version kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Came {
+    /// The request that brought it first.
+    pub request_id: Option<String>,
+    /// `plain`, `compatible` or `safe`.
+    pub mode: Option<String>,
+    /// The key that opened it: `aes_key` or `previous_aes_key`.
+    pub key: Option<String>,
+}
+
+impl Came {
+    /// As it is kept: what holds no space, apart by spaces.
+    pub fn written(request_id: &str, mode: &str, key: &str) -> String {
+        format!("{request_id} {mode} {key}").trim_end().to_owned()
+    }
+
+    /// The reverse.
+    pub fn read(text: &str) -> Self {
+        let mut parts = text.split(' ').filter(|part| !part.is_empty()).map(str::to_owned);
+        Self { request_id: parts.next(), mode: parts.next(), key: parts.next() }
+    }
 }
 
 /// A delivery, for people.
@@ -90,6 +118,10 @@ pub struct EventQuery {
     pub before: Option<i64>,
     /// With this id only.
     pub id: Option<i64>,
+    /// With a delivery by this route.
+    pub route: Option<String>,
+    /// With a delivery that stands so.
+    pub status: Option<Status>,
     /// At most so many.
     pub limit: u32,
 }
@@ -109,7 +141,45 @@ pub struct DeliveryQuery {
     pub limit: u32,
 }
 
+/// Which dead letters to group.
+#[derive(Clone, Debug, Default)]
+pub struct GroupQuery {
+    /// Of this route.
+    pub route: Option<String>,
+    /// Given up at or after, Unix milliseconds.
+    pub from: Option<i64>,
+    /// Given up before, Unix milliseconds.
+    pub to: Option<i64>,
+}
+
+/// Dead letters of one route that failed alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadGroup {
+    /// Name of the route.
+    pub route: String,
+    /// Status of the last attempt; 0: none came.
+    pub status: u16,
+    /// Why the last attempt failed.
+    pub error: String,
+    /// How many, among the newest [`GROUPED`].
+    pub count: u64,
+    /// When the first was given up, Unix milliseconds.
+    pub oldest: i64,
+    /// When the last was.
+    pub newest: i64,
+}
+
+/// Dead letters that are looked at.
+pub(super) const GROUPED: u32 = 100_000;
+/// Groups that are shown.
+pub(super) const GROUPS: u32 = 200;
+
 impl Store {
+    /// Dead letters by route and failure, the largest group first.
+    pub async fn dead_groups(&self, query: GroupQuery) -> Result<Vec<DeadGroup>, StoreError> {
+        self.backend.dead_groups(query).await
+    }
+
     /// Kept messages, newest first.
     pub async fn events(&self, query: EventQuery) -> Result<Vec<Event>, StoreError> {
         self.backend.events(query).await

@@ -20,6 +20,8 @@ pub struct NewEvent {
     pub scene: String,
     /// `MsgId`, or `MsgID` of a sending report, or "".
     pub msg_id: String,
+    /// How it came, for people: see [`Came`].
+    pub came: String,
     /// `CreateTime`, Unix seconds: keeps the keys of duplicates in the order of time.
     pub create_time: i64,
     /// Unix milliseconds.
@@ -146,6 +148,7 @@ impl Store {
             event: event.event.clone(),
             scene: event.scene.clone(),
             msg_id: event.msg_id.clone(),
+            came: event.came.clone(),
             received_at: event.received_at,
             seen,
             is_plain: event.is_plain,

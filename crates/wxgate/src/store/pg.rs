@@ -3,6 +3,7 @@
 //!
 //! `backend` is the list of what is asked of it; each file below has the SQL about one thing.
 
+mod alerts;
 mod backend;
 mod credentials;
 mod entries;
@@ -16,7 +17,11 @@ mod nodes;
 mod offers;
 mod purge;
 mod queue;
+mod quotas;
+mod records;
+mod rings;
 mod schema;
+mod series;
 mod time;
 mod tls;
 mod values;

@@ -5,7 +5,9 @@
 //!
 //! This file is the list of what is asked of it; each file below has the SQL about one thing.
 
+mod alerts;
 mod checkpoint;
+mod copy;
 mod credentials;
 mod dump;
 mod entries;
@@ -22,13 +24,18 @@ mod once;
 mod plans;
 mod purge;
 mod queue;
+mod quotas;
 mod reader;
 mod recent;
+mod records;
+mod rings;
+mod series;
 #[cfg(test)]
 mod tests;
 mod usage;
 mod writer;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -42,8 +49,8 @@ use super::backend::{
     SavedRow, deliveries_of,
 };
 use super::{
-    AuditQuery, Binding, Delivery, DeliveryQuery, Event, EventQuery, Lease, Purge, Purged, SealedCredential,
-    StoreError, Turn, UsageDelta, UsageRow,
+    AuditQuery, Binding, DeadGroup, Delivery, DeliveryQuery, Event, EventQuery, GroupQuery, Lease, Purge,
+    Purged, SealedCredential, StoreError, Turn, UsageDelta, UsageRow,
 };
 
 pub(super) use dump::Source;
@@ -172,6 +179,14 @@ impl Backend for Sqlite {
         Box::pin(self.writer.write(move |tx| usage::add(tx, &deltas)))
     }
 
+    fn copy(&self, folder: PathBuf) -> Pending<'_, Option<File>> {
+        let path = self.path.clone();
+        Box::pin(async move {
+            let copied = tokio::task::spawn_blocking(move || copy::into(&path, &folder)).await;
+            copied.map_err(|error| StoreError::Unavailable(error.to_string().into()))?.map(Some)
+        })
+    }
+
     fn entries(&self) -> Pending<'_, (i64, Vec<EntryRow>)> {
         Box::pin(self.rows.read(entries::all))
     }
@@ -271,6 +286,10 @@ impl Backend for Sqlite {
 
     fn deliveries(&self, query: DeliveryQuery) -> Pending<'_, Vec<Delivery>> {
         Box::pin(self.lists.read(move |db| lists::deliveries(db, &query)))
+    }
+
+    fn dead_groups(&self, query: GroupQuery) -> Pending<'_, Vec<DeadGroup>> {
+        Box::pin(self.lists.read(move |db| lists::dead_groups(db, &query)))
     }
 
     fn ping(&self) -> Pending<'_, ()> {

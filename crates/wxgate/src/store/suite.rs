@@ -1,5 +1,6 @@
 //! What every backend has to pass, asked through the facade. Only [`Fixture`] knows which backend it is.
 
+mod alerts;
 mod entries;
 mod forgetting;
 mod intake;
@@ -8,6 +9,9 @@ mod nodes;
 #[path = "../../tests/it/postgres.rs"]
 pub(super) mod postgres;
 mod queue;
+mod quotas;
+mod rings;
+mod series;
 mod values;
 
 use std::sync::Arc;
@@ -91,6 +95,7 @@ fn message(store: &Store, content: &str, routes: &[&str]) -> NewEvent {
         event: String::new(),
         scene: String::new(),
         msg_id: String::new(),
+        came: String::new(),
         create_time: NOW / 1000,
         received_at: NOW,
         body: content.as_bytes().to_vec(),

@@ -105,6 +105,7 @@ pub(super) const TABLES: &[Table] = &[
             ("received_at", Time),
             ("digest", Bytes),
             ("body", Bytes),
+            ("came", Text),
         ],
     },
     Table {
@@ -178,6 +179,54 @@ pub(super) const TABLES: &[Table] = &[
             ("before", Text),
             ("after", Text),
         ],
+    },
+    // What is amiss is found anew.
+    Table {
+        name: "series",
+        key: 4,
+        columns: &[
+            ("tier", Count),
+            ("key", Text),
+            ("bucket", Number),
+            ("node", Count),
+            ("n", Number),
+            ("bad", Number),
+            ("ms", Number),
+            ("hist", Bytes),
+        ],
+    },
+    Table {
+        name: "rings",
+        key: 1,
+        columns: &[
+            ("id", Number),
+            ("ring", Text),
+            ("at", Time),
+            ("appid", Text),
+            ("who", Text),
+            ("code", Number),
+            ("request_id", Text),
+            ("value", Text),
+        ],
+    },
+    Table {
+        name: "wx_quotas",
+        key: 2,
+        columns: &[
+            ("appid", Text),
+            ("api", Text),
+            ("asked_at", Time),
+            ("most", Number),
+            ("used", Number),
+            ("remain", Number),
+            ("rate_calls", Number),
+            ("rate_seconds", Number),
+        ],
+    },
+    Table {
+        name: "quotas",
+        key: 3,
+        columns: &[("caller", Text), ("pattern", Text), ("start", Number), ("until", Number), ("n", Number)],
     },
 ];
 

@@ -17,8 +17,10 @@ use crate::clock::Instant;
 use crate::entries::TokenMode;
 use crate::handover::{CallError, PassAnswer, PassRequest};
 use crate::lang::{Words, say};
+use crate::parts::Parts;
 use crate::places;
 use crate::registry::App;
+use crate::rings::Became;
 use crate::rules::leaks::Leaks;
 use crate::slots::policy::Rest;
 use crate::slots::{CredentialKind, Gate, Slot, Token, TokenError, Way, ageing};
@@ -40,6 +42,13 @@ impl Tokens {
             CredentialKind::Jsapi | CredentialKind::WxCard => self.ask_for_ticket(app, kind).await,
         };
         if kind == CredentialKind::AccessToken {
+            app.meter.refreshed(answer.is_ok());
+            let ms = self.now() - asked_at;
+            match &answer {
+                Ok(_) => self.became(app, Became::Fetched, 0, Some(ms)),
+                Err(error) => self.became(app, Became::Failed, code_of(error), Some(ms)),
+            }
+            app.meter.refreshed(answer.is_ok());
             let path = token_path(app);
             match &answer {
                 Ok(_) => self.heard_success(app, Way::TokenCall, path),
@@ -90,6 +99,12 @@ impl Tokens {
         token
     }
 
+    /// Remembers what became of the app's token.
+    pub(super) fn became(&self, app: &App, became: Became, errcode: i64, ms: Option<i64>) {
+        let Parts { rings, store, clock, .. } = &self.0.parts;
+        rings.became(&app.appid, became, errcode, ms, clock.now(), store.node());
+    }
+
     fn note_failure(&self, app: &App, slot: &Slot, error: &TokenError) {
         // The token's own slot rests for its refusal: a ticket only waits for that.
         let is_tokens = slot.kind != CredentialKind::AccessToken && matches!(error, TokenError::Refused(_));
@@ -109,6 +124,7 @@ impl Tokens {
         let (appid, secret) = (app.entry.appid.as_str(), app.entry.secret.expose_secret());
         let transport = &app.transport;
         let deadline = transport.deadline();
+        let mut asking = app.meter.asks(token_path(app), transport.clock().instant());
         let answer = match app.entry.token_mode {
             TokenMode::Stable => {
                 let body = serde_json::json!({
@@ -122,7 +138,13 @@ impl Tokens {
                 transport.send(&TOKEN, &query, None, deadline).await
             }
         };
-        granted(&answer?).map_err(|no| match no {
+        let granted = granted(&answer?);
+        match &granted {
+            Ok(_) => asking.answered(0),
+            Err(NotGranted::Said(error)) => asking.answered(error.errcode),
+            Err(NotGranted::Lost(_)) => {}
+        }
+        granted.map_err(|no| match no {
             NotGranted::Said(error) => TokenError::Refused(Leaks::new(secret, "").hidden(error)),
             NotGranted::Lost(lost) => TokenError::Lost(lost),
         })
@@ -163,6 +185,11 @@ impl Tokens {
     }
 }
 
+/// WeChat's code, if it answered with one.
+fn code_of(error: &TokenError) -> i64 {
+    error.refusal().map_or(0, |refused| refused.errcode)
+}
+
 /// Where an app's token comes from.
 fn token_path(app: &App) -> &'static str {
     match app.entry.token_mode {
@@ -194,11 +221,16 @@ impl TokenCall for TicketCall<'_> {
 
     async fn send(&self, token: &Token, deadline: Instant) -> Result<(Self::Answer, Said), Lost> {
         let query = [("access_token", token.expose()), ("type", self.kind.as_str())];
+        let mut asking = self.app.meter.asks(GET_TICKET.path, self.app.transport.clock().instant());
         let answer = self.app.transport.send(&GET_TICKET, &query, None, deadline).await?;
         let leaks = Leaks::new(self.app.entry.secret.expose_secret(), token.expose());
         Ok(match granted(&answer) {
-            Ok(granted) => (Ok(granted), Said::Accepted),
+            Ok(granted) => {
+                asking.answered(0);
+                (Ok(granted), Said::Accepted)
+            }
             Err(NotGranted::Said(error)) => {
+                asking.answered(error.errcode);
                 let error = leaks.hidden(error);
                 let said = Said::of(&error);
                 (Err(NotGranted::Said(error)), said)

@@ -12,6 +12,7 @@ use crate::clock::Instant;
 use crate::handover::{CallError, PassAnswer, PassRequest, gone};
 use crate::lang::say;
 use crate::registry::App;
+use crate::rings::Became;
 use crate::slots::{CredentialKind, Found, Token, TokenError, Way};
 use crate::transport::Lost;
 
@@ -153,6 +154,9 @@ impl Tokens {
         }
         let (answer, said) = attempt.send(fresh, deadline).await?;
         self.note(app, fresh, attempt.path(), &said);
+        if !matches!(said, Said::Refused(_)) {
+            self.became(app, Became::Healed, error.errcode, None);
+        }
         match &said {
             Said::Refused(error) => return Err(CallError::Refused(error.clone())),
             // Where WeChat itself had held it for current, nobody else had a hand in it.
@@ -176,6 +180,7 @@ impl Tokens {
             return;
         }
         app.slots.of(CredentialKind::AccessToken).note_superseded(now);
+        self.became(app, Became::Superseded, 0, None);
         tracing::warn!(
             appid = %app.appid,
             event = "superseded",

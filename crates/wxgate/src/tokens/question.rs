@@ -210,10 +210,12 @@ impl Tokens {
     pub(super) async fn called(&self, app: &App, token: &Token) -> Probed {
         let query = [("access_token", token.expose())];
         let transport = &app.transport;
+        let mut asking = app.meter.asks(API_DOMAIN_IP.path, transport.clock().instant());
         let answer = transport.send(&API_DOMAIN_IP, &query, None, transport.deadline()).await;
         let Ok(answer) = answer else { return Probed::Unknown };
         let Ok(body) = json_answer(&answer) else { return Probed::Unknown };
         let error = errcode(&answer.body);
+        asking.answered(error.as_ref().map_or(0, |error| error.errcode));
         if let Some(error) = &error {
             self.heard(app, Way::Token, API_DOMAIN_IP.path, &Said::of(error));
         }

@@ -12,6 +12,7 @@ use wechat::catalog::{Auth, Endpoint};
 
 use super::{CallError, PassAnswer, PassRequest, Upstream, picture_type};
 use crate::clock::Instant;
+use crate::metrics::Asking;
 use crate::registry::App;
 use crate::rules::leaks::Leaks;
 use crate::slots::{Token, Way};
@@ -95,11 +96,19 @@ impl Upstream {
         let ours = [("appid", app.entry.appid.as_str()), ("secret", secret)];
         let credential: &[(&str, &str)] = if endpoint.auth == Auth::Secret { &ours } else { &[] };
         let query = [credential, query].concat();
+        let mut asking = app.meter.asks(endpoint.path, app.transport.clock().instant());
         let answer = app.transport.send(endpoint, &query, body.clone(), app.transport.deadline()).await?;
         let outcome = match refused(&answer) {
-            Some(error) => Err(Leaks::new(secret, "").hidden(error)),
-            None => Ok(answer),
+            Some(error) => {
+                asking.answered(error.errcode);
+                Err(Leaks::new(secret, "").hidden(error))
+            }
+            None => {
+                count(&mut asking, &answer);
+                Ok(answer)
+            }
         };
+        drop(asking);
         if endpoint.auth == Auth::Secret {
             let said = match &outcome {
                 Err(error) => Said::Failed(error.clone()),
@@ -143,12 +152,15 @@ impl TokenCall for TypedCall<'_> {
 
     async fn send(&self, token: &Token, deadline: Instant) -> Result<(Self::Answer, Said), Lost> {
         let query = [&[("access_token", token.expose())], self.query].concat();
+        let mut asking = self.app.meter.asks(self.endpoint.path, self.app.transport.clock().instant());
         let answer = self.app.transport.send(self.endpoint, &query, self.body.clone(), deadline).await?;
         if let Some(error) = refused(&answer) {
+            asking.answered(error.errcode);
             let error = Leaks::new(self.app.entry.secret.expose_secret(), token.expose()).hidden(error);
             let said = Said::of(&error);
             return Ok((Err(error), said));
         }
+        count(&mut asking, &answer);
         // Not a broken edge, nor WeChat being busy.
         let said = if is_success(&answer) { Said::Accepted } else { Said::Nothing };
         Ok((Ok(answer), said))
@@ -159,6 +171,13 @@ impl TokenCall for TypedCall<'_> {
 fn is_success(answer: &Answer) -> bool {
     let is_said = picture_type(&answer.body).is_some() || answer.body.trim_ascii_start().starts_with(b"{");
     answer.status.is_success() && is_said
+}
+
+/// Without a code of WeChat's: an edge that broke gave no answer.
+fn count(asking: &mut Asking<'_>, answer: &Answer) {
+    if answer.status.is_success() {
+        asking.answered(0);
+    }
 }
 
 /// WeChat's refusal, unless the answer comes from a broken edge.

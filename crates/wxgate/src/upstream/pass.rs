@@ -14,6 +14,7 @@ use wechat::catalog;
 use super::{CallError, Part, PassAnswer, PassRequest, Upstream, picture_type};
 use crate::clock::Instant;
 use crate::lang::say;
+use crate::metrics::{Asking, Meter, OTHER};
 use crate::net::{Answered, Download, collect};
 use crate::registry::App;
 use crate::rules::leaks::Leaks;
@@ -51,7 +52,8 @@ impl Upstream {
         request: &PassRequest,
     ) -> Result<(PassAnswer, Said), Lost> {
         let transport = app.map_or(&self.transport, |app| &app.transport);
-        let exchange = Exchange { transport, app, request };
+        let meter = app.map_or(&self.meter, |app| &app.meter);
+        let exchange = Exchange { transport, app, meter, request };
         let (answer, said) = exchange.once(None, transport.deadline()).await?;
         if let Some(app) = app.filter(|_| request.shows_secret()) {
             self.tokens.heard(app, Way::Secret, &request.path, &said);
@@ -61,7 +63,7 @@ impl Upstream {
 
     /// Passes `request` on as `app`. A dead access_token is replaced, and the request sent again if it can be.
     pub async fn pass(&self, app: &Arc<App>, request: &PassRequest) -> Result<PassAnswer, CallError> {
-        let exchange = Exchange { transport: &app.transport, app: Some(app), request };
+        let exchange = Exchange::of(app, request);
         self.tokens.healed(app, &exchange).await
     }
 
@@ -72,7 +74,7 @@ impl Upstream {
         request: &PassRequest,
     ) -> Result<PassAnswer, CallError> {
         if request.target.contains(&Part::AccessToken) {
-            let exchange = Exchange { transport: &app.transport, app: Some(app), request };
+            let exchange = Exchange::of(app, request);
             return Ok(self.tokens.healed_here(app, &exchange).await?.0);
         }
         Ok(self.once_untouched(Some(app), request).await?.0)
@@ -82,6 +84,7 @@ impl Upstream {
 struct Exchange<'a> {
     transport: &'a Transport,
     app: Option<&'a App>,
+    meter: &'a Meter,
     request: &'a PassRequest,
 }
 
@@ -109,6 +112,12 @@ impl TokenCall for Exchange<'_> {
     }
 }
 
+impl<'a> Exchange<'a> {
+    fn of(app: &'a App, request: &'a PassRequest) -> Self {
+        Self { transport: &app.transport, app: Some(app), meter: &app.meter, request }
+    }
+}
+
 impl Exchange<'_> {
     async fn once(&self, token: Option<&Token>, deadline: Instant) -> Result<(PassAnswer, Said), Lost> {
         let PassRequest { host, method, target, headers, body, .. } = self.request;
@@ -119,6 +128,8 @@ impl Exchange<'_> {
             Part::Secret => secret.unwrap_or_default(),
         });
         let path: Vec<&str> = path.collect();
+        let api = catalog::by_path(&self.request.path).map_or(OTHER, |known| known.path);
+        let mut asking = self.meter.asks(api, self.transport.clock().instant());
         let answer = self.transport.pass(*host, method, &path, headers, body, deadline).await?;
         let (head, body) = answer.into_parts();
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
@@ -130,13 +141,15 @@ impl Exchange<'_> {
         }
         if self.app.is_some() && may_quote(&head) {
             let body = Download::new(self.searched(&head.headers, body, leaks).await?, None, self.silence());
-            return Ok((PassAnswer { head, body, errcode: 0 }, Said::Nothing));
+            count(&mut asking, &head);
+            return Ok((PassAnswer { head, body, errcode: 0, rid: None }, Said::Nothing));
         }
         if !(token.is_some() || self.request.shows_secret()) || head.status != StatusCode::OK {
             let body = Download::new(Bytes::new(), Some(body), self.silence());
-            return Ok((PassAnswer { head, body, errcode: 0 }, Said::Nothing));
+            count(&mut asking, &head);
+            return Ok((PassAnswer { head, body, errcode: 0, rid: None }, Said::Nothing));
         }
-        self.look(head, body, leaks).await
+        self.look(head, body, leaks, asking).await
     }
 
     fn silence(&self) -> Duration {
@@ -191,6 +204,7 @@ impl Exchange<'_> {
         head: response::Parts,
         mut body: Answered,
         leaks: Leaks<'_>,
+        mut asking: Asking<'_>,
     ) -> Result<(PassAnswer, Said), Lost> {
         let limits = self.transport.limits();
         let is_other = |seen: &[u8]| seen.first().is_some_and(|first| *first != b'{');
@@ -199,13 +213,15 @@ impl Exchange<'_> {
         let rest = (!seen.whole).then_some(body);
         let is_object = seen.bytes.starts_with(b"{");
         let error = (seen.whole && is_object).then(|| errcode(&seen.bytes)).flatten();
+        let code = error.as_ref().map_or(0, |error| error.errcode);
+        asking.answered(code);
         // Whatever may quote the request may say 200 as well. What says that the token is dead goes no further anyway.
         // Of pictures and the like, which come in large pieces, the beginning tells.
         let begin = &seen.bytes[..seen.bytes.len().min(limits.look)];
         if !error.as_ref().is_some_and(ApiError::is_dead_token) && leaks.are_in(begin) {
             return Err(self.leaked());
         }
-        let code = error.as_ref().map_or(0, |error| error.errcode);
+        let rid = error.as_ref().and_then(|error| error.rid()).map(Into::into);
         let said = match error {
             Some(error) => Said::of(&leaks.hidden(error)),
             None if !(is_object || is_media(&head.headers, &seen.bytes)) => Said::Nothing,
@@ -213,7 +229,7 @@ impl Exchange<'_> {
             None => Said::Done,
         };
         let body = Download::new(seen.bytes, rest, limits.silence);
-        Ok((PassAnswer { head, body, errcode: code }, said))
+        Ok((PassAnswer { head, body, errcode: code, rid }, said))
     }
 }
 
@@ -222,6 +238,13 @@ fn is_media(headers: &HeaderMap, seen: &[u8]) -> bool {
     let media_type = headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
     let is_typed = !seen.is_empty() && !media_type.is_empty() && !media_type.starts_with(b"text/");
     picture_type(seen).is_some() || is_typed
+}
+
+/// What isn't looked at is an answer, unless its status says that it is none.
+fn count(asking: &mut Asking<'_>, head: &response::Parts) {
+    if !head.status.is_client_error() && !head.status.is_server_error() {
+        asking.answered(0);
+    }
 }
 
 /// A page for people, or an error: that may come from anything on the way, and quote the request.

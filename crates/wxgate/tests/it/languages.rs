@@ -159,6 +159,10 @@ fn what_commands_say_is_in_both_languages() {
         &["import", "missing.yaml"],
         &["config", "default"],
         &["openapi"],
+        &["errors"],
+        &["errors", "40164"],
+        &["errors", "-1"],
+        &["errors", "12345"],
         &["init", "--config", "fine.toml"],
         &["init", "--config", "new.toml"],
     ] {

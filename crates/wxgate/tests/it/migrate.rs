@@ -267,9 +267,9 @@ fn a_database_of_the_configuration_gets_its_schema() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("wxgate.toml"), "[store]\nurl = \"sqlite:data/own.db\"\n").unwrap();
     let (done, said) = migrate(dir.path(), &[]);
-    assert!(done && said.contains("own.db：原来是空的，已建表（schema 5）"), "{said}");
+    assert!(done && said.contains("own.db：原来是空的，已建表（schema 6）"), "{said}");
     let (done, said) = migrate(dir.path(), &["--lang", "en"]);
-    assert!(done && said.contains("it has schema 5 already"), "{said}");
+    assert!(done && said.contains("it has schema 6 already"), "{said}");
     for (from, words) in [
         ("mysql:x", "只能从 SQLite 迁出"),
         ("sqlite:", "只能从 SQLite 迁出"),

@@ -61,6 +61,15 @@ impl Raw {
         bytes
     }
 
+    /// What comes, to the end of the first `mark`.
+    pub(crate) async fn until(&mut self, mark: &str) -> String {
+        let mut seen = Vec::new();
+        while !seen.ends_with(mark.as_bytes()) {
+            seen.push(timeout(PATIENCE, self.0.read_u8()).await.expect("it comes").expect("more"));
+        }
+        String::from_utf8(seen).unwrap()
+    }
+
     /// All that comes until the other end closes, or resets.
     pub(crate) async fn rest(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();

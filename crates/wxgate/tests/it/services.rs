@@ -521,7 +521,6 @@ async fn the_document_is_served_without_a_key() {
     let app = TestApp::configured("").await;
     let reply = app.get("/v1/service/wx/openapi.json", &[]).await;
     assert_eq!(reply.json()["openapi"], "3.1.0");
-    assert_eq!(app.admin("/openapi.json").await.json()["paths"], reply.json()["paths"]);
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ const LAYERS: Layers<'_> = &[
     // What listens. Surfaces don't use each other.
     &["http::callers", "http::admin"],
     &["http::public", "http::service", "http::proxy", "http::api", "http::node"],
-    &["http::callback", "http::oauth", "http::health"],
+    &["http::callback", "http::oauth", "http::health", "http::console", "http::metrics"],
     &["http::once"],
     &["http::server"],
     // What surfaces share.
@@ -25,16 +25,17 @@ const LAYERS: Layers<'_> = &[
     &["admit"],
     &["outcome"],
     // Messages in and out, calls out.
-    &["inbox"],
+    &["inbox", "wx_quotas"],
     &["delivery"],
     &["upstream"],
-    &["tokens", "bookkeeping", "heartbeat", "stored"],
+    &["people", "alerts"],
+    &["tokens", "bookkeeping", "heartbeat", "stored", "problems", "series"],
     &["handover"],
     &["parts"],
     // What there is, and where it is kept.
     &["registry"],
     &["slots"],
-    &["transport"],
+    &["transport", "rings"],
     &["net"],
     &["store"],
     &["flights", "telemetry"],
@@ -42,9 +43,9 @@ const LAYERS: Layers<'_> = &[
     &["config"],
     &["places"],
     &["entries"],
-    &["rules", "keys"],
+    &["rules", "keys", "errors"],
     // What every part may use.
-    &["tls", "problem", "shares"],
+    &["tls", "problem", "shares", "reloads", "metrics"],
     &["lang", "limits", "clock", "random", "tasks", "text", "wake", "workers"],
 ];
 

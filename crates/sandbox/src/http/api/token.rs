@@ -4,7 +4,7 @@ use super::super::answer::Answer;
 use super::super::call::{Call, text};
 use super::check_address;
 use crate::refusal::{Refusal, refuse};
-use crate::world::quota::CLEAR;
+use crate::world::quota::{self, CLEAR};
 use crate::world::{Kind, World};
 use serde_json::{Value, json};
 use wechat::catalog;
@@ -105,6 +105,26 @@ fn clear(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal>
     world.quotas.take(appid, CLEAR, now)?;
     world.quotas.clear(appid);
     Ok(Answer::json(&call.path, json!({"errcode": 0, "errmsg": "ok"})))
+}
+
+/// What is left of an endpoint's quotas. Those of `/sns` are told nobody; what has no limit here has zeros.
+pub(super) fn quota(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
+    let body = call.json()?;
+    let path = text(&body, "cgi_path");
+    let known = catalog::by_path(path).filter(|known| known.path == path && !path.starts_with("/sns/"));
+    let known = known.ok_or(refuse(76021))?;
+    let limits = quota::OF_PATHS.iter().find(|(path, ..)| *path == known.path);
+    let (day, minute) = limits.map_or((None, None), |(_, day, minute)| (*day, *minute));
+    let most = day.map_or(0, |day| day.most);
+    let used = day.map_or(0, |day| world.quotas.used(appid, day, world.now));
+    let mut answer = json!({
+        "errcode": 0, "errmsg": "ok",
+        "quota": {"daily_limit": most, "used": used, "remain": most.saturating_sub(used)},
+    });
+    if let Some(minute) = minute {
+        answer["rate_limit"] = json!({"call_count": minute.most, "refresh_second": 60});
+    }
+    Ok(Answer::json(&call.path, answer))
 }
 
 /// WeChat's own addresses, which here are this machine.

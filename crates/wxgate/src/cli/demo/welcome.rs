@@ -16,6 +16,8 @@ pub(super) struct Demo<'a> {
     pub(super) admin: &'a str,
     pub(super) sandbox: &'a str,
     pub(super) key: Option<&'a str>,
+    /// A link that is logged in.
+    pub(super) console: &'a str,
     pub(super) admin_token: &'a str,
     pub(super) openids: &'a Openids,
     pub(super) backend: SocketAddr,
@@ -40,19 +42,19 @@ impl Demo<'_> {
     }
 
     fn places(&self) -> String {
-        let Demo { gateway, admin, sandbox, admin_token, backend, .. } = *self;
+        let Demo { gateway, admin, console, sandbox, admin_token, backend, .. } = *self;
         let login = format!(
             "{gateway}/v1/service/wx/oauth/start?appid={OFFICIAL}&redirect_uri=http://{backend}/login&scope=snsapi_userinfo&state=demo"
         );
         say(
             format!(
-                "\n  wxgate demo：微信是模拟的，无需任何账号\n\n  网关        {gateway}\n  健康检查    {admin}/readyz\n  \
+                "\n  wxgate demo：微信是模拟的，无需任何账号\n\n  控制台      {console}（已登录，只能用一次；之后用户 admin，密码同管理令牌）\n  网关        {gateway}\n  健康检查    {admin}/readyz\n  \
                  管理接口    {admin}/api/v1/events（管理令牌 {admin_token}）\n  微信模拟器  {sandbox}\n  \
                  示例后端    http://{backend}/（收到的消息会显示在本窗口）\n  网页授权    浏览器打开 {login}\n"
             ),
             format!(
-                "\n  wxgate demo: WeChat is simulated, no account is needed\n\n  gateway           {gateway}\n  \
-                 health            {admin}/readyz\n  admin API         {admin}/api/v1/events (admin token {admin_token})\n  \
+                "\n  wxgate demo: WeChat is simulated, no account is needed\n\n  console           {console} (logged in, for one use; later as admin, by the admin token)\n  \
+                 gateway           {gateway}\n  health            {admin}/readyz\n  admin API         {admin}/api/v1/events (admin token {admin_token})\n  \
                  simulated WeChat  {sandbox}\n  sample backend    http://{backend}/ (shows its messages in this window)\n  \
                  web OAuth         open in a browser: {login}\n"
             ),

@@ -1,4 +1,5 @@
-//! Who may use the admin API: whoever shows the admin token. Wrong ones are slowed down by address, and logged.
+//! Who may use the admin API: whoever shows the admin token, or has logged in. Wrong tokens, passwords and codes are slowed down by
+//! address, and logged.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -62,29 +63,46 @@ impl Guard {
         Self { token, pause, clock, tries: Mutex::default() }
     }
 
-    /// Whether `client` may, by what it shows in `headers`; if not, the answer, which comes slower the more often it asks.
-    pub(super) async fn admit(&self, headers: &HeaderMap, client: IpAddr) -> Result<(), Response> {
-        let Some(expected) = self.token else {
-            return Err(unauthorized(Words::fixed(
-                "管理接口没有开启：设置环境变量 WXGATE_ADMIN_TOKEN（或 WXGATE_ADMIN_TOKEN_FILE）后重启",
-                "the admin API is not open: set WXGATE_ADMIN_TOKEN (or WXGATE_ADMIN_TOKEN_FILE) in the environment and restart",
-            )));
-        };
-        if headers.contains_key(AUTHORIZATION) {
-            if self.is_crowded(client) {
-                return Err(too_many());
-            }
-            if fits(headers, &expected) {
-                return Ok(());
-            }
-            if let Some(answered) = self.note_wrong(client) {
-                self.clock.until(answered).await;
-            }
+    /// Whether `headers` show the admin token; `None`: they show none at all. If it is wrong, the answer, which comes slower the
+    /// more often `client` asks.
+    pub(super) async fn admit(&self, headers: &HeaderMap, client: IpAddr) -> Option<Result<(), Response>> {
+        if !headers.contains_key(AUTHORIZATION) {
+            return None;
         }
-        Err(unauthorized(Words::fixed(
-            "没有管理令牌，或令牌不对：请求头写 Authorization: Bearer <WXGATE_ADMIN_TOKEN 的值>",
-            "no admin token, or a wrong one: send Authorization: Bearer <the value of WXGATE_ADMIN_TOKEN>",
-        )))
+        let Some(expected) = self.token else {
+            return Some(Err(unauthorized(Words::fixed(
+                "没有设置管理令牌：设置环境变量 WXGATE_ADMIN_TOKEN（或 WXGATE_ADMIN_TOKEN_FILE）后重启，或在控制台登录",
+                "there is no admin token: set WXGATE_ADMIN_TOKEN (or WXGATE_ADMIN_TOKEN_FILE) in the environment and restart, or log in at the console",
+            ))));
+        };
+        let is_it = self.tried(client, async { fits(headers, &expected).then_some(()) }).await;
+        Some(is_it.and_then(|fits| {
+            fits.ok_or_else(|| {
+                unauthorized(Words::fixed(
+                    "管理令牌不对：请求头写 Authorization: Bearer <WXGATE_ADMIN_TOKEN 的值>",
+                    "a wrong admin token: send Authorization: Bearer <the value of WXGATE_ADMIN_TOKEN>",
+                ))
+            })
+        }))
+    }
+
+    /// Lets `client` try a secret: what `attempt` gives, or `None` if it was wrong, told later the more often. An error is the answer to
+    /// somebody who tries too many at once.
+    pub(super) async fn tried<T>(
+        &self,
+        client: IpAddr,
+        attempt: impl Future<Output = Option<T>>,
+    ) -> Result<Option<T>, Response> {
+        if self.is_crowded(client) {
+            return Err(too_many());
+        }
+        let found = attempt.await;
+        if found.is_none()
+            && let Some(answered) = self.note_wrong(client)
+        {
+            self.clock.until(answered).await;
+        }
+        Ok(found)
     }
 
     /// Whether as many wrong tokens of `client` wait as may: whoever hangs up gains no further guess.
@@ -114,7 +132,10 @@ impl Guard {
         if own.logged.is_none_or(|at| now - at >= SECOND) {
             let count = std::mem::take(&mut own.unlogged);
             own.logged = Some(now);
-            tracing::warn!(peer = %client, count, "{}", say("管理令牌不对", "a wrong admin token"));
+            tracing::warn!(
+                peer = %client, count, "{}",
+                say("管理令牌、密码或设置码不对", "a wrong admin token, password or setup code")
+            );
         }
         (own.count > AT_ONCE).then(|| {
             let answered = now + self.pause;
@@ -136,7 +157,8 @@ fn fits(headers: &HeaderMap, expected: &[u8; 32]) -> bool {
     })
 }
 
-fn unauthorized(words: Words) -> Response {
+/// The answer to whoever shows nothing that lets him in.
+pub(super) fn unauthorized(words: Words) -> Response {
     let mut response = refused(StatusCode::UNAUTHORIZED, words);
     response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     response
@@ -146,8 +168,8 @@ fn too_many() -> Response {
     let mut response = refused(
         StatusCode::TOO_MANY_REQUESTS,
         Words::fixed(
-            "这个地址用错误的管理令牌试得太多：稍后再试",
-            "this address shows too many wrong admin tokens: try later",
+            "这个地址试错得太多（令牌、密码或设置码）：稍后再试",
+            "this address shows too many wrong tokens, passwords or codes: try later",
         ),
     );
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));

@@ -19,7 +19,7 @@ use super::refusal::Refusal;
 use super::target::{Span, Target};
 use super::{Asked, Proxy, is_gateway_token, passed, wants_other_credential};
 use crate::admit::identify::{Shown, shown_key};
-use crate::admit::{Denied, Proof, Wish};
+use crate::admit::{Allowed, Denied, Proof, Wish};
 use crate::http::once::Unfinished;
 use crate::http::{Body, whole};
 use crate::net::{Inbound, collect};
@@ -28,7 +28,7 @@ use crate::registry::App;
 use crate::registry::callers::Caller;
 use crate::shares::{Place, Room};
 use crate::transport::Payload;
-use crate::upstream::{Part, PassAnswer, PassRequest};
+use crate::upstream::{CallError, Part, PassAnswer, PassRequest};
 
 /// Why a code gave nothing: shared by all who came with it.
 #[derive(Clone, Debug)]
@@ -151,7 +151,10 @@ impl Proxy {
         };
         match code.filter(|code| !code.is_empty()) {
             Some(code) => self.spend(LoginCall { caller, app, request, place, kept }, code, outcome).await,
-            None => Ok(passed(self.0.upstream.pass_untouched(Some(&app), &request).await?, (place, kept))),
+            None => {
+                let answer = self.pass_untouched(Some(&caller), Some(&app), &request).await?;
+                Ok(passed(answer, (place, kept)))
+            }
         }
     }
 
@@ -167,7 +170,8 @@ impl Proxy {
         let work = self.0.parts.tasks.spawn(async move {
             let LoginCall { caller, app, request, place, kept } = call;
             let identity = ["pass", &*app.appid, &request.path, &code];
-            let answer = this.0.once.run(&caller, &identity, this.exchange(&app, &request)).await;
+            let exchange = this.exchange(&caller, &app, &request);
+            let answer = this.0.once.run(&caller, &identity, exchange).await;
             drop((place, kept));
             answer
         });
@@ -177,7 +181,9 @@ impl Proxy {
                 WholeAnswer::from_value(&kept).map(|answer| answer.response()).ok_or_else(Refusal::answer)
             }
             Err(CodeError::Said(answer)) => {
-                outcome.errcode = errcode(&answer.body).map_or(0, |error| error.errcode);
+                let error = errcode(&answer.body);
+                outcome.errcode = error.as_ref().map_or(0, |error| error.errcode);
+                outcome.rid = error.as_ref().and_then(|error| error.rid()).map(Into::into);
                 outcome.wx_errcode = Some(outcome.errcode).filter(|code| *code != 0);
                 Ok(answer.response())
             }
@@ -186,10 +192,15 @@ impl Proxy {
     }
 
     /// WeChat's answer about a code, whole; a success to be kept.
-    async fn exchange(&self, app: &App, request: &PassRequest) -> Result<Value, CodeError> {
+    async fn exchange(
+        &self,
+        caller: &Arc<Caller>,
+        app: &App,
+        request: &PassRequest,
+    ) -> Result<Value, CodeError> {
         let limits = &self.0.parts.limits;
         let PassAnswer { mut head, mut body, .. } =
-            self.0.upstream.pass_untouched(Some(app), request).await?;
+            self.pass_untouched(Some(caller), Some(app), request).await?;
         let read = collect(&mut body, limits.body, limits.silence, |_| false).await;
         let read = read.ok().filter(|read| read.whole).ok_or_else(Refusal::answer)?;
         to_caller(&mut head.headers);
@@ -210,7 +221,7 @@ impl Proxy {
             return Err(Refusal::only_get());
         }
         let door = &self.0.door;
-        door.enter_open(head, peer, target.path, host == Host::Mp, outcome)?;
+        let caller = door.enter_open(head, peer, target.path, host == Host::Mp, outcome)?;
         if wants_other_credential(target) {
             return Err(Refusal::other_credential());
         }
@@ -227,7 +238,22 @@ impl Proxy {
             body: Payload::Kept(Bytes::new()),
             proves_token: false,
         };
-        Ok(passed(self.0.upstream.pass_untouched(None, &request).await?, place))
+        Ok(passed(self.pass_untouched(caller.as_ref(), None, &request).await?, place))
+    }
+
+    /// A call that carries no access_token, which counts for `caller`.
+    pub(super) async fn pass_untouched(
+        &self,
+        caller: Option<&Arc<Caller>>,
+        app: Option<&App>,
+        request: &PassRequest,
+    ) -> Result<PassAnswer, Refusal> {
+        let allowed = match caller {
+            Some(caller) => self.0.door.allow(caller, &request.path).await?,
+            None => Allowed::default(),
+        };
+        let answer = self.0.upstream.pass_untouched(app, request);
+        Ok(allowed.spent_on(answer, CallError::is_unsent).await?)
     }
 }
 

@@ -10,7 +10,7 @@ use super::target::Wrong;
 use crate::admit::Denied;
 use crate::entries::AppEntry;
 use crate::http::once::Unfinished;
-use crate::http::problem::{RETRY_SOON, Unhandled, json_response};
+use crate::http::problem::{Unhandled, json_response};
 use crate::outcome::{End, Outcome, RequestId};
 use crate::places;
 use crate::problem::Words;
@@ -28,6 +28,7 @@ const INVALID_PARAMETER: (i64, &str) = (40035, "invalid parameter");
 const INVALID_URL: (i64, &str) = (40066, "invalid url");
 const EXPIRED: (i64, &str) = (42001, "access_token expired");
 const NO_TOKEN: (i64, &str) = (41001, "access_token missing");
+const SPENT: (i64, &str) = (45009, "reach max api daily quota limit");
 const TOO_OFTEN: (i64, &str) = (45011, "api minute-quota reach limit, must slower, retry next minute");
 
 const NO_SECRET: Words = Words::fixed(
@@ -43,13 +44,13 @@ pub(super) struct Refusal {
     hint: Words,
     end: End,
     status: StatusCode,
-    /// It may come again soon.
-    comes_again: bool,
+    /// It may come again after so many seconds.
+    again_in: Option<u32>,
 }
 
 impl Refusal {
     fn new((errcode, words): (i64, &'static str), hint: Words) -> Self {
-        Self { errcode, words, hint, end: End::Refused, status: StatusCode::OK, comes_again: false }
+        Self { errcode, words, hint, end: End::Refused, status: StatusCode::OK, again_in: None }
     }
 
     fn failed(code: (i64, &'static str), hint: Words) -> Self {
@@ -247,8 +248,8 @@ impl Refusal {
         let body = json!({"errcode": self.errcode, "errmsg": errmsg});
         let mut response = json_response(self.status, &body);
         response.headers_mut().insert(X_WXGATE_ERROR, HeaderValue::from_static("1"));
-        if self.comes_again {
-            response.headers_mut().insert(RETRY_AFTER, RETRY_SOON);
+        if let Some(seconds) = self.again_in {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
@@ -279,14 +280,16 @@ impl From<Wrong> for Refusal {
 
 impl From<Denied> for Refusal {
     fn from(denied: Denied) -> Self {
-        let code = match &denied {
-            Denied::NoKey => return Self::no_credential(),
+        let code = match denied.like() {
+            Denied::NoKey if !matches!(denied, Denied::Ended { .. }) => return Self::no_credential(),
+            Denied::NoKey => NO_TOKEN,
             Denied::Prefix => (41001, "access_token missing"),
             Denied::WrongSecret { .. } => (40125, "invalid appsecret"),
             Denied::DeadToken | Denied::KeyAsToken => EXPIRED,
             Denied::UnknownApp { .. } => (40013, "invalid appid"),
-            Denied::Rate { .. } | Denied::OpenRate => TOO_OFTEN,
-            Denied::Busy { .. } | Denied::Overloaded => SYSTEM_ERROR,
+            Denied::Quota { is_daily: true, .. } => SPENT,
+            Denied::Rate { .. } | Denied::OpenRate | Denied::Quota { .. } => TOO_OFTEN,
+            Denied::Busy { .. } | Denied::Overloaded | Denied::QuotaUnknown { .. } => SYSTEM_ERROR,
             Denied::Unreadable
             | Denied::UnknownKey
             | Denied::Forwarded
@@ -298,13 +301,11 @@ impl From<Denied> for Refusal {
             | Denied::OnlyByName { .. }
             | Denied::Export { .. }
             | Denied::App { .. }
+            | Denied::Ended { .. }
             | Denied::Address => UNAUTHORIZED,
         };
-        let comes_again = matches!(
-            denied,
-            Denied::Rate { .. } | Denied::OpenRate | Denied::Busy { .. } | Denied::Overloaded
-        );
-        Self { comes_again, ..Self::new(code, denied.words()) }
+        let end = if matches!(denied, Denied::QuotaUnknown { .. }) { End::Broken } else { End::Refused };
+        Self { again_in: denied.again_in(), end, ..Self::new(code, denied.words()) }
     }
 }
 
@@ -325,7 +326,7 @@ impl From<CallError> for Refusal {
                 Self::said("拿不到 ticket", "no ticket can be had", &error)
             }
             CallError::Token(TokenError::Lost(lost) | TokenError::TicketLost(lost)) => {
-                Self { comes_again: true, ..Self::no_token(&lost) }
+                Self { again_in: Some(1), ..Self::no_token(&lost) }
             }
             CallError::Lost(lost) => Self::lost(&lost),
             CallError::Refused(error) => Self::said(

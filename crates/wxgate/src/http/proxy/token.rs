@@ -113,7 +113,7 @@ impl Proxy {
             body: Payload::Kept(Bytes::new()),
             proves_token: false,
         };
-        Ok(passed(self.0.upstream.pass_untouched(Some(&app), &request).await?, place))
+        Ok(passed(self.pass_untouched(Some(&entered.caller), Some(&app), &request).await?, place))
     }
 
     /// Parameters from the query, and, posted, from the body if the first two don't stand in the query; "" where one is

@@ -35,11 +35,7 @@ impl Service {
         };
         // The code exists by now, and the same call again would make another: its ticket is told whatever comes of its
         // picture.
-        let picture = self
-            .0
-            .upstream
-            .picture(&call.caller.name, &call.app, &SHOWQRCODE, &[("ticket", ticket)], None)
-            .await;
+        let picture = self.shown(call, ticket).await;
         let mut body = json!({
             "flow_id": call.fields.text("flow_id"),
             "appid": call.app.entry.appid,
@@ -52,8 +48,7 @@ impl Service {
         match picture {
             Ok(picture) if call.wants_picture => return Ok(bare(picture)),
             Ok(picture) => body["qr_buffer"] = data_uri(&picture).into(),
-            Err(error) => {
-                let why = reason(&error);
+            Err(why) => {
                 tracing::warn!(
                     appid = %call.app.appid, reason = %why,
                     "{}", say("二维码已创建，但没有取到图片", "the code was made, but its picture could not be had")
@@ -62,6 +57,15 @@ impl Service {
             }
         }
         Ok(Success::Body(body))
+    }
+
+    /// The picture of a code that was made, or why there is none.
+    async fn shown(&self, call: &Call, ticket: &str) -> Result<Bytes, Words> {
+        let allowed =
+            self.0.door.allow(&call.caller, SHOWQRCODE.path).await.map_err(|denied| denied.words())?;
+        let query = [("ticket", ticket)];
+        let picture = self.0.upstream.picture(&call.caller.name, &call.app, &SHOWQRCODE, &query, None);
+        allowed.spent_on(picture, CallError::is_unsent).await.map_err(|error| reason(&error))
     }
 
     pub(super) async fn wxa_code(&self, call: &Call) -> Result<Success, Problem> {
@@ -87,7 +91,9 @@ impl Service {
         query: &[(&str, &str)],
         body: Option<Bytes>,
     ) -> Result<Bytes, Problem> {
-        let picture = self.0.upstream.picture(&call.caller.name, &call.app, endpoint, query, body).await;
+        let allowed = self.0.door.allow(&call.caller, endpoint.path).await?;
+        let picture = self.0.upstream.picture(&call.caller.name, &call.app, endpoint, query, body);
+        let picture = allowed.spent_on(picture, CallError::is_unsent).await;
         picture.map_err(|failure| failure::problem(call, endpoint, failure))
     }
 }

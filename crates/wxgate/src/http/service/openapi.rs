@@ -11,21 +11,12 @@ use crate::http::PREFIX;
 /// Says a text of the document in its language.
 type Say = fn(&'static str, &'static str) -> &'static str;
 
-/// The server: where the document itself came from.
-const HERE: &str = "/";
-
 static CHINESE: LazyLock<String> = LazyLock::new(|| generate(|zh, _| zh));
 static ENGLISH: LazyLock<String> = LazyLock::new(|| generate(|_, en| en));
 
 /// The document, in English or Chinese.
 pub fn document(english: bool) -> &'static str {
     if english { &ENGLISH } else { &CHINESE }
-}
-
-/// The document for whoever reads it elsewhere: calls go to `server`.
-pub fn document_of(server: &str, english: bool) -> String {
-    let url = |server: &str| format!("\"url\": {}", json!(server));
-    document(english).replacen(&url(HERE), &url(server), 1)
 }
 
 /// Writes the document from the table.
@@ -54,7 +45,7 @@ fn generate(t: Say) -> String {
                  429 over the caller's rate, 500 an internal error, 503 too much at once.",
             ),
         },
-        "servers": [{"url": HERE}],
+        "servers": [{"url": "/"}],
         "security": [{"key": []}, {"header": []}, {}],
         "paths": paths,
         "components": {

@@ -9,8 +9,8 @@ use crate::store::backend::{
     MessageKey, OnceRow, Pending, Record, SavedRow, TakenRow,
 };
 use crate::store::{
-    AuditQuery, Binding, Delivery, DeliveryQuery, Event, EventQuery, Fate, Lease, Node, Purge, Purged, Reach,
-    SealedCredential, StoreError, Turn, UsageDelta, UsageRow, Wakes,
+    AuditQuery, Binding, DeadGroup, Delivery, DeliveryQuery, Event, EventQuery, Fate, GroupQuery, Lease,
+    Node, Purge, Purged, Reach, SealedCredential, StoreError, Turn, UsageDelta, UsageRow, Wakes,
 };
 
 impl Backend for Pg {
@@ -301,6 +301,18 @@ impl Backend for Pg {
             let mut deliveries = self.list(lists::deliveries(&self.lists, &query)).await?;
             self.shown(&mut deliveries);
             Ok(deliveries)
+        })
+    }
+
+    fn dead_groups(&self, mut query: GroupQuery) -> Pending<'_, Vec<DeadGroup>> {
+        query.from = query.from.map(|at| self.time.theirs(at));
+        query.to = query.to.map(|at| self.time.theirs(at));
+        Box::pin(async move {
+            let mut groups = self.list(lists::dead_groups(&self.lists, &query)).await?;
+            for group in &mut groups {
+                (group.oldest, group.newest) = (self.time.ours(group.oldest), self.time.ours(group.newest));
+            }
+            Ok(groups)
         })
     }
 

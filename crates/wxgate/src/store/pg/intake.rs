@@ -25,9 +25,9 @@ static ACCEPT: Sql = Sql {
     text: "
 with c as (update counter set v = greatest(v, $2) + $1 where name = 'event' returning v - $1 as base),
 m as materialized (
-    select c.base + t.ord as id, t.* from c, unnest($4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+    select c.base + t.ord as id, t.* from c, unnest($4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $25)
         with ordinality as t (appid, openid, msg_type, event, kind, scene, msg_id, received_at, created, digest, body, sig,
-                              plain, until, spent_until, ord)),
+                              plain, until, spent_until, came, ord)),
 g as (
     insert into seen_sig as s (key, digest, event_id, expires_at)
     select sig, case when plain then digest else ''::bytea end, id, spent_until from m where sig is not null
@@ -52,8 +52,8 @@ s as (
 k as materialized (
     select j.*, s.event_id as kept, s.answer from j left join s on s.created = j.created and s.digest = j.digest),
 e as (
-    insert into events (id, appid, openid, msg_type, event, kind, scene, msg_id, received_at, digest, body)
-    select id, appid, openid, msg_type, event, kind, scene, msg_id, received_at, digest, body
+    insert into events (id, appid, openid, msg_type, event, kind, scene, msg_id, received_at, digest, body, came)
+    select id, appid, openid, msg_type, event, kind, scene, msg_id, received_at, digest, body, came
     from k where kept = id and not spent),
 d as (
     insert into due (id, route, due_at, owner, leased_until)
@@ -86,6 +86,7 @@ select id, kept, answer, reused or spent and kept = id from k order by ord",
         Type::INT8_ARRAY,
         Type::INT4_ARRAY,
         Type::INT8_ARRAY,
+        Type::TEXT_ARRAY,
     ],
 };
 /// Of these messages those of which somebody holds a delivery.
@@ -368,6 +369,7 @@ async fn accept(
                 &due.due_at,
                 &due.owner,
                 &due.leased_until,
+                &texts(|event| &event.came),
             ],
         )
         .await?;

@@ -8,7 +8,10 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::link::{Link, Sql};
 use crate::store::backend::{DELIVERIES_PER_MESSAGE, deliveries_of};
-use crate::store::{Attempt, Delivery, DeliveryQuery, Event, EventQuery, Status, StoreError};
+use crate::store::{
+    Attempt, Came, DeadGroup, Delivery, DeliveryQuery, Event, EventQuery, GROUPED, GROUPS, GroupQuery,
+    Status, StoreError,
+};
 
 /// Deliveries shown with an event in a list; all of them are to be had by `event_id`.
 const SHOWN: usize = 20;
@@ -29,7 +32,7 @@ select d.* from unnest($1) as e (id), lateral (
     types: &[Type::INT8_ARRAY, Type::INT8],
 };
 
-const EVENTS: &str = "select id, appid, openid, msg_type, event, received_at from events";
+const EVENTS: &str = "select id, appid, openid, msg_type, event, received_at, scene, came from events";
 const WAITING: &str = "select id, route, due_at, leased_until from due";
 const ENDED: &str = "select id, route, status from deliveries";
 
@@ -86,7 +89,62 @@ fn event_conditions(query: EventQuery) -> Conditions {
     filter.add("received_at < ?", Type::INT8, query.to);
     filter.add("id < ?", Type::INT8, query.before);
     filter.add("id = ?", Type::INT8, query.id);
+    if query.route.is_some() || query.status.is_some() {
+        // One that is null is no filter, and is given all the same.
+        filter.add(going(query.status), Type::TEXT, Some(query.route));
+    }
     filter
+}
+
+/// That a message has a delivery which stands so, by the route that is given, if one is.
+fn going(status: Option<Status>) -> &'static str {
+    match status {
+        Some(Status::Pending) => {
+            "exists (select from due d where d.id between events.id << 16 and (events.id << 16) + 65535
+                 and coalesce(?, d.route) = d.route)"
+        }
+        Some(Status::Dead) => {
+            "exists (select from deliveries d where d.id between events.id << 16 and (events.id << 16) + 65535
+                 and d.status = 2 and coalesce(?, d.route) = d.route)"
+        }
+        Some(Status::Delivered) => {
+            "exists (select from deliveries d where d.id between events.id << 16 and (events.id << 16) + 65535
+                 and d.status = 1 and coalesce(?, d.route) = d.route)"
+        }
+        None => {
+            "(exists (select from due d where d.id between events.id << 16 and (events.id << 16) + 65535
+                  and coalesce(?, d.route) = d.route)
+              or exists (select from deliveries d where d.id between events.id << 16 and (events.id << 16) + 65535
+                  and d.status <> 3 and coalesce(?, d.route) = d.route))"
+        }
+    }
+}
+
+/// The newest dead letters, so that a million of them can't hold anybody up.
+static GROUP: Sql = Sql {
+    text: "
+select d.route, coalesce(a.status, 0), coalesce(a.error, ''), count(*), min(d.done_at), max(d.done_at)
+from (select id, round, route, attempts, done_at from deliveries
+      where status = 2 and coalesce($1, route) = route and done_at >= $2 and done_at < $3
+      order by id desc limit $4) d
+left join attempts a on a.delivery_id = d.id and a.round = d.round and a.n = d.attempts
+group by 1, 2, 3 order by 4 desc, 1, 2, 3 limit $5",
+    types: &[Type::TEXT, Type::INT8, Type::INT8, Type::INT8, Type::INT8],
+};
+
+pub(super) async fn dead_groups(link: &Link, query: &GroupQuery) -> Result<Vec<DeadGroup>, StoreError> {
+    let (from, to) = (query.from.unwrap_or(i64::MIN), query.to.unwrap_or(i64::MAX));
+    let (most, shown) = (i64::from(GROUPED), i64::from(GROUPS));
+    let rows = link.query(&GROUP, &[&query.route, &from, &to, &most, &shown]).await?;
+    let read = |row: &Row| DeadGroup {
+        route: row.get(0),
+        status: u16::try_from(row.get::<_, i32>(1)).unwrap_or_default(),
+        error: row.get(2),
+        count: row.get::<_, i64>(3).unsigned_abs(),
+        oldest: row.get(4),
+        newest: row.get(5),
+    };
+    Ok(rows.iter().map(read).collect())
 }
 
 pub(super) async fn events(link: &Link, query: EventQuery) -> Result<Vec<Event>, StoreError> {
@@ -99,6 +157,8 @@ pub(super) async fn events(link: &Link, query: EventQuery) -> Result<Vec<Event>,
         msg_type: row.get(3),
         event: row.get(4),
         received_at: row.get(5),
+        scene: row.get(6),
+        came: Came::read(row.get(7)),
         deliveries: Vec::new(),
     };
     let mut events: Vec<Event> = rows.iter().map(read).collect();

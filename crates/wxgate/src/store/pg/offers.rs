@@ -143,6 +143,7 @@ mod tests {
             kind: String::new(),
             scene: String::new(),
             msg_id: String::new(),
+            came: String::new(),
             received_at: 0,
             seen: MessageKey { created: 0, digest: [0; 32] },
             body: vec![0; 1 << 20],

@@ -280,4 +280,71 @@ create table audit (
 );
 create index audit_target on audit (target, id);
 create index audit_at on audit (at);
+", "
+-- How a message came: the request's name, the mode, and the key that fitted.
+alter table events add column came text not null default '';
+-- Figures of what passed, by minute (tier 0), ten minutes (1) and hour (2); hist: counts of latency classes.
+insert into counter (name, v) values ('ring', 0);
+create table series (
+    tier   int not null,
+    key    text collate \"C\" not null,
+    bucket bigint not null,
+    node   int not null,
+    n      bigint not null,
+    bad    bigint not null,
+    ms     bigint not null,
+    hist   bytea,
+    primary key (tier, key, bucket, node)
+);
+create index series_bucket on series (tier, bucket);
+-- What is remembered a while, the oldest forgotten first: refused callbacks, failed calls, what became of tokens.
+create table rings (
+    id         bigint primary key,
+    ring       text not null,
+    at         bigint not null,
+    appid      text not null,
+    who        text not null,
+    code       bigint not null,
+    request_id text not null,
+    value      text not null
+);
+create index rings_ring on rings (ring, id);
+create index rings_appid on rings (ring, appid, id);
+-- How much of a caller's quota is spent or reserved, by the window that begins then; and how much the last reservation got.
+create table quotas (
+    caller  text not null,
+    pattern text not null,
+    start   bigint not null,
+    until   bigint not null,
+    n       bigint not null,
+    granted bigint not null default 0,
+    primary key (caller, pattern, start)
+);
+-- What is amiss, as each node sees it, and whether people were told; closed: it is over, and no more is said of it.
+create table alerts (
+    id          text not null,
+    node        int not null,
+    since       bigint not null,
+    seen_at     bigint not null,
+    ended_at    bigint,
+    muted_until bigint not null default 0,
+    told_at     bigint,
+    closed_at   bigint,
+    value       text not null,
+    primary key (id, node, since)
+);
+create index alerts_open on alerts (id) where closed_at is null;
+create index alerts_ended on alerts (ended_at) where ended_at is not null;
+-- What WeChat said of an app's quotas.
+create table wx_quotas (
+    appid        text not null,
+    api          text not null,
+    asked_at     bigint not null,
+    most         bigint not null,
+    used         bigint not null,
+    remain       bigint not null,
+    rate_calls   bigint,
+    rate_seconds bigint,
+    primary key (appid, api)
+);
 "];

@@ -39,6 +39,7 @@ pub(super) fn event(n: u32) -> EventRow {
         kind: "text".to_owned(),
         scene: String::new(),
         msg_id: String::new(),
+        came: String::new(),
         received_at: NOW,
         seen: MessageKey { created: 1, digest },
         body: n.to_be_bytes().to_vec(),

@@ -3,12 +3,14 @@
 use std::cmp::Reverse;
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
+use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
 
 use super::deliveries_of;
 use super::queue::Ended;
 use crate::store::backend::DELIVERIES_PER_MESSAGE;
-use crate::store::{Attempt, Delivery, DeliveryQuery, Event, EventQuery, Status};
+use crate::store::{
+    Attempt, Came, DeadGroup, Delivery, DeliveryQuery, Event, EventQuery, GROUPED, GROUPS, GroupQuery, Status,
+};
 
 /// Deliveries shown with an event in a list; all of them are to be had by `event_id`.
 const SHOWN: u32 = 20;
@@ -38,7 +40,8 @@ impl Conditions {
     }
 }
 
-pub(super) const EVENTS: &str = "select id, appid, openid, msg_type, event, received_at from events";
+pub(super) const EVENTS: &str =
+    "select id, appid, openid, msg_type, event, received_at, scene, came from events";
 pub(super) const WAITING: &str = "select id, route, due_at from due";
 pub(super) const ENDED: &str = "select id, route, status from deliveries";
 
@@ -56,7 +59,62 @@ pub(super) fn event_conditions(query: EventQuery, batch: Option<i64>) -> Conditi
     filter.add("received_at < ?", query.to);
     filter.add("id < ?", query.before);
     filter.add("id = ?", query.id);
+    if query.route.is_some() || query.status.is_some() {
+        let route = query.route.map_or(Value::Null, Value::Text);
+        let times = if query.status.is_none() { 2 } else { 1 };
+        filter.texts.push(going(query.status));
+        filter.values.extend(std::iter::repeat_n(route, times));
+    }
     filter
+}
+
+/// That a message has a delivery which stands so, by the route that is given, if one is.
+fn going(status: Option<Status>) -> &'static str {
+    match status {
+        Some(Status::Pending) => {
+            "exists (select 1 from due d where d.id between events.id * 65536 and events.id * 65536 + 65535
+                 and ifnull(?, d.route) = d.route)"
+        }
+        Some(Status::Dead) => {
+            "exists (select 1 from deliveries d where d.id between events.id * 65536 and events.id * 65536 + 65535
+                 and d.status = 2 and ifnull(?, d.route) = d.route)"
+        }
+        Some(Status::Delivered) => {
+            "exists (select 1 from deliveries d where d.id between events.id * 65536 and events.id * 65536 + 65535
+                 and d.status = 1 and ifnull(?, d.route) = d.route)"
+        }
+        None => {
+            "(exists (select 1 from due d where d.id between events.id * 65536 and events.id * 65536 + 65535
+                  and ifnull(?, d.route) = d.route)
+              or exists (select 1 from deliveries d where d.id between events.id * 65536 and events.id * 65536 + 65535
+                  and d.status <> 3 and ifnull(?, d.route) = d.route))"
+        }
+    }
+}
+
+/// The newest dead letters, so that a million of them can't hold anybody up.
+const GROUP: &str = "
+    select d.route, ifnull(a.status, 0), ifnull(a.error, ''), count(*) as n, min(d.done_at), max(d.done_at)
+    from (select id, round, route, attempts, done_at from deliveries
+          where status = 2 and ifnull(?1, route) = route and done_at >= ?2 and done_at < ?3
+          order by id desc limit ?4) d
+    left join attempts a on a.delivery_id = d.id and a.round = d.round and a.n = d.attempts
+    group by 1, 2, 3 order by n desc, 1, 2, 3 limit ?5";
+
+pub(super) fn dead_groups(db: &Connection, query: &GroupQuery) -> rusqlite::Result<Vec<DeadGroup>> {
+    let (from, to) = (query.from.unwrap_or(i64::MIN), query.to.unwrap_or(i64::MAX));
+    db.prepare_cached(GROUP)?
+        .query_map(params![query.route, from, to, GROUPED, GROUPS], |row| {
+            Ok(DeadGroup {
+                route: row.get(0)?,
+                status: row.get(1)?,
+                error: row.get(2)?,
+                count: row.get::<_, i64>(3)?.unsigned_abs(),
+                oldest: row.get(4)?,
+                newest: row.get(5)?,
+            })
+        })?
+        .collect()
 }
 
 /// Messages that follow each other, among which an index knows what is another for each of them: one of all messages would
@@ -103,6 +161,8 @@ fn rows(db: &Connection, query: EventQuery, batch: Option<i64>) -> rusqlite::Res
                 msg_type: row.get(3)?,
                 event: row.get(4)?,
                 received_at: row.get(5)?,
+                scene: row.get(6)?,
+                came: Came::read(&row.get::<_, String>(7)?),
                 deliveries: Vec::new(),
             })
         })?

@@ -50,8 +50,8 @@ fn known(
 fn insert(tx: &Transaction<'_>, event: &EventRow) -> rusqlite::Result<i64> {
     tx.prepare_cached(
         "insert into events (appid, openid, msg_type, event, kind, scene, msg_id, received_at,
-                             digest, body, created, remembered_until)
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                             digest, body, created, remembered_until, came)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     )?
     .insert(params![
         event.appid,
@@ -65,7 +65,8 @@ fn insert(tx: &Transaction<'_>, event: &EventRow) -> rusqlite::Result<i64> {
         event.seen.digest,
         event.body,
         event.seen.created,
-        event.remembered_until
+        event.remembered_until,
+        event.came
     ])
 }
 

@@ -287,6 +287,72 @@ create table audit (
 create index audit_target on audit (target, id);
 create index audit_at on audit (at);
 ",
+    "
+-- How a message came: the request's name, the mode, and the key that fitted.
+alter table events add column came text not null default '';
+-- Figures of what passed, by minute (tier 0), ten minutes (1) and hour (2); hist: counts of latency classes.
+create table series (
+    tier   integer not null,
+    key    text not null,
+    bucket integer not null,
+    node   integer not null,
+    n      integer not null,
+    bad    integer not null,
+    ms     integer not null,
+    hist   blob,
+    primary key (tier, key, bucket, node)
+) without rowid;
+create index series_bucket on series (tier, bucket);
+-- What is remembered a while, the oldest forgotten first: refused callbacks, failed calls, what became of tokens.
+create table rings (
+    id         integer primary key,
+    ring       text not null,
+    at         integer not null,
+    appid      text not null,
+    who        text not null,
+    code       integer not null,
+    request_id text not null,
+    value      text not null
+);
+create index rings_ring on rings (ring, id);
+create index rings_appid on rings (ring, appid, id);
+-- How much of a caller's quota is spent or reserved, by the window that begins then.
+create table quotas (
+    caller  text not null,
+    pattern text not null,
+    start   integer not null,
+    until   integer not null,
+    n       integer not null,
+    primary key (caller, pattern, start)
+) without rowid;
+-- What is amiss, as each node sees it, and whether people were told; closed: it is over, and no more is said of it.
+create table alerts (
+    id          text not null,
+    node        integer not null,
+    since       integer not null,
+    seen_at     integer not null,
+    ended_at    integer,
+    muted_until integer not null default 0,
+    told_at     integer,
+    closed_at   integer,
+    value       text not null,
+    primary key (id, node, since)
+) without rowid;
+create index alerts_open on alerts (id) where closed_at is null;
+create index alerts_ended on alerts (ended_at) where ended_at is not null;
+-- What WeChat said of an app's quotas.
+create table wx_quotas (
+    appid        text not null,
+    api          text not null,
+    asked_at     integer not null,
+    most         integer not null,
+    used         integer not null,
+    remain       integer not null,
+    rate_calls   integer,
+    rate_seconds integer,
+    primary key (appid, api)
+) without rowid;
+",
 ];
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::lists::{ENDED, EVENTS, WAITING, delivery_conditions, ended_conditions, event_conditions};
-use super::{migrations, purge, queue};
+use super::{migrations, purge, queue, series};
 use crate::store::{DeliveryQuery, EventQuery, Status};
 
 fn database() -> Connection {
@@ -128,5 +128,20 @@ fn lists_of_deliveries_take_the_index_of_their_filter() {
             let plan = plan(&db, &conditions.newest_first(sql, 50));
             assert!(plan.contains(expected) && !plan.contains("TEMP B-TREE"), "{query:?}: {plan}");
         }
+    }
+}
+
+#[test]
+fn figures_are_found_by_key_and_forgotten_by_bucket() {
+    let db = database();
+    for (sql, expected) in [
+        (series::NEXT_KEY, "SEARCH series USING PRIMARY KEY (tier=? AND key>? AND key<?)"),
+        (series::KEY_AFTER, "SEARCH series USING PRIMARY KEY (tier=? AND key>? AND key<?)"),
+        (series::OF_KEY, "SEARCH series USING PRIMARY KEY (tier=? AND key=? AND bucket>? AND bucket<?)"),
+        (series::FORGET, "INDEX series_bucket (tier=? AND bucket<?)"),
+        (series::DEAD, "INDEX deliveries_dead_route (route=?)"),
+    ] {
+        let plan = plan(&db, sql);
+        assert!(plan.contains(expected) && !plan.contains("TEMP B-TREE"), "{sql}: {plan}");
     }
 }

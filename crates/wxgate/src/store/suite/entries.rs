@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::*;
 use crate::entries::EntryKind;
 use crate::store::backend::EntryRow;
-use crate::store::{Audit, AuditQuery, EntryChange, StoreError};
+use crate::store::{Audit, AuditQuery, Document, DocumentChange, EntryChange, Made, Shelf, StoreError};
 
 fn members(value: Value) -> Map<String, Value> {
     let Value::Object(members) = value else { panic!("{value}") };
@@ -36,14 +36,14 @@ async fn make(store: &Store, changes: Vec<EntryChange>, book: Vec<Audit>) -> Res
 }
 
 async fn names(store: &Store) -> Vec<String> {
-    store.entries().await.unwrap().1.into_iter().map(|entry| entry.name).collect()
+    store.made().await.unwrap().entries.into_iter().map(|entry| entry.name).collect()
 }
 
 #[tokio::test]
 async fn an_entry_is_kept_changed_and_ended_by_who_saw_it_last() {
     let fixture = Fixture::new();
     let store = fixture.open().await;
-    assert_eq!(store.entries().await.unwrap(), (0, Vec::new()));
+    assert_eq!(store.made().await.unwrap(), Made::default());
     let shop = |rate: i64| json!({"name": "shop", "key": "key_planted_0123456789abcdefgh", "rate": rate});
     let first = make(&store, vec![change(EntryKind::Caller, "shop", 0, Some(shop(1)))], Vec::new()).await;
     let first = first.unwrap().unwrap();
@@ -57,7 +57,7 @@ async fn an_entry_is_kept_changed_and_ended_by_who_saw_it_last() {
     }
     assert_eq!(make(&store, vec![change(EntryKind::App, "none", 3, None)], Vec::new()).await.unwrap(), None);
     assert!(store.audit(AuditQuery { limit: 9, ..AuditQuery::default() }).await.unwrap().is_empty());
-    let (revision, entries) = store.entries().await.unwrap();
+    let Made { revision, entries, .. } = store.made().await.unwrap();
     assert_eq!((revision, entries.len()), (first, 1));
     assert_eq!((&entries[0].members["rate"], entries[0].revision), (&json!(1), first));
 
@@ -135,4 +135,35 @@ async fn a_damaged_entry_keeps_no_other_from_working() {
         .await
         .unwrap();
     assert_eq!(names(&store).await, ["wx1"]);
+}
+
+#[tokio::test]
+async fn what_is_no_entry_is_kept_in_the_same_manner() {
+    let fixture = Fixture::new();
+    let store = fixture.open().await;
+    let change = |expected: i64, members: Value| DocumentChange {
+        shelf: Shelf::Users,
+        name: "admin".to_owned(),
+        expected,
+        members: members.as_object().cloned(),
+    };
+    let made = store.change_documents(
+        vec![change(0, json!({"role": "admin"}))],
+        vec![line("create", "users/admin")],
+        NOW,
+    );
+    let first = made.await.unwrap().unwrap();
+    let late = store.change_documents(vec![change(0, json!({"role": "viewer"}))], Vec::new(), NOW);
+    assert_eq!(late.await.unwrap(), None);
+    let all = store.made().await.unwrap();
+    assert_eq!((all.revision, all.entries.len(), all.documents.len()), (first, 0, 1));
+    let Document { shelf, name, revision, members, .. } = &all.documents[0];
+    assert_eq!(
+        (*shelf, &**name, *revision, &members["role"]),
+        (Shelf::Users, "admin", first, &json!("admin"))
+    );
+    assert!(
+        store.change_documents(vec![change(first, Value::Null)], Vec::new(), NOW).await.unwrap().is_some()
+    );
+    assert!(store.made().await.unwrap().documents.is_empty());
 }

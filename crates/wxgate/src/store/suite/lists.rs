@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 
 use super::*;
-use crate::store::{Event, EventQuery, Status};
+use crate::store::{DeadGroup, Event, EventQuery, GroupQuery, Status};
 
 /// Texts and scans of two apps and two users; the ids, oldest first.
 async fn filled(store: &Store) -> Vec<i64> {
@@ -158,5 +158,53 @@ async fn a_users_messages_are_found_however_many_stand_between() {
     for odd in [0, -1, i64::MAX, i64::MIN] {
         let found = listed(EventQuery { before: Some(odd), ..all.clone() }).await;
         assert_eq!(found, if odd == i64::MAX { &ids[..] } else { &[] });
+    }
+}
+
+#[tokio::test]
+async fn events_by_what_became_of_them_and_dead_letters_in_groups() {
+    let fixture = Fixture::new();
+    let store = fixture.open().await;
+    let mut ids = Vec::new();
+    for n in 0..4 {
+        ids.push(keep(&store, message(&store, &format!("{n}"), &["a", "b"])).await.0.id);
+    }
+    // By a: two die, one arrives, one waits. By b all wait.
+    let (claimed, _) = store.claim("a", NOW, 9, NOW + WHILE).await.unwrap();
+    for (claimed, status) in claimed.iter().zip([502, 502, 200]) {
+        let fate = if status == 200 { Fate::Delivered } else { Fate::Dead };
+        let error = if status == 200 { "" } else { "HTTP 502" };
+        let attempt = Attempt { at: NOW, status, ms: 1, error: error.to_owned() };
+        store.record(claimed, attempt, fate, NOW + claimed.event_id).await.unwrap();
+    }
+    let found = async |status: Option<Status>, route: Option<&str>| -> Vec<i64> {
+        let query = EventQuery { limit: 9, status, route: route.map(str::to_owned), ..EventQuery::default() };
+        store.events(query).await.unwrap().into_iter().map(|event| event.id).collect()
+    };
+    let all = |places: &[usize]| places.iter().map(|place| ids[*place]).collect::<Vec<_>>();
+    assert_eq!(found(Some(Status::Dead), None).await, all(&[1, 0]));
+    assert_eq!(found(Some(Status::Dead), Some("b")).await, all(&[]));
+    assert_eq!(found(Some(Status::Delivered), Some("a")).await, all(&[2]));
+    assert_eq!(found(Some(Status::Pending), Some("a")).await, all(&[3]));
+    assert_eq!(found(Some(Status::Pending), None).await, all(&[3, 2, 1, 0]));
+    assert_eq!(found(None, Some("a")).await, all(&[3, 2, 1, 0]));
+    assert_eq!(found(None, Some("c")).await, all(&[]));
+
+    let groups = store.dead_groups(GroupQuery::default()).await.unwrap();
+    let expected = DeadGroup {
+        route: "a".to_owned(),
+        status: 502,
+        error: "HTTP 502".to_owned(),
+        count: 2,
+        oldest: NOW + ids[0],
+        newest: NOW + ids[1],
+    };
+    assert_eq!(groups, [expected]);
+    for query in [
+        GroupQuery { route: Some("b".to_owned()), ..GroupQuery::default() },
+        GroupQuery { from: Some(NOW + ids[1] + 1), ..GroupQuery::default() },
+        GroupQuery { to: Some(NOW + ids[0]), ..GroupQuery::default() },
+    ] {
+        assert!(store.dead_groups(query).await.unwrap().is_empty());
     }
 }

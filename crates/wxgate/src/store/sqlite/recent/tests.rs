@@ -40,6 +40,7 @@ fn event(n: u32, received_at: i64) -> EventRow {
         kind: "text".to_owned(),
         scene: String::new(),
         msg_id: n.to_string(),
+        came: String::new(),
         received_at,
         body: vec![7; 100],
         seen: key(n),
