@@ -1,0 +1,1 @@
+var e=(e,t)=>e&&e!==`HTTP ${t}`?e:``;export{e as t};
