@@ -28,6 +28,9 @@ pub const MOST_COUNTED: u32 = 100_000;
 /// Rows that wait for a database that takes none, at most; the oldest go first.
 const MOST_UNSAVED: usize = 100_000;
 
+/// Whoever is so many seconds behind doesn't make up for it.
+const BEHIND: i64 = 600;
+
 /// The time that all nodes go by, Unix seconds.
 pub fn now(parts: &Parts) -> i64 {
     parts.store.common_time(parts.clock.now()) / 1000
@@ -55,17 +58,22 @@ impl Keeper {
     /// Keeps each minute when it is over, until the stop begins.
     pub(crate) async fn run(self) {
         let parts = &self.parts;
+        let step = Tier::Minute.step();
+        let mut end = minute(now(parts)) + step;
         loop {
-            let now = parts.clock.now();
-            let past = parts.store.common_time(now).rem_euclid(60_000);
+            let at = parts.clock.now();
+            let left = end * 1000 - parts.store.common_time(at);
             tokio::select! {
                 () = parts.tasks.draining.cancelled() => return,
-                () = parts.clock.sleep_until(now + 60_000 - past) => {}
+                () = parts.clock.sleep_until(at + left) => {}
             }
             self.keep().await;
-            if let Err(error) = for_all(parts).await {
+            if let Err(error) = for_all(parts, end - step).await {
                 tracing::warn!(%error, "{}", say("统计数据暂时整理不了，稍后再试", "can't gather the figures now: later"));
             }
+            // A minute that ended meanwhile is next, unless the clock jumped.
+            let now = minute(now(parts));
+            end = if (now - BEHIND..=now).contains(&end) { end + step } else { now + step };
         }
     }
 
@@ -90,14 +98,12 @@ impl Keeper {
     }
 }
 
-/// What one node does: how much waits, coarser figures, forgetting.
-async fn for_all(parts: &Parts) -> Result<(), StoreError> {
+/// What one node does for the minute `bucket`, which is over: how much waits, coarser figures, forgetting.
+async fn for_all(parts: &Parts, bucket: i64) -> Result<(), StoreError> {
     let now = parts.clock.now();
     if !parts.store.hold(LEASE, now, now + LEASE_MS).await? {
         return Ok(());
     }
-    // Of the minute that is over.
-    let bucket = minute(self::now(parts)) - Tier::Minute.step();
     let stock = stock(parts).await?;
     let mut levels: BTreeMap<String, Tally> = BTreeMap::new();
     let of_stock: [(Family, fn(&Stock) -> u32); 2] =

@@ -44,8 +44,9 @@ impl Time {
         Ok(true)
     }
 
-    /// Both ends, Unix seconds.
+    /// Both ends, Unix seconds; this second is within what goes until now.
     pub(super) fn ends(&self, now: i64) -> Result<(i64, i64), Refusal> {
+        let now = now + 1;
         match (self.range, self.from, self.to) {
             (range, None, None) => Ok((now - range.unwrap_or(RANGE), now)),
             (None, Some(from), to) if 0 <= from && from < to.unwrap_or(now) => Ok((from, to.unwrap_or(now))),
