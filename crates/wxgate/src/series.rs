@@ -106,9 +106,9 @@ async fn for_all(parts: &Parts, bucket: i64) -> Result<(), StoreError> {
     }
     let stock = stock(parts).await?;
     let mut levels: BTreeMap<String, Tally> = BTreeMap::new();
-    let of_stock: [(Family, fn(&Stock) -> u32); 2] =
-        [(Family::Waiting, |stock| stock.waiting), (Family::Dead, |stock| stock.dead)];
-    for (family, of) in of_stock {
+    let waiting = |stock: &Stock| stock.waiting;
+    let dead = |stock: &Stock| stock.dead;
+    for (family, of) in [(Family::Waiting, waiting as fn(&Stock) -> u32), (Family::Dead, dead)] {
         levels.entry(family.key()).or_default();
         for (route, stock) in &stock {
             let n = u64::from(of(stock));

@@ -11,7 +11,9 @@ fn table_ascends_and_every_row_is_whole() {
         assert!(e.en.replace('→', "").is_ascii(), "{}", e.code);
         assert!(!e.zh.is_ascii() && !e.text.contains("rid:"), "{}", e.code);
         // What is wrong, and what to do: pages show them apart.
-        let said = |parts: Option<(&str, &str)>| parts.is_some_and(|(cause, fix)| cause != "" && fix != "");
+        let said = |parts: Option<(&str, &str)>| {
+            parts.is_some_and(|(cause, fix)| !cause.is_empty() && !fix.is_empty())
+        };
         assert!(said(e.zh.split_once('：')) && said(e.en.split_once(": ")), "{}", e.code);
     }
     assert_eq!(lookup(40001).map(|e| e.class), Some(Class::Token));

@@ -72,7 +72,7 @@ pub enum Denied {
         /// Who.
         caller: Arc<Caller>,
         /// What is said to somebody whom nobody knows.
-        like: Box<Denied>,
+        like: Box<Self>,
     },
     /// One of the caller's `quotas` is used up.
     Quota {

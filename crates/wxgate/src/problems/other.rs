@@ -25,7 +25,7 @@ impl Problems {
         let mut found = self.failing_routes().await;
         found.extend(self.certificate());
         found.extend(self.ending_callers());
-        match self.from_store().await {
+        match self.by_the_store().await {
             Ok(more) => found.extend(more),
             Err(error) => found.push(store_away(&error)),
         }
@@ -33,7 +33,7 @@ impl Problems {
     }
 
     /// What the database says, which takes writes.
-    async fn from_store(&self) -> Result<Vec<Problem>, StoreError> {
+    async fn by_the_store(&self) -> Result<Vec<Problem>, StoreError> {
         let parts = &self.0.parts;
         self.ping().await?;
         let now = parts.clock.now();

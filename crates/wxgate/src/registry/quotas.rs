@@ -162,9 +162,12 @@ fn part(held: &Held) -> Option<Part> {
     (held.left > 0).then_some(Part { start: held.start, calls: held.left })
 }
 
-/// The buckets of everybody, by caller and key. Cheap to clone.
+/// Buckets by caller and key.
+type Buckets = HashMap<(String, String), Arc<Bucket>>;
+
+/// The buckets of everybody. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct QuotaBook(Arc<Mutex<HashMap<(String, String), Arc<Bucket>>>>);
+pub struct QuotaBook(Arc<Mutex<Buckets>>);
 
 impl QuotaBook {
     /// The quotas of an entry, with what is left of them here.

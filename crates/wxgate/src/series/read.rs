@@ -42,7 +42,7 @@ impl Span {
     pub fn tier_for(from: i64, to: i64) -> Tier {
         match to - from {
             ..=21_600 => Tier::Minute,
-            ..=172_800 => Tier::Ten,
+            21_601..=172_800 => Tier::Ten,
             _ => Tier::Hour,
         }
     }

@@ -75,15 +75,14 @@ impl Guard {
                 "there is no admin token: set WXGATE_ADMIN_TOKEN (or WXGATE_ADMIN_TOKEN_FILE) in the environment and restart, or log in at the console",
             ))));
         };
-        let is_it = self.tried(client, async { fits(headers, &expected).then_some(()) }).await;
-        Some(is_it.and_then(|fits| {
-            fits.ok_or_else(|| {
-                unauthorized(Words::fixed(
-                    "管理令牌不对：请求头写 Authorization: Bearer <WXGATE_ADMIN_TOKEN 的值>",
-                    "a wrong admin token: send Authorization: Bearer <the value of WXGATE_ADMIN_TOKEN>",
-                ))
-            })
-        }))
+        Some(match self.tried(client, async { fits(headers, &expected).then_some(()) }).await {
+            Ok(Some(())) => Ok(()),
+            Ok(None) => Err(unauthorized(Words::fixed(
+                "管理令牌不对：请求头写 Authorization: Bearer <WXGATE_ADMIN_TOKEN 的值>",
+                "a wrong admin token: send Authorization: Bearer <the value of WXGATE_ADMIN_TOKEN>",
+            ))),
+            Err(too_many) => Err(too_many),
+        })
     }
 
     /// Lets `client` try a secret: what `attempt` gives, or `None` if it was wrong, told later the more often. An error is the answer to

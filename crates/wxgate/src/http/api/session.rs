@@ -141,9 +141,9 @@ fn logged_in(api: &Api, status: StatusCode, (token, session): &(String, Session)
 }
 
 /// A login that another page asks for would put its own user in the place of ours.
-fn from_own_page(api: &Api, headers: &HeaderMap) -> Result<(), Response> {
+fn from_own_page(api: &Api, headers: &HeaderMap) -> Result<(), Refusal> {
     match api.site.is_own_page(headers) {
-        Some(false) => Err(super::refused(StatusCode::FORBIDDEN, FOREIGN)),
+        Some(false) => Err(Refusal(StatusCode::FORBIDDEN, FOREIGN)),
         _ => Ok(()),
     }
 }
@@ -206,7 +206,7 @@ pub(super) async fn set_up(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Response> {
-    from_own_page(&api, &headers)?;
+    from_own_page(&api, &headers).map_err(Refusal::into_response)?;
     let body = read(body).await.map_err(Refusal::into_response)?;
     let code = text(&body, "code").map_err(Refusal::into_response)?;
     let password = text(&body, "password").map_err(Refusal::into_response)?;
@@ -233,7 +233,7 @@ pub(super) async fn log_in(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Response> {
-    from_own_page(&api, &headers)?;
+    from_own_page(&api, &headers).map_err(Refusal::into_response)?;
     let body = read(body).await.map_err(Refusal::into_response)?;
     let (attempt, wrong) = if let Some(once) = body["once"].as_str() {
         let attempt = api.guard.tried(ip, async { tried(api.people.enter(once, ip).await) }).await?;

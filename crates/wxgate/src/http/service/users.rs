@@ -34,7 +34,7 @@ impl Service {
     pub(super) async fn user_info(self, call: Arc<Call>) -> Result<Value, Problem> {
         // The exchange is kept by itself: if only the second step fails, the code is not lost.
         let exchange = self.exchange(&call);
-        let granted = self.0.once.run(&call.caller, &identity(&call, "exchange"), exchange).await?;
+        let granted = Box::pin(self.0.once.run(&call.caller, &identity(&call, "exchange"), exchange)).await?;
         let text = |name: &str| granted[name].as_str().unwrap_or_default();
         let mut body = json!({
             "appid": call.app.entry.appid,
