@@ -145,7 +145,7 @@ impl Beside {
     }
 
     pub(crate) async fn stop(self) {
-        self.running.stop().await;
+        Box::pin(self.running.stop()).await;
     }
 }
 

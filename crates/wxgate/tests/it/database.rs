@@ -120,7 +120,9 @@ pub(crate) async fn take_away(app: &TestApp) {
 /// What lies in the gateway's folder.
 pub(crate) fn files() -> &'static [&'static str] {
     match server() {
-        Some(_) => &[],
-        None => &["wxgate.db", "wxgate.db-shm", "wxgate.db-wal", "wxgate.db.key", "wxgate.db.lock"],
+        Some(_) => &["setup-code"],
+        None => {
+            &["setup-code", "wxgate.db", "wxgate.db-shm", "wxgate.db-wal", "wxgate.db.key", "wxgate.db.lock"]
+        }
     }
 }

@@ -25,6 +25,7 @@ fn wrong(document: &Value, schema: &Value, value: &Value, at: &str) -> Vec<Strin
         Some("boolean") => value.is_boolean(),
         Some("array") => value.is_array(),
         Some("object") => value.is_object(),
+        Some("null") => value.is_null(),
         Some(other) => panic!("{other}"),
     };
     let is_one = schema["enum"].as_array().is_none_or(|words| words.contains(value));
@@ -72,7 +73,7 @@ async fn lived_in() -> TestApp {
     app.qr_code(OFFICIAL).await.ok();
     let template = json!({"appid": OFFICIAL, "openid": openid, "template_id": "none", "data": {}});
     app.call("sendwxtemplatemsg", template).await;
-    app.callback(Some(OFFICIAL), &Maker::new(OFFICIAL, app.now()).plain(&text("gh_none", "hello"))).await;
+    app.callback(Some(OFFICIAL), &Maker::new(OFFICIAL, app.now()).safe(&text("gh_none", "hello"))).await;
     app.until("the route gives up", async || !app.deliveries("status=dead").await.is_empty()).await;
     app
 }

@@ -37,7 +37,7 @@ const CLAP: [&str; 9] = [
     "default:",
     "possible values",
     "Print ",
-    "error",
+    "error:",
 ];
 
 #[test]
@@ -159,7 +159,6 @@ fn what_commands_say_is_in_both_languages() {
         &["import", "missing.yaml"],
         &["config", "default"],
         &["openapi"],
-        &["errors"],
         &["errors", "40164"],
         &["errors", "-1"],
         &["errors", "12345"],

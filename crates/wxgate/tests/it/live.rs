@@ -31,10 +31,10 @@ async fn messages_refusals_and_failures_are_told_as_they_come() {
     let mut raw = listens(&app, "topics=tick,event,refused,failure").await;
     let tick = next(&mut raw, "tick").await;
     assert_eq!((&tick["waiting"], &tick["dead"]), (&json!(0), &json!(0)), "{tick}");
-    app.callback(Some(OFFICIAL), &Maker::new(OFFICIAL, app.now()).plain(&text("gh_x", "hello"))).await;
+    app.callback(Some(OFFICIAL), &Maker::new(OFFICIAL, app.now()).safe(&text("gh_x", "hello"))).await;
     let row = next(&mut raw, "row").await;
     assert_eq!((&row["topic"], &row["item"]["appid"]), (&json!("event"), &json!(OFFICIAL)), "{row}");
-    assert_eq!(row["item"]["mode"], "plain");
+    assert_eq!(row["item"]["mode"], "safe");
 
     let url =
         format!("{}/v1/service/wx/wxmsg/{OFFICIAL}?signature=no&timestamp={}&nonce=1", app.url(), app.now());
@@ -49,7 +49,7 @@ async fn a_filter_keeps_the_rest_away() {
     let raw = listens(&app, "topics=event&appid=wxother").await;
     let mut all = listens(&app, "topics=event,tick").await;
     next(&mut all, "tick").await;
-    app.callback(Some(OFFICIAL), &Maker::new(OFFICIAL, app.now()).plain(&text("gh_x", "hello"))).await;
+    app.callback(Some(OFFICIAL), &Maker::new(OFFICIAL, app.now()).safe(&text("gh_x", "hello"))).await;
     next(&mut all, "row").await;
     next(&mut all, "tick").await;
     assert!(raw.is_silent(), "nothing of it is for whoever asks for another account");

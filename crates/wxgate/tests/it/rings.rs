@@ -99,7 +99,7 @@ async fn a_failed_call_is_found_by_its_id_its_code_and_its_caller() {
             "ms": first["ms"],
         })
     );
-    assert_eq!((&failures[1]["errcode"], &failures[1]["status"]), (&json!(3_584_003), &json!(403)));
+    assert_eq!((&failures[1]["errcode"], &failures[1]["status"]), (&json!(3_584_011), &json!(403)));
     assert_eq!((&failures[0]["api"], &failures[0]["status"]), (&json!(QR), &json!(200)));
     assert!(failures[0]["rid"].is_string(), "{failures:?}");
     let id = passed.headers["x-request-id"].to_str().unwrap();
