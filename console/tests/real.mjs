@@ -105,7 +105,7 @@ const walks = {
     await page.getByText('40164').first().waitFor({ timeout: 8_000 })
     await page.getByText('127.0.0.1').first().waitFor()
     await post(`${it.sandbox}/sandbox/apps`, { ...app, ip_allow: [] })
-    await page.getByRole('button', { name: '重新检测' }).first().click()
+    await page.getByRole('button', { name: '再检查一次' }).first().click()
     await page.getByText('40164').first().waitFor({ state: 'detached', timeout: 15_000 })
   },
 
