@@ -1,7 +1,7 @@
 //! Figures of what passed, for people who look back: what was counted goes to the store each minute, and one node makes coarser
 //! figures of it and forgets the old.
 //!
-//! [`keys`] says under which keys a count stands; [`roll`] makes ten minutes of minutes and hours of those; [`read`] answers.
+//! [`keys`] says under which keys a count stands; [`roll`] makes ten minutes of minutes and hours of those; [`mod@read`] answers.
 
 mod keys;
 mod read;

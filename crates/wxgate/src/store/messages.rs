@@ -20,7 +20,7 @@ pub struct NewEvent {
     pub scene: String,
     /// `MsgId`, or `MsgID` of a sending report, or "".
     pub msg_id: String,
-    /// How it came, for people: see [`Came`].
+    /// How it came, for people: see [`super::Came`].
     pub came: String,
     /// `CreateTime`, Unix seconds: keeps the keys of duplicates in the order of time.
     pub create_time: i64,
