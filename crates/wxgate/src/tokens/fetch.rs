@@ -48,7 +48,6 @@ impl Tokens {
                 Ok(_) => self.became(app, Became::Fetched, 0, Some(ms)),
                 Err(error) => self.became(app, Became::Failed, code_of(error), Some(ms)),
             }
-            app.meter.refreshed(answer.is_ok());
             let path = token_path(app);
             match &answer {
                 Ok(_) => self.heard_success(app, Way::TokenCall, path),
