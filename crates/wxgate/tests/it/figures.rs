@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::app::{EXAMPLE, OFFICIAL, Reply, TestApp};
 use crate::backend::{Backend, says};
+use crate::database;
 use crate::signed::{Maker, text};
 
 const KEY: &str = "key_shop_0123456789abcdefghijk";
@@ -429,7 +430,9 @@ async fn the_overview_tells_what_passes_and_what_came_most_often() {
     // Half a minute later half of it counts, and a day later it is yesterday's.
     minutes(&app, 1).await;
     app.advance(Duration::from_secs(30)).await;
-    assert_eq!(app.api("overview").await["figures"]["calls_min"][0], json!(3.5));
+    // Where others count as well, what they have counted since isn't known yet.
+    let expected = if database::server().is_some() { json!(7) } else { json!(3.5) };
+    assert_eq!(app.api("overview").await["figures"]["calls_min"][0], expected);
     for _ in 0..14 {
         minutes(&app, 1).await;
     }

@@ -59,7 +59,7 @@ async fn moved(app: &TestApp, text: &str) -> Moved {
 
 #[track_caller]
 fn assert_equal(moved: &Moved) {
-    assert!(moved.tables.len() == 12 && moved.tables.iter().all(|table| table.is_equal), "{moved:?}");
+    assert!(moved.tables.len() == 16 && moved.tables.iter().all(|table| table.is_equal), "{moved:?}");
 }
 
 fn rows(moved: &Moved, name: &str) -> u64 {
@@ -281,7 +281,7 @@ fn a_database_of_the_configuration_gets_its_schema() {
         let url = new_database(&server);
         let store = format!("[store]\nurl = \"{url}\"\nmaster_key = \"{}\"\n", "A".repeat(43) + "=");
         std::fs::write(dir.path().join("wxgate.toml"), store).unwrap();
-        for words in ["已建表（schema 3）", "已是 schema 3，不用升级"] {
+        for words in ["已建表（schema 4）", "已是 schema 4，不用升级"] {
             let (done, said) = migrate(dir.path(), &[]);
             assert!(done && said.contains(words), "{said}");
         }

@@ -15,6 +15,9 @@ use crate::lang::say;
 use crate::store::StoreError;
 use crate::store::tables::{Kind, Row, TABLES, Table, Value};
 
+/// Figures, which a node leaves that only began: they give way to those that are moved.
+const LEFT: [&str; 2] = ["series", "rings"];
+
 /// For each question.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -115,6 +118,11 @@ impl Target {
     ) -> Result<Option<Mark>, StoreError> {
         let shift = self.time.theirs(0).to_be_bytes();
         self.link.query(&BEGIN, &[&from, &&shift[..], &key_check]).await?;
+        // What a node that only began has left.
+        for table in LEFT {
+            self.link.query_once(&format!("delete from {table}"), &[]).await?;
+        }
+        self.link.query_once("delete from entries where kind = 'setup'", &[]).await?;
         self.mark().await
     }
 
@@ -125,8 +133,12 @@ impl Target {
 
     /// A table that has rows, if one has.
     pub(in crate::store) async fn filled(&self) -> Result<Option<&'static str>, StoreError> {
-        for table in TABLES {
-            let text = format!("select from {} limit 1", table.name);
+        for table in TABLES.iter().filter(|table| !LEFT.contains(&table.name)) {
+            // The setup code is made by whoever begins first.
+            let text = match table.name {
+                "entries" => "select from entries where kind <> 'setup' limit 1".to_owned(),
+                name => format!("select from {name} limit 1"),
+            };
             if !self.link.query_once(&text, &[]).await?.is_empty() {
                 return Ok(Some(table.name));
             }
