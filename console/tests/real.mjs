@@ -102,11 +102,11 @@ const walks = {
     const app = { appid: OFFICIAL, secret: SECRET, kind: 'official' }
     await post(`${it.sandbox}/sandbox/apps`, { ...app, ip_allow: ['192.0.2.1'] })
     await post(`${it.gateway}/v1/service/wx/getwxqrcode`, { appid: OFFICIAL, scene: 's', source: 't' })
-    await page.getByText('40164').first().waitFor({ timeout: 8_000 })
+    await page.getByText('IP 白名单').first().waitFor({ timeout: 8_000 })
     await page.getByText('127.0.0.1').first().waitFor()
     await post(`${it.sandbox}/sandbox/apps`, { ...app, ip_allow: [] })
     await page.getByRole('button', { name: '再检查一次' }).first().click()
-    await page.getByText('40164').first().waitFor({ state: 'detached', timeout: 15_000 })
+    await page.getByText('IP 白名单').first().waitFor({ state: 'detached', timeout: 15_000 })
   },
 
   async 'keys: made, shown once, rotated, ended; none stays anywhere'({ page, demo }) {
