@@ -255,9 +255,14 @@ impl From<StoreError> for Refusal {
 }
 
 /// `next` goes back as `cursor`.
-fn page<T>(items: &[T], limit: u32, json: fn(&T) -> Value, id: fn(&T) -> i64) -> Response {
+fn page<T>(items: &[T], limit: u32, json: impl Fn(&T) -> Value, id: fn(&T) -> i64) -> Response {
     let next = items.last().filter(|_| items.len() == limit as usize).map(|last| id(last).to_string());
     axum::Json(json!({"items": items.iter().map(json).collect::<Vec<_>>(), "next": next})).into_response()
+}
+
+/// A list that is no longer than this.
+fn whole(items: &[Value]) -> Response {
+    axum::Json(json!({"items": items, "next": null})).into_response()
 }
 
 fn parameters(raw: &str) -> impl Iterator<Item = (String, String)> {

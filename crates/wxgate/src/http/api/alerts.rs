@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::changes::{not_an_object, read};
-use super::{Api, PAGE, Refusal, limit, parameters, unknown, wrong};
+use super::{Api, PAGE, Refusal, limit, parameters, unknown, whole, wrong};
 use crate::alerts::{Channel, shown};
 use crate::http::wants_english;
 use crate::lang::{Words, say};
@@ -168,7 +168,7 @@ pub(super) async fn channels(State(api): State<Api>, headers: HeaderMap) -> Resp
     let english = wants_english(&headers);
     let items: Vec<Value> =
         api.channel_documents().iter().map(|one| api.channel_json(one, english)).collect();
-    axum::Json(json!({"items": items, "next": null})).into_response()
+    whole(&items)
 }
 
 /// `POST /channels`

@@ -12,12 +12,12 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use http::header::{ALLOW, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::changes::{
     MOST, expected, found, in_a_file, missing, not_an_object, read, shown_line, target, with_revision,
 };
-use super::{Api, NO_SUCH_CALL, Refusal, figures, keys, other_method, routes, trials};
+use super::{Api, NO_SUCH_CALL, Refusal, figures, keys, other_method, routes, trials, whole};
 use crate::entries::{EntryKind, without_secrets};
 use crate::http::wants_english;
 use crate::lang::Words;
@@ -56,7 +56,7 @@ pub(super) async fn list(
     let english = wants_english(&headers);
     let mut items = api.all(kind, english).await;
     figures::add(&api.parts, kind, &mut items).await?;
-    Ok(axum::Json(json!({"items": items, "next": null})).into_response())
+    Ok(whole(&items))
 }
 
 /// `GET /{list}/{name}`
@@ -125,8 +125,7 @@ pub(super) async fn create(
     };
     let items: Vec<Value> = names.iter().filter_map(made).collect();
     if is_list {
-        let made = axum::Json(json!({"items": items, "next": null}));
-        return Ok(keys::unkept((StatusCode::CREATED, made).into_response()));
+        return Ok(keys::unkept((StatusCode::CREATED, whole(&items)).into_response()));
     }
     let mut response =
         with_revision(StatusCode::CREATED, &items.into_iter().next().unwrap_or_default(), revision);

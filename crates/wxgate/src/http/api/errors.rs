@@ -8,7 +8,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 use super::rings::failure_json;
-use super::{Api, Refusal, parameters, unknown};
+use super::{Api, Refusal, parameters, unknown, whole};
 use crate::errors::{self, Help};
 use crate::http::wants_english;
 use crate::lang::Words;
@@ -45,7 +45,7 @@ pub(super) async fn list(
         seen.keys().copied().filter(|code| !has(*code) && code.to_string().contains(&wanted)).collect();
     found.extend(others.into_iter().map(|code| errors::lookup(code).unwrap_or_else(|| strange(code))));
     let items: Vec<Value> = found.iter().map(|help| help_json(help, &seen, english)).collect();
-    Ok(axum::Json(json!({"items": items, "next": null})).into_response())
+    Ok(whole(&items))
 }
 
 /// `GET /errors/{code}`

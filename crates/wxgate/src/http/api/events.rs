@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use wechat::message::Message;
 
 use super::{
-    Api, PAGE, Refusal, bad, limit, number, page, parameters, refused, routes, seconds, unknown, wrong,
+    Api, PAGE, Refusal, bad, limit, number, page, parameters, refused, routes, seconds, unknown, whole, wrong,
 };
 use crate::lang::Words;
 use crate::store::{Attempt, DeadGroup, Delivery, DeliveryQuery, Event, EventQuery, GroupQuery, Status};
@@ -101,8 +101,7 @@ pub(super) async fn groups(State(api): State<Api>, RawQuery(raw): RawQuery) -> R
             "oldest": oldest / 1000, "newest": newest / 1000,
         })
     };
-    Ok(axum::Json(json!({"items": groups.iter().map(group).collect::<Vec<_>>(), "next": null}))
-        .into_response())
+    Ok(whole(&groups.iter().map(group).collect::<Vec<_>>()))
 }
 
 fn status(value: &str) -> Result<Status, Refusal> {

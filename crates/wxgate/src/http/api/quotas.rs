@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::changes::read;
-use super::{Api, Refusal, wrong};
+use super::{Api, Refusal, whole, wrong};
 use crate::errors;
 use crate::handover::CallError;
 use crate::lang::Words;
@@ -41,7 +41,7 @@ pub(super) async fn list(State(api): State<Api>) -> Result<Response, Refusal> {
     // Those of which WeChat told nothing were asked for all the same.
     let items: Vec<Value> =
         known.iter().filter(|quota| quota.limit > 0).map(|quota| api.quota_json(quota)).collect();
-    Ok(axum::Json(json!({"items": items, "next": null})).into_response())
+    Ok(whole(&items))
 }
 
 /// `POST /quota/ask`

@@ -1,11 +1,11 @@
 //! What went wrong lately: callbacks that were refused, calls that failed; and what became of an app's token.
 
 use axum::extract::{Path, RawQuery, State};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use http::HeaderMap;
 use serde_json::{Value, json};
 
-use super::{Api, PAGE, Refusal, limit, number, parameters, unknown};
+use super::{Api, PAGE, Refusal, limit, number, page, parameters, unknown};
 use crate::http::wants_english;
 use crate::lang::Words;
 use crate::store::{Ring, RingQuery, RingRow};
@@ -24,10 +24,7 @@ impl Api {
         json: impl Fn(&RingRow) -> Value,
     ) -> Result<Response, Refusal> {
         let limit = query.limit;
-        let rows = self.ring(query).await?;
-        let next = rows.last().filter(|_| rows.len() == limit as usize).map(|last| last.id.to_string());
-        let items: Vec<Value> = rows.iter().map(json).collect();
-        Ok(axum::Json(json!({"items": items, "next": next})).into_response())
+        Ok(page(&self.ring(query).await?, limit, json, |row| row.id))
     }
 }
 

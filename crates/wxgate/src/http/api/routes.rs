@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use wechat::message::Message;
 
 use super::changes::{members_of, missing};
-use super::{Api, Refusal, bad, unknown};
+use super::{Api, Refusal, bad, unknown, whole};
 use crate::delivery::sample::{Sample, What, message_kind};
 use crate::entries::{EntryKind, Verdict, verdicts};
 use crate::http::wants_english;
@@ -95,7 +95,7 @@ pub(super) async fn order(
         api.make(moved.collect(), vec![line]).await?;
     }
     let items = api.routes(wants_english(headers));
-    Ok(axum::Json(json!({"items": items, "next": null})).into_response())
+    Ok(whole(&items))
 }
 
 /// A message that is tried, and whose it is.
@@ -115,7 +115,7 @@ pub(super) async fn test(api: &Api, body: Body) -> Result<Response, Refusal> {
         None => made(api, &members)?,
     };
     let items = why(api, &appid, &message).ok_or_else(|| missing(EntryKind::App, &appid))?;
-    Ok(axum::Json(json!({"items": items, "next": null})).into_response())
+    Ok(whole(&items))
 }
 
 /// How a message stands to every route as they are now; `None`: its account isn't configured.

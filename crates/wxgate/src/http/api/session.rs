@@ -14,7 +14,7 @@ use url::Url;
 
 use super::changes::read;
 use super::guard::unauthorized;
-use super::{Api, Client, Refusal, parameters, unknown};
+use super::{Api, Client, Refusal, parameters, unknown, whole};
 use crate::config;
 use crate::lang::Words;
 use crate::people::{Actor, Refused, Role, Session, User};
@@ -303,7 +303,7 @@ fn user_json(user: &User) -> Value {
 /// `GET /users`
 pub(super) async fn users(State(api): State<Api>) -> Response {
     let items: Vec<Value> = api.people.all().iter().map(user_json).collect();
-    axum::Json(json!({"items": items, "next": null})).into_response()
+    whole(&items)
 }
 
 /// `POST /users`

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::{Api, Refusal, parameters, unknown, wrong};
+use super::{Api, Refusal, parameters, unknown, whole, wrong};
 use crate::entries::EntryKind;
 use crate::http::wants_english;
 use crate::lang::{Words, say};
@@ -40,7 +40,7 @@ pub(super) async fn nodes(State(api): State<Api>) -> Result<Response, Refusal> {
             "id": own, "version": env!("CARGO_PKG_VERSION"), "address": "", "routes": routes, "self": true,
         }));
     }
-    Ok(axum::Json(json!({"items": items, "next": null})).into_response())
+    Ok(whole(&items))
 }
 
 /// `GET /settings`: what this process runs with.
@@ -137,7 +137,7 @@ pub(super) async fn search(State(api): State<Api>, RawQuery(raw): RawQuery) -> R
     let mut items = Vec::new();
     let item = |kind: &str, title: &str, subtitle: &str, link: String| json!({"kind": kind, "title": title, "subtitle": subtitle, "link": link});
     if q.is_empty() {
-        return Ok(axum::Json(json!({"items": items, "next": null})).into_response());
+        return Ok(whole(&items));
     }
     let wanted = q.to_lowercase();
     for (kind, name) in [(EntryKind::App, "app"), (EntryKind::Caller, "caller"), (EntryKind::Route, "route")]
@@ -174,5 +174,5 @@ pub(super) async fn search(State(api): State<Api>, RawQuery(raw): RawQuery) -> R
     } else if is_word && q.len() == 28 {
         items.push(item("openid", &q, "", format!("/events?openid={q}")));
     }
-    Ok(axum::Json(json!({"items": items, "next": null})).into_response())
+    Ok(whole(&items))
 }
