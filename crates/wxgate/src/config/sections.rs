@@ -35,7 +35,7 @@ pub(super) fn read<'a, T>(
 pub struct Server {
     /// Where callers connect.
     pub listen: SocketAddr,
-    /// Health and the admin API; later console and metrics.
+    /// Health, metrics, the admin API and the console.
     pub admin_listen: SocketAddr,
     /// How people's browsers reach the admin side.
     pub admin_url: Option<Url>,

@@ -1,22 +1,18 @@
 //! How an account stands: its token, what ails it, its callbacks, who may call for it.
 
 use serde_json::{Value, json};
-use wechat::errcode;
 
 use super::Api;
 use crate::clock::Clock;
 use crate::entries::{AppEntry, TokenMode};
-use crate::lang::Words;
 use crate::places;
+use crate::problems::signs::{self, Sign};
 use crate::registry::App;
-use crate::slots::{CredentialKind, Slot};
+use crate::slots::CredentialKind;
 use crate::store::{EventQuery, StoreError};
 
 /// A token that ends within this is shown as ending.
 const ENDING_MS: i64 = 5 * 60 * 1000;
-/// A failure that nobody has tried to overcome since, and a token that died early, are shown this long.
-const TROUBLE_SHOWN_MS: i64 = 10 * 60 * 1000;
-const SUPERSEDED_SHOWN_MS: i64 = 24 * 3600 * 1000;
 
 impl Api {
     /// Adds to an account as it is listed how it stands; nothing to one that isn't in use.
@@ -24,8 +20,8 @@ impl Api {
         let live = self.parts.registry.live();
         let Some(app) = item["appid"].as_str().and_then(|appid| live.app(appid)) else { return };
         let AppEntry { tags, callback_tokens, aes_keys, allow_plain, .. } = &app.entry;
-        let slot = app.slots.of(CredentialKind::AccessToken);
         let clock = &self.parts.clock;
+        let signs = signs::of(app, self.upstream.tokens().handover().reach(), clock);
         let callers: Vec<&str> = live
             .callers
             .all()
@@ -43,9 +39,9 @@ impl Api {
         let url = self.site.public_url().map(|url| format!("{}/{path}", url.trim_end_matches('/')));
         let lately = self.parts.rings.callbacks.of(&app.appid);
         let reason = lately.why.as_ref().map(|why| why.of(english).to_owned());
-        item["credential"] = credential(app, slot, clock);
-        item["trouble"] = trouble(app, slot, clock, english);
-        item["superseded_at"] = json!(superseded(slot, clock));
+        item["credential"] = credential(app, &signs, clock);
+        item["trouble"] = trouble(app, &signs, english);
+        item["superseded_at"] = json!(superseded(&signs));
         item["callback"] = json!({
             "url": url.unwrap_or_else(|| format!("/{path}")), "mode": mode.filter(|_| app.takes_callbacks()),
             "last_at": null, "refused_at": Some(lately.refused_at / 1000).filter(|at| *at > 0), "reason": reason,
@@ -66,22 +62,30 @@ impl Api {
     }
 }
 
-fn superseded(slot: &Slot, clock: &Clock) -> Option<i64> {
-    let at = slot.superseded_at().filter(|at| clock.ticks() - at < SUPERSEDED_SHOWN_MS);
-    at.map(|at| clock.wall_at(at) / 1000)
+/// When its token died early, Unix seconds.
+fn superseded(signs: &[Sign]) -> Option<i64> {
+    signs.iter().find_map(|sign| match sign {
+        Sign::Superseded { at } => Some(at / 1000),
+        _ => None,
+    })
 }
 
-fn credential(app: &App, slot: &Slot, clock: &Clock) -> Value {
+/// Whether its calls get no token, or are refused with one.
+fn is_in_trouble(sign: &Sign) -> bool {
+    matches!(sign, Sign::Troubled { kind: CredentialKind::AccessToken, .. } | Sign::Ails { .. })
+}
+
+fn credential(app: &App, signs: &[Sign], clock: &Clock) -> Value {
     let mode = match app.entry.token_mode {
         TokenMode::Stable => "stable",
         TokenMode::Classic => "classic",
     };
-    let now = clock.ticks();
-    let newest = slot.newest();
-    let fails = slot.trouble().is_some_and(|trouble| now - trouble.retry_at < TROUBLE_SHOWN_MS);
+    let slot = app.slots.of(CredentialKind::AccessToken);
+    let is_spent = |sign: &Sign| matches!(sign, Sign::Spent { kind: CredentialKind::AccessToken, .. });
+    let (now, newest) = (clock.ticks(), slot.newest());
     let state = match &newest {
-        _ if slot.spent().is_some() => "superseded",
-        _ if fails || !app.slots.health().ailments().is_empty() => "trouble",
+        _ if signs.iter().any(is_spent) => "superseded",
+        _ if signs.iter().any(is_in_trouble) => "trouble",
         None => "none",
         Some(token) if token.expires_at <= now => "expired",
         Some(token) if token.expires_at - now < ENDING_MS => "expiring",
@@ -97,27 +101,20 @@ fn credential(app: &App, slot: &Slot, clock: &Clock) -> Value {
 }
 
 /// The latest failure to get a token, or else what calls are refused with though the token lives.
-fn trouble(app: &App, slot: &Slot, clock: &Clock, english: bool) -> Value {
-    let (now, shown) = (clock.ticks(), |ticks: i64| clock.wall_at(ticks) / 1000);
-    if let Some(trouble) = slot.trouble().filter(|trouble| now - trouble.retry_at < TROUBLE_SHOWN_MS) {
-        let refusal = trouble.error.refusal();
-        let said = trouble.error.to_string();
-        let advice = refusal.map(|error| places::advice(&app.entry, error).of(english).to_owned());
-        return json!({
-            "errcode": refusal.map(|error| error.errcode), "since": shown(trouble.since),
-            "retry_at": shown(trouble.retry_at), "advice": advice.unwrap_or(said),
-            "ip": refusal.and_then(|error| error.refused_ip()),
-        });
+fn trouble(app: &App, signs: &[Sign], english: bool) -> Value {
+    match signs.iter().find(|sign| is_in_trouble(sign)) {
+        Some(Sign::Troubled { since, retry_at, error, .. }) => {
+            let refusal = error.refusal();
+            let advice = refusal.map(|refusal| places::advice(&app.entry, refusal).of(english).to_owned());
+            json!({
+                "errcode": refusal.map(|refusal| refusal.errcode), "since": since / 1000,
+                "retry_at": retry_at / 1000, "advice": advice.unwrap_or_else(|| error.to_string()),
+                "ip": refusal.and_then(|refusal| refusal.refused_ip()),
+            })
+        }
+        Some(Sign::Ails { errcode, ip, since, fix, .. }) => json!({
+            "errcode": errcode, "since": since / 1000, "retry_at": null, "advice": fix.of(english), "ip": ip,
+        }),
+        _ => Value::Null,
     }
-    let ailments = app.slots.health().ailments();
-    let Some(ailment) = ailments.first() else { return Value::Null };
-    let advice = match ailment.errcode {
-        code if errcode::is_of_address(code) => places::list_address(app.entry.kind, ailment.ip.as_deref()),
-        48001 => places::permissions(app.entry.kind),
-        code => errcode::lookup(code).map_or(Words::fixed("", ""), |entry| Words::fixed(entry.zh, entry.en)),
-    };
-    json!({
-        "errcode": ailment.errcode, "since": shown(ailment.since), "retry_at": null,
-        "advice": advice.of(english), "ip": ailment.ip,
-    })
 }

@@ -71,9 +71,6 @@ impl Api {
             item["unused"] = aside.why.of(english).into();
             items.push(item);
         }
-        if kind == EntryKind::App {
-            items.iter_mut().for_each(|item| self.with_state(item, english));
-        }
         items
     }
 

@@ -36,7 +36,11 @@ impl Api {
         match kind {
             EntryKind::Caller => self.callers(english).await,
             EntryKind::Route => self.routes(english),
-            EntryKind::App => self.listed(kind, english),
+            EntryKind::App => {
+                let mut items = self.listed(kind, english);
+                items.iter_mut().for_each(|item| self.with_state(item, english));
+                items
+            }
         }
     }
 
