@@ -7,8 +7,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { chromium } from 'playwright-core'
-import { lookWith } from './walks/look.mjs'
+import { run } from './walks/harness.mjs'
 
 const { values: flags } = parseArgs({ options: { only: { type: 'string', default: '' }, out: { type: 'string', default: '' } } })
 const bin = process.env.WXGATE_BIN
@@ -208,39 +207,22 @@ const walks = {
   },
 }
 
-const look = lookWith(flags.out)
-const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'] })
-let failed = 0
-for (const [name, walk] of Object.entries(walks)) {
-  if (flags.only && !name.includes(flags.only)) continue
-  const context = await browser.newContext({ locale: 'zh-CN', timezoneId: 'Asia/Shanghai', reducedMotion: 'reduce' })
-  await context.addInitScript(() => localStorage.getItem('wxgate.prefs') ?? localStorage.setItem('wxgate.prefs', '{"lang":"zh","theme":"light"}'))
-  const page = await context.newPage()
-  page.setDefaultTimeout(20_000)
-  const [messages, started] = [[], []]
-  let allowed = /^$/
-  page.on('console', (m) => ['error', 'warning'].includes(m.type()) && !allowed.test(m.text()) && messages.push(m.text()))
-  page.on('pageerror', (error) => messages.push(error.message))
-  page.on('request', (request) => /^http:\/\/127\.0\.0\.1|^data:/.test(request.url()) || messages.push(`elsewhere: ${request.url()}`))
-  const kept = (starting) => async () => {
-    const it = await starting()
-    started.push(it)
-    return it
-  }
-  try {
-    await walk({ page, context, look, demo: kept(startDemo), server: kept(startServer), expectMessages: (pattern) => (allowed = pattern) })
-    assert.deepEqual(messages, [])
-    console.log(`✓ ${name}`)
-  } catch (error) {
-    failed++
-    console.log(`✗ ${name} at ${page.url()}\n    ${error.message.split('\n').slice(0, 40).join('\n    ')}\n    ${messages.join('\n    ')}`)
-    if (flags.out) await page.screenshot({ path: join(flags.out, `failed-${failed}.png`) })
-  }
-  await context.close()
-  for (const it of started) {
-    it.child.kill('SIGKILL')
-    it.end?.()
-  }
-}
-await browser.close()
-process.exitCode = failed ? 1 : 0
+await run(walks, {
+  ...flags,
+  allowed: /^$/,
+  begin: async () => {
+    const started = []
+    const kept = (starting) => async () => {
+      const it = await starting()
+      started.push(it)
+      return it
+    }
+    const end = () => {
+      for (const it of started) {
+        it.child.kill('SIGKILL')
+        it.end?.()
+      }
+    }
+    return { given: { demo: kept(startDemo), server: kept(startServer) }, end }
+  },
+})

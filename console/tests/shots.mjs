@@ -1,30 +1,23 @@
 // Looks at pages of the built console in a real browser, against the mock. For each path it takes pictures and tells what
 // is wrong: horizontal overflow, console and CSP messages, requests to elsewhere, findings of axe.
 //   node tests/shots.mjs --out /tmp/shots --widths 390,1440 --themes light,dark --langs zh,en /apps /routes
-// Further flags: --user viewer, --empty, --port N, --dist DIR, --no-axe, --no-pictures, --dist DIR. Needs Debian's chromium and fonts with CJK and emoji.
-import { spawn } from 'node:child_process'
-import { mkdirSync, readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
+// Further flags: --user viewer, --empty, --port N, --dist DIR, --no-axe, --no-pictures. Needs Debian's chromium and fonts with CJK and emoji.
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { chromium } from 'playwright-core'
+import { launch, startMock } from './walks/harness.mjs'
+import { findings } from './walks/look.mjs'
 
 const { values: flags, positionals: paths } = parseArgs({
   allowPositionals: true,
   options: {
     out: { type: 'string', default: '/tmp/shots' }, widths: { type: 'string', default: '390,768,1440' }, themes: { type: 'string', default: 'light,dark' }, langs: { type: 'string', default: 'zh,en' },
-    user: { type: 'string', default: 'admin' }, port: { type: 'string', default: '4180' }, dist: { type: 'string', default: new URL('../dist', import.meta.url).pathname }, dist: { type: 'string', default: new URL('../dist', import.meta.url).pathname }, empty: { type: 'boolean', default: false }, 'no-axe': { type: 'boolean', default: false }, 'no-pictures': { type: 'boolean', default: false },
+    user: { type: 'string', default: 'admin' }, port: { type: 'string', default: '4180' }, dist: { type: 'string', default: new URL('../dist', import.meta.url).pathname }, empty: { type: 'boolean', default: false }, 'no-axe': { type: 'boolean', default: false }, 'no-pictures': { type: 'boolean', default: false },
   },
 })
 const list = (text) => text.split(',')
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const base = `http://127.0.0.1:${flags.port}`
 mkdirSync(flags.out, { recursive: true })
-
-function startMock() {
-  const mock = spawn(process.execPath, [new URL('mock.mjs', import.meta.url).pathname, '--port', flags.port, '--dist', flags.dist, ...(flags.empty ? ['--empty'] : [])], { stdio: ['ignore', 'pipe', 'inherit'] })
-  return new Promise((resolve, reject) => { mock.stdout.once('data', () => resolve(mock)); mock.once('exit', (code) => reject(new Error(`the mock ended: ${code}`))) })
-}
 
 async function openContext(browser, theme, lang) {
   const context = await browser.newContext({ locale: lang === 'en' ? 'en-GB' : 'zh-CN', timezoneId: 'Asia/Shanghai', colorScheme: theme, reducedMotion: 'reduce' })
@@ -60,19 +53,14 @@ async function look(context, path, width, theme, lang) {
   if (wide) found.push('overflow ' + wide)
   const raw = await page.evaluate(() => /(^|\s)(alerts|apps|audit|callers|common|dead|errors|events|login|nav|overview|quota|routes|settings|shell|time)\.(?!toml)[a-z]\w+(\.\w+)*/i.exec(document.body.innerText)?.[0].trim())
   if (raw) found.push('raw key: ' + raw)
-  if (!flags['no-axe']) {
-    const session = await context.newCDPSession(page)
-    await session.send('Runtime.evaluate', { expression: axe })
-    const findings = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }))
-    for (const v of findings.violations) found.push(`axe ${v.id} (${v.impact}): ${v.nodes.slice(0, 3).map((n) => n.target.join(' ')).join(' | ')}`)
-  }
+  if (!flags['no-axe']) found.push(...(await findings(page)).map((line) => `axe ${line}`))
   if (!flags['no-pictures']) await page.screenshot({ path: join(flags.out, `${path.replace(/[^\w]+/g, '-').replace(/^-|-$/g, '') || 'home'}-${width}-${theme}-${lang}.png`), fullPage: true })
   await page.close()
   return found
 }
 
-const mock = await startMock()
-const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'] })
+const mock = await startMock(flags, ...(flags.empty ? ['--empty'] : []))
+const browser = await launch()
 let bad = 0
 try {
   for (const lang of list(flags.langs)) {

@@ -2,34 +2,12 @@
 // drawers, languages, a session that ends, a gateway that falls silent. `node tests/walk.mjs [--dist DIR] [--port N]
 // [--only WORDS] [--out DIR]`, which takes pictures on the way.
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { parseArgs } from 'node:util'
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { chromium } from 'playwright-core'
-import { lookWith } from './walks/look.mjs'
 import { entryWalks } from './walks/entries.mjs'
+import { run, startMock } from './walks/harness.mjs'
 
 const { values: flags } = parseArgs({ options: { port: { type: 'string', default: '4185' }, dist: { type: 'string', default: new URL('../dist', import.meta.url).pathname }, only: { type: 'string', default: '' }, out: { type: 'string', default: '' } } })
 const base = `http://127.0.0.1:${flags.port}`
-
-function startMock(...more) {
-  const mock = spawn(process.execPath, [new URL('mock.mjs', import.meta.url).pathname, '--port', flags.port, '--dist', flags.dist, ...more], { stdio: ['ignore', 'pipe', 'inherit'] })
-  return new Promise((resolve, reject) => {
-    mock.stdout.once('data', () => resolve(mock))
-    mock.once('exit', (code) => reject(new Error(`the mock ended: ${code}`)))
-  })
-}
-
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-
-/** What axe finds. It is put in past the policy, which lets in no script but the console's own. */
-async function findings(page) {
-  const devtools = await page.context().newCDPSession(page)
-  await devtools.send('Runtime.evaluate', { expression: axe })
-  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }))
-  return violations.map((one) => `${one.id}: ${one.nodes.map((node) => node.target.join(' ')).join(' | ')}`)
-}
 
 const walks = {
   async 'first set-up'({ page }) {
@@ -172,7 +150,7 @@ const walks = {
     await page.waitForURL('**/login?next=/audit')
   },
 
-  async 'what opens over the page is for everybody'({ page }) {
+  async 'what opens over the page is for everybody'({ page, look }) {
     await logIn(page)
     const open = {
       search: async () => { await page.keyboard.press('/'); await page.getByRole('combobox').fill('crm'); await page.getByRole('option').first().waitFor() },
@@ -184,7 +162,7 @@ const walks = {
     for (const [name, act] of Object.entries(open)) {
       await act()
       await page.waitForTimeout(200)
-      assert.deepEqual(await findings(page), [], name)
+      assert.deepEqual(await look(page, `over-${name}`), [], name)
       await page.keyboard.press('Escape')
       await page.waitForTimeout(200)
     }
@@ -193,7 +171,7 @@ const walks = {
       await page.getByRole('button', { name: button }).last().click()
       await page.getByRole('dialog').waitFor()
       await page.waitForTimeout(200)
-      assert.deepEqual(await findings(page), [], `${path} ${button}`)
+      assert.deepEqual(await look(page, `over${path.replaceAll(/\W/g, '-')}-${button}`), [], `${path} ${button}`)
       await page.keyboard.press('Escape')
       await page.getByRole('dialog').waitFor({ state: 'detached' })
     }
@@ -262,31 +240,11 @@ async function logIn(page, user = 'admin') {
   return answer.json()
 }
 
-const look = lookWith(flags.out)
-const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'] })
-let failed = 0
-for (const [name, walk] of Object.entries(walks)) {
-  if (flags.only && !name.includes(flags.only)) continue
-  const mock = await startMock(...(name === 'first set-up' ? ['--setup'] : []))
-  const context = await browser.newContext({ locale: 'zh-CN', timezoneId: 'Asia/Shanghai', reducedMotion: 'reduce' })
-  await context.addInitScript(() => localStorage.getItem('wxgate.prefs') ?? localStorage.setItem('wxgate.prefs', '{"lang":"zh","theme":"light"}'))
-  const page = await context.newPage()
-  page.setDefaultTimeout(15_000)
-  const messages = []
-  let allowed = /status of (401|404|403) .*/
-  page.on('console', (m) => ['error', 'warning'].includes(m.type()) && !allowed.test(m.text()) && messages.push(m.text()))
-  page.on('pageerror', (error) => messages.push(error.message))
-  try {
-    await walk({ page, context, mock, base, logIn, look, expectMessages: (pattern) => (allowed = pattern) })
-    assert.deepEqual(messages, [])
-    console.log(`✓ ${name}`)
-  } catch (error) {
-    failed++
-    console.log(`✗ ${name} at ${page.url()}\n    ${error.message.split('\n').slice(0, 8).join('\n    ')}\n    ${messages.join('\n    ')}`)
-    await page.screenshot({ path: `/tmp/walk-${failed}.png` })
-  }
-  await context.close()
-  mock.kill()
-}
-await browser.close()
-process.exitCode = failed ? 1 : 0
+await run(walks, {
+  ...flags,
+  allowed: /status of (401|404|403) .*/,
+  begin: async (name) => {
+    const mock = await startMock(flags, ...(name === 'first set-up' ? ['--setup'] : []))
+    return { given: { mock, base, logIn }, end: () => mock.kill() }
+  },
+})
