@@ -106,6 +106,8 @@ struct Notes {
 /// What came of asking why a token was refused.
 #[derive(Clone, Debug)]
 pub enum Found {
+    /// It was replaced before anybody was asked; of the new one nothing is known but that it is newer.
+    Newer(Arc<Token>),
     /// It was dead; here is another.
     Fresh(Arc<Token>),
     /// Likewise; WeChat had held the refused one for current, and was made to give another.

@@ -74,6 +74,22 @@ impl Said {
     }
 }
 
+/// A refusal that a call is made again after.
+struct Healing {
+    dead: Arc<Token>,
+    error: ApiError,
+    found: Found,
+}
+
+/// Once; and once more where the token that was refused last had been fetched before anybody asked about the one before.
+fn may_heal(healings: &[Healing]) -> bool {
+    match healings {
+        [] => true,
+        [only] => matches!(only.found, Found::Newer(_)),
+        _ => false,
+    }
+}
+
 impl Tokens {
     /// Makes `attempt` with the app's token, healed as [`Tokens::healed_here`] does. Where WeChat refuses this node's address,
     /// another node makes it, once; and while that is known, nothing is tried here first.
@@ -124,46 +140,57 @@ impl Tokens {
         })
     }
 
-    /// Makes `attempt` from here with the app's token; if that is refused and found dead, once more with another. The time of
-    /// `wechat.timeout` covers the repetition as well.
+    /// Makes `attempt` from here with the app's token; if that is refused and found dead, once more with another; and if that
+    /// one was on its way here before and is refused too, a last time. The time of `wechat.timeout` covers the repetitions.
     pub async fn healed_here<A: TokenCall>(
         &self,
         app: &Arc<App>,
         attempt: &A,
     ) -> Result<(A::Answer, Said), CallError> {
-        let token = self.get(app, CredentialKind::AccessToken).await?;
+        let mut token = self.get(app, CredentialKind::AccessToken).await?;
         let deadline = app.transport.deadline();
-        let (answer, said) = attempt.send(&token, deadline).await?;
-        let Said::Refused(error) = said else {
-            self.note(app, &token, attempt.path(), &said);
-            return Ok((answer, said));
-        };
-        drop(answer);
-        let found = self.find_out(app, &token, attempt.path()).await?;
-        let fresh = match &found {
-            Found::Fresh(fresh) | Found::Forced(fresh) => fresh,
-            Found::Alive | Found::Spent => return Err(CallError::Refused(error)),
-            Found::Unknown => return Err(CallError::Unknown),
-        };
-        let left = deadline.saturating_duration_since(self.0.parts.clock.instant());
-        if !attempt.is_repeatable() {
-            return Err(CallError::Again);
+        let mut healings: Vec<Healing> = Vec::new();
+        loop {
+            let (answer, said) = attempt.send(&token, deadline).await?;
+            let error = match said {
+                Said::Refused(error) if may_heal(&healings) => error,
+                said => {
+                    self.note(app, &token, attempt.path(), &said);
+                    if let Said::Refused(error) = said {
+                        return Err(CallError::Refused(error));
+                    }
+                    self.healed_by(app, &healings, &said);
+                    return Ok((answer, said));
+                }
+            };
+            drop(answer);
+            let found = self.find_out(app, &token, attempt.path()).await?;
+            let fresh = match &found {
+                Found::Newer(fresh) | Found::Fresh(fresh) | Found::Forced(fresh) => fresh.clone(),
+                Found::Alive | Found::Spent => return Err(CallError::Refused(error)),
+                Found::Unknown => return Err(CallError::Unknown),
+            };
+            let left = deadline.saturating_duration_since(self.0.parts.clock.instant());
+            if !attempt.is_repeatable() {
+                return Err(CallError::Again);
+            }
+            if left < TOO_LATE {
+                return Err(CallError::Token(TokenError::Lost(late())));
+            }
+            let dead = std::mem::replace(&mut token, fresh);
+            healings.push(Healing { dead, error, found });
         }
-        if left < TOO_LATE {
-            return Err(CallError::Token(TokenError::Lost(late())));
+    }
+
+    /// What is noted of the tokens whose refusals a call survived.
+    fn healed_by(&self, app: &App, healings: &[Healing], said: &Said) {
+        let Some(first) = healings.first() else { return };
+        self.became(app, Became::Healed, first.error.errcode, None);
+        // Where WeChat itself had held it for current, nobody else had a hand in it.
+        let ours = |healing: &&Healing| !matches!(healing.found, Found::Forced(_));
+        if *said == Said::Accepted {
+            healings.iter().filter(ours).for_each(|healing| self.died_early(app, &healing.dead));
         }
-        let (answer, said) = attempt.send(fresh, deadline).await?;
-        self.note(app, fresh, attempt.path(), &said);
-        if !matches!(said, Said::Refused(_)) {
-            self.became(app, Became::Healed, error.errcode, None);
-        }
-        match &said {
-            Said::Refused(error) => return Err(CallError::Refused(error.clone())),
-            // Where WeChat itself had held it for current, nobody else had a hand in it.
-            Said::Accepted if matches!(found, Found::Fresh(_)) => self.died_early(app, &token),
-            Said::Accepted | Said::Done | Said::Failed(_) | Said::Nothing => {}
-        }
-        Ok((answer, said))
     }
 
     fn note(&self, app: &App, token: &Token, path: &str, said: &Said) {

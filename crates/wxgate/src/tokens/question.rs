@@ -36,7 +36,7 @@ impl Tokens {
         let gate = slot.lock().await;
         let now = self.now();
         if let Some(token) = slot.live(now).filter(|token| token.version != used.version) {
-            return Ok(Found::Fresh(token));
+            return Ok(Found::Newer(token));
         }
         // Who waited for a question takes its answer.
         if let Some(found) = slot.answer_since(seen, used) {

@@ -149,6 +149,27 @@ async fn a_token_that_is_always_dead_is_replaced_within_its_limits() {
     }
 }
 
+/// A refresh is under way, and its token is stolen before it is here: whoever was refused with the old one and finds the
+/// stolen one is none the worse.
+#[tokio::test]
+async fn a_token_that_was_stolen_on_its_way_here_costs_no_caller_a_failure() {
+    for mode in MODES {
+        let app = account(mode).await;
+        let fetch = if mode == "stable" { "/cgi-bin/stable_token" } else { "/cgi-bin/token" };
+        let before = fetches(&app).await;
+        app.faults(fetch, json!({"delay_ms": 400}), 1).await;
+        let refresh = async {
+            while fetches(&app).await == before {
+                app.advance(secs(60)).await;
+            }
+            steal(&app, mode).await;
+            app.qr_code("wxd").await.ok();
+        };
+        refresh.await;
+        assert_eq!(fetches(&app).await, before + 2, "{mode}: the stolen one, and another");
+    }
+}
+
 #[tokio::test]
 async fn many_callers_of_a_broken_api_ask_one_question() {
     for mode in MODES {

@@ -43,7 +43,9 @@ impl Service {
         // A caller's word for it: what is dead is found out, as after any refusal.
         let found = self.0.upstream.tokens().find_out(&call.app, &token, call.operation.path()).await;
         match found.map_err(|error| failure::problem(call, &STABLE_TOKEN, CallError::Token(error)))? {
-            Found::Fresh(fresh) | Found::Forced(fresh) => Ok(self.token_body(call, &fresh)),
+            Found::Newer(fresh) | Found::Fresh(fresh) | Found::Forced(fresh) => {
+                Ok(self.token_body(call, &fresh))
+            }
             Found::Alive | Found::Spent => Ok(self.token_body(call, &token)),
             Found::Unknown => Err(failure::problem(call, &STABLE_TOKEN, CallError::Unknown)),
         }
