@@ -21,7 +21,7 @@ use url::Url;
 pub use applied::{Wanted, wanted};
 pub use environment::environment;
 pub use postgres::{Postgres, SslMode};
-pub use sections::{Access, Auth, Callback, Egress, Log, LogFormat, Retention, Server, Wechat};
+pub use sections::{Access, Auth, Callback, Egress, Log, LogFormat, Retention, Server, Traces, Wechat};
 pub use store::{Database, Store};
 
 use crate::entries::{
@@ -60,6 +60,8 @@ pub struct Config {
     pub egress: Egress,
     /// `[log]`
     pub log: Log,
+    /// `[traces]`, where they go anywhere.
+    pub traces: Option<Traces>,
     /// `[limits] body_budget`: bytes of bodies in memory at once, if not the default.
     pub body_budget: Option<usize>,
     /// `[cluster] advertise`: where other nodes reach this one.
@@ -126,6 +128,7 @@ pub fn parse(text: &str, name: &str, folder: &Path, environment: &Environment) -
         retention: sections::read(&mut root, "retention", &mut mistakes, sections::retention),
         egress: sections::read(&mut root, "egress", &mut mistakes, sections::egress),
         log: sections::read(&mut root, "log", &mut mistakes, sections::log),
+        traces: sections::read(&mut root, "traces", &mut mistakes, sections::traces),
         body_budget: sections::read(&mut root, "limits", &mut mistakes, sections::body_budget),
         advertise: sections::read(&mut root, "cluster", &mut mistakes, sections::advertise),
         entries: Entries::default(),

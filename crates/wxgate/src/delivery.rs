@@ -36,6 +36,7 @@ use crate::random::Random;
 use crate::registry::routes::Route;
 use crate::rules::egress::Forbidden;
 use crate::store::{Attempt, Claimed, Fate};
+use crate::traces::{self, Delivery, attribute};
 
 pub use answer::{Answer, answers_itself};
 pub use ask::{Asked, Opened, Patience};
@@ -88,6 +89,8 @@ pub struct Courier<'a> {
     pub clock: &'a Clock,
     /// How much of an answer is read.
     pub limits: &'a Limits,
+    /// Of what is traced.
+    pub traceparent: Option<String>,
 }
 
 impl Courier<'_> {
@@ -248,6 +251,9 @@ impl Deliveries {
         };
         let began = clock.instant();
         let (sent, _) = self.courier(route).deliver(&route.entry, &claimed, Some(app), false).await;
+        if sent.is_success() {
+            news::tell(route, true, &sent, clock.now());
+        }
         (sent, u64::try_from((clock.instant() - began).as_millis()).unwrap_or(u64::MAX))
     }
 
@@ -255,7 +261,7 @@ impl Deliveries {
     fn courier(&self, route: &Route) -> Courier<'_> {
         let Inner { parts: Parts { clock, random, keys, limits, .. }, client, made, .. } = &*self.0;
         let client = if route.entry.origin == Origin::Stored { made } else { client };
-        Courier { client, keys, random, clock, limits }
+        Courier { client, keys, random, clock, limits, traceparent: None }
     }
 
     /// Makes an attempt; `hearing`: somebody wants to hear what is answered.
@@ -265,7 +271,10 @@ impl Deliveries {
         let _at_work = route.lane.begin();
         let app = registry.live().app(&claimed.appid).cloned();
         let app = app.as_deref().map(|app| &app.entry);
-        let (sent, body) = self.courier(route).deliver(&route.entry, claimed, app, hearing.is_some()).await;
+        let trace = self.0.parts.traces.delivers(&claimed.event_name);
+        let traceparent = trace.as_ref().map(Delivery::traceparent);
+        let courier = Courier { traceparent, ..self.courier(route) };
+        let (sent, body) = courier.deliver(&route.entry, claimed, app, hearing.is_some()).await;
         let took = clock.instant() - began;
         let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let fate = schedule::fate(&route.entry.retry, claimed.attempt, &sent, clock.now(), random.jitter());
@@ -284,6 +293,9 @@ impl Deliveries {
             );
         }
         route.meter.sent(counted(fate), took);
+        if let Some(trace) = trace {
+            trace.ended(at, took, span(route, claimed, &sent));
+        }
         news::tell(route, fate == Fate::Delivered, &sent, clock.now());
         let attempt = Attempt { at, status, ms, error: sent.error.clone() };
         let heard = async {
@@ -312,6 +324,22 @@ impl Deliveries {
             clock.pause(pause).await;
         }
     }
+}
+
+/// As a trace tells of an attempt.
+fn span(route: &Route, claimed: &Claimed, sent: &Sent) -> traces::Said {
+    let status = match sent.status {
+        0 => attribute("error.type", "lost"),
+        status => attribute("http.response.status_code", i64::from(status)),
+    };
+    let attributes = vec![
+        attribute("wxgate.route", route.entry.name.to_string()),
+        attribute("wxgate.event", claimed.event_name.clone()),
+        attribute("wxgate.appid", claimed.appid.clone()),
+        attribute("wxgate.attempt", i64::from(claimed.attempt)),
+        status,
+    ];
+    traces::Said { name: "deliver".into(), is_success: sent.is_success(), attributes }
 }
 
 fn counted(fate: Fate) -> metrics::Sent {

@@ -2,6 +2,7 @@
 //! every test start the gateway here.
 
 mod listeners;
+mod traces;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -126,11 +127,22 @@ pub async fn start(config: Config, world: impl Into<World>, listeners: Listeners
     let usages = UsageBook::new(limits.counted_paths);
     let metrics = Metrics::default();
     let registry = Registry::new(&config, slots.clone(), transport.clone(), usages, metrics.clone())?;
-    let tasks = Tasks::default();
-    let shares = Shares::new(&limits);
-    let rings = Rings::default();
-    let parts =
-        Parts { registry, store, keys, clock, random, tasks, shares, rings, limits, metrics, workers };
+    let (tasks, rings) = (Tasks::default(), Rings::default());
+    let (shares, traces) = (Shares::new(&limits), traces::start(&config, &limits)?);
+    let parts = Parts {
+        registry,
+        store,
+        keys,
+        clock,
+        random,
+        tasks,
+        shares,
+        rings,
+        limits,
+        metrics,
+        traces,
+        workers,
+    };
 
     let upstream = Upstream::new(tokens(&config, &parts, slots)?, transport, parts.metrics.meter(NOBODY));
     // Targets of the file may be on this machine.
@@ -155,11 +167,8 @@ pub async fn start(config: Config, world: impl Into<World>, listeners: Listeners
     let inbox = Inbox::new(parts.clone(), deliveries);
     let people = People::new(parts.clone(), &config.store.run_dir());
     people.begin(config.admin_password.as_ref()).await?;
-    let certificate = config.server.tls.as_ref().map(|(certificate, _)| certificate.clone());
-    let problems = Problems::new(parts.clone(), upstream.tokens().handover().reach().clone(), certificate);
     let told_by = guarded(config.egress.allow_loopback);
-    let alerts = Alerts::new(parts.clone(), problems, told_by, config.server.admin_url.clone());
-    parts.tasks.spawn(alerts.clone().run());
+    let alerts = alerts(&config, &parts, &upstream, told_by);
     serve(config, parts, tls, Behind { upstream, inbox, people, alerts }, listeners)
 }
 
@@ -169,6 +178,15 @@ struct Behind {
     inbox: Inbox,
     people: People,
     alerts: Alerts,
+}
+
+/// Who is told of problems, by `told_by`.
+fn alerts(config: &Config, parts: &Parts, upstream: &Upstream, told_by: Client) -> Alerts {
+    let certificate = config.server.tls.as_ref().map(|(certificate, _)| certificate.clone());
+    let problems = Problems::new(parts.clone(), upstream.tokens().handover().reach().clone(), certificate);
+    let alerts = Alerts::new(parts.clone(), problems, told_by, config.server.admin_url.clone());
+    parts.tasks.spawn(alerts.clone().run());
+    alerts
 }
 
 /// The token authority at work, and the way by other nodes.
@@ -204,10 +222,10 @@ fn serve(
     let wx_quotas = WxQuotas::new(parts.clone(), upstream.clone());
     parts.tasks.spawn(wx_quotas.clone().run());
     let proxy = Proxy::new(parts.clone(), door.clone(), upstream.clone(), Spool::new(config.store.run_dir()));
-    let port = listeners.admin.local_addr()?.port();
     let (reloads, asked) = Reloads::new();
     let tools = api::Tools { people: people.clone(), reloads, deliveries, upstream, alerts, wx_quotas };
-    let api = Api::new(parts.clone(), tools, &config, port);
+    let ports = (listeners.admin.local_addr()?.port(), listeners.callers.local_addr()?);
+    let api = Api::new(parts.clone(), tools, &config, ports);
     let seats = Seats::new(parts.limits.connections);
     let admin = Admin::new(parts.clone(), reach, api, seats.clone(), door.clone(), &config.server);
     let sources = parts.limits.log_sources;
@@ -215,8 +233,8 @@ fn serve(
         config.log.access,
         parts.clock.clone(),
         sources,
-        parts.rings.clone(),
-        parts.metrics.clone(),
+        (parts.rings.clone(), parts.metrics.clone()),
+        parts.traces.clone(),
     );
     parts.tasks.spawn({
         let (recorder, draining) = (recorder.clone(), parts.tasks.draining.clone());
@@ -268,6 +286,12 @@ impl Running {
     /// Where callers connect.
     pub fn address(&self) -> SocketAddr {
         self.callers.address
+    }
+
+    /// Apps, callers and routes in use, from the files and made at run time.
+    pub fn counts(&self) -> [usize; 3] {
+        let entries = self.parts.registry.entries();
+        [entries.apps.len(), entries.callers.len(), entries.routes.len()]
     }
 
     /// What is configured now, and what belongs to it.
@@ -323,6 +347,9 @@ impl Running {
         if config.log != self.config.log {
             later.push("log");
         }
+        if config.traces != self.config.traces {
+            later.push("traces");
+        }
         if config.body_budget != self.config.body_budget {
             later.push("limits");
         }
@@ -339,6 +366,7 @@ impl Running {
             wechat: self.config.wechat.clone(),
             egress: self.config.egress.clone(),
             log: self.config.log,
+            traces: self.config.traces.clone(),
             body_budget: self.config.body_budget,
             advertise: self.config.advertise.clone(),
             ..config
@@ -365,6 +393,8 @@ impl Running {
             aborted.cancel();
         }
         self.recorder.finish();
+        let traces = self.parts.traces.clone();
+        self.parts.tasks.beside_requests(move || traces.finish()).await;
         let closing = async {
             bookkeeping::end(&self.parts).await;
             let _ = self.parts.rings.flush(&self.parts.store).await;

@@ -26,6 +26,7 @@ use crate::lang::Words;
 use crate::parts::Parts;
 use crate::shares::Place;
 use crate::store::StoreError;
+use crate::traces;
 
 pub use verify::Checked;
 
@@ -165,11 +166,11 @@ impl Inbox {
         let incoming = self.incoming(&verified, began, request_id, now);
         // In a task of its own: it goes on when WeChat hangs up.
         let this = self.clone();
-        let work = tasks.spawn(Box::pin(async move {
+        let work = tasks.spawn(traces::carried(Box::pin(async move {
             let said = this.take(incoming).await;
             drop(place);
             said
-        }));
+        })));
         let stopping = || Rejected::Store(StoreError::Unavailable("stopping".into()));
         let (body, content_type) = match work.await.ok().flatten().unwrap_or_else(|| Err(stopping()))? {
             Said::Nothing => (SUCCESS.to_vec(), "text/plain"),

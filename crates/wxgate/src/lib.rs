@@ -43,6 +43,7 @@ pub mod telemetry;
 pub mod text;
 pub mod tls;
 pub mod tokens;
+pub mod traces;
 pub mod transport;
 pub mod upstream;
 pub mod wake;

@@ -5,6 +5,7 @@
 mod keys;
 mod tally;
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasherDefault;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -12,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::clock::Instant;
+use crate::traces::{self, Said};
 use crate::workers;
 
 pub use keys::{Called, Id, LOST, NOBODY, Name, OTHER, Received, SEVERAL, Sent};
@@ -212,6 +214,14 @@ impl Asking<'_> {
 impl Drop for Asking<'_> {
     fn drop(&mut self) {
         self.meter.add(Key::Upstream(self.meter.id, self.api, self.errcode), Some(self.began.elapsed()));
+        if let Some(request) = traces::current() {
+            let (name, is_success) = (Cow::Borrowed(self.api.0), self.errcode == 0);
+            let attributes = match self.errcode {
+                LOST => vec![traces::attribute("error.type", "lost")],
+                errcode => vec![traces::attribute("wechat.errcode", errcode)],
+            };
+            request.asked(self.began, Said { name, is_success, attributes });
+        }
     }
 }
 

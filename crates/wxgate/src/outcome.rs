@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 
 use crate::clock::{Clock, Instant};
 use crate::config::Access;
@@ -19,6 +19,7 @@ use crate::rings::{FailedCall, Refusal, RefusedCallback, Rings};
 use crate::shares::Share;
 use crate::shares::lines::{GATHERED, Gathered, Lines};
 use crate::shares::seats::Seat;
+use crate::traces::{self, Traces, attribute};
 
 /// `wxmsg_` and ten of `[a-z0-9]`: names one request in answer, header and log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +107,8 @@ pub struct Outcome {
     at: i64,
     /// Of its connection.
     seat: Option<Arc<Seat>>,
+    /// As it is traced.
+    trace: Option<Arc<traces::Request>>,
     /// Somebody known sent it who is no caller: WeChat, another node, or an admin.
     is_known: bool,
 }
@@ -138,6 +141,7 @@ impl Outcome {
             began: clock.instant(),
             at: clock.now(),
             seat,
+            trace: None,
             is_known: false,
         }
     }
@@ -188,6 +192,33 @@ impl Outcome {
         self.is_known = true;
     }
 
+    /// As it is told of in a trace.
+    fn span(&self, status: u16, is_success: bool) -> traces::Said {
+        let name = match &self.api {
+            _ if self.counted == Counted::Callback => "wxmsg",
+            Cow::Borrowed(api) => api,
+            // It may be anything that a caller called.
+            Cow::Owned(_) => OTHER,
+        };
+        let mut attributes = vec![
+            attribute("wxgate.request_id", self.id.as_str().to_owned()),
+            attribute("wxgate.surface", self.surface),
+            attribute("http.response.status_code", i64::from(status)),
+        ];
+        let texts = [
+            ("wxgate.caller", self.caller.as_ref().map(|caller| caller.name.to_string())),
+            ("wxgate.appid", self.appid.as_ref().map(ToString::to_string)),
+            ("wechat.rid", self.rid.as_ref().map(ToString::to_string)),
+        ];
+        attributes.extend(texts.into_iter().filter_map(|(key, text)| Some(attribute(key, text?))));
+        let codes = [
+            ("wxgate.errcode", Some(self.errcode).filter(|code| *code != 0)),
+            ("wechat.errcode", self.wx_errcode),
+        ];
+        attributes.extend(codes.into_iter().filter_map(|(key, code)| Some(attribute(key, code?))));
+        traces::Said { name: name.into(), is_success, attributes }
+    }
+
     /// When it began.
     pub fn began(&self) -> Instant {
         self.began
@@ -207,13 +238,27 @@ pub struct Recorder {
     strangers: Lines,
     rings: Rings,
     metrics: Metrics,
+    traces: Traces,
 }
 
 impl Recorder {
     /// Which requests leave a line is `access`; those of `sources` strangers are told apart. What failed is remembered in `rings`,
-    /// and everything counted in `metrics`.
-    pub fn new(access: Access, clock: Clock, sources: usize, rings: Rings, metrics: Metrics) -> Self {
-        Self { access, clock, strangers: Lines::new(sources), rings, metrics }
+    /// everything counted in `metrics`, and what is traced sent by
+    /// `traces`.
+    pub fn new(
+        access: Access,
+        clock: Clock,
+        sources: usize,
+        (rings, metrics): (Rings, Metrics),
+        traces: Traces,
+    ) -> Self {
+        Self { access, clock, strangers: Lines::new(sources), rings, metrics, traces }
+    }
+
+    /// What has these headers is traced from now on, if anything is; what works for it is to know.
+    pub fn trace(&self, outcome: &mut Outcome, headers: &HeaderMap) -> Option<Arc<traces::Request>> {
+        outcome.trace = self.traces.begin(headers, outcome.at, outcome.began);
+        outcome.trace.clone()
     }
 
     /// Writes the gathered lines when they are due, for ever.
@@ -247,6 +292,9 @@ impl Recorder {
         let is_success = outcome.end == End::Done && outcome.errcode == 0 && status < 400;
         self.remember(outcome, status, is_success);
         self.count(outcome, is_success);
+        if let Some(trace) = outcome.trace.as_ref().filter(|_| outcome.counted != Counted::Nothing) {
+            trace.ended(self.clock.instant() - outcome.began, outcome.span(status, is_success));
+        }
         match self.access {
             Access::All => {}
             Access::Failures if !is_success => {}

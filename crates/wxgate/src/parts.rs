@@ -12,6 +12,7 @@ use crate::rings::Rings;
 use crate::shares::Shares;
 use crate::store::Store;
 use crate::tasks::Tasks;
+use crate::traces::Traces;
 use crate::workers::Workers;
 
 /// Cheap to clone.
@@ -37,6 +38,8 @@ pub struct Parts {
     pub limits: Arc<Limits>,
     /// Counters.
     pub metrics: Metrics,
+    /// Where spans go.
+    pub traces: Traces,
     /// Where connections are served.
     pub workers: Workers,
 }

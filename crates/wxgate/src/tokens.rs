@@ -33,6 +33,7 @@ use crate::handover::Handover;
 use crate::parts::Parts;
 use crate::registry::App;
 use crate::slots::{CredentialKind, Gate, SlotBook, Token, TokenError};
+use crate::traces;
 use crate::transport::Lost;
 
 /// Refreshes that may run at once in the background.
@@ -122,7 +123,7 @@ impl Tokens {
             return Err(error);
         }
         let (this, app) = (self.clone(), app.clone());
-        let task = self.0.parts.tasks.spawn(async move {
+        let task = self.0.parts.tasks.spawn(traces::carried(async move {
             let outcome = match this.turn(&app, kind, gate, used).await {
                 Ok(Begun::Ours(gate)) => {
                     let turn = gate.turn;
@@ -135,7 +136,7 @@ impl Tokens {
             };
             this.0.slots.wake().all();
             outcome
-        });
+        }));
         let lost = |why: &str, zh: &str| Err(TokenError::Lost(Lost::after(why, zh)));
         match task.await {
             Ok(Some(outcome)) => outcome,

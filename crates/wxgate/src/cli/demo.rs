@@ -51,7 +51,7 @@ pub(super) struct Args {
     ))]
     listen: Option<SocketAddr>,
     #[arg(long, value_parser = language::address, help = say(
-        "健康检查的监听地址 [默认：127.0.0.1:36013]",
+        "管理端口（控制台、管理接口、健康检查）的监听地址 [默认：127.0.0.1:36013]",
         "The address of health and the admin API [default: 127.0.0.1:36013]"
     ))]
     admin_listen: Option<SocketAddr>,

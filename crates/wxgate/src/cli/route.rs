@@ -72,7 +72,10 @@ pub(super) async fn test(args: Args) -> anyhow::Result<()> {
             format!("没有配置 {appid}：先加进 [[apps]]"),
             format!("{appid} is not configured: add it to [[apps]]"),
         ),
-        None => Words::fixed("没有配置任何 [[apps]]", "there are no [[apps]]"),
+        None => Words::fixed(
+            "配置文件里没有 [[apps]]：这个命令只看文件，控制台里加的在控制台的 路由 → 试一试",
+            "the files have no [[apps]]: this command sees files alone, what was made at the console is tried there",
+        ),
     })?;
     let xml = sample(&args, app)?;
     let message = Message::parse(xml.as_bytes()).context(UNWRITABLE)?;
@@ -198,7 +201,8 @@ async fn send(config: &Config, app: &AppEntry, routes: &[&RouteEntry], xml: Stri
     let mut failed = 0;
     for route in routes {
         let (random, clock) = (&Random::System, &Clock::System);
-        let courier = Courier { client: &client, keys: &keys, random, clock, limits: &limits };
+        let courier =
+            Courier { client: &client, keys: &keys, random, clock, limits: &limits, traceparent: None };
         let began = Instant::now();
         let (sent, body) = courier.deliver(route, &claimed, Some(app), true).await;
         let ms = began.elapsed().as_millis();

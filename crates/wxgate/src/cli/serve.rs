@@ -9,7 +9,6 @@ use tokio::net::TcpListener;
 use super::control::{self, Control, Reloaded, Request, Status};
 use super::signals::{Ask, Signals};
 use crate::clock::Clock;
-use crate::config::Config;
 use crate::entries::Environment;
 use crate::gateway::{self, Listeners, Running, Unbound};
 use crate::lang::{Words, say};
@@ -20,10 +19,10 @@ pub(super) async fn run(path: PathBuf) -> anyhow::Result<()> {
     let config = config::load(&path, &environment)?;
     let _log = telemetry::start(config.log);
     let mut signals = Signals::new()?;
-    warn_of(&config);
     let listeners = Listeners::bind(&config.server).await?;
-    let store = config.store.clone();
+    let (store, server, is_off) = (config.store.clone(), config.server.clone(), config.auth.off);
     let mut running = gateway::start(config, super::run::world(), listeners).await?;
+    warn_of(&server, is_off, running.counts());
     // Only now: whoever has the database open has the socket. Without it the gateway serves all the same.
     let control = Control::bind(&store).inspect_err(|error| tracing::warn!("{error:#}")).ok();
     tracing::info!(
@@ -74,26 +73,26 @@ pub(super) async fn run(path: PathBuf) -> anyhow::Result<()> {
 }
 
 /// What an operator should know at once.
-fn warn_of(config: &Config) {
-    if config.entries.apps.is_empty() {
+fn warn_of(server: &config::Server, is_off: bool, [apps, callers, _]: [usize; 3]) {
+    if apps == 0 {
         tracing::warn!(
             "{}",
             say(
-                "没有配置任何 [[apps]]：加上账号后运行 wxgate reload",
-                "there are no [[apps]]: add an account and run wxgate reload",
+                "还没有账号：在控制台添加，或写进 [[apps]] 后运行 wxgate reload",
+                "there is no account yet: add one at the console, or to [[apps]] and run wxgate reload",
             )
         );
     }
-    if config.entries.callers.is_empty() && !config.auth.off {
+    if callers == 0 && !is_off {
         tracing::warn!(
             "{}",
             say(
-                "没有配置任何 [[callers]]，所有调用都会得到 401：用 `wxgate key new` 生成密钥，写进 [[callers]]",
-                "there are no [[callers]], so every call gets 401: `wxgate key new` makes a key for one",
+                "还没有调用方，所有调用都会得到 401：在控制台新建，或用 `wxgate key new` 生成密钥写进 [[callers]]",
+                "there is no caller yet, so every call gets 401: make one at the console, or by `wxgate key new` for [[callers]]",
             )
         );
     }
-    if let Some((cert, _)) = &config.server.tls
+    if let Some((cert, _)) = &server.tls
         && let Ok((_, until)) = tls::validity(cert)
         && until < Clock::System.now_secs()
     {
@@ -133,8 +132,8 @@ async fn second_stop(signals: &mut Signals) {
 /// Reads the files again, and logs what came of it.
 fn reload(running: &mut Running, path: &Path, environment: &Environment) -> Reloaded {
     let outcome = config::load(path, environment).map_err(anyhow::Error::from).and_then(|config| {
-        let counts = [config.entries.apps.len(), config.entries.callers.len(), config.entries.routes.len()];
-        Ok((counts, running.reload(config)?))
+        let later = running.reload(config)?;
+        Ok((running.counts(), later))
     });
     match outcome {
         Ok(([apps, callers, routes], later)) => {

@@ -5,17 +5,30 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
+use secrecy::ExposeSecret as _;
 use url::Url;
 
-use crate::entries::{Mistake, Proxy, Table, UNKNOWN};
+use crate::entries::{Mistake, Proxy, Secret, Table, UNKNOWN};
 use crate::lang::Words;
 use crate::limits::Limits;
 use crate::tls::Authorities;
 
 /// Section names.
-pub(super) const NAMES: [&str; 10] =
-    ["server", "store", "wechat", "auth", "callback", "retention", "log", "egress", "limits", "cluster"];
+pub(super) const NAMES: [&str; 11] = [
+    "server",
+    "store",
+    "wechat",
+    "auth",
+    "callback",
+    "retention",
+    "log",
+    "egress",
+    "limits",
+    "cluster",
+    "traces",
+];
 
 /// Reads the section `name` of `root` by `settings`.
 pub(super) fn read<'a, T>(
@@ -140,6 +153,17 @@ pub struct Log {
     pub format: LogFormat,
 }
 
+/// Where traces go, by OTLP over HTTP.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Traces {
+    /// The collector.
+    pub endpoint: Url,
+    /// What it wants to see, as `name: value`.
+    pub header: Option<(HeaderName, Secret)>,
+    /// Of a hundred requests without a `traceparent`, and of messages.
+    pub percent: u32,
+}
+
 /// See [`Log::access`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -214,6 +238,38 @@ pub(super) fn log(s: &mut Table<'_>) -> Log {
     let access =
         s.choice("access", &[("all", Access::All), ("failures", Access::Failures), ("off", Access::Off)]);
     Log { level, access, format }
+}
+
+pub(super) fn traces(s: &mut Table<'_>) -> Option<Traces> {
+    let endpoint = optional(
+        s,
+        "endpoint",
+        Words::fixed(
+            "应是采集器的 http(s) 地址，如 http://127.0.0.1:4318",
+            "must be a collector's http(s) URL, like http://127.0.0.1:4318",
+        ),
+        web_url,
+    );
+    let header = s.secret("header").and_then(|text| {
+        let read = text.expose_secret().split_once(':').and_then(|(name, value)| {
+            let name = HeaderName::try_from(name.trim()).ok()?;
+            HeaderValue::from_str(value.trim()).ok()?;
+            Some((name, Secret::from(value.trim().to_owned())))
+        });
+        if read.is_none() {
+            s.mistake(
+                "header",
+                "应形如 \"Authorization: Bearer …\"",
+                "must be like \"Authorization: Bearer …\"",
+            );
+        }
+        read
+    });
+    let percent = s.integer("percent", 100);
+    if percent > 100 {
+        s.mistake("percent", "应在 0 到 100 之间", "must be between 0 and 100");
+    }
+    Some(Traces { endpoint: endpoint?, header, percent })
 }
 
 pub(super) fn callback(s: &mut Table<'_>) -> Callback {

@@ -21,6 +21,7 @@ const APPID: HeaderName = HeaderName::from_static("x-wxgate-appid");
 const ATTEMPT: HeaderName = HeaderName::from_static("x-wxgate-attempt");
 /// A user's text may have left its field: see [`Message::is_suspect`].
 const SUSPECT: HeaderName = HeaderName::from_static("x-wxgate-suspect");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
@@ -71,6 +72,9 @@ pub(super) fn write(
         (APPID, claimed.appid.clone()),
         (ATTEMPT, claimed.attempt.to_string()),
     ]);
+    if let Some(traceparent) = &courier.traceparent {
+        outgoing.headers.push((TRACEPARENT, traceparent.clone()));
+    }
     if is_suspect {
         outgoing.headers.push((SUSPECT, "1".to_owned()));
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
+use futures_util::future::Either;
 use http::header::{ACCEPT_LANGUAGE, CONNECTION};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
@@ -38,6 +39,7 @@ use crate::problem::Words;
 use crate::random::Random;
 use crate::registry::callers::contains;
 use crate::shares::seats::{Seat, Seats};
+use crate::traces::within;
 use crate::workers::Workers;
 
 /// In a response's extensions: the connection is closed without it.
@@ -282,6 +284,7 @@ impl<S: Surface> Connections<S> {
         let (head, body) = request.into_parts();
         let (body, fate) = Inbound::new(body);
         let request = Request::from_parts(head, body);
+        let trace = self.carrier.recorder.trace(&mut recording.outcome, request.headers());
         let mut response = match ambiguous(&request) {
             Some(words) => {
                 let no = no(StatusCode::BAD_REQUEST, words, true);
@@ -290,6 +293,10 @@ impl<S: Surface> Connections<S> {
             None => {
                 // Boxed: what is moved about within a connection stays small.
                 let handled = Box::pin(self.surface.handle(request, &mut recording.outcome));
+                let handled = match trace {
+                    None => Either::Left(handled),
+                    Some(trace) => Either::Right(within(trace, handled)),
+                };
                 AssertUnwindSafe(handled).catch_unwind().await.unwrap_or_else(|_| {
                     let words = Words::new(
                         "处理请求时崩溃，请凭 request_id 查看日志并报告",

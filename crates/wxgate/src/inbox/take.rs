@@ -19,6 +19,7 @@ use crate::parts::Parts;
 use crate::registry::routes::Route;
 use crate::rules::filter::Subject;
 use crate::store::{Accepted, Came, Claimed, NewDelivery, NewEvent, StoreError, StoredEvent};
+use crate::traces;
 
 /// WeChat's third attempt begins ten seconds after it made the message: one that begins this late has no next.
 const LAST_AFTER_MS: i64 = 9_000;
@@ -252,12 +253,14 @@ impl Inbox {
             Accepted::SignatureReused => return Err(signature_reused()),
             Accepted::Duplicate { event, answer } => {
                 incoming.meter.received(Received::Duplicate);
+                traces::brought(|| event.name(), false);
                 // The first may have been committed after its time, when nobody was left to say so.
                 incoming.wake_routes();
                 self.again(&incoming, &event, answer, under_way).await
             }
             Accepted::New { event, deliveries } => {
                 incoming.meter.received(Received::Received);
+                traces::brought(|| event.name(), true);
                 incoming.tell(event.id);
                 let asked = self.ask(&incoming, &event, &deliveries);
                 self.send(&incoming, &event, (permits, &deliveries), lease_began);

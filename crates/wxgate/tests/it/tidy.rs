@@ -46,6 +46,7 @@ const LAYERS: Layers<'_> = &[
     &["rules", "keys", "errors"],
     // What every part may use.
     &["tls", "problem", "shares", "reloads", "metrics"],
+    &["traces"],
     &["lang", "limits", "clock", "random", "tasks", "text", "wake", "workers"],
 ];
 

@@ -19,12 +19,11 @@ use crate::http::server::{Carrier, Server, Surface, Tls};
 use crate::http::{Body, whole};
 use crate::lang::say;
 use crate::limits::Limits;
-use crate::metrics::Metrics;
 use crate::outcome::{Outcome, Recorder};
 use crate::random::Random;
-use crate::rings::Rings;
 use crate::shares::seats::Seats;
 use crate::text;
+use crate::traces::Traces;
 use crate::workers::Workers;
 
 /// Serves on `listener` until it is closed.
@@ -33,7 +32,7 @@ pub(super) fn start(listener: TcpListener) -> std::io::Result<Server> {
         limits: Arc::default(),
         clock: Clock::System,
         random: Random::System,
-        recorder: Recorder::new(Access::Off, Clock::System, 0, Rings::default(), Metrics::default()),
+        recorder: Recorder::new(Access::Off, Clock::System, 0, Default::default(), Traces::default()),
         seats: Seats::new(Limits::default().connections),
         trusted_proxies: Arc::default(),
         workers: Workers::none(),

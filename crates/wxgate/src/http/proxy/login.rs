@@ -27,6 +27,7 @@ use crate::outcome::Outcome;
 use crate::registry::App;
 use crate::registry::callers::Caller;
 use crate::shares::{Place, Room};
+use crate::traces::carried;
 use crate::transport::Payload;
 use crate::upstream::{CallError, Part, PassAnswer, PassRequest};
 
@@ -167,14 +168,14 @@ impl Proxy {
     ) -> Result<Response<Body>, Refusal> {
         let this = self.clone();
         // In a task of its own: the code is spent, whoever hangs up. The place goes with it.
-        let work = self.0.parts.tasks.spawn(async move {
+        let work = self.0.parts.tasks.spawn(carried(async move {
             let LoginCall { caller, app, request, place, kept } = call;
             let identity = ["pass", &*app.appid, &request.path, &code];
             let exchange = this.exchange(&caller, &app, &request);
             let answer = this.0.once.run(&caller, &identity, exchange).await;
             drop((place, kept));
             answer
-        });
+        }));
         let answer = work.await.ok().flatten().unwrap_or_else(|| Err(Unfinished.into()));
         match answer {
             Ok(kept) => {

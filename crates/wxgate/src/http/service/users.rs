@@ -9,6 +9,7 @@ use super::{Call, Service, Success, incomplete};
 use crate::admit::Denied;
 use crate::http::problem::written;
 use crate::problem::Problem;
+use crate::traces::carried;
 
 impl Service {
     /// Runs `work` once for the call's code, in a task that outlives a caller who hangs up and keeps the call's place.
@@ -19,11 +20,10 @@ impl Service {
     {
         let call = Arc::new(call);
         let (this, work) = (self.clone(), work(self.clone(), call.clone()));
-        let task = self
-            .0
-            .parts
-            .tasks
-            .spawn(async move { this.0.once.run(&call.caller, &identity(&call, ""), work).await });
+        let task =
+            self.0.parts.tasks.spawn(carried(async move {
+                this.0.once.run(&call.caller, &identity(&call, ""), work).await
+            }));
         match task.await {
             Ok(Some(outcome)) => outcome.map(Success::Body),
             Ok(None) => Err(Problem::from(Denied::Overloaded).cause("stopping")),
