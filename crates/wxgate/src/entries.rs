@@ -116,6 +116,28 @@ pub(crate) fn with_name(place: &str, kind: EntryKind, members: &Map<String, Valu
     shown(place, members.get(kind.key()).and_then(Value::as_str).unwrap_or_default())
 }
 
+/// Longest name of a caller or a route, in characters.
+const LONGEST_NAME: usize = 64;
+
+/// A name that stands in addresses, labels and lines of a log.
+fn name(s: &mut Table<'_>) -> String {
+    let name = s.string("name", "");
+    // What turns the reading direction around makes another name of it for whoever reads.
+    let is_odd = |c: char| {
+        c.is_control()
+            || c == '/'
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if name.chars().count() > LONGEST_NAME || name.chars().any(is_odd) || [".", ".."].contains(&&*name) {
+        s.mistake(
+            "name",
+            "最长 64 个字符，不含 / 和控制字符，也不能是 . 或 ..",
+            "has 64 characters at most, no / and no control characters, and is neither . nor ..",
+        );
+    }
+    name
+}
+
 /// Everything that is set up, each list in order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Entries {

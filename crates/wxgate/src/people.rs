@@ -22,6 +22,8 @@ use crate::text::hex;
 const SESSION_MS: i64 = 12 * 3600 * 1000;
 /// Sessions of one user; the oldest ends.
 const SESSIONS: usize = 20;
+/// Passwords that are checked or wait for it at once, from wherever: a second's work.
+const WAITING: usize = 16;
 /// Users.
 const MOST: usize = 200;
 /// Who is made first.
@@ -89,6 +91,15 @@ pub enum Refused {
     Rule(Words),
     /// The store didn't take it.
     Store,
+    /// Too many passwords are being checked.
+    Busy,
+}
+
+/// What a change leaves of a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Left {
+    User,
+    Nobody,
 }
 
 /// Who does something, and from where.
@@ -125,6 +136,8 @@ pub struct People {
     parts: Parts,
     /// A password takes 19 MiB and some tens of milliseconds to check.
     hashing: Arc<Semaphore>,
+    /// Passwords that are checked or wait for it.
+    waiting: Arc<Semaphore>,
     links: Arc<setup::Links>,
     /// Where the setup code stands.
     file: Arc<Path>,
@@ -134,7 +147,13 @@ impl People {
     /// Over what the store keeps; the setup code is written to `run_dir`.
     pub fn new(parts: Parts, run_dir: &Path) -> Self {
         let file = run_dir.join(setup::FILE).into();
-        Self { parts, hashing: Arc::new(Semaphore::new(1)), links: Arc::default(), file }
+        Self {
+            parts,
+            hashing: Arc::new(Semaphore::new(1)),
+            waiting: Arc::new(Semaphore::new(WAITING)),
+            links: Arc::default(),
+            file,
+        }
     }
 
     fn documents(&self, shelf: Shelf) -> Vec<Document> {
@@ -172,15 +191,20 @@ impl People {
     pub async fn log_in(&self, name: &str, password: &str, ip: IpAddr) -> Result<(String, Session), Refused> {
         let user = self.found(name);
         let kept = user.as_ref().and_then(|user| user.members.get("password")?.as_str()).map(str::to_owned);
-        let fits = self.verified(password, kept).await;
+        let fits = self.verified(password, kept.clone()).await?;
         if user.is_none() || !fits {
             return Err(Refused::Wrong);
         }
-        self.open(name, ip).await
+        self.open(name, ip, kept.as_deref()).await
     }
 
-    /// Opens a session for a user.
-    async fn open(&self, name: &str, ip: IpAddr) -> Result<(String, Session), Refused> {
+    /// Opens a session for a user, whose password is to be this one still.
+    async fn open(
+        &self,
+        name: &str,
+        ip: IpAddr,
+        password: Option<&str>,
+    ) -> Result<(String, Session), Refused> {
         let user = self.found(name).ok_or(Refused::Wrong)?;
         let actor = Actor { name: name.to_owned(), role: role(&user), ip };
         let token = hex(&self.parts.random.bytes::<32>());
@@ -189,6 +213,11 @@ impl People {
         let line = actor.line(now, "login", target(name), Value::Null, Value::Null);
         let kept = digest(&token);
         self.change(name, line, |user| {
+            let is_another =
+                |password| user.members.get("password").and_then(Value::as_str) != Some(password);
+            if password.is_some_and(is_another) {
+                return Err(Refused::Wrong);
+            }
             let mut open: Vec<Value> = sessions(user).to_vec();
             open.retain(|one| one["expires_at"].as_i64().is_some_and(|at| at > now));
             open.push(json!({"digest": kept, "expires_at": expires_at}));
@@ -196,7 +225,7 @@ impl People {
             open.drain(..over);
             user.members.insert("sessions".to_owned(), open.into());
             user.members.insert("last_login_at".to_owned(), now.into());
-            Ok(())
+            Ok(Left::User)
         })
         .await?;
         let session = self.session(&token).ok_or(Refused::Store)?;
@@ -213,7 +242,7 @@ impl People {
             let left: Vec<Value> =
                 sessions(user).iter().filter(|one| !all && one["digest"] != *kept).cloned().collect();
             user.members.insert("sessions".to_owned(), left.into());
-            Ok(())
+            Ok(Left::User)
         })
         .await
     }
@@ -231,7 +260,9 @@ impl People {
         let now = self.parts.clock.now();
         let members = json!({"role": role.as_str(), "password": hashed, "created_at": now});
         let line = actor.line(now, "create", target(name), Value::Null, json!({"role": role.as_str()}));
-        if !self.write(name, 0, Some(&members), line).await? {
+        let members = members.as_object().cloned();
+        let change = DocumentChange { shelf: Shelf::Users, name: name.to_owned(), expected: 0, members };
+        if !self.store(vec![change], vec![line]).await? {
             return Err(Refused::Rule(Words::fixed("已有同名用户", "there is a user of that name")));
         }
         self.found(name).as_ref().map(shown).ok_or(Refused::Store)
@@ -250,9 +281,6 @@ impl People {
             Some(text) => Some(Role::parse(text).ok_or(Refused::Rule(NO_SUCH_ROLE))?),
             None => None,
         };
-        if new_role == Some(Role::Viewer) && self.is_last_admin(&had) {
-            return Err(Refused::Rule(LAST_ADMIN));
-        }
         let hashed = match password {
             Some(password) => Some(self.hashed(password).await?),
             None => None,
@@ -272,7 +300,7 @@ impl People {
                 let left: Vec<Value> = sessions(user).iter().filter(is_kept).cloned().collect();
                 user.members.insert("sessions".to_owned(), left.into());
             }
-            Ok(())
+            Ok(Left::User)
         })
         .await?;
         self.found(name).as_ref().map(shown).ok_or(Refused::Store)
@@ -281,24 +309,16 @@ impl People {
     /// Ends a user and his sessions.
     pub async fn remove(&self, name: &str, actor: &Actor) -> Result<(), Refused> {
         let had = self.found(name).ok_or(Refused::Missing)?;
-        if self.is_last_admin(&had) {
-            return Err(Refused::Rule(LAST_ADMIN));
-        }
         let before = json!({"role": role(&had).as_str()});
         let line = actor.line(self.parts.clock.now(), "delete", target(name), before, Value::Null);
-        self.write(name, had.revision, None, line).await.map(drop)
+        self.change(name, line, |_| Ok(Left::Nobody)).await
     }
 
     /// Whether `password` is this user's.
-    pub async fn knows(&self, name: &str, password: &str) -> bool {
+    pub async fn knows(&self, name: &str, password: &str) -> Result<bool, Refused> {
         let kept =
             self.found(name).and_then(|user| user.members.get("password")?.as_str().map(str::to_owned));
         self.verified(password, kept).await
-    }
-
-    fn is_last_admin(&self, user: &Document) -> bool {
-        let admins = self.documents(Shelf::Users).iter().filter(|one| role(one) == Role::Admin).count();
-        role(user) == Role::Admin && admins <= 1
     }
 
     /// Changes a user who may be changed by somebody else at that moment.
@@ -306,31 +326,30 @@ impl People {
         &self,
         name: &str,
         line: Audit,
-        change: impl Fn(&mut Document) -> Result<(), Refused>,
+        change: impl Fn(&mut Document) -> Result<Left, Refused>,
     ) -> Result<(), Refused> {
         for _ in 0..TRIES {
-            let mut user = self.found(name).ok_or(Refused::Missing)?;
-            change(&mut user)?;
-            let members = Value::Object(user.members);
-            if self.write(name, user.revision, Some(&members), line.clone()).await? {
+            let had = self.found(name).ok_or(Refused::Missing)?;
+            let mut user = had.clone();
+            let left = change(&mut user)?;
+            let is_admin_no_more = left == Left::Nobody || role(&user) != Role::Admin;
+            let members = (left == Left::User).then_some(user.members);
+            let mut changes = vec![replaced(&had, members)];
+            if role(&had) == Role::Admin && is_admin_no_more {
+                // Another admin is held on to, who might be about to go as well.
+                let is_other = |one: &Document| one.name != name && role(one) == Role::Admin;
+                let other = self.documents(Shelf::Users).into_iter().find(is_other);
+                let other = other.ok_or(Refused::Rule(LAST_ADMIN))?;
+                changes.push(replaced(&other, Some(other.members.clone())));
+                // In one order, so that nobody waits for each other.
+                changes.sort_by(|one, other| one.name.cmp(&other.name));
+            }
+            if self.store(changes, vec![line.clone()]).await? {
                 return Ok(());
             }
             stored::load(&self.parts).await.map_err(|_| Refused::Store)?;
         }
         Err(Refused::Store)
-    }
-
-    /// False: he is another by now.
-    async fn write(
-        &self,
-        name: &str,
-        expected: i64,
-        members: Option<&Value>,
-        line: Audit,
-    ) -> Result<bool, Refused> {
-        let members: Option<Map<String, Value>> = members.and_then(Value::as_object).cloned();
-        let change = DocumentChange { shelf: Shelf::Users, name: name.to_owned(), expected, members };
-        self.store(vec![change], vec![line]).await
     }
 
     async fn store(&self, changes: Vec<DocumentChange>, book: Vec<Audit>) -> Result<bool, Refused> {
@@ -349,15 +368,21 @@ impl People {
 
 const NO_SUCH_ROLE: Words = Words::fixed("role 只能是 admin 或 viewer", "role must be admin or viewer");
 const NO_NAME: Words = Words::fixed(
-    "用户名是 1 到 64 个字母、数字、. _ - @",
-    "a user's name is 1 to 64 letters, digits and . _ - @",
+    "用户名是 1 到 64 个字母、数字、. _ - @，不能是 token、wxgate、. 或 ..",
+    "a user's name is 1 to 64 letters, digits and . _ - @, and none of token, wxgate, . and ..",
 );
 const LAST_ADMIN: Words =
     Words::fixed("这是最后一个 admin：先另建一个", "this is the last admin: make another first");
 
 fn is_name(name: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || ".-_@".contains(c);
-    (1..=64).contains(&name.len()) && name.chars().all(fits) && name != "token"
+    (1..=64).contains(&name.len())
+        && name.chars().all(fits)
+        && !["token", "wxgate", ".", ".."].contains(&name)
+}
+
+fn replaced(had: &Document, members: Option<Map<String, Value>>) -> DocumentChange {
+    DocumentChange { shelf: had.shelf, name: had.name.clone(), expected: had.revision, members }
 }
 
 fn target(name: &str) -> String {

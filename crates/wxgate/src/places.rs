@@ -3,7 +3,7 @@
 
 use wechat::answer::ApiError;
 
-use crate::entries::{AccountKind, AppEntry};
+use crate::entries::{AccountKind, AppEntry, Origin};
 use crate::lang::Words;
 
 /// The pages of one kind of account: Chinese, then English.
@@ -107,6 +107,20 @@ pub fn list_address(kind: AccountKind, ip: Option<&str>) -> Words {
     )
 }
 
+/// Where wxgate learns of a new AppSecret.
+fn new_secret(app: &AppEntry) -> Words {
+    match app.origin {
+        Origin::File { .. } => Words::fixed(
+            "更新 wxgate 配置里的 secret 后运行 wxgate reload",
+            "put it into wxgate's configuration as `secret` and run wxgate reload",
+        ),
+        _ => Words::fixed(
+            "再在控制台的账号页改 secret（或 PATCH /api/v1/apps/…）",
+            "and change `secret` on the account's page of the console (or by PATCH /api/v1/apps/…)",
+        ),
+    }
+}
+
 /// What is wrong with `app`, and where it is mended, if WeChat's `error` is about its addresses or its AppSecret: 40001 is
 /// that of a token call.
 pub fn mend(app: &AppEntry, error: &ApiError) -> Option<Words> {
@@ -122,28 +136,19 @@ pub fn mend(app: &AppEntry, error: &ApiError) -> Option<Words> {
             ))
         }
         40001 | 40125 => {
-            let place = secret(app.kind);
+            let (place, then) = (secret(app.kind), new_secret(app));
             Some(Words::new(
-                format!(
-                    "{appid} 的 AppSecret 不正确：到 {} 核对或重置，更新 wxgate 配置里的 secret 后运行 wxgate reload",
-                    place.zh
-                ),
-                format!(
-                    "the AppSecret of {appid} is wrong: check or reset it at {}, update `secret` in wxgate's configuration and run wxgate reload",
-                    place.en
-                ),
+                format!("{appid} 的 AppSecret 不正确：到 {} 核对或重置，{}", place.zh, then.zh),
+                format!("the AppSecret of {appid} is wrong: check or reset it at {}, {}", place.en, then.en),
             ))
         }
         40243 => {
-            let place = secret(app.kind);
+            let (place, then) = (secret(app.kind), new_secret(app));
             Some(Words::new(
+                format!("{appid} 的 AppSecret 已被冻结：到 {} 解冻或重置，{}", place.zh, then.zh),
                 format!(
-                    "{appid} 的 AppSecret 已被冻结：到 {} 解冻或重置，更新 wxgate 配置里的 secret 后运行 wxgate reload",
-                    place.zh
-                ),
-                format!(
-                    "the AppSecret of {appid} is frozen: unfreeze or reset it at {}, update `secret` in wxgate's configuration and run wxgate reload",
-                    place.en
+                    "the AppSecret of {appid} is frozen: unfreeze or reset it at {}, {}",
+                    place.en, then.en
                 ),
             ))
         }

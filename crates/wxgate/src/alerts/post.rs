@@ -95,17 +95,24 @@ impl Alerts {
 
 /// What a robot says against it, with HTTP 200 all the same.
 fn refusal(kind: ChannelKind, body: &[u8]) -> Option<String> {
-    let said: Value = serde_json::from_slice(body).ok()?;
     let (codes, fine): (&[&str], i64) = match kind {
         ChannelKind::WeCom | ChannelKind::DingTalk => (&["errcode"], 0),
         ChannelKind::Feishu => (&["code", "StatusCode"], 0),
         ChannelKind::Bark => (&["code"], 200),
         ChannelKind::Webhook => return None,
     };
-    let code = codes.iter().find_map(|name| said[name].as_i64()).filter(|code| *code != fine)?;
+    let said: Value = serde_json::from_slice(body).unwrap_or_default();
+    let code = |name: &&str| said[name].as_i64().or_else(|| said[name].as_str()?.parse().ok());
+    let Some(code) = codes.iter().find_map(code) else {
+        // Whoever answers so is no robot.
+        return Some(format!("no {}", codes[0]));
+    };
+    if code == fine {
+        return None;
+    }
     let words = ["errmsg", "msg", "StatusMessage", "message"].iter().find_map(|name| said[name].as_str());
     // Robots quote their URL at times.
-    let words = words.filter(|words| !words.contains("://")).unwrap_or_default();
+    let words = words.filter(|words| !words.contains("://") && !words.contains("key=")).unwrap_or_default();
     let words: String = words.chars().filter(|c| !c.is_control()).take(QUOTED).collect();
     Some(format!("{code} {words}").trim_end().to_owned())
 }
@@ -128,6 +135,10 @@ mod tests {
         assert_eq!(says(ChannelKind::Bark, r#"{"code":200,"message":"success"}"#), None);
         assert_eq!(says(ChannelKind::Bark, r#"{"code":400,"message":"at https://x/key"}"#).unwrap(), "400");
         assert_eq!(says(ChannelKind::Webhook, r#"{"errcode":1}"#), None);
-        assert_eq!(says(ChannelKind::WeCom, "fine"), None);
+        for body in ["fine", "", "{}", "<html>"] {
+            assert!(says(ChannelKind::WeCom, body).is_some(), "{body}");
+        }
+        assert!(says(ChannelKind::WeCom, r#"{"errcode":"93000"}"#).unwrap().starts_with("93000"));
+        assert_eq!(says(ChannelKind::Webhook, "fine"), None);
     }
 }

@@ -44,7 +44,7 @@ pub struct CallerEntry {
 
 /// Judges `s`; mistakes are written down in it.
 pub(super) fn caller(s: &mut Table<'_>, origin: Origin) -> CallerEntry {
-    let name = s.string("name", "");
+    let name = super::name(s);
     if name.is_empty() {
         s.mistake(
             "name",

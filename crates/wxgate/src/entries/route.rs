@@ -106,7 +106,7 @@ impl Target {
 
 /// Judges `s`; mistakes are written down in it.
 pub(super) fn route(s: &mut Table<'_>, origin: Origin) -> RouteEntry {
-    let name = s.string("name", "");
+    let name = super::name(s);
     if name.is_empty() {
         s.mistake(
             "name",

@@ -25,7 +25,7 @@ mod session;
 mod system;
 mod trials;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -33,7 +33,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, patch, post};
 use axum::{Extension, Router};
-use http::StatusCode;
+use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use guard::Guard;
@@ -86,13 +86,15 @@ pub struct Api {
     alerts: Alerts,
     wx_quotas: WxQuotas,
     feed: Arc<Feed>,
+    /// Held by whoever changes entries.
+    making: Arc<tokio::sync::Mutex<()>>,
     /// Where a copy of the database is made.
     run_dir: Arc<std::path::Path>,
 }
 
 impl Api {
-    /// Opened by the admin token, and to people who log in, on the listener with this `port`.
-    pub fn new(parts: Parts, tools: Tools, config: &Config, port: u16) -> Self {
+    /// Opened by the admin token, and to people who log in, on the listener with this `port`; callers connect to `listen`.
+    pub fn new(parts: Parts, tools: Tools, config: &Config, (port, listen): (u16, SocketAddr)) -> Self {
         let token = config.admin_token.as_ref();
         let guard = Guard::new(token, parts.limits.wrong_token_pause, parts.clock.clone());
         let Tools { people, reloads, deliveries, upstream, alerts, wx_quotas } = tools;
@@ -102,11 +104,12 @@ impl Api {
             upstream,
             guard: Arc::new(guard),
             people,
-            site: Arc::new(Site::new(port, &config.server)),
+            site: Arc::new(Site::new(port, listen, &config.server)),
             reloads,
             alerts,
             wx_quotas,
             feed: Arc::default(),
+            making: Arc::default(),
             run_dir: config.store.run_dir().into(),
         }
     }
@@ -222,7 +225,8 @@ async fn only_those_who_may(
     let path = request.uri().path();
     let is_private = FOR_ADMINS.iter().any(|private| path.starts_with(private));
     // Ending one's own session, and a trial that changes nothing.
-    let is_harmless = ["/session", "/routes/test"].contains(&path);
+    let is_harmless =
+        [(&Method::DELETE, "/session"), (&Method::POST, "/routes/test")].contains(&(request.method(), path));
     let is_viewer = actor.role == Role::Viewer;
     if is_viewer && (is_private || !(is_harmless || request.method().is_safe())) {
         return refused(
@@ -266,7 +270,9 @@ fn whole(items: &[Value]) -> Response {
 }
 
 fn parameters(raw: &str) -> impl Iterator<Item = (String, String)> {
-    text::pairs(raw.as_bytes()).into_owned()
+    // No text in a database has a NUL: whoever looks for one finds nothing.
+    let without = |text: String| if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text };
+    text::pairs(raw.as_bytes()).into_owned().map(move |(name, value)| (name, without(value)))
 }
 
 fn number(name: &str, value: &str) -> Result<i64, Refusal> {

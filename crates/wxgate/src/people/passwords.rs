@@ -19,18 +19,20 @@ impl People {
             return Err(Refused::Rule(words));
         }
         let (password, salt) = (password.to_owned(), self.parts.random.bytes::<16>());
+        let _place = self.waiting.try_acquire().map_err(|_| Refused::Busy)?;
         let _turn = self.hashing.acquire().await.map_err(|_| Refused::Store)?;
         let hash = move || hash(&password, &salt);
         self.parts.tasks.beside_requests(hash).await.flatten().ok_or(Refused::Store)
     }
 
     /// Whether it is the one that is kept. Where none is, that takes as long.
-    pub(super) async fn verified(&self, password: &str, kept: Option<String>) -> bool {
+    pub(super) async fn verified(&self, password: &str, kept: Option<String>) -> Result<bool, Refused> {
         if password.chars().count() > LONGEST {
-            return false;
+            return Ok(false);
         }
         let password = password.to_owned();
-        let Ok(_turn) = self.hashing.acquire().await else { return false };
+        let _place = self.waiting.try_acquire().map_err(|_| Refused::Busy)?;
+        let _turn = self.hashing.acquire().await.map_err(|_| Refused::Store)?;
         let verify = move || match kept {
             Some(kept) => fits(&password, &kept),
             None => {
@@ -38,7 +40,7 @@ impl People {
                 false
             }
         };
-        self.parts.tasks.beside_requests(verify).await.unwrap_or_default()
+        Ok(self.parts.tasks.beside_requests(verify).await.unwrap_or_default())
     }
 }
 

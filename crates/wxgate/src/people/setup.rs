@@ -41,7 +41,7 @@ impl People {
             let password = password.expose_secret();
             let done = if self.found(FIRST).is_none() {
                 self.add(FIRST, Role::Admin.as_str(), password, &here).await.map(drop)
-            } else if self.knows(FIRST, password).await {
+            } else if matches!(self.knows(FIRST, password).await, Ok(true)) {
                 Ok(())
             } else {
                 self.edit(FIRST, (Some(Role::Admin.as_str()), Some(password)), None, &here).await.map(drop)
@@ -155,7 +155,7 @@ impl People {
             return Err(Refused::Missing);
         }
         let _ = std::fs::remove_file(&self.file);
-        self.open(FIRST, ip).await
+        self.open(FIRST, ip, None).await
     }
 
     /// What is shown instead of a password, once, to be logged in as the first user.
@@ -174,7 +174,7 @@ impl People {
             let at = links.iter().position(|(link, until)| *link == shown && *until > now);
             links.swap_remove(at.ok_or(Refused::Wrong)?);
         }
-        self.open(FIRST, ip).await
+        self.open(FIRST, ip, None).await
     }
 }
 

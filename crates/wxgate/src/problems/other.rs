@@ -132,8 +132,8 @@ fn failing_route(name: &str, since: i64, count: u64, waiting: Option<u32>) -> Pr
             format!("{waiting_en}; those whose attempts are used up become dead letters"),
         ),
         Words::fixed(
-            "看 deliveries 里的 error 和后端的日志；后端好了，积压的会自己发出去",
-            "see the errors among deliveries and the backend's log; once it works again, what waits goes out by itself",
+            "看这条路由最近一次的错误和后端的日志；后端好了，积压的会自己发出去",
+            "see the route's last error and the backend's log; once it works again, what waits goes out by itself",
         ),
     ];
     let label = Words::fixed("试投一条", "Probe it");
@@ -148,13 +148,16 @@ fn dying(name: &str, count: i64) -> Problem {
     let words = [
         Words::new(
             format!("路由 {name} 一小时内多了 {count} 条死信"),
-            format!("{count} more dead letters of the route {name} within an hour"),
+            format!("dead letters of the route {name} within an hour: {count}"),
         ),
         Words::fixed(
-            "这些消息不会再自动投递，到 retention.dead_letters 后删除",
-            "these messages aren't delivered any more, and are deleted after retention.dead_letters",
+            "这些消息不会再自动投递，留到 retention.dead_letters（默认 30 天）后删除",
+            "these messages aren't delivered any more, and are deleted after retention.dead_letters (30 days by default)",
         ),
-        Words::fixed("修好后端，再重放死信", "mend the backend, then replay them"),
+        Words::fixed(
+            "先修好后端：死信页有每条的原因和消息原文，趁没删除时补处理",
+            "mend the backend first: the page of dead letters has each one's cause and message, to be made up for while they are kept",
+        ),
     ];
     problem(Kind::Dead, Severity::Error, ("route", name), words, format!("/dead?route={name}"))
 }
@@ -199,27 +202,31 @@ fn store_away(error: &StoreError) -> Problem {
     problem(Kind::Store, Severity::Error, ("store", ""), words, "/settings".to_owned())
 }
 
+/// What is over is so since then; what will be, since it was seen.
+fn over_since(until: i64, left: i64) -> i64 {
+    if left <= 0 { until } else { 0 }
+}
+
 fn ending_caller(name: &str, until: i64, left: i64) -> Problem {
     let days = left.max(0) / 86_400_000;
-    let (summary, severity) = if left <= 0 {
-        let summary =
-            Words::new(format!("调用方 {name} 已到期"), format!("the time of the caller {name} is over"));
-        (summary, Severity::Error)
+    let (summary, impact, severity) = if left <= 0 {
+        let summary = Words::new(format!("调用方 {name} 已到期"), format!("the caller {name} has expired"));
+        (summary, Words::fixed("它的调用都被拒绝", "all of its calls are refused"), Severity::Error)
     } else {
         let summary = Words::new(
             format!("调用方 {name} 还有 {days} 天到期"),
-            format!("the caller {name} ends in {days} days"),
+            format!("the caller {name} expires in {days} days"),
         );
-        (summary, Severity::Warn)
+        let impact = Words::fixed("到期后它的调用都会被拒绝", "then all of its calls are refused");
+        (summary, impact, Severity::Warn)
     };
-    let impact = Words::fixed("到期后它的调用都会被拒绝", "then all of its calls are refused");
     let fix = Words::fixed(
-        "还要用就改 expires_at，不用了就删掉它",
-        "change its expires_at if it is still needed, else delete it",
+        "还要用就改它的到期时间（expires_at），不用了就删掉它",
+        "change the time it expires at (expires_at) if it is still needed, else delete it",
     );
     let link = format!("/callers/{name}");
     let words = [summary, impact, fix];
-    Problem { since: until - ENDING, ..problem(Kind::Key, severity, ("caller", name), words, link) }
+    Problem { since: over_since(until, left), ..problem(Kind::Key, severity, ("caller", name), words, link) }
 }
 
 fn ending(until: i64, left: i64) -> Problem {
@@ -248,7 +255,7 @@ fn ending(until: i64, left: i64) -> Problem {
         "put a new certificate in place (server.tls_cert, tls_key), then run wxgate reload",
     );
     let link = "/settings".to_owned();
-    let since = until - ENDING;
+    let since = over_since(until, left);
     Problem {
         since,
         ..problem(Kind::Certificate, severity, ("certificate", ""), [summary, impact, fix], link)

@@ -377,7 +377,10 @@ impl Slot {
         }
         let mut notes = self.notes();
         let failures = notes.trouble.as_ref().map_or(0, |t| t.failures).saturating_add(1);
-        let since = notes.trouble.as_ref().map_or(now, |t| t.since);
+        // Another refusal is another trouble.
+        let code = |error: &TokenError| error.refusal().map(|error| error.errcode);
+        let same = notes.trouble.as_ref().filter(|t| code(&t.error) == code(&error));
+        let since = same.map_or(now, |t| t.since);
         let wait = policy::back_off(rest, failures, &self.random);
         notes.trouble = Some(Trouble { error, since, retry_at: now + wait, failures });
         wait

@@ -8,17 +8,17 @@ use serde_json::{Value, json};
 
 use crate::app::{OFFICIAL, Reply, TestApp};
 
-const PASSWORD: &str = "correct horse battery";
+pub(crate) const PASSWORD: &str = "correct horse battery";
 
 /// A browser at the console.
-struct Browser<'a> {
-    app: &'a TestApp,
-    cookie: String,
-    csrf: String,
+pub(crate) struct Browser<'a> {
+    pub(crate) app: &'a TestApp,
+    pub(crate) cookie: String,
+    pub(crate) csrf: String,
 }
 
 impl<'a> Browser<'a> {
-    fn new(app: &'a TestApp) -> Self {
+    pub(crate) fn new(app: &'a TestApp) -> Self {
         Self { app, cookie: String::new(), csrf: String::new() }
     }
 
@@ -36,17 +36,17 @@ impl<'a> Browser<'a> {
     }
 
     /// As the console's own page does it.
-    async fn asks(&self, method: Method, path: &str, body: Value) -> Reply {
+    pub(crate) async fn asks(&self, method: Method, path: &str, body: Value) -> Reply {
         let origin = self.origin();
         self.send(method, path, &[("origin", &origin), ("x-wxgate-csrf", &self.csrf)], body).await
     }
 
-    async fn get(&self, path: &str) -> Reply {
+    pub(crate) async fn get(&self, path: &str) -> Reply {
         self.send(Method::GET, path, &[], Value::Null).await
     }
 
     /// Keeps what a login gave.
-    fn takes(&mut self, reply: &Reply) {
+    pub(crate) fn takes(&mut self, reply: &Reply) {
         let cookie = reply.headers["set-cookie"].to_str().unwrap();
         let (pair, rest) = cookie.split_once(';').unwrap();
         for part in ["HttpOnly", "SameSite=Strict", "Path=/"] {
@@ -58,7 +58,7 @@ impl<'a> Browser<'a> {
         self.csrf = reply.json()["csrf"].as_str().unwrap().to_owned();
     }
 
-    async fn logs_in(&mut self, name: &str, password: &str) -> StatusCode {
+    pub(crate) async fn logs_in(&mut self, name: &str, password: &str) -> StatusCode {
         let reply = self.asks(Method::POST, "session", json!({"name": name, "password": password})).await;
         if reply.status == 200 {
             self.takes(&reply);
@@ -125,7 +125,7 @@ async fn a_code_is_good_for_an_hour_and_the_same_over_a_restart() {
     assert_ne!(code(&app), first);
 }
 
-async fn with_admin(app: &TestApp) -> Browser<'_> {
+pub(crate) async fn with_admin(app: &TestApp) -> Browser<'_> {
     let mut browser = Browser::new(app);
     let body = json!({"code": code(app), "password": PASSWORD});
     let made = browser.asks(Method::POST, "setup", body).await;

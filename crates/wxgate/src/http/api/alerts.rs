@@ -88,10 +88,13 @@ pub(super) async fn mute(
         let most = LONGEST_SILENCE;
         wrong("seconds", &format!("应在 0 到 {most} 之间"), &format!("must be between 0 and {most}"))
     })?;
-    let now = api.parts.clock.now();
+    let (now, id) = (api.parts.clock.now(), id.replace('\0', "\u{fffd}"));
     let until = if seconds == 0 { 0 } else { now + seconds * 1000 };
     // What this node has just seen may be muted.
     api.alerts.now().await?;
+    // First: what isn't in the book isn't done.
+    let line = actor.line(now, "mute", format!("alerts/{id}"), Value::Null, json!({"seconds": seconds}));
+    api.parts.store.keep_audit(line).await?;
     if !api.parts.store.mute_alert(&id, until).await? {
         let words = Words::new(
             format!("没有 {id} 这个问题，或已恢复"),
@@ -99,8 +102,6 @@ pub(super) async fn mute(
         );
         return Err(Refusal(StatusCode::NOT_FOUND, words));
     }
-    let line = actor.line(now, "mute", format!("alerts/{id}"), Value::Null, json!({"seconds": seconds}));
-    api.parts.store.keep_audit(line).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -245,9 +246,13 @@ fn as_expected(had: Document, headers: &HeaderMap) -> Result<Document, Refusal> 
 pub(super) async fn test_channel(
     State(api): State<Api>,
     Path(name): Path<String>,
+    Extension(actor): Extension<Actor>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let channel = judged(&api.channel_document(&name)?.members)?;
+    let now = api.parts.clock.now();
+    let line = actor.line(now, "test", format!("channels/{name}"), Value::Null, Value::Null);
+    api.parts.store.keep_audit(line).await?;
     let sent = api.alerts.test(&channel).await;
     let error = sent.error.as_ref().map(|error| error.of(wants_english(&headers)));
     Ok(axum::Json(json!({"ok": error.is_none(), "status": sent.status, "error": error})).into_response())

@@ -16,14 +16,16 @@ type Windows = Option<HashMap<(String, String, i64), i64>>;
 impl Api {
     /// Every caller.
     pub(super) async fn callers(&self, english: bool) -> Vec<Value> {
-        let mut entries = self.listed(EntryKind::Caller, english);
+        let entries = self.listed(EntryKind::Caller, english);
         let live = self.parts.registry.live().clone();
         let windows = self.windows(live.callers.all().iter().any(|caller| !caller.quotas.is_empty())).await;
+        let (in_use, rest): (Vec<Value>, Vec<Value>) =
+            entries.into_iter().partition(|item| item["unused"].is_null());
+        let name = |item: &Value| item["name"].as_str().unwrap_or_default().to_owned();
+        let mut in_use: HashMap<String, Value> = in_use.into_iter().map(|item| (name(&item), item)).collect();
         let mut items = Vec::new();
         for caller in live.callers.all() {
-            let is_it = |item: &Value| item["name"] == *caller.name && item["unused"].is_null();
-            let entry = entries.iter().position(is_it).map(|at| entries.remove(at));
-            let mut item = entry.unwrap_or_else(|| json!({}));
+            let mut item = in_use.remove(&*caller.name).unwrap_or_else(|| json!({}));
             if let (Some(item), Value::Object(more)) =
                 (item.as_object_mut(), self.shown_caller(caller, &windows))
             {
@@ -31,7 +33,8 @@ impl Api {
             }
             items.push(item);
         }
-        items.extend(entries);
+        items.extend(in_use.into_values());
+        items.extend(rest);
         items
     }
 

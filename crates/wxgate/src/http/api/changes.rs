@@ -1,6 +1,6 @@
 //! What calls about apps, callers and routes share: what there is, where it stands, and the one way in which it is changed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use axum::body::{Body, to_bytes};
 use axum::response::{IntoResponse as _, Response};
@@ -8,8 +8,9 @@ use http::header::{ETAG, IF_MATCH};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Map, Value};
 
+use super::masked::without_query;
 use super::{Api, Refusal};
-use crate::entries::{self, EntryKind, Origin, without_secrets};
+use crate::entries::{self, Aside, EntryKind, Origin, without_secrets};
 use crate::lang::{Words, say};
 use crate::people::Actor;
 use crate::store::{Audit, EntryChange, StoredEntry};
@@ -47,7 +48,9 @@ impl Api {
     pub(super) fn listed(&self, kind: EntryKind, english: bool) -> Vec<Value> {
         let stored: Vec<StoredEntry> =
             self.parts.registry.stored().into_iter().filter(|entry| entry.kind == kind).collect();
-        let stored_as = |name: &str| stored.iter().find(|entry| entry.name == name);
+        let by_name: HashMap<&str, &StoredEntry> =
+            stored.iter().map(|entry| (entry.name.as_str(), entry)).collect();
+        let stored_as = |name: &str| by_name.get(name).copied();
         let mut items: Vec<Value> = Vec::new();
         for Shown { name, members, origin } in self.shown(kind) {
             let mut item = Value::Object(members);
@@ -89,9 +92,11 @@ impl Api {
 
     /// Judges what would be stored.
     pub(super) fn fits(&self, changes: &[EntryChange]) -> Result<(), Refusal> {
+        let changed: HashSet<(EntryKind, &str)> =
+            changes.iter().map(|change| (change.kind, change.name.as_str())).collect();
         let mut next = self.parts.registry.stored();
+        next.retain(|entry| !changed.contains(&(entry.kind, entry.name.as_str())));
         for change in changes {
-            next.retain(|entry| entry.kind != change.kind || entry.name != change.name);
             if let Some(members) = &change.members {
                 entries::judge(change.kind, members).map_err(|wrong| {
                     Refusal(StatusCode::UNPROCESSABLE_ENTITY, entries::in_a_line(&wrong.0))
@@ -106,9 +111,8 @@ impl Api {
                 });
             }
         }
-        let is_new =
-            |name: &str, kind| changes.iter().any(|change| change.kind == kind && change.name == name);
-        match self.parts.registry.aside_of(&next).into_iter().find(|aside| is_new(&aside.name, aside.kind)) {
+        let is_new = |aside: &Aside| changed.contains(&(aside.kind, aside.name.as_str()));
+        match self.parts.registry.aside_of(&next).into_iter().find(is_new) {
             Some(aside) => Err(Refusal(StatusCode::CONFLICT, aside.why)),
             None => Ok(()),
         }
@@ -116,6 +120,8 @@ impl Api {
 
     /// Judges what would be stored, and stores it.
     pub(super) async fn make(&self, changes: Vec<EntryChange>, book: Vec<Audit>) -> Result<i64, Refusal> {
+        // One at a time: what fits now is what is stored.
+        let _turn = self.making.lock().await;
         self.fits(&changes)?;
         match stored::change(&self.parts, changes, book).await {
             Ok(Some(revision)) => Ok(revision),
@@ -145,7 +151,13 @@ impl Api {
         before: Value,
         after: Value,
     ) -> Audit {
-        actor.line(self.parts.clock.now(), action, target, before, after)
+        let kept = |mut entry: Value| {
+            if let Some(Value::String(url)) = entry.get_mut("target") {
+                *url = without_query(url);
+            }
+            entry
+        };
+        actor.line(self.parts.clock.now(), action, target, kept(before), kept(after))
     }
 }
 

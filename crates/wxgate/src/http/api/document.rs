@@ -57,7 +57,8 @@ fn generate(t: Say) -> String {
         "components": {
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer"},
-                "session": {"type": "apiKey", "in": "cookie", "name": "wxgate_36013"},
+                "session": {"type": "apiKey", "in": "cookie", "name": "wxgate_36013",
+                    "description": "wxgate_<管理端口 / the admin port>；server.admin_url 是 https 时前面加 __Host-"},
             },
             "schemas": shapes,
         },

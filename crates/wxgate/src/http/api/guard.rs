@@ -21,8 +21,10 @@ use crate::lang::{Words, say};
 
 /// Wrong tokens of one address within a minute that are answered at once: people mistype.
 const AT_ONCE: u32 = 3;
-/// Wrong tokens of one address that wait for their answer at once; with more, none of it is looked at.
+/// Tries of one address that are looked at, or wait for their answer, at once; with more, none of it is looked at.
 const WAITING: usize = 4;
+/// The answer to a wrong one waits longer each time, up to so many times the first wait.
+const SLOWEST: u32 = 5;
 /// Addresses that are remembered; the oldest is forgotten.
 const ADDRESSES: usize = 4096;
 
@@ -36,8 +38,20 @@ pub(super) struct Guard {
     /// How long a wrong token waits for its answer.
     pause: Duration,
     clock: Clock,
-    tries: Mutex<HashMap<IpAddr, Tries>>,
+    tries: Mutex<HashMap<Source, Tries>>,
 }
+
+/// What is tried: programs that show a wrong token keep no people out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Secrets {
+    /// The admin token.
+    Token,
+    /// Passwords, codes and links.
+    People,
+}
+
+/// Who tries what.
+type Source = (Secrets, IpAddr);
 
 impl fmt::Debug for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -50,6 +64,8 @@ struct Tries {
     /// Since when they are counted: a minute.
     since: Instant,
     count: u32,
+    /// Those that are being looked at.
+    under_way: usize,
     /// When those that wait for an answer get it, hung up or not.
     answered: Vec<Instant>,
     /// When the log heard of it last, and how many came since.
@@ -75,9 +91,12 @@ impl Guard {
                 "there is no admin token: set WXGATE_ADMIN_TOKEN (or WXGATE_ADMIN_TOKEN_FILE) in the environment and restart, or log in at the console",
             ))));
         };
-        Some(match self.tried(client, async { fits(headers, &expected).then_some(()) }).await {
-            Ok(Some(())) => Ok(()),
-            Ok(None) => Err(unauthorized(Words::fixed(
+        // Nobody guesses a token: the right one is good whatever else comes from there.
+        if fits(headers, &expected) {
+            return Some(Ok(()));
+        }
+        Some(match self.tried((Secrets::Token, client), async { None::<()> }).await {
+            Ok(_) => Err(unauthorized(Words::fixed(
                 "管理令牌不对：请求头写 Authorization: Bearer <WXGATE_ADMIN_TOKEN 的值>",
                 "a wrong admin token: send Authorization: Bearer <the value of WXGATE_ADMIN_TOKEN>",
             ))),
@@ -85,44 +104,54 @@ impl Guard {
         })
     }
 
-    /// Lets `client` try a secret: what `attempt` gives, or `None` if it was wrong, told later the more often. An error is the answer to
+    /// Lets a source try a secret: what `attempt` gives, or `None` if it was wrong, told later the more often. An error is the answer to
     /// somebody who tries too many at once.
     pub(super) async fn tried<T>(
         &self,
-        client: IpAddr,
+        source: Source,
         attempt: impl Future<Output = Option<T>>,
     ) -> Result<Option<T>, Response> {
-        if self.is_crowded(client) {
-            return Err(too_many());
-        }
+        let Some(under_way) = self.begin(source) else { return Err(too_many()) };
         let found = attempt.await;
-        if found.is_none()
-            && let Some(answered) = self.note_wrong(client)
-        {
+        let answered = if found.is_none() { self.note_wrong(source) } else { None };
+        drop(under_way);
+        if let Some(answered) = answered {
             self.clock.until(answered).await;
         }
         Ok(found)
     }
 
-    /// Whether as many wrong tokens of `client` wait as may: whoever hangs up gains no further guess.
-    fn is_crowded(&self, client: IpAddr) -> bool {
+    /// Takes a place among the tries of a source; `None`: as many as may are looked at or wait. Whoever hangs up gains no further
+    /// guess.
+    fn begin(&self, source: Source) -> Option<UnderWay<'_>> {
         let now = self.clock.instant();
         let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(own) = tries.get_mut(&client) else { return false };
+        if tries.len() >= ADDRESSES && !tries.contains_key(&source) {
+            let idle = tries.iter().filter(|(_, own)| own.under_way == 0);
+            let oldest = idle.min_by_key(|(_, own)| own.since).map(|(source, _)| *source);
+            tries.remove(&oldest?);
+        }
+        let own = tries.entry(source).or_insert_with(|| Tries {
+            since: now,
+            count: 0,
+            under_way: 0,
+            answered: Vec::new(),
+            logged: None,
+            unlogged: 0,
+        });
         own.answered.retain(|at| *at > now);
-        own.answered.len() >= WAITING
+        if own.answered.len() + own.under_way >= WAITING {
+            return None;
+        }
+        own.under_way += 1;
+        Some(UnderWay { guard: self, source })
     }
 
-    /// Counts a wrong token of `client`; until when its answer waits.
-    fn note_wrong(&self, client: IpAddr) -> Option<Instant> {
+    /// Counts a wrong try of `source`; until when its answer waits.
+    fn note_wrong(&self, source: Source) -> Option<Instant> {
         let now = self.clock.instant();
         let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
-        if tries.len() >= ADDRESSES && !tries.contains_key(&client) {
-            let oldest = tries.iter().min_by_key(|(_, own)| own.since).map(|(address, _)| *address);
-            oldest.map(|oldest| tries.remove(&oldest));
-        }
-        let none = || Tries { since: now, count: 0, answered: Vec::new(), logged: None, unlogged: 0 };
-        let own = tries.entry(client).or_insert_with(none);
+        let own = tries.get_mut(&source)?;
         if now - own.since > MINUTE {
             (own.since, own.count) = (now, 0);
         }
@@ -132,15 +161,30 @@ impl Guard {
             let count = std::mem::take(&mut own.unlogged);
             own.logged = Some(now);
             tracing::warn!(
-                peer = %client, count, "{}",
+                peer = %source.1, count, "{}",
                 say("管理令牌、密码或设置码不对", "a wrong admin token, password or setup code")
             );
         }
         (own.count > AT_ONCE).then(|| {
-            let answered = now + self.pause;
+            let answered = now + self.pause * (own.count - AT_ONCE).min(SLOWEST);
             own.answered.push(answered);
             answered
         })
+    }
+}
+
+/// A try that is being looked at.
+struct UnderWay<'a> {
+    guard: &'a Guard,
+    source: Source,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let mut tries = self.guard.tries.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = tries.get_mut(&self.source) {
+            own.under_way = own.under_way.saturating_sub(1);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What happens, as it happens, for whoever looks: one feed a process, which looks at the store once a second while somebody
 //! listens, and so tells what other nodes did as well.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -31,6 +31,8 @@ const COMMENT: Duration = Duration::from_secs(15);
 const ROWS: usize = 20;
 /// Those who listen at once.
 const MOST: usize = 64;
+/// Of these, one user's.
+const MOST_OF_ONE: usize = 16;
 /// What one may fall behind before he loses something.
 const BEHIND: usize = 256;
 
@@ -52,6 +54,8 @@ pub(super) struct Feed {
     /// Whether somebody looks at the store.
     looks: Mutex<bool>,
     places: Arc<Semaphore>,
+    /// Places taken, by user.
+    taken: Mutex<HashMap<String, usize>>,
 }
 
 impl Default for Feed {
@@ -60,6 +64,7 @@ impl Default for Feed {
             told: broadcast::channel(BEHIND).0,
             looks: Mutex::default(),
             places: Arc::new(Semaphore::new(MOST)),
+            taken: Mutex::default(),
         }
     }
 }
@@ -201,7 +206,40 @@ struct Listener {
     wanted: Wanted,
     english: bool,
     heard: broadcast::Receiver<Arc<Told>>,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
+}
+
+/// Somebody's place among those who listen.
+#[derive(Debug)]
+struct Place {
+    feed: Arc<Feed>,
+    name: String,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Place {
+    fn take(feed: &Arc<Feed>, name: &str) -> Option<Self> {
+        let permit = feed.places.clone().try_acquire_owned().ok()?;
+        let mut taken = feed.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = taken.entry(name.to_owned()).or_default();
+        if *own >= MOST_OF_ONE {
+            return None;
+        }
+        *own += 1;
+        Some(Self { feed: feed.clone(), name: name.to_owned(), _permit: permit })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.feed.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = taken.get_mut(&self.name) {
+            *own -= 1;
+            if *own == 0 {
+                taken.remove(&self.name);
+            }
+        }
+    }
 }
 
 impl Listener {
@@ -216,8 +254,9 @@ impl Listener {
                 }
                 Err(broadcast::error::RecvError::Closed) => return None,
             };
-            // A session that ended hears nothing more.
-            if self.token.as_ref().is_some_and(|token| self.api.people.session(token).is_none()) {
+            // A session that ended hears nothing more, nor one that may see less or more by now.
+            let role = |token: &String| self.api.people.session(token).map(|session| session.role);
+            if self.token.as_ref().is_some_and(|token| role(token) != Some(self.actor.role)) {
                 return None;
             }
             if !self.wanted.takes(&told) {
@@ -241,7 +280,7 @@ pub(super) async fn live(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let wanted = Wanted::parse(raw.as_deref().unwrap_or_default())?;
-    let place = api.feed.places.clone().try_acquire_owned().map_err(|_| {
+    let place = Place::take(&api.feed, &actor.name).ok_or_else(|| {
         Refusal(
             StatusCode::SERVICE_UNAVAILABLE,
             Words::fixed("打开的实时页面太多：关掉一些", "too many live pages are open: close some"),

@@ -9,9 +9,9 @@ use serde_json::Value;
 const LONGEST: usize = 16 << 20;
 
 /// Members that name a person: their ends are shown.
-const PEOPLE: [&str; 3] = ["openid", "FromUserName", "ToUserName"];
+const PEOPLE: [&str; 4] = ["openid", "openids", "FromUserName", "ToUserName"];
 /// Members that hold what somebody wrote or got.
-const CONTENTS: [&str; 5] = ["message", "raw", "answer", "before", "after"];
+const CONTENTS: [&str; 6] = ["message", "raw", "answer", "before", "after", "scene"];
 /// Members of a message that say what it is, and nothing of what is in it.
 const PLAIN: [&str; 3] = ["MsgType", "Event", "CreateTime"];
 
@@ -38,17 +38,41 @@ pub(super) fn mask(value: &mut Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(mask),
         Value::Object(members) => {
+            // Of a condition it says elsewhere what it is about.
+            let about = members.get("cond").and_then(Value::as_str).map(str::to_owned);
+            let is_of_person = about.as_deref() == Some("openids");
             for (key, value) in members {
-                if CONTENTS.contains(&key.as_str()) {
+                let is_said = matches!(key.as_str(), "given" | "wanted");
+                if CONTENTS.contains(&key.as_str()) || (key == "given" && about.as_deref() == Some("scenes"))
+                {
                     hide(value);
-                } else if let (true, Value::String(text)) = (PEOPLE.contains(&key.as_str()), &mut *value) {
-                    *text = ends(text);
+                } else if PEOPLE.contains(&key.as_str()) || (is_said && is_of_person) {
+                    shorten(value);
+                } else if let ("target", Value::String(url)) = (key.as_str(), &mut *value) {
+                    *url = without_query(url);
                 } else {
                     mask(value);
                 }
             }
         }
         _ => {}
+    }
+}
+
+/// Leaves the ends of names.
+fn shorten(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = ends(text),
+        Value::Array(items) => items.iter_mut().for_each(shorten),
+        other => mask(other),
+    }
+}
+
+/// An address without what may be secret in it.
+pub(super) fn without_query(url: &str) -> String {
+    match url.split_once('?') {
+        Some((address, _)) => format!("{address}?***"),
+        None => url.to_owned(),
     }
 }
 
@@ -92,11 +116,18 @@ mod tests {
         let mut value = json!({"items": [{
             "id": 1, "openid": "o6_bmjrPTlm6_2sgVt7hMZOPfL2M", "event": "SCAN",
             "message": {"MsgType": "text", "Content": "secret", "FromUserName": "o6_bmjrPTlm6_2sgVt7hMZOPfL2M", "List": [1, "a"]},
+            "scene": "phone=secret", "why": [{"cond": "openids", "given": "o6_bmjrPTlm6_2sgVt7hMZOPfL2M", "wanted": ["o6_bmjrPTlm6_2sgVt7hMZOPfL2M"]},
+                {"cond": "scenes", "given": "secret", "wanted": ["login_*"]}], "target": "http://10.0.0.5/x?key=secret",
             "raw": "<xml>secret</xml>", "deliveries": [{"attempts": [{"status": 200, "answer": "secret"}]}],
         }]});
         mask(&mut value);
         assert!(!value.to_string().contains("secret"));
         let item = &value["items"][0];
+        assert!(!value.to_string().contains("jrPTlm6"), "{value}");
+        assert_eq!(
+            (&item["target"], &item["why"][1]["wanted"]),
+            (&json!("http://10.0.0.5/x?***"), &json!(["login_*"]))
+        );
         assert_eq!((&item["openid"], &item["event"]), (&json!("o6_bm***2M"), &json!("SCAN")));
         assert_eq!(item["message"]["MsgType"], "text");
         assert_eq!(item["message"]["FromUserName"], "o6_bm***2M");

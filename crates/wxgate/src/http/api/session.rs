@@ -3,6 +3,8 @@
 //! A session's token is in a cookie that scripts can't read. What changes something must come from the console's own page: its
 //! `Origin` says so, and a header that only that page knows.
 
+use std::net::SocketAddr;
+
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
@@ -13,7 +15,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::changes::read;
-use super::guard::unauthorized;
+use super::guard::{Secrets, unauthorized};
 use super::{Api, Client, Refusal, parameters, unknown, whole};
 use crate::config;
 use crate::lang::Words;
@@ -29,15 +31,18 @@ pub(super) struct Site {
     url: Option<Url>,
     /// How callers reach the gateway.
     public_url: Option<Url>,
+    /// Where it listens for them.
+    listen: SocketAddr,
 }
 
 impl Site {
     /// Cookies ignore ports: the name tells apart what listens on this host.
-    pub(super) fn new(port: u16, server: &config::Server) -> Self {
+    pub(super) fn new(port: u16, listen: SocketAddr, server: &config::Server) -> Self {
         let url = server.admin_url.clone();
         let is_https = url.as_ref().is_some_and(|url| url.scheme() == "https");
         let prefix = if is_https { "__Host-" } else { "" };
-        Self { cookie: format!("{prefix}wxgate_{port}"), url, public_url: server.public_url.clone() }
+        let public_url = server.public_url.clone();
+        Self { cookie: format!("{prefix}wxgate_{port}"), url, public_url, listen }
     }
 
     /// The token in the console's cookie.
@@ -57,6 +62,11 @@ impl Site {
     /// How callers reach the gateway.
     pub(super) fn public_url(&self) -> Option<&str> {
         self.public_url.as_ref().map(Url::as_str)
+    }
+
+    /// Where the gateway listens for callers.
+    pub(super) fn listen(&self) -> SocketAddr {
+        self.listen
     }
 
     fn set(&self, token: &str, seconds: i64) -> Option<HeaderValue> {
@@ -127,6 +137,7 @@ fn session_json(api: &Api, session: &Session) -> Value {
             "node": api.parts.store.node(),
             "now": api.parts.clock.now() / 1000,
             "public_url": api.site.public_url(),
+            "listen": api.site.listen().to_string(),
         },
     })
 }
@@ -164,6 +175,13 @@ fn refusal(refused: Refused, wrong: Words) -> Refusal {
             Refusal(StatusCode::NOT_FOUND, Words::fixed("没有这个用户", "there is no such user"))
         }
         Refused::Rule(words) => Refusal(StatusCode::UNPROCESSABLE_ENTITY, words),
+        Refused::Busy => Refusal(
+            StatusCode::TOO_MANY_REQUESTS,
+            Words::fixed(
+                "正在核对的密码太多：几秒后再试",
+                "too many passwords are being checked: try again in some seconds",
+            ),
+        ),
         Refused::Store => Refusal(
             StatusCode::SERVICE_UNAVAILABLE,
             Words::fixed(
@@ -213,7 +231,10 @@ pub(super) async fn set_up(
     if !api.people.is_empty() {
         return Err(set_up_already().into_response());
     }
-    let done = api.guard.tried(ip, async { tried(api.people.set_up(code, password, ip).await) }).await?;
+    let done = api
+        .guard
+        .tried((Secrets::People, ip), async { tried(api.people.set_up(code, password, ip).await) })
+        .await?;
     let wrong = Words::fixed(
         "设置码不对：它在日志里，也在 store.run_dir 的 setup-code 文件里",
         "a wrong code: it is in the log, and in the file setup-code in store.run_dir",
@@ -236,7 +257,8 @@ pub(super) async fn log_in(
     from_own_page(&api, &headers).map_err(Refusal::into_response)?;
     let body = read(body).await.map_err(Refusal::into_response)?;
     let (attempt, wrong) = if let Some(once) = body["once"].as_str() {
-        let attempt = api.guard.tried(ip, async { tried(api.people.enter(once, ip).await) }).await?;
+        let attempt =
+            api.guard.tried((Secrets::People, ip), async { tried(api.people.enter(once, ip).await) }).await?;
         let wrong = Words::fixed(
             "这个登录链接已经用过或过期：用密码登录",
             "this link was used already, or is over: log in by password",
@@ -245,8 +267,10 @@ pub(super) async fn log_in(
     } else {
         let name = text(&body, "name").map_err(Refusal::into_response)?;
         let password = text(&body, "password").map_err(Refusal::into_response)?;
-        let attempt =
-            api.guard.tried(ip, async { tried(api.people.log_in(name, password, ip).await) }).await?;
+        let attempt = api
+            .guard
+            .tried((Secrets::People, ip), async { tried(api.people.log_in(name, password, ip).await) })
+            .await?;
         (attempt, Words::fixed("用户名或密码不对", "a wrong name or password"))
     };
     let opened = attempt.unwrap_or(Err(Refused::Wrong)).map_err(|why| refusal(why, wrong).into_response())?;
@@ -331,8 +355,17 @@ pub(super) async fn edit_user(
     let password = body["password"].as_str();
     if password.is_some() && name == actor.name {
         let old = body["old_password"].as_str().unwrap_or_default();
-        let knows = async { api.people.knows(&name, old).await.then_some(()) };
-        if api.guard.tried(actor.ip, knows).await?.is_none() {
+        let knows = async {
+            match api.people.knows(&name, old).await {
+                Ok(knows) => knows.then_some(Ok(())),
+                Err(why) => Some(Err(why)),
+            }
+        };
+        let known = api.guard.tried((Secrets::People, actor.ip), knows).await?;
+        if let Some(Err(why)) = known {
+            return Err(refusal(why, NEVER).into_response());
+        }
+        if known.is_none() {
             let words = Words::fixed("原密码（old_password）不对", "old_password is wrong");
             return Err(Refusal(StatusCode::FORBIDDEN, words).into_response());
         }

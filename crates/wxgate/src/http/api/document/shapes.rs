@@ -6,7 +6,7 @@ pub(super) const SHAPES: &[(&str, &str)] = &[
     ("SetUp", "code:text password:text"),
     ("Login", "name?:text password?:text once?:text"),
     ("Session", "name:text role:admin|viewer csrf:text expires_at:int server:Server"),
-    ("Server", "version:text node:int now:int public_url:text?"),
+    ("Server", "version:text node:int now:int public_url:text? listen:text"),
     ("User", "name:text role:admin|viewer created_at:int last_login_at:int?"),
     ("NewUser", "name:text role:admin|viewer password:text"),
     ("UserChange", "role?:admin|viewer password?:text old_password?:text"),
@@ -15,7 +15,7 @@ pub(super) const SHAPES: &[(&str, &str)] = &[
     ("Nodes", "items:[Node] next:text?"),
     (
         "Settings",
-        "version:text node:int store:StoreKind admin_url:text? public_url:text? retention_hours:{int}",
+        "version:text node:int store:StoreKind admin_url:text? public_url:text? listen:text retention_hours:{int}",
     ),
     ("StoreKind", "kind:sqlite|postgres place:text"),
     ("Reloaded", "ok:bool said:text"),
@@ -88,6 +88,43 @@ pub(super) const SHAPES: &[(&str, &str)] = &[
     ("Verdict", "route:text matched:bool why:[Condition] stopped_by:text? reply:any paused?:bool"),
     ("Condition", "cond:text ok:bool given:any wanted:any"),
     ("Probed", "ok:bool status:int? ms:int error:text?"),
+    (
+        "NewApp",
+        "appid:text kind:official|mini|open secret:text name?:text? tags?:[text]? original_id?:text? token_mode?:stable|classic \
+         callback_token?:text? previous_callback_token?:text? aes_key?:text? previous_aes_key?:text? allow_plain?:bool \
+         oauth_redirects?:[text]? proxy?:text? ca_file?:text?",
+    ),
+    (
+        "AppChange",
+        "kind?:official|mini|open secret?:text name?:text? tags?:[text]? original_id?:text? token_mode?:stable|classic \
+         callback_token?:text? previous_callback_token?:text? aes_key?:text? previous_aes_key?:text? allow_plain?:bool \
+         oauth_redirects?:[text]? proxy?:text? ca_file?:text?",
+    ),
+    (
+        "NewCaller",
+        "name:text key?:text? apps:[text] apis:[text] networks?:[text]? rate?:int concurrency?:int export_token?:bool \
+         expires_at?:text? quotas?:{text}?",
+    ),
+    (
+        "CallerChange",
+        "key?:text? previous_key?:text? apps?:[text] apis?:[text] networks?:[text]? rate?:int? concurrency?:int? export_token?:bool? \
+         expires_at?:text? quotas?:{text}?",
+    ),
+    (
+        "NewRoute",
+        "name:text target:text apps?:[text]? events?:[text]? openids?:[text]? scenes?:[text]? format?:wechat|json token?:text? \
+         aes_key?:text? reply?:any reply_wait?:text? stop?:bool retry?:[text]? timeout?:text? concurrency?:int? paused?:bool",
+    ),
+    (
+        "RouteChange",
+        "target?:text apps?:[text]? events?:[text]? openids?:[text]? scenes?:[text]? format?:wechat|json token?:text? \
+         aes_key?:text? reply?:any reply_wait?:text? stop?:bool? retry?:[text]? timeout?:text? concurrency?:int? paused?:bool?",
+    ),
+    ("ChannelChange", "url?:text secret?:text? kind?:text lang?:zh|en"),
+    (
+        "Wanted",
+        "apps?:[NewApp] callers?:[NewCaller] routes?:[NewRoute] prune?:bool dry_run?:bool revision?:int",
+    ),
     ("Any", "*:any"),
     // Messages.
     (
