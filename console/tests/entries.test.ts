@@ -9,7 +9,7 @@ vi.hoisted(() => {
 })
 
 const { snippets } = await import('../src/pages/callers/snippets')
-const { changesOf, formOf, missing, wished } = await import('../src/pages/entry/form')
+const { changesOf, formOf, mistakes, wished } = await import('../src/pages/entry/form')
 const { toml } = await import('../src/pages/entry/toml')
 const { flowOf, hostOf } = await import('../src/pages/routes/flow')
 
@@ -31,9 +31,28 @@ test('an emptied list is taken away, a secret only when asked', () => {
 })
 
 test('a new caller says what it may, and its quotas as the API wants them', () => {
-  const form = { ...formOf('callers', null), name: 'shop', quotas: '/cgi-bin/message/* 10000/d' }
-  expect(changesOf('callers', form, null)).toEqual({ name: 'shop', apps: ['*'], apis: ['*'], quotas: { '/cgi-bin/message/*': '10000/d' } })
-  expect(missing('callers', formOf('callers', null), null)).toEqual(['name'])
+  const form = { ...formOf('callers', null), name: 'shop', apps: '*', apis: '/wxa/*', quotas: '/cgi-bin/message/* = 10000/d\n* 20 / m' }
+  expect(mistakes('callers', form, null)).toEqual({})
+  expect(changesOf('callers', form, null)).toEqual({ name: 'shop', apps: ['*'], apis: ['/wxa/*'], quotas: { '/cgi-bin/message/*': '10000/d', '*': '20/m' } })
+})
+
+test('nobody is given everything for saying nothing', () => {
+  expect(Object.keys(mistakes('callers', formOf('callers', null), null))).toEqual(['name', 'apps', 'apis'])
+})
+
+test('a quota that can’t be read is refused, and no name breaks a path', () => {
+  const wrong = (values: object) => mistakes('callers', { ...formOf('callers', null), name: 'shop', apps: '*', apis: '*', ...values }, null)
+  for (const quotas of ['/cgi-bin/message/*', '10000/d', '/cgi-bin/x = 0/d', '/cgi-bin/x 10/s', '/v1/service/wx/jssdk = 1/d', '/cgi-bin/x = 1/d\n/cgi-bin/x = 2/m']) expect(wrong({ quotas }), quotas).toHaveProperty('quotas')
+  for (const name of ['a/b', '.', '..', 'a\tb', 'x'.repeat(65)]) expect(wrong({ name }), name).toHaveProperty('name')
+  for (const name of ['商城', '...', 'a.b', '店'.repeat(64)]) expect(wrong({ name }), name).toEqual({})
+})
+
+test('no retries are not the usual retries', () => {
+  const none = { ...route, retry: [] }
+  expect(changesOf('routes', formOf('routes', none), none)).toEqual({})
+  expect(changesOf('routes', { ...formOf('routes', route), retry: '[]' }, route)).toEqual({ retry: [] })
+  expect(changesOf('routes', { ...formOf('routes', none), retry: '' }, none)).toEqual({ retry: null })
+  expect(toml('routes', none, 'kept')).toContain('retry = []')
 })
 
 test('as TOML: what is usual is left out, a secret is a remark, texts are quoted', () => {

@@ -97,6 +97,10 @@ const en: typeof zh = {
     key: 'Its key is void; another of this name gets a new one',
   },
   field: { name: 'Name', apps: 'Accounts it may use', apis: 'APIs it may use', networks: 'Networks it comes from', rate: 'Requests a second, at most', concurrency: 'Requests at work at once', quotas: 'Quotas', expires_at: 'Ends at', export_token: 'May read the real access_token' },
+  preset: {
+    apps: { all: 'All accounts', own: 'Only these' },
+    apis: { all: 'All APIs', own: 'Only these' },
+  },
   hint: {
     name: 'The name of the service: by it you will see who calls what',
     apps: 'One a line: AppIDs, tag:NAME or *; a leading ! excludes',
@@ -104,7 +108,7 @@ const en: typeof zh = {
     networks: 'One CIDR a line; empty: any',
     rate: '0: no limit',
     concurrency: '0: no limit',
-    quotas: 'One a line: a pattern of paths and a limit, like 10000/d or 3000/h',
+    quotas: 'One a line: path = calls/m, h or d (minute, hour, day); empty: no limit',
     expires_at: 'It ends by itself then; empty: never',
     export_token: 'Seldom needed: wxgate adds the token itself',
   },

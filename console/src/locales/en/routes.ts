@@ -61,6 +61,7 @@ const en: typeof zh = {
   deliveriesCard: 'Deliveries',
   retry: 'Retries after',
   retryUsual: 'default: from 5 s up to 24 h, 10 attempts',
+  retryNone: 'no retries: a dead letter after one attempt',
   concurrency: 'At once',
   timeout: 'Waits for an answer',
   replyWait: 'Waits for a reply',
@@ -111,6 +112,9 @@ const en: typeof zh = {
     name: 'Name', target: 'Target', events: 'Messages, events', apps: 'Accounts', scenes: 'Scenes of scans', openids: 'Users’ openids', format: 'Format', secret: 'Secret it is signed with', previous_secret: 'Previous secret', token: 'Token it is signed with',
     aes_key: 'EncodingAESKey it is encrypted with', reply: 'Passive reply', reply_wait: 'Longest wait for a reply', stop: 'Stop when it matches', concurrency: 'Deliveries at once', timeout: 'Longest wait for an answer', retry: 'Waits before each retry',
   },
+  preset: {
+    retry: { usual: 'Default', none: 'No retries', own: 'My own' },
+  },
   hint: {
     target: "{'{appid}'} becomes the AppID of the account",
     events: 'One a line, like SCAN, subscribe, message:text, event:*; empty: all',
@@ -118,6 +122,7 @@ const en: typeof zh = {
     scenes: 'One pattern a line, like login_*; if given, only scans match',
     openids: 'One a line; empty: any',
     format: 'As WeChat: the server of any WeChat SDK takes it unchanged',
+    format_json: 'JSON: signed as Standard Webhooks say, verified by the secret; any language takes it, without a WeChat SDK',
     secret: 'Begins with whsec_',
     token: 'Empty: the account’s Token',
     aes_key: 'app: the account’s own; empty: not encrypted',

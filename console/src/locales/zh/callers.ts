@@ -95,6 +95,10 @@ export default {
     key: '密钥作废，同名重建也是新的密钥',
   },
   field: { name: '名称', apps: '可以用的账号', apis: '可以用的接口', networks: '来自这些网段', rate: '每秒最多请求数', concurrency: '同时处理的请求数', quotas: '额度', expires_at: '到期时间', export_token: '可以取真实的 access_token' },
+  preset: {
+    apps: { all: '全部账号', own: '只有这些' },
+    apis: { all: '全部接口', own: '只有这些' },
+  },
   hint: {
     name: '就用服务的名字，以后靠它看谁调用了什么',
     apps: '一行一个：AppID、tag:标签 或 *；! 开头表示排除',
@@ -102,7 +106,7 @@ export default {
     networks: '一行一个网段；不填不限',
     rate: '0 不限',
     concurrency: '0 不限',
-    quotas: '一行一条：路径模式 次数/单位，如 10000/d、3000/h',
+    quotas: '每行一条：路径 = 次数/m、h 或 d（分钟、小时、天）；不填不限',
     expires_at: '到时自动失效；不填长期有效',
     export_token: '一般不需要：令牌由 wxgate 自己带上',
   },
