@@ -8,6 +8,7 @@ vi.hoisted(() => {
   vi.stubGlobal('localStorage', { getItem: () => '{"lang":"en","zone":"Asia/Shanghai"}', setItem() {} })
 })
 
+const { reachable } = await import('../src/lib/base')
 const { snippets } = await import('../src/pages/callers/snippets')
 const { changesOf, formOf, mistakes, wished } = await import('../src/pages/entry/form')
 const { toml } = await import('../src/pages/entry/toml')
@@ -76,6 +77,17 @@ test('every snippet names the address, the account and the key', () => {
       for (const part of ['https://wx.example.com', 'wx1', 'wxk_secret']) expect(text, id).toContain(part)
     }
   }
+})
+
+test('who needs no key shows none', () => {
+  const [curl, sdk] = snippets.map(({ code }) => code({ base: 'https://w', appid: 'wx1', key: null, isMini: false, name: 'anonymous', apis: ['*'] }))
+  expect(curl).not.toMatch(/Bearer|null/)
+  expect(sdk).not.toMatch(/wxk_|null/)
+})
+
+test('services call where it listens, by a name that they can reach', () => {
+  expect(reachable('127.0.0.1:37112', 'wx.lan')).toBe('http://127.0.0.1:37112')
+  expect(['0.0.0.0:36012', '[::]:36012', ':36012'].map((listen) => reachable(listen, 'wx.lan'))).toEqual(Array(3).fill('http://wx.lan:36012'))
 })
 
 test('the curl calls what the caller may', () => {
