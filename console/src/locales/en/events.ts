@@ -54,6 +54,7 @@ const en: typeof zh = {
   copyCurl: 'Copy as curl',
   copyCurlHint: 'To port 8080 of this machine, without a signature',
   why: 'Why these routes',
+  whyNow: 'Told from the routes as they are now; they may have been others then.',
   course: 'Timeline',
   steps: { received: 'Received', verified: 'Verified, decrypted', duplicates: 'Duplicates', stored: 'On disk', answered: 'WeChat answered' },
   onNode: 'node {node}',

@@ -64,6 +64,8 @@ const en: typeof zh = {
     routes: 'Deliveries by route',
     callers: 'Callers',
   },
+  unknownCaller: 'unknown caller',
+  others: 'others',
   topNone: {
     errcodes: 'No errors in this span',
     routes: 'No deliveries in this span',
