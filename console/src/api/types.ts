@@ -329,6 +329,8 @@ export type ChannelKind = 'wecom' | 'dingtalk' | 'feishu' | 'bark' | 'webhook'
 export interface Channel {
   name: string
   kind: ChannelKind
+  /** What it is told in; null: the language of the process. */
+  lang: string | null
   url: boolean
   secret: boolean
   revision: number

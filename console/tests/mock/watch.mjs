@@ -113,7 +113,7 @@ export const watch = {
   'GET alerts': ({ state, query }) => ({ now: problems(state), ...page(state.isEmpty ? [] : problems({ ...state, apps: [] }).map((p) => ({ ...p, id: p.id + ':1', since: p.since - 90000, ended_at: p.since - 86400 })), query) }),
   'POST alerts/:id/mute': ({ state, params, body }) => { state.muted[params.id] = body.seconds ? seconds() + body.seconds : 0; state.rev++; return problems(state).find((p) => p.id === params.id) },
   'GET channels': ({ state, query }) => page(state.channels, query),
-  'POST channels': ({ state, body }) => { const made = { revision: 1, last_at: null, last_error: null, ...body, url: true, secret: Boolean(body.secret) }; state.channels.push(made); return made },
+  'POST channels': ({ state, body }) => { const made = { revision: 1, last_at: null, last_error: null, lang: null, ...body, url: true, secret: Boolean(body.secret) }; state.channels.push(made); return made },
   'PATCH channels/:name': ({ state, params, body }) => Object.assign(one(state.channels, params.name), { ...body, url: true }),
   'DELETE channels/:name': ({ state, params }) => { state.channels = state.channels.filter((c) => c.name !== params.name) },
   'POST channels/:name/test': ({ params }) => (params.name === 'oncall' ? { ok: false, status: 200, error: ['机器人说关键词不对', 'The robot says that the keyword is missing'] } : { ok: true, status: 200, error: null }),

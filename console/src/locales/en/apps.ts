@@ -79,6 +79,7 @@ const en: typeof zh = {
   rollOldHint: 'Copy it from WeChat’s platform. What is stored here can’t be read back, so it is asked for again.',
   rollNew: 'The new EncodingAESKey',
   rollNewHint: 'Once saved, enter it on WeChat’s platform and choose secure mode.',
+  rollLength: '{n} characters are wanted',
   rollDone: 'Both EncodingAESKeys are good; now enter the new one on WeChat’s platform',
   rollEnd: 'End the old one',
   rollEnded: 'The old EncodingAESKey has ended',

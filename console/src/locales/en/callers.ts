@@ -87,7 +87,7 @@ const en: typeof zh = {
   failuresCard: 'Latest failures',
   failuresEmpty: 'No failed calls',
   seeAll: 'See all',
-  refusedN: 'refused {n} times by wxgate',
+  refusedN: 'refused by wxgate: {n}',
   at: 'Time',
   errcode: 'Error',
   took: 'Took',

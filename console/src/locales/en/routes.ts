@@ -90,7 +90,7 @@ const en: typeof zh = {
   testRun: 'Try',
   testCopy: 'Copy the link',
   testNone: 'No route would get it: it is kept, and sent to nobody.',
-  testSome: '{n} routes would get it',
+  testSome: 'Routes that would get it: {n}',
   matched: 'Gets it',
   notMatched: 'Does not',
   stoppedBy: '{name} before it stops here',
@@ -103,9 +103,9 @@ const en: typeof zh = {
   willReply: 'Its answer is what the user gets',
   conds: { apps: 'Account', events: 'Message, event', openids: 'User', scenes: 'Scene' },
   breaks: {
-    waiting: '{n} that wait are delivered no more',
-    dead: '{n} dead letters can’t be delivered again',
-    delivered: '{n} were delivered in the last 24 hours; {target} gets such messages no more',
+    waiting: 'Waiting, and delivered no more: {n}',
+    dead: 'Dead letters, kept till their 30 days are over: {n}',
+    delivered: 'Delivered in the last 24 hours: {n}; {target} gets such messages no more',
     reply: 'Users no longer get its replies',
   },
   field: {

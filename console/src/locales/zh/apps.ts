@@ -77,6 +77,7 @@ export default {
   rollOldHint: '从微信后台复制。这里存的取不出来，所以要再填一次。',
   rollNew: '新的 EncodingAESKey',
   rollNewHint: '保存后到微信后台把 EncodingAESKey 换成它，选安全模式。',
+  rollLength: '要 {n} 个字符',
   rollDone: '新旧两个 EncodingAESKey 都已生效，现在到微信后台换成新的',
   rollEnd: '停用旧的',
   rollEnded: '旧的 EncodingAESKey 已停用',

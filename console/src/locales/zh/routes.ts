@@ -102,7 +102,7 @@ export default {
   conds: { apps: '账号', events: '消息、事件', openids: '用户', scenes: '场景值' },
   breaks: {
     waiting: '{n} 条待投递的不再投',
-    dead: '{n} 条死信不能再投',
+    dead: '{n} 条死信会保留到满 30 天',
     delivered: '过去 24 小时投递 {n} 条，之后这样的消息不再给 {target}',
     reply: '用户不再收到它的回复',
   },
