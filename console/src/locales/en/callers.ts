@@ -58,7 +58,7 @@ const en: typeof zh = {
   account: 'Account',
   keyHere: 'your key',
   keyGone: 'A key is shown only when it is made. Put the one you stored in the place of wxk_….',
-  keyNone: 'No key is needed: give the SDK any AppSecret.',
+  keyNone: 'No key is needed. An SDK changes one setting: the host becomes wxgate; any AppSecret will do.',
   baseGuess: 'server.public_url is not set: put the address at which your services call wxgate in the place of {base}.',
   noApp: 'Add an account first.',
   tomlHint: 'As it would stand in a configuration file; wxgate key new makes a key.',

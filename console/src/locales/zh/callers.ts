@@ -56,7 +56,7 @@ export default {
   account: '账号',
   keyHere: '你的密钥',
   keyGone: '密钥只在生成时显示一次。代码里的 wxk_… 换成你存的那个。',
-  keyNone: '不需要密钥：SDK 的 AppSecret 填什么都行。',
+  keyNone: '不需要密钥。SDK 只改一处：域名换成 wxgate；AppSecret 填什么都行。',
   baseGuess: '没有设 server.public_url：把 {base} 换成你的 wxgate 调用地址。',
   noApp: '先添加一个账号。',
   tomlHint: '写进配置文件的样子；密钥用 wxgate key new 生成。',
