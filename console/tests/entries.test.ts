@@ -8,8 +8,9 @@ vi.hoisted(() => {
   vi.stubGlobal('localStorage', { getItem: () => '{"lang":"en","zone":"Asia/Shanghai"}', setItem() {} })
 })
 
+const { reachable } = await import('../src/lib/base')
 const { snippets } = await import('../src/pages/callers/snippets')
-const { changesOf, formOf, missing, wished } = await import('../src/pages/entry/form')
+const { changesOf, formOf, mistakes, wished } = await import('../src/pages/entry/form')
 const { toml } = await import('../src/pages/entry/toml')
 const { flowOf, hostOf } = await import('../src/pages/routes/flow')
 
@@ -31,9 +32,28 @@ test('an emptied list is taken away, a secret only when asked', () => {
 })
 
 test('a new caller says what it may, and its quotas as the API wants them', () => {
-  const form = { ...formOf('callers', null), name: 'shop', quotas: '/cgi-bin/message/* 10000/d' }
-  expect(changesOf('callers', form, null)).toEqual({ name: 'shop', apps: ['*'], apis: ['*'], quotas: { '/cgi-bin/message/*': '10000/d' } })
-  expect(missing('callers', formOf('callers', null), null)).toEqual(['name'])
+  const form = { ...formOf('callers', null), name: 'shop', apps: '*', apis: '/wxa/*', quotas: '/cgi-bin/message/* = 10000/d\n* 20 / m' }
+  expect(mistakes('callers', form, null)).toEqual({})
+  expect(changesOf('callers', form, null)).toEqual({ name: 'shop', apps: ['*'], apis: ['/wxa/*'], quotas: { '/cgi-bin/message/*': '10000/d', '*': '20/m' } })
+})
+
+test('nobody is given everything for saying nothing', () => {
+  expect(Object.keys(mistakes('callers', formOf('callers', null), null))).toEqual(['name', 'apps', 'apis'])
+})
+
+test('a quota that can’t be read is refused, and no name breaks a path', () => {
+  const wrong = (values: object) => mistakes('callers', { ...formOf('callers', null), name: 'shop', apps: '*', apis: '*', ...values }, null)
+  for (const quotas of ['/cgi-bin/message/*', '10000/d', '/cgi-bin/x = 0/d', '/cgi-bin/x 10/s', '/v1/service/wx/jssdk = 1/d', '/cgi-bin/x = 1/d\n/cgi-bin/x = 2/m']) expect(wrong({ quotas }), quotas).toHaveProperty('quotas')
+  for (const name of ['a/b', '.', '..', 'a\tb', 'x'.repeat(65)]) expect(wrong({ name }), name).toHaveProperty('name')
+  for (const name of ['商城', '...', 'a.b', '店'.repeat(64)]) expect(wrong({ name }), name).toEqual({})
+})
+
+test('no retries are not the usual retries', () => {
+  const none = { ...route, retry: [] }
+  expect(changesOf('routes', formOf('routes', none), none)).toEqual({})
+  expect(changesOf('routes', { ...formOf('routes', route), retry: '[]' }, route)).toEqual({ retry: [] })
+  expect(changesOf('routes', { ...formOf('routes', none), retry: '' }, none)).toEqual({ retry: null })
+  expect(toml('routes', none, 'kept')).toContain('retry = []')
 })
 
 test('as TOML: what is usual is left out, a secret is a remark, texts are quoted', () => {
@@ -57,6 +77,17 @@ test('every snippet names the address, the account and the key', () => {
       for (const part of ['https://wx.example.com', 'wx1', 'wxk_secret']) expect(text, id).toContain(part)
     }
   }
+})
+
+test('who needs no key shows none', () => {
+  const [curl, sdk] = snippets.map(({ code }) => code({ base: 'https://w', appid: 'wx1', key: null, isMini: false, name: 'anonymous', apis: ['*'] }))
+  expect(curl).not.toMatch(/Bearer|null/)
+  expect(sdk).not.toMatch(/wxk_|null/)
+})
+
+test('services call where it listens, by a name that they can reach', () => {
+  expect(reachable('127.0.0.1:37112', 'wx.lan')).toBe('http://127.0.0.1:37112')
+  expect(['0.0.0.0:36012', '[::]:36012', ':36012'].map((listen) => reachable(listen, 'wx.lan'))).toEqual(Array(3).fill('http://wx.lan:36012'))
 })
 
 test('the curl calls what the caller may', () => {

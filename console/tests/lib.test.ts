@@ -76,8 +76,9 @@ test('series', () => {
 })
 
 test('what an entry of the audit changed', () => {
-  expect(changes({ timeout: '5s', stop: true }, { timeout: '15s', stop: true })).toEqual([{ key: 'timeout', before: '5s', after: '15s' }])
-  expect(changes(null, { name: 'crm' })).toEqual([{ key: 'name', before: null, after: 'crm' }])
+  expect(changes({ timeout: '5s', stop: true }, { timeout: '15s', stop: true })).toEqual([{ key: 'timeout', before: '5s', after: '15s', hidden: false }])
+  expect(changes(null, { name: 'crm' })).toEqual([{ key: 'name', before: null, after: 'crm', hidden: false }])
+  expect(changes({ quotas: { '/x': '***' } }, { quotas: { '/x': '***' } }).map((one) => one.hidden)).toEqual([true])
   expect(changes(null, null)).toEqual([])
   expect([linkOf('apps/wx1'), linkOf('users/admin'), linkOf('reload')]).toEqual(['/apps/wx1', null, null])
 })

@@ -19,7 +19,7 @@ const types = { '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg
 const stored = entries(flags.empty)
 const state = {
   isEmpty: flags.empty, needsSetup: flags.setup, port: flags.port, rev: 1, stillRefused: 1, muted: {}, ...stored, ...messages(stored.apps, flags.empty),
-  channels: flags.empty ? [] : [{ name: 'ops-wecom', kind: 'wecom', url: true, secret: false, revision: 2, last_at: seconds() - 2880, last_error: null }, { name: 'oncall', kind: 'dingtalk', url: true, secret: true, revision: 1, last_at: seconds() - 2870, last_error: ['机器人说关键词不对', 'The robot says that the keyword is missing'] }],
+  channels: flags.empty ? [] : [{ name: 'ops-wecom', kind: 'wecom', lang: null, url: true, secret: false, revision: 2, last_at: seconds() - 2880, last_error: null }, { name: 'oncall', kind: 'dingtalk', lang: 'zh', url: true, secret: true, revision: 1, last_at: seconds() - 2870, last_error: ['机器人说关键词不对', 'The robot says that the keyword is missing'] }],
   audit: flags.empty ? [] : Array.from({ length: 70 }, (_, i) => ({ id: 400 - i, at: seconds() - 600 - i * 5400, actor: i % 4 ? 'admin' : 'wang.lei', role: 'admin', ip: '10.0.8.21', action: ['change', 'create', 'rotate', 'delete'][i % 4], target: ['routes/crm', 'apps/wx3cc8fd6963e31a32', 'callers/shop', 'routes/old'][i % 4], before: i % 4 ? { timeout: '5s' } : null, after: i % 4 === 3 ? null : { timeout: '15s' } })),
 }
 for (const x of state.routes) x.dead = state.events.flatMap((e) => e.deliveries).filter((d) => d.route === x.name && d.status === 'dead').length
@@ -47,6 +47,7 @@ function told(value, english, masked, key = '') {
     if (value.length === 2 && value.every((v) => typeof v === 'string') && ['advice', 'reason', 'error', 'summary', 'impact', 'fix', 'cause', 'label', 'unused', 'last_error', 'text'].includes(key)) return value[english ? 1 : 0]
     return value.map((v) => told(v, english, masked))
   }
+  if (masked && ['before', 'after'].includes(key) && value) return Object.fromEntries(Object.keys(value).map((name) => [name, '***']))
   if (value && typeof value === 'object') return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, told(v, english, masked, k)]))
   if (masked && ['openid', 'FromUserName'].includes(key) && value) return value.slice(0, 4) + '***' + value.slice(-2)
   if (masked && ['raw', 'Content'].includes(key)) return '***'

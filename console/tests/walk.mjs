@@ -49,6 +49,9 @@ const walks = {
     assert.equal(page.url(), base + '/')
     // Only the blank page it began with lies before it: the link is not in the history.
     assert.equal(await page.evaluate(() => history.length), 2)
+    await page.context().clearCookies()
+    await page.goto(base + '/login#once=used')
+    await page.getByText('链接只能用一次').waitFor()
   },
 
   async 'keys, search and drawers'({ page }) {
@@ -182,21 +185,25 @@ const walks = {
     expectMessages(/status of 422/)
     await page.goto(base + '/alerts?tab=channels')
     await page.getByRole('button', { name: '加通道' }).click()
-    await page.getByLabel('名字').fill('night')
+    await page.getByRole('button', { name: '保存' }).click()
+    assert.equal(await page.getByRole('dialog').getByText('必填').count(), 2)
+    await page.getByLabel('名字').fill('值班群')
     await page.getByLabel('发到哪里').selectOption('bark')
     await page.getByLabel('地址').fill('https://api.day.app/abc')
     await page.getByRole('button', { name: '保存' }).click()
-    await page.getByRole('heading', { name: 'night' }).waitFor()
+    await page.getByRole('heading', { name: '值班群' }).waitFor()
     await page.getByRole('button', { name: '发一条测试' }).nth(1).click()
     await page.getByText(/oncall 没发成/).last().waitFor()
     await page.getByRole('button', { name: '删除' }).last().click()
     const sure = page.getByRole('dialog').getByRole('button', { name: '删除' })
     assert.ok(await sure.isDisabled())
-    await page.getByLabel(/输入 night 确认/).fill('night')
+    await page.getByLabel(/输入 值班群 确认/).fill('值班群')
     await sure.click()
-    await page.getByRole('heading', { name: 'night' }).waitFor({ state: 'detached' })
+    await page.getByRole('heading', { name: '值班群' }).waitFor({ state: 'detached' })
     await page.goto(base + '/settings/users')
     await page.getByRole('button', { name: '加用户' }).click()
+    await page.getByRole('button', { name: '添加' }).click()
+    assert.equal(await page.getByRole('dialog').getByText('必填').count(), 2)
     await page.getByLabel('用户名').fill('li.na')
     await page.getByLabel('密码').fill('long enough words')
     await page.getByRole('button', { name: '添加' }).click()
@@ -244,7 +251,7 @@ await run(walks, {
   ...flags,
   allowed: /status of (401|404|403) .*/,
   begin: async (name) => {
-    const mock = await startMock(flags, ...(name === 'first set-up' ? ['--setup'] : []))
+    const mock = await startMock(flags, ...(name === 'first set-up' ? ['--setup'] : name === 'without a public address' ? ['--empty'] : []))
     return { given: { mock, base, logIn }, end: () => mock.kill() }
   },
 })

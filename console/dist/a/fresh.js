@@ -1,1 +1,1 @@
-import{pt as e}from"./vue.js";var t=e(null);export{t};
+import{ht as e}from"./vue.js";import{st as t}from"./shared.js";var n=e=>!!e.expires_at&&e.expires_at<=t.value,r=e=>!e.keys.length,i=e(null);export{n,r,i as t};

@@ -158,7 +158,7 @@ export interface Caller extends Partial<Entry> {
   networks?: string[] | null
   last_used_at: number | null
   calls: Record<string, number>
-  since: number
+  since: number | null
   refused: number
   expires_at: number | null
   quotas: Record<string, string>
@@ -288,7 +288,6 @@ export interface Quota {
   remain: number | null
   rate: { calls: number; seconds: number } | null
   asked_at: number | null
-  callers: { name: string; n: number }[]
 }
 
 export interface ErrorCode {
@@ -330,6 +329,8 @@ export type ChannelKind = 'wecom' | 'dingtalk' | 'feishu' | 'bark' | 'webhook'
 export interface Channel {
   name: string
   kind: ChannelKind
+  /** What it is told in; null: the language of the process. */
+  lang: string | null
   url: boolean
   secret: boolean
   revision: number
@@ -359,6 +360,8 @@ export interface Settings {
   store: { kind: 'sqlite' | 'postgres'; place: string; bytes?: number | null }
   admin_url: string | null
   public_url: string | null
+  /** Where services call it, like `127.0.0.1:36012`. */
+  listen?: string
   retention_hours: Record<string, number>
   config_file?: string | null
   sections?: { name: string; running: unknown; file: unknown; pending: boolean }[]

@@ -36,8 +36,11 @@ export const minute = (at: number) => format({ hour: '2-digit', minute: '2-digit
 /** `11-27 14:03` */
 export const dayMinute = (at: number) => `${day(at).slice(5)} ${minute(at)}`
 
+/** `2026-11-27 14:03:09` */
+export const full = (at: number) => `${day(at)} ${clock(at)}`
+
 /** The clock if it was today, else with the day. */
-export const short = (at: number) => (day(at) === day(now.value) ? clock(at) : `${day(at)} ${clock(at)}`)
+export const short = (at: number) => (day(at) === day(now.value) ? clock(at) : full(at))
 
 /** `2026-11-27 14:03:09.208` of milliseconds. */
 export const exactMs = (ms: number) => `${day(ms / 1000)} ${clock(ms / 1000)}.${String(ms % 1000).padStart(3, '0')}`

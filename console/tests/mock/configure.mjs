@@ -55,7 +55,7 @@ function add(context, list, fill) {
   check(list, body)
   const id = body[ids[list]]
   if (state[list].some((x) => x[ids[list]] === id)) throw new Problem(409, `已经有 ${id} 了`, `There is ${id} already`)
-  const made = { ...fill(body), ...hidden(body), origin: 'store', file: null, revision: 1, unused: null }
+  const made = { ...fill(body, state), ...hidden(body), origin: 'store', file: null, revision: 1, unused: null }
   state[list].push(made)
   record(context, 'create', `${list}/${id}`, null, hidden(body))
   return made
@@ -68,10 +68,10 @@ function remove(context, list) {
   record(context, 'delete', `${list}/${params.id}`, { [ids[list]]: params.id }, null)
 }
 
-const blankApp = (body) => ({
+const blankApp = (body, state) => ({
   name: null, kind: 'official', tags: [], original_id: null, token_mode: 'stable', allow_plain: false, oauth_redirects: [], callback_token: null, previous_callback_token: null, aes_key: null, previous_aes_key: null, proxy: null,
   credential: { mode: body.token_mode ?? 'stable', state: 'none', fetched_at: null, expires_at: null, next_at: null }, trouble: null, superseded_at: null,
-  callback: { url: `https://wx.example.com/v1/service/wx/wxmsg/${body.appid}`, mode: null, last_at: null, refused_at: null, reason: null }, calls24: { n: 0, bad: 0 }, callers: [],
+  callback: { url: `${state.isEmpty ? '' : 'https://wx.example.com'}/v1/service/wx/wxmsg/${body.appid}`, mode: null, last_at: null, refused_at: null, reason: null }, calls24: { n: 0, bad: 0 }, callers: [],
 })
 const blankCaller = (key) => ({
   networks: [], rate: 0, concurrency: 0, export_token: false, may_reply: false, last_used_at: null, calls: {}, since: seconds(), refused: 0, expires_at: null, quotas: {}, used: {}, previous_key: null,

@@ -66,6 +66,8 @@ function callers() {
     caller('member-api', { apps: ['tag:member'], apis: ['/wxa/*', '/sns/jscode2session'], rate: 100 }),
     caller('ops-export', { export_token: true, networks: ['10.9.8.0/24'], origin: 'file', file: 'wxgate.toml:callers[0] "ops-export"', revision: null }),
     caller('campaign-2026', { expires_at: now + 6 * 86400, last_used_at: null, calls: {}, keys: [{ slot: 'key', hint: '…03de', created_at: now - 900, last_used_at: null }] }),
+    caller('pilot', { expires_at: now - 3600, last_used_at: null, calls: {}, since: null }),
+    { name: 'anonymous', last_used_at: now - 60, calls: { '/cgi-bin/user/info': 3 }, since: now - 3600, refused: 0, keys: [], expires_at: null, quotas: {}, used: {} },
     caller('legacy-php', { last_used_at: now - 19 * 86400, unused: null, refused: 2 }),
   ]
 }

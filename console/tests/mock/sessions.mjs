@@ -19,7 +19,7 @@ function begin(context, user) {
   return told(context, state.sessions.get(id))
 }
 
-const told = ({ state }, session) => ({ ...session, expires_at: seconds() + 43200, server: { version: '0.9.0', node: 1, now: seconds(), public_url: 'https://wx.example.com', demo: state.isEmpty } })
+const told = ({ state }, session) => ({ ...session, expires_at: seconds() + 43200, server: { version: '0.9.0', node: 1, now: seconds(), public_url: state.isEmpty ? null : 'https://wx.example.com', demo: state.isEmpty } })
 
 function login(context) {
   const { body, state } = context

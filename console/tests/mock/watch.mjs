@@ -92,14 +92,14 @@ function errors(state, query) {
 function quota(state) {
   if (state.isEmpty) return []
   const apis = [['/cgi-bin/message/template/send', 100000, 91200], ['/cgi-bin/user/info', 5000000, 211034], ['/wxa/getwxacodeunlimit', 5000, 320], ['/cgi-bin/menu/create', 1000, 2]]
-  return apis.map(([api, limit, used], i) => ({ appid: state.apps[i % 2].appid, api, limit, used, remain: limit - used, rate: i === 2 ? { calls: 5000, seconds: 60 } : null, asked_at: seconds() - 400, callers: [{ name: 'shop', n: Math.round(used * 0.7) }, { name: 'crm', n: Math.round(used * 0.3) }] }))
+  return apis.map(([api, limit, used], i) => ({ appid: state.apps[i % 2].appid, api, limit, used, remain: limit - used, rate: i === 2 ? { calls: 5000, seconds: 60 } : null, asked_at: seconds() - 400, callers: [] }))
 }
 
 function search(state, query) {
   const q = (query.get('q') ?? '').toLowerCase()
   const found = [
     ...state.apps.map((a) => ({ kind: 'app', title: a.name, subtitle: a.appid, link: '/apps/' + a.appid })),
-    ...state.callers.map((c) => ({ kind: 'caller', title: c.name, subtitle: c.apis.join(', '), link: '/callers/' + c.name })),
+    ...state.callers.map((c) => ({ kind: 'caller', title: c.name, subtitle: (c.apis ?? []).join(', '), link: '/callers/' + c.name })),
     ...state.routes.map((x) => ({ kind: 'route', title: x.name, subtitle: x.target, link: '/routes/' + x.name })),
     ...state.events.map((e) => ({ kind: 'event', title: `${e.event ?? e.msg_type} ${e.key ?? ''}`, subtitle: `${e.id} ${e.request_id} ${e.openid}`, link: '/events/' + e.id })),
     ...Object.entries(meanings).map(([code, m]) => ({ kind: 'errcode', title: code, subtitle: m[1], link: '/errors/' + code })),
@@ -113,7 +113,7 @@ export const watch = {
   'GET alerts': ({ state, query }) => ({ now: problems(state), ...page(state.isEmpty ? [] : problems({ ...state, apps: [] }).map((p) => ({ ...p, id: p.id + ':1', since: p.since - 90000, ended_at: p.since - 86400 })), query) }),
   'POST alerts/:id/mute': ({ state, params, body }) => { state.muted[params.id] = body.seconds ? seconds() + body.seconds : 0; state.rev++; return problems(state).find((p) => p.id === params.id) },
   'GET channels': ({ state, query }) => page(state.channels, query),
-  'POST channels': ({ state, body }) => { const made = { revision: 1, last_at: null, last_error: null, ...body, url: true, secret: Boolean(body.secret) }; state.channels.push(made); return made },
+  'POST channels': ({ state, body }) => { const made = { revision: 1, last_at: null, last_error: null, lang: null, ...body, url: true, secret: Boolean(body.secret) }; state.channels.push(made); return made },
   'PATCH channels/:name': ({ state, params, body }) => Object.assign(one(state.channels, params.name), { ...body, url: true }),
   'DELETE channels/:name': ({ state, params }) => { state.channels = state.channels.filter((c) => c.name !== params.name) },
   'POST channels/:name/test': ({ params }) => (params.name === 'oncall' ? { ok: false, status: 200, error: ['机器人说关键词不对', 'The robot says that the keyword is missing'] } : { ok: true, status: 200, error: null }),
@@ -130,7 +130,7 @@ export const watch = {
   'GET search': ({ state, query }) => search(state, query),
   'POST reload': () => ({ ok: true, said: 'apps 3, callers 4, routes 5; [server] after a restart' }),
   'POST backup': () => { throw new Problem(409, '数据库是 PostgreSQL：请用 pg_dump', 'The database is PostgreSQL: use pg_dump') },
-  'GET settings': () => ({ version: '0.9.0', config_file: '/etc/wxgate/wxgate.toml', node: 1, admin_url: null, public_url: 'https://wx.example.com', retention_hours: { events: 72, dead_letters: 720 }, store: { kind: 'sqlite', place: '/var/lib/wxgate/wxgate.db', bytes: 412_332_032 }, sections: [{ name: 'server', running: { listen: '0.0.0.0:36012', admin_listen: '127.0.0.1:36013', public_url: 'https://wx.example.com' }, file: { listen: '0.0.0.0:36012', admin_listen: '10.0.0.2:36013', public_url: 'https://wx.example.com' }, pending: true }, { name: 'log', running: { level: 'info', access: 'all' }, file: { level: 'info', access: 'all' }, pending: false }] }),
+  'GET settings': ({ state }) => ({ version: '0.9.0', config_file: '/etc/wxgate/wxgate.toml', node: 1, admin_url: null, public_url: state.isEmpty ? null : 'https://wx.example.com', listen: '127.0.0.1:37112', retention_hours: { events: 72, dead_letters: 720 }, store: { kind: 'sqlite', place: '/var/lib/wxgate/wxgate.db', bytes: 412_332_032 }, sections: [{ name: 'server', running: { listen: '0.0.0.0:36012', admin_listen: '127.0.0.1:36013', public_url: 'https://wx.example.com' }, file: { listen: '0.0.0.0:36012', admin_listen: '10.0.0.2:36013', public_url: 'https://wx.example.com' }, pending: true }, { name: 'log', running: { level: 'info', access: 'all' }, file: { level: 'info', access: 'all' }, pending: false }] }),
 }
 
 function one(list, name) {

@@ -65,8 +65,23 @@ export const entryWalks = {
     await logIn(page)
     await page.goto(base + '/callers')
     await page.getByRole('button', { name: '新建调用方' }).click()
-    await dialog(page).getByLabel('名称').fill('billing')
+    await dialog(page).getByLabel('名称').fill('bill/ing')
+    await dialog(page).getByRole('button', { name: '更多选项' }).click()
+    await dialog(page).getByLabel('额度').fill('/cgi-bin/message/*')
+    await dialog(page).getByRole('button', { name: '更多选项' }).click()
     await dialog(page).getByRole('button', { name: '保存' }).click()
+    await dialog(page).getByText('不能有 / 和控制字符').waitFor()
+    await dialog(page).getByText('读不懂「/cgi-bin/message/*」').waitFor()
+    assert.equal(await dialog(page).getByText('必填').count(), 2, 'who may use what has to be said')
+    await seen(given, 'caller-wrong')
+    await dialog(page).getByLabel('名称').fill('billing')
+    await dialog(page).getByLabel('全部账号').check()
+    await dialog(page).getByLabel('全部接口').check()
+    await dialog(page).getByLabel('额度').fill('/cgi-bin/message/* = 10000/d')
+    const sent = page.waitForRequest((request) => request.method() === 'POST' && request.url().endsWith('/callers'))
+    await dialog(page).getByRole('button', { name: '保存' }).click()
+    const { quotas, apps } = (await sent).postDataJSON()
+    assert.deepEqual([quotas, apps], [{ '/cgi-bin/message/*': '10000/d' }, ['*']])
     await page.waitForURL('**/callers/billing')
     const key = await page.locator('.fresh pre').innerText()
     assert.match(key, /^wxk_/)
@@ -101,6 +116,53 @@ export const entryWalks = {
     await dialog(page).getByRole('textbox').fill('billing')
     await page.keyboard.press('Enter')
     await page.waitForURL('**/callers')
+  },
+
+  async 'callers that show no key, and one whose time is over'(given) {
+    const { page, base, logIn } = given
+    await logIn(page)
+    await page.goto(base + '/callers')
+    await page.getByRole('row', { name: /pilot/ }).getByText('已过期').waitFor()
+    assert.equal(await page.getByRole('row', { name: /anonymous/ }).getByText('不限').count(), 3)
+    await page.goto(base + '/callers/anonymous')
+    assert.doesNotMatch(await page.getByRole('tabpanel').locator('pre').innerText(), /Bearer/)
+    await seen(given, 'caller-anonymous')
+    await page.goto(base + '/callers/pilot')
+    await page.getByText(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/).first().waitFor()
+    assert.equal(await page.getByText('等第一次调用').count(), 0)
+    await seen(given, 'caller-expired')
+  },
+
+  async 'a route that is tried once'(given) {
+    const { page, base, logIn } = given
+    await logIn(page)
+    await page.goto(base + '/routes/coupon')
+    await page.getByRole('button', { name: '修改' }).click()
+    await dialog(page).getByRole('button', { name: '更多选项' }).click()
+    await dialog(page).getByLabel('不重试').check()
+    await seen(given, 'route-once')
+    await dialog(page).getByRole('button', { name: '保存' }).click()
+    await page.getByText('不重试：一次没投到就成为死信').waitFor()
+  },
+
+  async 'without a public address'(given) {
+    const { page, base, logIn } = given
+    await logIn(page)
+    await page.goto(base + '/apps')
+    await page.getByRole('button', { name: '添加账号' }).first().click()
+    await dialog(page).getByLabel('AppID').fill('wx00000000000000a1')
+    await dialog(page).getByLabel('AppSecret').fill('0123456789abcdef')
+    await dialog(page).getByRole('button', { name: '试过再保存' }).click()
+    await page.getByText('先在配置里设 server.public_url').waitFor()
+    assert.equal(await page.getByRole('group', { name: '服务器地址（URL）' }).count(), 0)
+    await page.goto(base + '/callers?open=add')
+    await dialog(page).getByLabel('名称').fill('shop')
+    await dialog(page).getByLabel('全部账号').check()
+    await dialog(page).getByLabel('全部接口').check()
+    await dialog(page).getByRole('button', { name: '保存' }).click()
+    await page.getByText('把 http://127.0.0.1:37112 换成你的 wxgate 调用地址').waitFor()
+    await page.getByText("curl -s 'http://127.0.0.1:37112/").waitFor()
+    await seen(given, 'caller-local')
   },
 
   async 'what stands in a file is given as TOML'(given) {

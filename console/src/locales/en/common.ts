@@ -64,6 +64,8 @@ const en: typeof zh = {
   goHome: 'To the overview',
   time: 'Time',
   noData: 'No data for this span yet',
+  total: 'in all',
+  highest: 'highest',
   badShare: '{n} failed ({p})',
   noBad: 'None failed',
   ok: 'OK',

@@ -2,6 +2,10 @@ import type zh from '../zh/entry'
 
 const en: typeof zh = {
   required: 'Required',
+  nameLong: 'At most {n} characters',
+  nameBad: 'No / and no control characters, and neither . nor ..',
+  quotaBad: '“{line}” can’t be read. One a line: a path of WeChat’s = calls/unit, the unit is m (minute), h (hour) or d (day), like /cgi-bin/message/* = 10000/d',
+  quotaTwice: '{path} stands there twice',
   generate: 'Generate',
   takeAway: 'Remove',
   willGo: 'Removed when you save',

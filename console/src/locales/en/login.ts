@@ -6,6 +6,7 @@ const en: typeof zh = {
   password: 'Password',
   enter: 'Log in',
   forgotten: 'Forgotten? Another administrator can set a new one under Settings → Users.',
+  onceHint: 'The link works once. How to log in stands in the terminal where wxgate was started: in a demo the user is admin, and the password is the admin token shown there.',
   setupTitle: 'First set-up',
   setupWhy: 'There is no user yet. Show with the set-up code that this gateway is yours, then choose a password for the administrator, admin.',
   code: 'Set-up code',

@@ -2,9 +2,9 @@ import type zh from '../zh/overview'
 
 const en: typeof zh = {
   need: '{n} to look at',
-  othersFine: 'The other {n} accounts are fine',
+  othersFine: 'Other accounts, all fine: {n}',
   allFine: 'All is well',
-  allFineMore: '{n} accounts, nothing needs you',
+  allFineMore: 'Accounts: {n}. Nothing needs you',
   since: 'since {at}, for {t}',
   fix: 'What to do',
   stillBad: 'The problem is still there',
@@ -64,6 +64,8 @@ const en: typeof zh = {
     routes: 'Deliveries by route',
     callers: 'Callers',
   },
+  unknownCaller: 'unknown caller',
+  others: 'others',
   topNone: {
     errcodes: 'No errors in this span',
     routes: 'No deliveries in this span',

@@ -8,7 +8,6 @@ const en: typeof zh = {
   forecast: 'At this pace',
   rate: 'Rate',
   rateOf: '{n} per {t}',
-  callers: 'Who uses it',
   asked: 'Asked WeChat',
   usedUp: 'Used up',
   runsOut: 'Used up at {at}',

@@ -20,6 +20,7 @@ const en: typeof zh = {
   keys: 'Single-key shortcuts (/, g o, j k, ?)',
   me: 'This session',
   userName: 'User name',
+  userNameHint: "1 to 64 of A-Z, a-z, digits, . _ - {'@'}",
   role: 'Role',
   roles: { admin: 'Administrator', viewer: 'Read-only' },
   roleMeans: {

@@ -12,6 +12,7 @@ export default {
   before: '之前',
   after: '之后',
   noChange: '没有改动内容',
+  hidden: '已隐藏',
   secrets: '密钥从不写进审计，只记“换过”。',
   actions: {
     create: '新建',

@@ -62,6 +62,8 @@ export default {
   goHome: '去概览',
   time: '时间',
   noData: '这段时间还没有数据',
+  total: '合计',
+  highest: '最高',
   badShare: '失败 {n}（{p}）',
   noBad: '没有失败',
   ok: '正常',

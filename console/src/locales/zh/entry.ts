@@ -1,5 +1,9 @@
 export default {
   required: '必填',
+  nameLong: '最多 {n} 个字符',
+  nameBad: '不能有 / 和控制字符，也不能是 . 或 ..',
+  quotaBad: '读不懂「{line}」。每行一条：微信接口的路径 = 次数/单位，单位是 m（分钟）、h（小时）或 d（天），如 /cgi-bin/message/* = 10000/d',
+  quotaTwice: '{path} 写了两次',
   generate: '生成',
   takeAway: '去掉',
   willGo: '保存后去掉',

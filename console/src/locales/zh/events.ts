@@ -52,6 +52,7 @@ export default {
   copyCurl: '复制为 curl',
   copyCurlHint: '发到本机 8080，不带签名',
   why: '为什么走这些路由',
+  whyNow: '按现在的路由判断；当时可能不同。',
   course: '经过',
   steps: { received: '收到', verified: '验签、解密', duplicates: '去重', stored: '落盘', answered: '应答微信' },
   onNode: '节点 {node}',

@@ -4,6 +4,7 @@ export default {
   password: '密码',
   enter: '登录',
   forgotten: '忘了密码：请别的管理员在 设置 → 用户 里重设。',
+  onceHint: '链接只能用一次。怎么登录，看启动 wxgate 的终端：演示的用户是 admin，密码就是那里的管理令牌。',
   setupTitle: '首次设置',
   setupWhy: '还没有用户。用设置码证明这台网关是你的，然后给管理员 admin 定一个密码。',
   code: '设置码',

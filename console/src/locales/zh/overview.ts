@@ -62,6 +62,8 @@ export default {
     routes: '路由投递',
     callers: '调用方',
   },
+  unknownCaller: '未识别的调用方',
+  others: '其他',
   topNone: {
     errcodes: '这段时间没有错误',
     routes: '这段时间没有投递',

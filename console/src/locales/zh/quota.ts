@@ -6,7 +6,6 @@ export default {
   forecast: '照这样下去',
   rate: '频率',
   rateOf: '{n} 次/{t}',
-  callers: '谁在用',
   asked: '问微信的时间',
   usedUp: '已用完',
   runsOut: '{at} 用完',

@@ -59,6 +59,7 @@ export default {
   deliveriesCard: '投递',
   retry: '重试间隔',
   retryUsual: '默认：5 秒起，最长 24 小时，共 10 次',
+  retryNone: '不重试：一次没投到就成为死信',
   concurrency: '同时投递',
   timeout: '等待应答',
   replyWait: '等待回复',
@@ -101,13 +102,16 @@ export default {
   conds: { apps: '账号', events: '消息、事件', openids: '用户', scenes: '场景值' },
   breaks: {
     waiting: '{n} 条待投递的不再投',
-    dead: '{n} 条死信不能再投',
+    dead: '{n} 条死信会保留到满 30 天',
     delivered: '过去 24 小时投递 {n} 条，之后这样的消息不再给 {target}',
     reply: '用户不再收到它的回复',
   },
   field: {
     name: '名称', target: '后端地址', events: '消息、事件', apps: '账号', scenes: '扫码场景值', openids: '用户 openid', format: '格式', secret: '签名的 secret', previous_secret: '上一个 secret', token: '签名用的 Token',
     aes_key: '加密用的 EncodingAESKey', reply: '被动回复', reply_wait: '最长等待回复', stop: '匹配后到此为止', concurrency: '同时投递', timeout: '等待应答', retry: '重试间隔',
+  },
+  preset: {
+    retry: { usual: '默认', none: '不重试', own: '自己定' },
   },
   hint: {
     target: "{'{appid}'} 会换成账号的 AppID",
@@ -116,6 +120,7 @@ export default {
     scenes: '一行一个模式，如 login_*；填了就只收扫码事件',
     openids: '一行一个；不填不限',
     format: '微信原样：任何微信 SDK 的服务端都能直接收',
+    format_json: 'JSON：按 Standard Webhooks 签名，用 secret 验；任何语言都能收，不需要微信 SDK',
     secret: 'whsec_ 开头',
     token: '不填用账号的 Token',
     aes_key: '填 app 用账号的；不填不加密',

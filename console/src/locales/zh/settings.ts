@@ -18,6 +18,7 @@ export default {
   keys: '单键快捷键（/、g o、j k、?）',
   me: '当前会话',
   userName: '用户名',
+  userNameHint: "1 到 64 个英文字母、数字、. _ - {'@'}",
   role: '角色',
   roles: { admin: '管理员', viewer: '只读' },
   roleMeans: {

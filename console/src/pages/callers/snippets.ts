@@ -5,13 +5,16 @@ import { pathFor } from './rights'
 export interface Given {
   base: string
   appid: string
-  /** The key, or what stands for one that isn't known any more. */
-  key: string
+  /** The key, or what stands for one that isn't known any more; null: it shows none. */
+  key: string | null
   isMini: boolean
   name: string
   /** Patterns of the APIs that the caller may use. */
   apis: string[]
 }
+
+/** An SDK wants a secret even where any will do. */
+type GivenSdk = Given & { key: string }
 
 export interface Snippet {
   id: string
@@ -23,12 +26,15 @@ const quoted = (text: string) => JSON.stringify(text)
 
 function curl({ base, appid, key, name, apis }: Given) {
   const path = pathFor(apis)
-  const call = `curl -s '${base}${path}' \\\n  -H 'Authorization: Bearer ${key}'`
-  if (path.startsWith('/v1/service/wx/')) return `${call} \\\n  -d '${JSON.stringify({ source: name, appid, url: 'https://example.com/' })}'`
-  return `${call} -H 'X-Wx-Appid: ${appid}'`
+  const isService = path.startsWith('/v1/service/wx/')
+  return [
+    `curl -s '${base}${path}'`,
+    ...(key === null ? [] : [`-H 'Authorization: Bearer ${key}'`]),
+    isService ? `-d '${JSON.stringify({ source: name, appid, url: 'https://example.com/' })}'` : `-H 'X-Wx-Appid: ${appid}'`,
+  ].join(' \\\n  ')
 }
 
-const wxjava = ({ base, appid, key, isMini }: Given) => isMini
+const wxjava = ({ base, appid, key, isMini }: GivenSdk) => isMini
   ? `WxMaDefaultConfigImpl config = new WxMaDefaultConfigImpl();
 config.setAppid(${quoted(appid)});
 config.setSecret(${quoted(key)});
@@ -53,7 +59,7 @@ config.setHostConfig(new WxMpHostConfig(${quoted(base)}, ${quoted(base)}, ${quot
 WxMpService service = new WxMpServiceImpl();
 service.setWxMpConfigStorage(config);`
 
-const easywechat = ({ base, appid, key, isMini }: Given) => `// PHP 6.x
+const easywechat = ({ base, appid, key, isMini }: GivenSdk) => `// PHP 6.x
 use EasyWeChat\\${isMini ? 'MiniApp' : 'OfficialAccount'}\\Application;
 
 $app = new Application([
@@ -66,7 +72,7 @@ $app = new Application([
 const { ${isMini ? 'MiniApp' : 'OfficialAccount'} } = require("node-easywechat");
 const app = new ${isMini ? 'MiniApp' : 'OfficialAccount'}({ app_id: ${quoted(appid)}, secret: ${quoted(key)}, http: { baseURL: ${quoted(base + '/')} } });`
 
-const silenceper = ({ base, appid, key, isMini }: Given) => `type toWxgate struct{ base string }
+const silenceper = ({ base, appid, key, isMini }: GivenSdk) => `type toWxgate struct{ base string }
 
 func (to toWxgate) RoundTrip(request *http.Request) (*http.Response, error) {
 	target, err := url.Parse(to.base)
@@ -83,7 +89,7 @@ wc.SetHTTPClient(&http.Client{Transport: toWxgate{${quoted(base)}}})
 wc.SetCache(cache.NewMemory())
 account := wc.${isMini ? 'GetMiniProgram(&mini' : 'GetOfficialAccount(&official'}.Config{AppID: ${quoted(appid)}, AppSecret: ${quoted(key)}})`
 
-const wechatpy = ({ base, appid, key }: Given) => `from requests.adapters import HTTPAdapter
+const wechatpy = ({ base, appid, key }: GivenSdk) => `from requests.adapters import HTTPAdapter
 from wechatpy import WeChatClient
 
 
@@ -96,7 +102,7 @@ class Wxgate(HTTPAdapter):
 client = WeChatClient(${quoted(appid)}, ${quoted(key)})
 client._http.mount("https://api.weixin.qq.com/", Wxgate())`
 
-const coWechat = ({ base, appid, key }: Given) => `const WechatAPI = require("co-wechat-api");
+const coWechat = ({ base, appid, key }: GivenSdk) => `const WechatAPI = require("co-wechat-api");
 
 const wxgate = (url) => url.replace(/^https?:\\/\\/[^/]+/, ${quoted(base)});
 
@@ -107,19 +113,21 @@ class API extends WechatAPI {
 }
 const api = new API(${quoted(appid)}, ${quoted(key)});`
 
-const senparc = ({ base, appid, key, isMini }: Given) => `// Program.cs
+const senparc = ({ base, appid, key, isMini }: GivenSdk) => `// Program.cs
 Senparc.Weixin.Config.ApiMpHost = ${quoted(base)};
 
 // appsettings.json
 { "SenparcWeixinSetting": {
     "${isMini ? 'WxOpenAppId' : 'WeixinAppId'}": ${quoted(appid)}, "${isMini ? 'WxOpenAppSecret' : 'WeixinAppSecret'}": ${quoted(key)} } }`
 
+const sdk = (code: (given: GivenSdk) => string) => (given: Given) => code({ ...given, key: given.key ?? 'none' })
+
 export const snippets: Snippet[] = [
   { id: 'curl', label: 'curl', code: curl },
-  { id: 'wxjava', label: 'WxJava', code: wxjava },
-  { id: 'easywechat', label: 'EasyWeChat', code: easywechat },
-  { id: 'silenceper', label: 'silenceper', code: silenceper },
-  { id: 'wechatpy', label: 'wechatpy', code: wechatpy },
-  { id: 'co-wechat-api', label: 'co-wechat-api', code: coWechat },
-  { id: 'senparc', label: 'Senparc', code: senparc },
+  { id: 'wxjava', label: 'WxJava', code: sdk(wxjava) },
+  { id: 'easywechat', label: 'EasyWeChat', code: sdk(easywechat) },
+  { id: 'silenceper', label: 'silenceper', code: sdk(silenceper) },
+  { id: 'wechatpy', label: 'wechatpy', code: sdk(wechatpy) },
+  { id: 'co-wechat-api', label: 'co-wechat-api', code: sdk(coWechat) },
+  { id: 'senparc', label: 'Senparc', code: sdk(senparc) },
 ]

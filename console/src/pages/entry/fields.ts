@@ -1,6 +1,8 @@
 // What a form asks of an account, a caller or a route: a row a key of the configuration. Their labels and hints are in
 // the locale of the list, `<list>.field.<key>` and `<list>.hint.<key>`.
 
+import { badName, badQuotas, type Mistake } from './checks'
+
 export type ListName = 'apps' | 'callers' | 'routes'
 
 export interface Field {
@@ -11,6 +13,10 @@ export interface Field {
   isId?: boolean
   required?: boolean
   choices?: string[]
+  /** Of a list: what can be chosen instead of writing one out, by name, as it stands in the form. */
+  presets?: Record<string, string>
+  /** What is wrong with it, if it says something. */
+  check?: (text: string) => Mistake | null
   /** What it is when nobody says. */
   usual?: string | number | boolean
   placeholder?: string
@@ -34,6 +40,9 @@ function random(length: number) {
 
 const webhookSecret = () => 'whsec_' + btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32))))
 
+/** How a list of nothing stands in a form, where an empty text says nothing. */
+export const NONE = '[]'
+
 const isJson = (values: Values) => values.format === 'json'
 const isWechat = (values: Values) => values.format !== 'json'
 
@@ -55,20 +64,20 @@ export const fields: Record<ListName, Field[]> = {
     { key: 'proxy', type: 'secret', placeholder: 'http://user:password@host:port', rare: true },
   ],
   callers: [
-    { key: 'name', type: 'text', isId: true, required: true, placeholder: 'shop' },
+    { key: 'name', type: 'text', isId: true, required: true, placeholder: 'shop', check: badName },
     { key: 'key', type: 'secret', unseen: true },
     { key: 'previous_key', type: 'secret', unseen: true },
-    { key: 'apps', type: 'lines', required: true, usual: '*', placeholder: '*' },
-    { key: 'apis', type: 'lines', required: true, usual: '*', placeholder: '/v1/service/wx/*' },
+    { key: 'apps', type: 'lines', required: true, presets: { all: '*' }, placeholder: 'wx3cc8fd6963e31a32' },
+    { key: 'apis', type: 'lines', required: true, presets: { all: '*' }, placeholder: '/v1/service/wx/*' },
     { key: 'networks', type: 'lines', placeholder: '10.0.0.0/8' },
     { key: 'rate', type: 'number', usual: 0 },
     { key: 'concurrency', type: 'number', usual: 0 },
-    { key: 'quotas', type: 'quotas', placeholder: '/cgi-bin/message/* 10000/d', rare: true },
+    { key: 'quotas', type: 'quotas', placeholder: '/cgi-bin/message/* = 10000/d', check: badQuotas, rare: true },
     { key: 'expires_at', type: 'expiry', rare: true },
     { key: 'export_token', type: 'flag', usual: false, rare: true },
   ],
   routes: [
-    { key: 'name', type: 'text', isId: true, required: true, placeholder: 'shop' },
+    { key: 'name', type: 'text', isId: true, required: true, placeholder: 'shop', check: badName },
     { key: 'target', type: 'text', required: true, placeholder: 'http://10.0.0.5:8080/wx/{appid}' },
     { key: 'events', type: 'lines', placeholder: 'SCAN' },
     { key: 'apps', type: 'lines', placeholder: '*' },
@@ -84,7 +93,7 @@ export const fields: Record<ListName, Field[]> = {
     { key: 'stop', type: 'flag', usual: false },
     { key: 'concurrency', type: 'number', usual: 8, rare: true },
     { key: 'timeout', type: 'text', usual: '15s', rare: true },
-    { key: 'retry', type: 'lines', placeholder: '5s', rare: true },
+    { key: 'retry', type: 'lines', presets: { usual: '', none: NONE }, placeholder: '5s', rare: true },
   ],
 }
 

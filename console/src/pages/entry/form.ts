@@ -1,15 +1,19 @@
 import { day, fromLocal, minute } from '../../lib/time'
-import { fields, type Field, type ListName, type Values } from './fields'
+import { lines, type Mistake, quotaOf } from './checks'
+import { fields, type Field, type ListName, NONE, type Values } from './fields'
 
 /** What stands in the inputs. Of a secret: empty leaves it as it is, null takes it away. */
 export type Form = Record<string, string | boolean | null>
 
-const lines = (text: string) => text.split(/[\n,，]/).map((line) => line.trim()).filter(Boolean)
-function shown({ type, usual }: Field, value: unknown): string | boolean {
+/** Whether its list may be one of nothing, which is not the same as none. */
+export const canBeNone = ({ presets }: Field) => Object.values(presets ?? {}).includes(NONE)
+
+function shown(field: Field, value: unknown): string | boolean {
+  const { type, usual } = field
   if (type === 'secret') return ''
   if (type === 'flag') return Boolean(value ?? usual)
-  if (type === 'lines') return ((value as string[] | null) ?? (usual ? [usual] : [])).join('\n')
-  if (type === 'quotas') return Object.entries(value ?? {}).map(([api, limit]) => `${api} ${limit}`).join('\n')
+  if (type === 'lines') return (value as string[] | null)?.join('\n') || (value && canBeNone(field) ? NONE : '')
+  if (type === 'quotas') return Object.entries(value ?? {}).map(([api, limit]) => `${api} = ${limit}`).join('\n')
   if (type === 'expiry') return value ? `${day(value as number)}T${minute(value as number)}` : ''
   return String(value ?? usual ?? '')
 }
@@ -20,9 +24,9 @@ export function formOf(list: ListName, entry: Values | null): Form {
 
 function meant({ type, choices }: Field, input: Form[string]): unknown {
   if (input === null || typeof input === 'boolean') return input
-  if (type === 'lines') return lines(input)
+  if (type === 'lines') return input === NONE ? [] : lines(input).length ? lines(input) : null
   if (type === 'number') return Number(input || 0)
-  if (type === 'quotas') return Object.fromEntries(lines(input).map((line) => line.split(/\s+/) as [string, string]))
+  if (type === 'quotas') return Object.fromEntries(lines(input).map(quotaOf).filter((quota) => quota !== null))
   if (type === 'expiry') return fromLocal(input)
   if (choices && ['true', 'false'].includes(input)) return input === 'true'
   return input.trim() || null
@@ -38,19 +42,22 @@ export function changesOf(list: ListName, form: Form, entry: Values | null): Val
     if (field.type === 'secret') return input !== ''
     return entry ? input !== before[field.key] : field.required || input !== before[field.key] || field.type === 'choice'
   })
-  return Object.fromEntries(made.map((field) => [field.key, emptyAsNull(meant(field, form[field.key]!))]))
+  return Object.fromEntries(made.map((field) => [field.key, meant(field, form[field.key]!)]))
 }
-
-const emptyAsNull = (value: unknown) => (Array.isArray(value) && value.length === 0 ? null : value)
 
 /** The whole entry as it would be with the form's changes. */
 export function wished(list: ListName, form: Form, entry: Values | null): Values {
   return { ...entry, ...changesOf(list, form, entry) }
 }
 
-/** Required fields that say nothing yet. */
-export function missing(list: ListName, form: Form, entry: Values | null): string[] {
-  return fields[list]
-    .filter((field) => field.required && !(entry && (field.isId || field.type === 'secret')) && !String(form[field.key] ?? '').trim())
-    .map((field) => field.key)
+/** What is wrong with the form, by key: required fields that say nothing yet, and what can't be read. */
+export function mistakes(list: ListName, form: Form, entry: Values | null): Record<string, Mistake> {
+  const wrong: Record<string, Mistake> = {}
+  for (const field of fields[list]) {
+    if (field.unseen || (entry && field.isId) || (field.when && !field.when(form))) continue
+    const text = String(form[field.key] ?? '').trim()
+    const mistake = text ? field.check?.(text) : field.required && !(entry && field.type === 'secret') && { words: 'entry.required' }
+    if (mistake) wrong[field.key] = mistake
+  }
+  return wrong
 }

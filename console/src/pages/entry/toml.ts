@@ -1,3 +1,4 @@
+import { canBeNone } from './form'
 import { fields, type ListName, type Values } from './fields'
 
 const quote = (text: string) => JSON.stringify(text)
@@ -15,10 +16,12 @@ const isNothing = (value: unknown) => value === null || value === undefined || v
 
 /** The entry as it would stand in a configuration file. A secret that only the file knows becomes a remark. */
 export function toml(list: ListName, values: Values, kept: string): string {
-  const lines = fields[list].flatMap(({ key, type, usual }) => {
+  const lines = fields[list].flatMap((field) => {
+    const { key, type, usual } = field
     const value = values[key]
     if (type === 'secret' && value === true) return [`# ${key}: ${kept}`]
-    const isUsual = String(value) === String(usual) && !['apps', 'apis', 'kind'].includes(key)
+    if (Array.isArray(value) && !value.length && canBeNone(field)) return [`${key} = []`]
+    const isUsual = String(value) === String(usual) && key !== 'kind'
     return isNothing(value) || isUsual ? [] : [`${key} = ${written(value)}`]
   })
   return `[[${list}]]\n${lines.join('\n')}\n`
