@@ -86,8 +86,8 @@ test('who needs no key shows none', () => {
 })
 
 test('services call where it listens, by a name that they can reach', () => {
-  expect(reachable('127.0.0.1:37112', 'wx.lan')).toBe('http://127.0.0.1:37112')
-  expect(['0.0.0.0:36012', '[::]:36012', ':36012'].map((listen) => reachable(listen, 'wx.lan'))).toEqual(Array(3).fill('http://wx.lan:36012'))
+  expect(reachable('http://127.0.0.1:37112', 'wx.lan')).toBe('http://127.0.0.1:37112')
+  expect(['https://0.0.0.0:36012', 'https://[::]:36012'].map((listen) => reachable(listen, 'wx.lan'))).toEqual(Array(2).fill('https://wx.lan:36012'))
 })
 
 test('the curl calls what the caller may', () => {

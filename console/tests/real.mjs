@@ -7,6 +7,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { conditionWalks } from './walks/conditions.mjs'
 import { run } from './walks/harness.mjs'
 
 const { values: flags } = parseArgs({ options: { only: { type: 'string', default: '' }, out: { type: 'string', default: '' } } })
@@ -207,7 +208,7 @@ const walks = {
   },
 }
 
-await run(walks, {
+await run({ ...walks, ...conditionWalks({ enter, post, OFFICIAL, PAGES }) }, {
   ...flags,
   allowed: /^$/,
   begin: async () => {

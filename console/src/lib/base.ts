@@ -3,11 +3,11 @@ import { session } from '../api/session'
 import type { Settings } from '../api/types'
 import { useQuery } from './query'
 
-const USUAL = '0.0.0.0:36012'
+const USUAL = 'http://0.0.0.0:36012'
 
 /** What a service on this network would write for an address that is listened on: any host is the one of this page. */
 export function reachable(listen: string, host: string) {
-  return `http://${listen.replace(/^(0\.0\.0\.0|\[::\]|\*)?(?=:\d+$)/, host)}`
+  return listen.replace(/(?<=^https?:\/\/)(0\.0\.0\.0|\[::\])(?=:\d+$)/, host)
 }
 
 /** Where services call the gateway, without a slash at the end. `isSure`: it is set, not told from where it listens. */

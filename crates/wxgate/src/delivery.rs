@@ -297,7 +297,7 @@ impl Deliveries {
             trace.ended(at, took, span(route, claimed, &sent));
         }
         news::tell(route, fate == Fate::Delivered, &sent, clock.now());
-        let attempt = Attempt { at, status, ms, error: sent.error.clone() };
+        let attempt = Attempt { at, status, ms, error: sent.error.clone(), answer: sent.answer.clone() };
         let heard = async {
             if let Some(hearing) = hearing {
                 self.heard(route, claimed, &sent, body, hearing).await;

@@ -45,7 +45,7 @@ const en: typeof zh = {
   callbackUrlHintMini: 'Paste it at mp.weixin.qq.com → development → settings → message push',
   callbackNoUrl: 'Set server.public_url in the configuration first (the address at which WeChat reaches wxgate), and the whole URL stands here; its path is',
   callbackMode: 'Encryption',
-  callbackModes: { plain: 'plain mode', compatible: 'compatible mode', safe: 'secure mode' },
+  callbackModes: { plain: 'plain mode', compatible: 'plain and encrypted ones are taken', safe: 'secure mode' },
   lastReceived: 'Last received',
   lastRefused: 'Last refused',
   noCallbackToken: 'No callback_token is set: every push is refused',

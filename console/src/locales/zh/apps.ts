@@ -43,7 +43,7 @@ export default {
   callbackUrlHintMini: '贴到 公众平台 → 开发管理 → 开发设置 → 消息推送',
   callbackNoUrl: '先在配置里设 server.public_url（微信连得到的地址），这里就给出完整的 URL；路径是',
   callbackMode: '消息加解密方式',
-  callbackModes: { plain: '明文模式', compatible: '兼容模式', safe: '安全模式' },
+  callbackModes: { plain: '明文模式', compatible: '明文和加密都收', safe: '安全模式' },
   lastReceived: '最近收到',
   lastRefused: '最近拒绝',
   noCallbackToken: '没有设置 callback_token：消息推送一律拒绝',

@@ -44,7 +44,7 @@ mod tests {
     const NOW: i64 = 1_795_305_600_000;
 
     fn sent(status: u16, retry_after: Option<&str>) -> Sent {
-        Sent { status, error: String::new(), retry_after: retry_after.map(str::to_owned) }
+        Sent { status, error: String::new(), retry_after: retry_after.map(str::to_owned), answer: Vec::new() }
     }
 
     fn secs(list: &[u64]) -> Vec<Duration> {

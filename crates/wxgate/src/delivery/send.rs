@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use flate2::read::{GzDecoder, ZlibDecoder};
 use http::HeaderValue;
-use http::header::{CONTENT_ENCODING, RETRY_AFTER};
+use http::header::{CONTENT_ENCODING, RETRY_AFTER, SET_COOKIE};
 use http_body_util::Full;
 
 use super::Courier;
@@ -16,6 +16,9 @@ use crate::net::{self, causes, collect};
 
 /// An answer nobody waits for is read this long, so that its connection can be used again.
 const COURTESY: Duration = Duration::from_millis(500);
+/// Bytes kept of the head of an answer that failed, and of its body.
+const MAX_HEAD: usize = 1024;
+const MAX_BODY: usize = 1024;
 /// Longest error kept.
 const MAX_ERROR: usize = 300;
 
@@ -28,6 +31,8 @@ pub struct Sent {
     pub error: String,
     /// `Retry-After`
     pub retry_after: Option<String>,
+    /// Of one that failed: the head, and the begin of the body.
+    pub answer: Vec<u8>,
 }
 
 impl Sent {
@@ -40,7 +45,7 @@ impl Sent {
     pub(super) fn failed(why: impl Into<String>) -> Self {
         let mut error: String = why.into();
         error.truncate(error.floor_char_boundary(MAX_ERROR));
-        Self { status: 0, error, retry_after: None }
+        Self { status: 0, error, retry_after: None, answer: Vec::new() }
     }
 }
 
@@ -72,11 +77,15 @@ pub(super) async fn send(
     let (head, body) = response.into_parts();
     let status = head.status;
     let retry_after = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let mut answer = Vec::new();
     let said = if listens && status.is_success() {
         let body = clock.by(deadline, read(courier, body)).await.flatten();
         body.and_then(|body| plain(head.headers.get(CONTENT_ENCODING), body, courier.limits.reply))
     } else {
-        drop(clock.by(deadline.min(clock.instant() + COURTESY), read(courier, body)).await);
+        let body = clock.by(deadline.min(clock.instant() + COURTESY), read(courier, body)).await.flatten();
+        if !status.is_success() {
+            answer = shown(&head, &body.unwrap_or_default());
+        }
         None
     };
     let error = match status {
@@ -84,7 +93,21 @@ pub(super) async fn send(
         _ if status.is_redirection() => format!("HTTP {}: redirects are not followed", status.as_u16()),
         _ => format!("HTTP {}", status.as_u16()),
     };
-    (Sent { status: status.as_u16(), error, retry_after }, said)
+    (Sent { status: status.as_u16(), error, retry_after, answer }, said)
+}
+
+/// An answer for people, cut short. What a backend tells a browser to keep isn't theirs.
+fn shown(head: &http::response::Parts, body: &[u8]) -> Vec<u8> {
+    let mut shown = format!("{:?} {}\n", head.version, head.status).into_bytes();
+    for (name, value) in head.headers.iter().filter(|(name, _)| *name != SET_COOKIE) {
+        if shown.len() + name.as_str().len() + value.len() > MAX_HEAD {
+            break;
+        }
+        shown.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\n"].concat());
+    }
+    shown.push(b'\n');
+    shown.extend(&body[..body.len().min(MAX_BODY)]);
+    shown
 }
 
 async fn read(courier: &Courier<'_>, mut body: net::Answered) -> Option<Bytes> {

@@ -5,7 +5,7 @@
 
 use super::backend::{ClaimedRow, DELIVERIES_PER_MESSAGE, Record};
 use super::messages::event_name;
-use super::{Store, StoreError};
+use super::{Cell, Store, StoreError};
 
 /// A delivery, taken on to be sent now.
 #[derive(Clone, Debug)]
@@ -39,6 +39,8 @@ pub struct Attempt {
     pub ms: u64,
     /// Why it failed; "" if it didn't.
     pub error: String,
+    /// The head of the answer and the begin of its body, of one that failed.
+    pub answer: Vec<u8>,
 }
 
 /// What an attempt makes of its delivery.
@@ -119,7 +121,8 @@ impl Store {
             match opened {
                 Ok(body) => claimed.push(Claimed { body, ..delivery }),
                 Err(error) => {
-                    let attempt = Attempt { at: now, status: 0, ms: 0, error: error.to_string() };
+                    let attempt =
+                        Attempt { at: now, status: 0, ms: 0, error: error.to_string(), answer: Vec::new() };
                     self.record(&delivery, attempt, Fate::Dead, now).await?;
                 }
             }
@@ -153,6 +156,10 @@ impl Store {
         fate: Fate,
         now: i64,
     ) -> Result<(), StoreError> {
+        let mut attempt = attempt;
+        if !attempt.answer.is_empty() {
+            attempt.answer = self.keys.seal(attempt_cell(&claimed.id.to_string()), &attempt.answer);
+        }
         let record = Record {
             delivery: claimed.id,
             round: claimed.round,
@@ -214,4 +221,9 @@ fn taken_on(row: ClaimedRow) -> Claimed {
         received_at: row.received_at,
         body: Vec::new(),
     }
+}
+
+/// An answer may stand with any attempt of its delivery.
+pub(super) fn attempt_cell(delivery: &str) -> Cell<'_> {
+    Cell { table: "attempts", row: delivery, column: "answer" }
 }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::deliveries::attempt_cell;
 use super::{Attempt, Store, StoreError};
 
 /// A kept message, for people.
@@ -182,11 +183,23 @@ impl Store {
 
     /// Kept messages, newest first.
     pub async fn events(&self, query: EventQuery) -> Result<Vec<Event>, StoreError> {
-        self.backend.events(query).await
+        let mut found = self.backend.events(query).await?;
+        found.iter_mut().flat_map(|event| &mut event.deliveries).for_each(|one| self.open_answers(one));
+        Ok(found)
     }
 
     /// Deliveries, newest first.
     pub async fn deliveries(&self, query: DeliveryQuery) -> Result<Vec<Delivery>, StoreError> {
-        self.backend.deliveries(query).await
+        let mut found = self.backend.deliveries(query).await?;
+        found.iter_mut().for_each(|one| self.open_answers(one));
+        Ok(found)
+    }
+
+    /// What can't be opened any more is left out.
+    fn open_answers(&self, delivery: &mut Delivery) {
+        let row = delivery.id.to_string();
+        for attempt in delivery.attempts.iter_mut().filter(|attempt| !attempt.answer.is_empty()) {
+            attempt.answer = self.keys.open(attempt_cell(&row), &attempt.answer).unwrap_or_default();
+        }
     }
 }

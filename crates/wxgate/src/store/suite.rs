@@ -127,7 +127,7 @@ async fn claim(store: &Store, route: &str, now: i64) -> Vec<Claimed> {
 
 async fn record(store: &Store, claimed: &Claimed, status: u16, fate: Fate) {
     let error = if status == 200 { String::new() } else { format!("HTTP {status}") };
-    let attempt = Attempt { at: NOW, status, ms: 7, error };
+    let attempt = Attempt { at: NOW, status, ms: 7, error, answer: Vec::new() };
     Store::record(store, claimed, attempt, fate, NOW).await.unwrap();
 }
 

@@ -169,6 +169,33 @@ async fn endless_dripping_and_silent_answers_hold_nothing_up() {
 }
 
 #[tokio::test]
+async fn what_a_backend_answered_is_kept_of_attempts_that_failed() {
+    let backend = Backend::start().await;
+    let long = format!("数据库连不上 {}", "x".repeat(5000));
+    backend.does(move |got| match got.header("x-wxgate-attempt") {
+        "1" => says(502, long.clone()).header("x-trace", "abc").header("set-cookie", "theirs=1"),
+        _ => says(200, "success"),
+    });
+    let app = to(&backend.url, "retry = [\"5s\"]").await;
+    say(&app, "hello").await;
+    after_attempts(&app, 1).await;
+    app.advance(Duration::from_secs(7)).await;
+    app.all_delivered().await;
+    let delivery = app.deliveries("").await.remove(0);
+    let answer = delivery["attempts"][0]["answer"].as_str().unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 502 Bad Gateway\n") && answer.contains("x-trace: abc\n"),
+        "{answer}"
+    );
+    assert!(answer.contains("\n\n数据库连不上 xxx") && answer.len() < 2100, "{}", answer.len());
+    assert!(!answer.contains("theirs"), "{answer}");
+    assert!(delivery["attempts"][1]["answer"].is_null(), "{delivery}");
+    let event = app.events().await[0]["id"].clone();
+    let whole = app.api(&format!("events/{event}")).await;
+    assert_eq!(whole["deliveries"][0]["attempts"][0]["answer"], delivery["attempts"][0]["answer"]);
+}
+
+#[tokio::test]
 async fn a_dead_backend_delays_no_other() {
     let dead = Backend::start().await;
     let alive = Backend::start().await;

@@ -116,12 +116,18 @@ async fn a_crowd_of_wrong_passwords_is_refused_at_once_and_keeps_no_program_out(
     let wrong_token = [("authorization", "Bearer wrong")];
     let url = format!("{}/api/v1/apps", app.admin_url());
     let tokens = join_all((0..20).map(|_| app.http.send(Method::GET, &url, &wrong_token, "")));
-    let right = join_all((0..20).map(|_| app.api("apps")));
-    let ((tries, tokens), right) = join(join(tries, tokens), right).await;
+    let right = async {
+        for _ in 0..5 {
+            assert!(
+                app.api("callers").await["items"].is_array(),
+                "the right token is good whatever else comes"
+            );
+        }
+    };
+    let ((tries, tokens), ()) = join(join(tries, tokens), right).await;
     assert!(tries.iter().all(|status| [401, 429].contains(status)), "{tries:?}");
     assert!(tries.iter().filter(|status| **status == 429).count() >= 40, "{tries:?}");
     assert!(tokens.iter().any(|reply| reply.as_ref().unwrap().status == 429));
-    assert!(right.iter().all(|apps| apps["items"].is_array()), "the right token is good whatever else comes");
 }
 
 #[tokio::test]

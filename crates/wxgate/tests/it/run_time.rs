@@ -216,3 +216,31 @@ async fn what_one_node_is_told_all_know_within_two_seconds() {
     within(401).await;
     other.stop().await;
 }
+
+#[tokio::test]
+async fn a_list_is_searched_and_read_by_pages() {
+    let app = TestApp::configured("[auth]\nmode = \"off\"").await;
+    let names: Vec<String> = (0..7).map(|n| format!("caller{n}")).collect();
+    let callers: Vec<Value> =
+        names.iter().map(|name| json!({"name": name, "apps": ["*"], "apis": ["*"]})).collect();
+    let url = format!("{}/api/v1/callers", app.admin_url());
+    let bearer = [("authorization", &*format!("Bearer {ADMIN_TOKEN}"))];
+    let made = app.http.send(Method::POST, &url, &bearer, json!(callers).to_string()).await.unwrap();
+    assert_eq!(made.status, 201);
+    let (mut found, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = app.api(&format!("callers?limit=3&q=CALLER{cursor}")).await;
+        let items = page["items"].as_array().unwrap();
+        assert!(items.len() <= 3);
+        found.extend(items.iter().map(|item| item["name"].as_str().unwrap().to_owned()));
+        let Some(next) = page["next"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(found, names);
+    assert_eq!(app.api("callers?q=nobody").await["items"], json!([]));
+    assert_eq!(app.api(&format!("apps?q={OFFICIAL}&state=none")).await["items"][0]["appid"], OFFICIAL);
+    app.qr_code(OFFICIAL).await.ok();
+    assert_eq!(app.api(&format!("apps?q={OFFICIAL}&state=none")).await["items"], json!([]));
+    assert_eq!(app.api("apps?state=ok").await["items"][0]["appid"], OFFICIAL);
+    assert_eq!(app.api("apps?tag=nothing").await["items"], json!([]));
+}

@@ -76,6 +76,9 @@ async fn a_call_is_one_trace_from_its_caller_to_wechat() {
     // A caller that wants no trace has none.
     let unwanted = format!("00-{TRACE}-{PARENT}-00");
     app.call_with("getwxqrcode", &[("traceparent", &unwanted)], body).await;
+    let calls = app.http.send(Method::GET, &format!("{}/sandbox/calls", app.sandbox.url()), &[], "").await;
+    let calls = calls.unwrap().json().to_string().to_lowercase();
+    assert!(calls.contains("user-agent") && !calls.contains("traceparent"), "WeChat gets no trace header");
 
     let spans = spans(&mut app, &collector).await;
     assert!(spans.iter().all(|span| hex(&span.trace_id) == TRACE), "{spans:?}");

@@ -8,16 +8,19 @@ use std::collections::HashMap;
 
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse as _, Response};
 use http::header::{ALLOW, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::changes::{
     MOST, expected, found, in_a_file, missing, not_an_object, read, shown_line, target, with_revision,
 };
-use super::{Api, NO_SUCH_CALL, Refusal, figures, keys, other_method, routes, trials, whole};
+use super::{
+    Api, NO_SUCH_CALL, Refusal, figures, keys, limit, other_method, parameters, routes, trials, unknown,
+    whole,
+};
 use crate::entries::{EntryKind, without_secrets};
 use crate::http::wants_english;
 use crate::lang::Words;
@@ -50,17 +53,79 @@ impl Api {
     }
 }
 
+/// Which of a list are wanted.
+#[derive(Debug, Default)]
+struct Wanted {
+    /// In a name, an AppID or a target, in small letters.
+    q: String,
+    tag: Option<String>,
+    /// Of an account's token.
+    state: Option<String>,
+    /// Those after the one of this name.
+    cursor: Option<String>,
+    /// All, if it isn't said.
+    limit: Option<usize>,
+}
+
+impl Wanted {
+    fn parse(raw: &str, kind: EntryKind) -> Result<Self, Refusal> {
+        const KNOWN: [&str; 5] = ["q", "limit", "cursor", "tag", "state"];
+        let known = if kind == EntryKind::App { &KNOWN[..] } else { &KNOWN[..3] };
+        let mut wanted = Self::default();
+        for (name, value) in parameters(raw) {
+            if !known.contains(&name.as_str()) {
+                return Err(unknown(&name, known));
+            }
+            match name.as_str() {
+                "q" => wanted.q = value.trim().to_lowercase(),
+                "tag" => wanted.tag = Some(value),
+                "state" => wanted.state = Some(value),
+                "cursor" => wanted.cursor = Some(value),
+                _ => wanted.limit = Some(limit(&value)? as usize),
+            }
+        }
+        Ok(wanted)
+    }
+
+    fn takes(&self, kind: EntryKind, item: &Value) -> bool {
+        let says = |key: &str| item[key].as_str().is_some_and(|text| text.to_lowercase().contains(&self.q));
+        let has =
+            |tag: &String| item["tags"].as_array().is_some_and(|tags| tags.iter().any(|one| *one == **tag));
+        (self.q.is_empty() || [kind.key(), "name", "target"].into_iter().any(says))
+            && self.tag.as_ref().is_none_or(has)
+            && self.state.as_ref().is_none_or(|state| item["credential"]["state"] == **state)
+    }
+
+    /// Those that are wanted, and where the next page begins.
+    fn of(&self, kind: EntryKind, items: Vec<Value>) -> (Vec<Value>, Option<String>) {
+        let key = |item: &Value| item[kind.key()].as_str().unwrap_or_default().to_owned();
+        let begin = match &self.cursor {
+            Some(cursor) => {
+                items.iter().position(|item| key(item) == *cursor).map_or(items.len(), |at| at + 1)
+            }
+            None => 0,
+        };
+        let mut items: Vec<Value> =
+            items.into_iter().skip(begin).filter(|item| self.takes(kind, item)).collect();
+        let most = self.limit.unwrap_or(usize::MAX);
+        let next = items.get(most).and_then(|_| items.get(most - 1)).map(key);
+        items.truncate(most);
+        (items, next)
+    }
+}
+
 /// `GET /{list}`
 pub(super) async fn list(
     State(api): State<Api>,
     Path(list): Path<String>,
+    RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let kind = kind_of(&list)?;
-    let english = wants_english(&headers);
-    let mut items = api.all(kind, english).await;
+    let wanted = Wanted::parse(raw.as_deref().unwrap_or_default(), kind)?;
+    let (mut items, next) = wanted.of(kind, api.all(kind, wants_english(&headers)).await);
     figures::add(&api.parts, kind, &mut items).await?;
-    Ok(whole(&items))
+    Ok(axum::Json(json!({"items": items, "next": next})).into_response())
 }
 
 /// `GET /{list}/{name}`

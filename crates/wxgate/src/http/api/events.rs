@@ -132,7 +132,14 @@ pub(super) fn event_json(event: &Event) -> Value {
 }
 
 fn delivery_json(delivery: &Delivery) -> Value {
-    let attempt = |attempt: &Attempt| json!({"at": attempt.at / 1000, "status": attempt.status, "ms": attempt.ms, "error": attempt.error});
+    let attempt = |attempt: &Attempt| {
+        let Attempt { at, status, ms, error, answer } = attempt;
+        let mut shown = json!({"at": at / 1000, "status": status, "ms": ms, "error": error});
+        if !answer.is_empty() {
+            shown["answer"] = String::from_utf8_lossy(answer).into();
+        }
+        shown
+    };
     json!({
         "id": delivery.id,
         "event_id": delivery.event_id,

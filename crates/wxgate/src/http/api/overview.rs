@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::series::{Time, short};
 use super::{Api, Refusal, parameters, unknown};
+use crate::errors;
 use crate::http::wants_english;
 use crate::metrics::Tally;
 use crate::parts::Parts;
@@ -219,10 +220,7 @@ async fn top(parts: &Parts, from: i64, to: i64, english: bool) -> Result<Value, 
         let of = |(key, tally): (&str, &Tally)| json!({"key": key, "n": tally.n, "bad": tally.bad});
         list(family).into_iter().map(of).collect::<Vec<_>>()
     };
-    let meaning = |key: &str| {
-        let known = wechat::errcode::lookup(key.parse().ok()?)?;
-        Some(if english { known.en } else { known.zh })
-    };
+    let meaning = |key: &str| Some(errors::lookup(key.parse().ok()?)?.words.of(english).to_owned());
     let code = |(key, tally): (&str, &Tally)| json!({"key": key, "n": tally.n, "text": meaning(key)});
     let codes = list(Family::Api).into_iter().map(code);
     Ok(json!({

@@ -33,6 +33,8 @@ pub(super) struct Site {
     public_url: Option<Url>,
     /// Where it listens for them.
     listen: SocketAddr,
+    /// Whether by TLS.
+    is_tls: bool,
 }
 
 impl Site {
@@ -42,7 +44,13 @@ impl Site {
         let is_https = url.as_ref().is_some_and(|url| url.scheme() == "https");
         let prefix = if is_https { "__Host-" } else { "" };
         let public_url = server.public_url.clone();
-        Self { cookie: format!("{prefix}wxgate_{port}"), url, public_url, listen }
+        Self {
+            cookie: format!("{prefix}wxgate_{port}"),
+            url,
+            public_url,
+            listen,
+            is_tls: server.tls.is_some(),
+        }
     }
 
     /// The token in the console's cookie.
@@ -65,8 +73,8 @@ impl Site {
     }
 
     /// Where the gateway listens for callers.
-    pub(super) fn listen(&self) -> SocketAddr {
-        self.listen
+    pub(super) fn listen(&self) -> String {
+        format!("{}://{}", if self.is_tls { "https" } else { "http" }, self.listen)
     }
 
     fn set(&self, token: &str, seconds: i64) -> Option<HeaderValue> {
@@ -137,7 +145,7 @@ fn session_json(api: &Api, session: &Session) -> Value {
             "node": api.parts.store.node(),
             "now": api.parts.clock.now() / 1000,
             "public_url": api.site.public_url(),
-            "listen": api.site.listen().to_string(),
+            "listen": api.site.listen(),
         },
     })
 }

@@ -54,7 +54,7 @@ pub(super) async fn settings(State(api): State<Api>) -> Response {
         "store": {"kind": api.parts.store.kind(), "place": api.parts.store.place()},
         "admin_url": api.site.admin_url(),
         "public_url": api.site.public_url(),
-        "listen": api.site.listen().to_string(),
+        "listen": api.site.listen(),
         "retention_hours": {"events": hours(retention.events), "dead_letters": hours(retention.dead_letters)},
     }))
     .into_response()

@@ -80,7 +80,7 @@ async fn accepts(
         took.push(began.elapsed());
         let AcceptedRow::New(_, deliveries) = accepted else { panic!("it is new") };
         if lives {
-            let attempt = Attempt { at: now(), status: 200, ms: 1, error: String::new() };
+            let attempt = Attempt { at: now(), status: 200, ms: 1, error: String::new(), answer: Vec::new() };
             let (delivery, now) = (deliveries[0], now());
             let record = Record { delivery, round: 0, n: 1, owner: 7, attempt, fate: Fate::Delivered, now };
             let pg = pg.clone();
@@ -148,7 +148,7 @@ async fn drains(pg: &Pg, route: String, is_dead: bool, end: Instant) -> u64 {
                 true => (Fate::Retry(now() + 60_000), 0),
                 false => (Fate::Delivered, 200),
             };
-            let attempt = Attempt { at: now(), status, ms: 1, error: String::new() };
+            let attempt = Attempt { at: now(), status, ms: 1, error: String::new(), answer: Vec::new() };
             let n = row.attempts + 1;
             let record =
                 Record { delivery: row.id, round: row.round, n, owner: 7, attempt, fate, now: now() };

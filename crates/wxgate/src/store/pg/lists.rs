@@ -40,9 +40,9 @@ static BODY: Sql = Sql { text: "select digest, body from events where id = $1", 
 /// The attempts of deliveries that failed, and those that arrived.
 static ATTEMPTS: Sql = Sql {
     text: "
-select delivery_id, round, n, at, status, ms, error from attempts where delivery_id = any ($1)
+select delivery_id, round, n, at, status, ms, error, answer from attempts where delivery_id = any ($1)
 union all
-select id, round, attempts, last_at, last_status, last_ms, '' from deliveries
+select id, round, attempts, last_at, last_status, last_ms, '', null from deliveries
 where id = any ($1) and last_at is not null
 order by 1, 2, 3",
     types: &[Type::INT8_ARRAY],
@@ -261,7 +261,9 @@ async fn attempts(link: &Link, of: &[i64]) -> Result<HashMap<i64, Vec<Attempt>>,
     for row in link.query(&ATTEMPTS, &[&of]).await? {
         let (status, ms): (i32, i64) = (row.get(4), row.get(5));
         let status = u16::try_from(status).unwrap_or_default();
-        let attempt = Attempt { at: row.get(3), status, ms: ms.unsigned_abs(), error: row.get(6) };
+        let answer: Option<Vec<u8>> = row.get(7);
+        let answer = answer.unwrap_or_default();
+        let attempt = Attempt { at: row.get(3), status, ms: ms.unsigned_abs(), error: row.get(6), answer };
         found.entry(row.get(0)).or_default().push(attempt);
     }
     Ok(found)

@@ -68,8 +68,8 @@ static RECORD: Sql = Sql {
     text: "
 with x as (select set_config('synchronous_commit', 'off', true) as off),
 r as materialized (
-    select t.* from x, unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-        as t (id, round, n, owner, fate, at, status, ms, error, retry_at, now)
+    select t.* from x, unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+        as t (id, round, n, owner, fate, at, status, ms, error, retry_at, now, answer)
     where off = 'off' order by id),
 gone as (
     delete from due using r
@@ -89,10 +89,10 @@ late as (
     update deliveries d
     set status = 1, attempts = d.attempts + 1, done_at = r.now, last_at = r.at, last_status = r.status, last_ms = r.ms
     from r where r.fate = 1 and d.id = any ($1) and d.id = r.id and d.round = r.round and d.status = 2 and r.id not in (select id from gone))
-insert into attempts (delivery_id, round, n, at, status, ms, error)
-select id, round, place, at, status, ms, error from gone where fate <> 1
+insert into attempts (delivery_id, round, n, at, status, ms, error, answer)
+select id, round, place, at, status, ms, error, answer from gone where fate <> 1
 union all
-select id, round, n, at, status, ms, error from again on conflict do nothing",
+select id, round, n, at, status, ms, error, answer from again on conflict do nothing",
     types: &[
         Type::INT8_ARRAY,
         Type::INT4_ARRAY,
@@ -105,6 +105,7 @@ select id, round, n, at, status, ms, error from again on conflict do nothing",
         Type::TEXT_ARRAY,
         Type::INT8_ARRAY,
         Type::INT8_ARRAY,
+        Type::BYTEA_ARRAY,
     ],
 };
 static RELEASE: Sql = Sql {
@@ -240,7 +241,7 @@ impl Item for Record {
 
 /// A delivery arrived that is recorded no more: whoever holds it, that ends it.
 pub(super) fn arrived(delivery: i64, at: i64) -> Record {
-    let attempt = Attempt { at, status: 200, ms: 0, error: String::new() };
+    let attempt = Attempt { at, status: 200, ms: 0, error: String::new(), answer: Vec::new() };
     Record { delivery, round: 0, n: 1, owner: 0, attempt, fate: Fate::Delivered, now: at }
 }
 
@@ -270,6 +271,8 @@ pub(super) async fn attempt(link: &Link, records: &[Record]) -> Result<Vec<()>, 
     let ms = |attempt: &Attempt| i64::try_from(attempt.ms).unwrap_or(i64::MAX);
     let took: Vec<i64> = records.iter().map(|record| ms(&record.attempt)).collect();
     let retries: Vec<i64> = records.iter().map(retry_at).collect();
+    let answer = |record: &Record| Some(record.attempt.answer.clone()).filter(|answer| !answer.is_empty());
+    let answers: Vec<Option<Vec<u8>>> = records.iter().map(answer).collect();
     link.attempt(
         &RECORD,
         &[
@@ -284,6 +287,7 @@ pub(super) async fn attempt(link: &Link, records: &[Record]) -> Result<Vec<()>, 
             &errors,
             &retries,
             &longs(|record| record.now),
+            &answers,
         ],
     )
     .await?;

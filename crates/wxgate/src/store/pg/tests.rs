@@ -52,7 +52,7 @@ pub(super) fn event(n: u32) -> EventRow {
 }
 
 fn arrival(delivery: i64) -> Record {
-    let attempt = Attempt { at: NOW, status: 200, ms: 1, error: String::new() };
+    let attempt = Attempt { at: NOW, status: 200, ms: 1, error: String::new(), answer: Vec::new() };
     Record { delivery, round: 0, n: 1, owner: OWNER, attempt, fate: Fate::Delivered, now: NOW }
 }
 

@@ -233,10 +233,10 @@ fn ended_row(row: &Row<'_>) -> rusqlite::Result<Delivery> {
 
 /// Those that failed, and those that arrived.
 pub(super) const ATTEMPTS: &str = "
-    select at, status, ms, error from (
-        select round, n, at, status, ms, error from attempts where delivery_id = ?1
+    select at, status, ms, error, answer from (
+        select round, n, at, status, ms, error, answer from attempts where delivery_id = ?1
         union all
-        select round, attempts as n, last_at, last_status, last_ms, '' from deliveries
+        select round, attempts as n, last_at, last_status, last_ms, '', null from deliveries
         where id = ?1 and last_at is not null)
     order by round, n";
 
@@ -244,7 +244,14 @@ fn attempts(db: &Connection, delivery: i64) -> rusqlite::Result<Vec<Attempt>> {
     db.prepare_cached(ATTEMPTS)?
         .query_map([delivery], |row| {
             let ms: i64 = row.get(2)?;
-            Ok(Attempt { at: row.get(0)?, status: row.get(1)?, ms: ms.unsigned_abs(), error: row.get(3)? })
+            let answer: Option<Vec<u8>> = row.get(4)?;
+            Ok(Attempt {
+                at: row.get(0)?,
+                status: row.get(1)?,
+                ms: ms.unsigned_abs(),
+                error: row.get(3)?,
+                answer: answer.unwrap_or_default(),
+            })
         })?
         .collect()
 }

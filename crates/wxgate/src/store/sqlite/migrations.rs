@@ -290,6 +290,8 @@ create index audit_at on audit (at);
     "
 -- How a message came: the request's name, the mode, and the key that fitted.
 alter table events add column came text not null default '';
+-- What a failed attempt was answered: the head and the begin of the body, sealed.
+alter table attempts add column answer blob;
 -- Figures of what passed, by minute (tier 0), ten minutes (1) and hour (2); hist: counts of latency classes.
 create table series (
     tier   integer not null,

@@ -194,8 +194,8 @@ fn waiting(tx: &Transaction<'_>, delivery: i64) -> rusqlite::Result<Option<Due>>
 /// Writes down the attempt that follows those of `due`.
 fn note(tx: &Transaction<'_>, due: &Due, attempt: &Attempt) -> rusqlite::Result<()> {
     tx.prepare_cached(
-        "insert into attempts (delivery_id, round, n, at, status, ms, error)
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "insert into attempts (delivery_id, round, n, at, status, ms, error, answer)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?
     .execute(params![
         due.id,
@@ -204,7 +204,8 @@ fn note(tx: &Transaction<'_>, due: &Due, attempt: &Attempt) -> rusqlite::Result<
         attempt.at,
         attempt.status,
         millis(attempt),
-        attempt.error
+        attempt.error,
+        Some(&attempt.answer).filter(|answer| !answer.is_empty())
     ])
     .map(drop)
 }
@@ -294,7 +295,8 @@ pub(super) fn bury(tx: &Transaction<'_>, route: &str, now: i64, limit: u32) -> r
             })
         })?
         .collect::<rusqlite::Result<_>>()?;
-    let removed = Attempt { at: now, status: 0, ms: 0, error: "the route was removed".to_owned() };
+    let removed =
+        Attempt { at: now, status: 0, ms: 0, error: "the route was removed".to_owned(), answer: Vec::new() };
     for due in &waiting {
         note(tx, due, &removed)?;
         end(tx, due, Ended::Dead, None, now)?;

@@ -106,7 +106,8 @@ async fn dead_letters_are_counted_by_route_since_a_moment() {
     for (n, at) in [(0, NOW), (1, NOW + 1_000)] {
         keep(&store, message(&store, &format!("m{n}"), &["crm", "shop"])).await;
         for claimed in claim(&store, "crm", at).await {
-            let attempt = Attempt { at, status: 500, ms: 1, error: "HTTP 500".to_owned() };
+            let attempt =
+                Attempt { at, status: 500, ms: 1, error: "HTTP 500".to_owned(), answer: Vec::new() };
             Store::record(&store, &claimed, attempt, Fate::Dead, at).await.unwrap();
         }
     }

@@ -174,7 +174,7 @@ async fn events_by_what_became_of_them_and_dead_letters_in_groups() {
     for (claimed, status) in claimed.iter().zip([502, 502, 200]) {
         let fate = if status == 200 { Fate::Delivered } else { Fate::Dead };
         let error = if status == 200 { "" } else { "HTTP 502" };
-        let attempt = Attempt { at: NOW, status, ms: 1, error: error.to_owned() };
+        let attempt = Attempt { at: NOW, status, ms: 1, error: error.to_owned(), answer: Vec::new() };
         store.record(claimed, attempt, fate, NOW + claimed.event_id).await.unwrap();
     }
     let found = async |status: Option<Status>, route: Option<&str>| -> Vec<i64> {

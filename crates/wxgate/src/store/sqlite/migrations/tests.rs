@@ -219,7 +219,10 @@ async fn deliveries_stand_where_they_stood() {
         ("e", Status::Pending, Some(NOW), vec![]),
     ];
     assert_eq!(found.iter().map(shown).collect::<Vec<_>>(), expected);
-    assert_eq!(found[0].attempts[0], Attempt { at: NOW, status: 501, ms: 7, error: "error".to_owned() });
+    assert_eq!(
+        found[0].attempts[0],
+        Attempt { at: NOW, status: 501, ms: 7, error: "error".to_owned(), answer: Vec::new() }
+    );
     assert_eq!(
         shown(&of_event(&store, second).await[0]),
         ("a", Status::Pending, Some(NOW + 60_000), vec![501])
@@ -233,7 +236,7 @@ async fn deliveries_stand_where_they_stood() {
     let (claimed, next) = store.claim("a", NOW, 9, NOW + WHILE).await.unwrap();
     let taken: Vec<_> = claimed.iter().map(|c| (c.event_id, c.round, c.attempt, &c.body[..])).collect();
     assert_eq!((taken, next), (vec![(first, 0, 3, &b"first"[..])], Some(NOW + 60_000)));
-    let attempt = Attempt { at: NOW, status: 200, ms: 1, error: String::new() };
+    let attempt = Attempt { at: NOW, status: 200, ms: 1, error: String::new(), answer: Vec::new() };
     Store::record(&store, &claimed[0], attempt, Fate::Delivered, NOW).await.unwrap();
     assert_eq!(shown(&of_event(&store, first).await[0]), ("a", Status::Delivered, None, vec![501, 502, 200]));
     // A lease of then ends as it would have, or when this process begins.
@@ -255,7 +258,7 @@ async fn an_attempt_that_was_not_counted_keeps_its_number() {
     let (store, ..) = old.taken_up().await;
     let claimed = store.claim("r", NOW, 9, NOW + WHILE).await.unwrap().0.remove(0);
     assert_eq!(claimed.attempt, 3);
-    let attempt = Attempt { at: NOW, status: 503, ms: 1, error: String::new() };
+    let attempt = Attempt { at: NOW, status: 503, ms: 1, error: String::new(), answer: Vec::new() };
     Store::record(&store, &claimed, attempt, Fate::Dead, NOW).await.unwrap();
     assert_eq!(shown(&of_event(&store, event).await[0]), ("r", Status::Dead, None, vec![501, 502, 503]));
 }
