@@ -86,6 +86,8 @@ pub struct Api {
     alerts: Alerts,
     wx_quotas: WxQuotas,
     feed: Arc<Feed>,
+    /// A turn to make a list of entries.
+    lists: Arc<tokio::sync::Semaphore>,
     /// Held by whoever changes entries.
     making: Arc<tokio::sync::Mutex<()>>,
     /// Where a copy of the database is made.
@@ -109,6 +111,7 @@ impl Api {
             alerts,
             wx_quotas,
             feed: Arc::default(),
+            lists: Arc::new(tokio::sync::Semaphore::new(1)),
             making: Arc::default(),
             run_dir: config.store.run_dir().into(),
         }

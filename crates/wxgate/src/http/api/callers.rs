@@ -11,14 +11,13 @@ use crate::registry::callers::Caller;
 use crate::registry::quotas::Metered;
 
 /// Calls of windows that aren't over, spent or reserved by anybody; by caller, quota and begin. `None`: nobody knows.
-type Windows = Option<HashMap<(String, String, i64), i64>>;
+pub(super) type Windows = Option<HashMap<(String, String, i64), i64>>;
 
 impl Api {
     /// Every caller.
-    pub(super) async fn callers(&self, english: bool) -> Vec<Value> {
+    pub(super) fn callers(&self, english: bool, windows: &Windows) -> Vec<Value> {
         let entries = self.listed(EntryKind::Caller, english);
         let live = self.parts.registry.live().clone();
-        let windows = self.windows(live.callers.all().iter().any(|caller| !caller.quotas.is_empty())).await;
         let (in_use, rest): (Vec<Value>, Vec<Value>) =
             entries.into_iter().partition(|item| item["unused"].is_null());
         let name = |item: &Value| item["name"].as_str().unwrap_or_default().to_owned();
@@ -27,7 +26,7 @@ impl Api {
         for caller in live.callers.all() {
             let mut item = in_use.remove(&*caller.name).unwrap_or_else(|| json!({}));
             if let (Some(item), Value::Object(more)) =
-                (item.as_object_mut(), self.shown_caller(caller, &windows))
+                (item.as_object_mut(), self.shown_caller(caller, windows))
             {
                 item.extend(more);
             }
@@ -38,8 +37,10 @@ impl Api {
         items
     }
 
-    async fn windows(&self, are_wanted: bool) -> Windows {
-        if !are_wanted {
+    /// What is spent of quotas, if any caller has one.
+    pub(super) async fn windows(&self) -> Windows {
+        let live = self.parts.registry.live().clone();
+        if live.callers.all().iter().all(|caller| caller.quotas.is_empty()) {
             return None;
         }
         let Parts { store, clock, .. } = &self.parts;

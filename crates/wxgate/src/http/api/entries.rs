@@ -36,15 +36,27 @@ fn kind_of(list: &str) -> Result<EntryKind, Refusal> {
 impl Api {
     /// All of a kind with what is known of each.
     async fn all(&self, kind: EntryKind, english: bool) -> Vec<Value> {
-        match kind {
-            EntryKind::Caller => self.callers(english).await,
-            EntryKind::Route => self.routes(english),
+        let windows = if kind == EntryKind::Caller { self.windows().await } else { None };
+        self.listing(move |api| match kind {
+            EntryKind::Caller => api.callers(english, &windows),
+            EntryKind::Route => api.routes(english),
             EntryKind::App => {
-                let mut items = self.listed(kind, english);
-                items.iter_mut().for_each(|item| self.with_state(item, english));
+                let mut items = api.listed(kind, english);
+                items.iter_mut().for_each(|item| api.with_state(item, english));
                 items
             }
-        }
+        })
+        .await
+    }
+
+    /// There may be thousands of entries: lists are made one at a time, on a thread of their own, so that no call waits for them.
+    pub(super) async fn listing<T: Default + Send + 'static>(
+        &self,
+        list: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> T {
+        let Ok(_turn) = self.lists.acquire().await else { return T::default() };
+        let this = self.clone();
+        self.parts.tasks.beside_requests(move || list(&this)).await.unwrap_or_default()
     }
 
     /// One of a kind as it is listed.

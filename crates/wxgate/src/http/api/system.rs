@@ -136,44 +136,48 @@ pub(super) async fn search(State(api): State<Api>, RawQuery(raw): RawQuery) -> R
         }
     }
     let mut items = Vec::new();
-    let item = |kind: &str, title: &str, subtitle: &str, link: String| json!({"kind": kind, "title": title, "subtitle": subtitle, "link": link});
     if q.is_empty() {
         return Ok(whole(&items));
     }
     let wanted = q.to_lowercase();
+    items.extend(api.listing(move |api| entries_with(api, &wanted)).await);
+    if let Ok(number) = q.parse::<i64>() {
+        let query = EventQuery { id: Some(number), limit: 1, ..EventQuery::default() };
+        for event in api.parts.store.events(query).await? {
+            let what = if event.event.is_empty() { &event.msg_type } else { &event.event };
+            items.push(item("event", &q, what, &format!("/events/{number}")));
+        }
+        if wechat::errcode::lookup(number).is_some() {
+            items.push(item("errcode", &q, "", &format!("/errors/{number}")));
+        }
+    }
+    let is_word = q.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+    if is_word && q.starts_with("wxmsg_") {
+        items.push(item("request", &q, "", &format!("/failures?request_id={q}")));
+    } else if is_word && q.len() == 28 {
+        items.push(item("openid", &q, "", &format!("/events?openid={q}")));
+    }
+    Ok(whole(&items))
+}
+
+fn item(kind: &str, title: &str, subtitle: &str, link: &str) -> Value {
+    json!({"kind": kind, "title": title, "subtitle": subtitle, "link": link})
+}
+
+/// Apps, callers and routes that have this in a name, in small letters.
+fn entries_with(api: &Api, wanted: &str) -> Vec<Value> {
+    let mut items = Vec::new();
     for (kind, name) in [(EntryKind::App, "app"), (EntryKind::Caller, "caller"), (EntryKind::Route, "route")]
     {
         let all = api.listed(kind, false);
         let text = |one: &Value, key: &str| one[key].as_str().unwrap_or_default().to_owned();
         let found = all.iter().filter_map(|one| {
             let (title, label) = (text(one, kind.key()), text(one, "name"));
-            let has = [&title, &label].iter().any(|text| text.to_lowercase().contains(&wanted));
-            has.then(|| {
-                item(
-                    name,
-                    &title,
-                    if label == title { "" } else { &label },
-                    format!("/{}/{title}", kind.list()),
-                )
-            })
+            let has = [&title, &label].iter().any(|text| text.to_lowercase().contains(wanted));
+            let subtitle = if label == title { "" } else { &label };
+            has.then(|| item(name, &title, subtitle, &format!("/{}/{title}", kind.list())))
         });
         items.extend(found.take(FOUND));
     }
-    if let Ok(number) = q.parse::<i64>() {
-        let query = EventQuery { id: Some(number), limit: 1, ..EventQuery::default() };
-        for event in api.parts.store.events(query).await? {
-            let what = if event.event.is_empty() { &event.msg_type } else { &event.event };
-            items.push(item("event", &q, what, format!("/events/{number}")));
-        }
-        if wechat::errcode::lookup(number).is_some() {
-            items.push(item("errcode", &q, "", format!("/errors/{number}")));
-        }
-    }
-    let is_word = q.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
-    if is_word && q.starts_with("wxmsg_") {
-        items.push(item("request", &q, "", format!("/failures?request_id={q}")));
-    } else if is_word && q.len() == 28 {
-        items.push(item("openid", &q, "", format!("/events?openid={q}")));
-    }
-    Ok(whole(&items))
+    items
 }
