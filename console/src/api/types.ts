@@ -371,3 +371,9 @@ export interface Reloaded {
   ok: boolean
   said: string
 }
+
+/** Of `POST events/{id}/replay`: routes whose deliveries begin anew, and those that wait anyway. */
+export interface Replayed {
+  queued: string[]
+  waiting: string[]
+}

@@ -18,6 +18,7 @@ mod live;
 mod masked;
 mod overview;
 mod quotas;
+mod replay;
 mod rings;
 mod routes;
 mod series;
@@ -130,6 +131,7 @@ impl Api {
             .route("/series", get(series::series))
             .route("/events", get(events::events))
             .route("/events/{id}", get(events::event))
+            .route("/events/{id}/replay", post(replay::event))
             .route("/deliveries", get(events::deliveries))
             .route("/deliveries/groups", get(events::groups))
             .route("/audit", get(audit::audit))

@@ -155,8 +155,8 @@ fn dying(name: &str, count: i64) -> Problem {
             "these messages aren't delivered any more, and are deleted after retention.dead_letters (30 days by default)",
         ),
         Words::fixed(
-            "先修好后端：死信页有每条的原因和消息原文，趁没删除时补处理",
-            "mend the backend first: the page of dead letters has each one's cause and message, to be made up for while they are kept",
+            "先修好后端，再打开死信里的消息重放（POST /api/v1/events/…/replay）",
+            "mend the backend, then open the messages among the dead letters and replay them (POST /api/v1/events/…/replay)",
         ),
     ];
     problem(Kind::Dead, Severity::Error, ("route", name), words, format!("/dead?route={name}"))

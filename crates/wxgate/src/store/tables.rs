@@ -151,6 +151,7 @@ pub(super) const TABLES: &[Table] = &[
             ("status", Count),
             ("ms", Number),
             ("error", Text),
+            ("answer", Bytes),
         ],
     },
     Table {

@@ -172,6 +172,14 @@ async fn whoever_looked_before_somebody_changed_something_looks_again() {
     post("routes", json!({"name": "r", "target": "https://example.com/"})).await;
     let late = post("apply", json!({"callers": shop, "revision": seen["revision"]})).await;
     assert_eq!((late.status.as_u16(), calls(&app, KEY).await), (412, 401));
+    // What isn't in any such file is no change of it.
+    let seen = post("apply", json!({"callers": shop, "dry_run": true})).await.json();
+    let user = json!({"name": "li", "role": "viewer", "password": "correct horse battery"});
+    assert_eq!(post("users", user).await.status.as_u16(), 201);
+    let done = post("apply", json!({"callers": shop, "revision": seen["revision"]})).await;
+    assert_eq!(done.status.as_u16(), 200, "{:?}", done.body);
+    let again = post("apply", json!({"callers": shop, "revision": done.json()["revision"]})).await;
+    assert_eq!((again.status.as_u16(), &again.json()["revision"]), (200, &done.json()["revision"]));
     for wrong in [
         json!({"callers": {}}),
         json!({"callers": [1]}),

@@ -162,8 +162,7 @@ async fn nothing_that_is_secret_reaches_a_collector() {
     let sent = collector.got();
     let holds =
         |needle: &str| sent.iter().any(|got| memchr::memmem::find(&got.body, needle.as_bytes()).is_some());
-    for needle in
-        [openid.as_str(), code.as_str(), "stolen-token", "secret-path", "很私密的话", "openid=", "?"]
+    for needle in [openid.as_str(), code.as_str(), "stolen-token", "secret-path", "很私密的话", "openid="]
     {
         assert!(!needle.is_empty() && !holds(needle), "{needle}");
     }

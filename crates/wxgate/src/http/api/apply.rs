@@ -11,6 +11,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::changes::{MOST, members_of, shown_line, target};
 use super::{Api, Refusal, bad, unknown};
@@ -219,6 +220,19 @@ fn places(kind: EntryKind, had: &[StoredEntry], list: &[Map<String, Value>]) -> 
     if kind != EntryKind::Route || is_so { kept } else { order.into_iter().zip(1..).collect() }
 }
 
+/// Another number for other entries, on whatever node. Logins and channels, which the store counts too, don't change it.
+fn mark(entries: &[StoredEntry]) -> i64 {
+    let mut digest = Sha256::new();
+    for StoredEntry { kind, name, revision, .. } in entries {
+        digest.update(kind.list());
+        digest.update(name.len().to_be_bytes());
+        digest.update(name);
+        digest.update(revision.to_be_bytes());
+    }
+    // As much as a number in JSON holds.
+    digest.finalize()[..6].iter().fold(0, |mark, byte| mark << 8 | i64::from(*byte))
+}
+
 /// See the module.
 pub(super) async fn apply(
     State(api): State<Api>,
@@ -227,7 +241,7 @@ pub(super) async fn apply(
 ) -> Result<Response, Refusal> {
     let wanted = Wanted::read(&members_of(body).await?)?;
     let (dry_run, seen) = (wanted.dry_run, wanted.revision);
-    let revision = *api.parts.registry.stored_at.lock().await;
+    let revision = mark(&api.parts.registry.stored());
     if seen.is_some_and(|seen| seen != revision) {
         return Err(Refusal(
             StatusCode::PRECONDITION_FAILED,
@@ -238,12 +252,13 @@ pub(super) async fn apply(
         ));
     }
     let Plan { changes, book, shown } = api.plan(wanted, &actor);
-    let (count, mut now) = (changes.len(), revision);
+    let count = changes.len();
     if dry_run {
         api.fits(&changes)?;
     } else if count > 0 {
-        now = api.make(changes, book).await?;
+        api.make(changes, book).await?;
     }
+    let now = mark(&api.parts.registry.stored());
     let answer = json!({"revision": now, "changes": shown, "pending": if dry_run { count } else { 0 }});
     Ok(axum::Json(answer).into_response())
 }

@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value, json};
 
-use calls::{CALLS, Call};
+use calls::{CALLS, Call, Who};
 use shapes::SHAPES;
 
 static CHINESE: LazyLock<String> = LazyLock::new(|| generate(|zh, _| zh));
@@ -83,12 +83,17 @@ fn operation(call: &Call, t: Say) -> Value {
     let problem = json!({"description": "problem", "content": {"application/problem+json": {"schema": schema("Refusal")}}});
     let mut operation = json!({
         "summary": t(call.zh, call.en),
+        // Changes must come from the console's own page, unless they come by the token.
+        "x-role": call.who.name(),
         "parameters": parameters,
         "responses": {call.status.to_string(): answer, "default": problem},
     });
     if !call.body.is_empty() {
         let body = json!({"required": true, "content": {"application/json": {"schema": schema(call.body)}}});
         operation["requestBody"] = body;
+    }
+    if call.who == Who::Everybody {
+        operation["security"] = json!([]);
     }
     operation
 }

@@ -1,10 +1,33 @@
 //! Every call of the admin API: see [`super`] for how it is written.
 
+/// Who may make a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Who {
+    /// Whoever reaches the port.
+    Everybody,
+    /// Whoever has logged in, or shows the admin token.
+    Viewer,
+    /// An admin, or whoever shows the admin token.
+    Admin,
+}
+
+impl Who {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Everybody => "everybody",
+            Self::Viewer => "viewer",
+            Self::Admin => "admin",
+        }
+    }
+}
+
 /// A call.
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) method: &'static str,
     pub(super) path: &'static str,
+    /// Who may make it.
+    pub(super) who: Who,
     /// Its parameters.
     pub(super) query: &'static str,
     /// The shape that goes in; "": none.
@@ -23,7 +46,7 @@ const fn get(
     answer: &'static str,
     (zh, en): (&'static str, &'static str),
 ) -> Call {
-    Call { method: "GET", path, query, body: "", answer, status: 200, zh, en }
+    Call { method: "GET", path, who: Who::Viewer, query, body: "", answer, status: 200, zh, en }
 }
 
 const fn does(
@@ -33,19 +56,25 @@ const fn does(
     (status, answer): (u16, &'static str),
     (zh, en): (&'static str, &'static str),
 ) -> Call {
-    Call { method, path, query: "", body, answer, status, zh, en }
+    Call { method, path, who: Who::Admin, query: "", body, answer, status, zh, en }
+}
+
+/// For others than is usual: viewers read, admins change.
+const fn of(who: Who, call: Call) -> Call {
+    let Call { method, path, query, body, answer, status, zh, en, .. } = call;
+    Call { method, path, who, query, body, answer, status, zh, en }
 }
 
 const PAGES: &str = "cursor?:text limit?:int";
 
 #[rustfmt::skip]
 pub(super) const CALLS: &[Call] = &[
-    get("/api/v1/setup", "", "Needed", ("是否还没有用户", "Whether there is no user yet")),
-    does("POST", "/api/v1/setup", "SetUp", (201, "Session"), ("用设置码建第一个用户", "Makes the first user by the setup code")),
+    of(Who::Everybody, get("/api/v1/setup", "", "Needed", ("是否还没有用户", "Whether there is no user yet"))),
+    of(Who::Everybody, does("POST", "/api/v1/setup", "SetUp", (201, "Session"), ("用设置码建第一个用户", "Makes the first user by the setup code"))),
     get("/api/v1/session", "", "Session", ("我是谁", "Who am I")),
-    does("POST", "/api/v1/session", "Login", (200, "Session"), ("登录", "Logs in")),
-    does("DELETE", "/api/v1/session", "", (204, ""), ("退出；?all=true 结束所有登录", "Logs out; ?all=true ends every login")),
-    get("/api/v1/users", "", "Users", ("用户", "Users")),
+    of(Who::Everybody, does("POST", "/api/v1/session", "Login", (200, "Session"), ("登录", "Logs in"))),
+    of(Who::Viewer, does("DELETE", "/api/v1/session", "", (204, ""), ("退出；?all=true 结束所有登录", "Logs out; ?all=true ends every login"))),
+    of(Who::Admin, get("/api/v1/users", "", "Users", ("用户", "Users"))),
     does("POST", "/api/v1/users", "NewUser", (201, "User"), ("建用户", "Makes a user")),
     does("PATCH", "/api/v1/users/{name}", "UserChange", (200, "User"), ("改角色或密码", "Changes role or password")),
     does("DELETE", "/api/v1/users/{name}", "", (204, ""), ("删用户", "Ends a user")),
@@ -73,11 +102,12 @@ pub(super) const CALLS: &[Call] = &[
     does("PATCH", "/api/v1/routes/{name}", "RouteChange", (200, "Route"), ("改", "Changes it")),
     does("DELETE", "/api/v1/routes/{name}", "", (204, ""), ("删", "Ends it")),
     does("PUT", "/api/v1/routes/order", "Order", (200, "Routes"), ("排顺序", "Puts them in order")),
-    does("POST", "/api/v1/routes/test", "Trial", (200, "Verdicts"), ("一条消息会走哪些路由，为什么", "Which routes a message would take, and why")),
+    of(Who::Viewer, does("POST", "/api/v1/routes/test", "Trial", (200, "Verdicts"), ("一条消息会走哪些路由，为什么", "Which routes a message would take, and why"))),
     does("POST", "/api/v1/routes/{name}/probe", "", (200, "Probed"), ("发一条签名的样例", "Sends a signed sample")),
     does("POST", "/api/v1/apply", "Wanted", (200, "Any"), ("一个文件的账号、调用方和路由：先看差别，再全部照做", "The accounts, callers and routes of a file: the difference first, then all of it")),
     get("/api/v1/events", "appid?:text openid?:text event?:text route?:text status?:pending|delivered|dead from?:int to?:int cursor?:text limit?:int", "Events", ("消息，新的在前", "Messages, newest first")),
     get("/api/v1/events/{id}", "", "EventWhole", ("一条消息", "One message")),
+    does("POST", "/api/v1/events/{id}/replay", "Replay", (202, "Replayed"), ("重放给当时的路由", "Sends it once more where it went")),
     get("/api/v1/deliveries", "route?:text status?:pending|delivered|dead event_id?:int cursor?:text limit?:int", "Deliveries", ("投递，新的在前", "Deliveries, newest first")),
     get("/api/v1/deliveries/groups", "status?:dead route?:text from?:int to?:int", "Groups", ("死信，按路由和原因归组", "Dead letters by route and failure")),
     get("/api/v1/refused", "appid?:text ip?:text cursor?:text limit?:int", "Refusals", ("被拒绝的回调", "Callbacks that were refused")),
@@ -89,7 +119,7 @@ pub(super) const CALLS: &[Call] = &[
     get("/api/v1/audit", "actor?:text target?:text cursor?:text limit?:int", "Audit", ("谁改了什么", "Who changed what")),
     get("/api/v1/alerts", PAGES, "Alerts", ("现在的和过去的告警", "What is amiss, and what was")),
     does("POST", "/api/v1/alerts/{id}/mute", "Mute", (204, ""), ("静音一段时间；0 取消", "Mutes it for a while; 0 ends that")),
-    get("/api/v1/channels", "", "Channels", ("告警通道", "Where alerts go")),
+    of(Who::Admin, get("/api/v1/channels", "", "Channels", ("告警通道", "Where alerts go"))),
     does("POST", "/api/v1/channels", "NewChannel", (201, "Channel"), ("建通道", "Makes one")),
     does("PATCH", "/api/v1/channels/{name}", "ChannelChange", (200, "Channel"), ("改", "Changes it")),
     does("DELETE", "/api/v1/channels/{name}", "", (204, ""), ("删", "Ends it")),

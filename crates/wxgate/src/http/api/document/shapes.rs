@@ -143,6 +143,8 @@ pub(super) const SHAPES: &[(&str, &str)] = &[
         "id:int event_id:int route:text status:pending|delivered|dead attempts:[Attempt] next_at:int?",
     ),
     ("Attempt", "at:int status:int ms:int error:text answer?:text"),
+    ("Replay", "routes?:[text]?"),
+    ("Replayed", "queued:[text] waiting:[text]"),
     ("Deliveries", "items:[Delivery] next:text?"),
     ("Group", "route:text status:int error:text count:int oldest:int newest:int"),
     ("Groups", "items:[Group] next:text?"),
