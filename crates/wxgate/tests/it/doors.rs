@@ -19,10 +19,10 @@ enum Who {
 /// Where the page is that asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum From {
-    OwnPage,
+    Own,
     /// With everything but the header that only the own page knows.
-    NoPage,
-    ForeignPage,
+    None,
+    Foreign,
 }
 
 /// Those who have logged in.
@@ -60,9 +60,9 @@ async fn asks(
         headers.push(("authorization", &*bearer));
     }
     match from {
-        From::OwnPage => headers.extend([("origin", &*own), ("x-wxgate-csrf", &*browser.csrf)]),
-        From::NoPage => {}
-        From::ForeignPage => {
+        From::Own => headers.extend([("origin", &*own), ("x-wxgate-csrf", &*browser.csrf)]),
+        From::None => {}
+        From::Foreign => {
             headers.extend([("origin", "http://127.0.0.1:1"), ("x-wxgate-csrf", &*browser.csrf)]);
         }
     }
@@ -76,14 +76,14 @@ async fn asks(
 
 /// Whether the document lets `who` in, from there; else with which status it is refused.
 fn expected(role: &str, who: Who, from: From, is_read: bool) -> Result<(), StatusCode> {
-    let is_foreign = from == From::ForeignPage && !is_read;
+    let is_foreign = from == From::Foreign && !is_read;
     if role == "everybody" {
         return if is_foreign { Err(StatusCode::FORBIDDEN) } else { Ok(()) };
     }
     match who {
         Who::Nobody => Err(StatusCode::UNAUTHORIZED),
         // The own page alone can change something by a cookie.
-        Who::Viewer | Who::Admin if !is_read && from != From::OwnPage => Err(StatusCode::FORBIDDEN),
+        Who::Viewer | Who::Admin if !is_read && from != From::Own => Err(StatusCode::FORBIDDEN),
         Who::Viewer if role == "admin" => Err(StatusCode::FORBIDDEN),
         Who::Token if is_foreign => Err(StatusCode::FORBIDDEN),
         Who::Viewer | Who::Admin | Who::Token => Ok(()),
@@ -113,7 +113,7 @@ async fn every_call_is_open_to_whom_its_document_says_and_to_nobody_else() {
             // A stream has no end.
             let url = if path.ends_with("/live") { format!("{url}?no_such_parameter=1") } else { url };
             for who in by_all {
-                for from in [From::OwnPage, From::NoPage, From::ForeignPage] {
+                for from in [From::Own, From::None, From::Foreign] {
                     let status = asks(&app, (*who, from), &all, method, &url).await.status;
                     if path == "/api/v1/session" && method == "delete" {
                         all = LoggedIn::at(&app).await;

@@ -22,7 +22,7 @@ impl Who {
 }
 
 /// A call.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Call {
     pub(super) method: &'static str,
     pub(super) path: &'static str,
@@ -61,8 +61,7 @@ const fn does(
 
 /// For others than is usual: viewers read, admins change.
 const fn of(who: Who, call: Call) -> Call {
-    let Call { method, path, query, body, answer, status, zh, en, .. } = call;
-    Call { method, path, who, query, body, answer, status, zh, en }
+    Call { who, ..call }
 }
 
 const PAGES: &str = "cursor?:text limit?:int";
