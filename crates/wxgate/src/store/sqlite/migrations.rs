@@ -290,8 +290,6 @@ create index audit_at on audit (at);
     "
 -- How a message came: the request's name, the mode, and the key that fitted.
 alter table events add column came text not null default '';
--- What a failed attempt was answered: the head and the begin of the body, sealed.
-alter table attempts add column answer blob;
 -- Figures of what passed, by minute (tier 0), ten minutes (1) and hour (2); hist: counts of latency classes.
 create table series (
     tier   integer not null,
@@ -354,6 +352,25 @@ create table wx_quotas (
     rate_seconds integer,
     primary key (appid, api)
 ) without rowid;
+",
+    "
+-- What a failed attempt was answered: the head and the begin of the body, sealed. Made anew, for some databases had the column
+-- before this step.
+alter table attempts rename to old_attempts;
+create table attempts (
+    delivery_id integer not null,
+    round       integer not null,
+    n           integer not null,
+    at          integer not null,
+    status      integer not null,
+    ms          integer not null,
+    error       text not null,
+    answer      blob,
+    primary key (delivery_id, round, n)
+) without rowid;
+insert into attempts (delivery_id, round, n, at, status, ms, error)
+select delivery_id, round, n, at, status, ms, error from old_attempts;
+drop table old_attempts;
 ",
 ];
 

@@ -28,7 +28,37 @@ const CREATED: u32 = 1_795_305_590;
 #[test]
 fn steps_that_exist_never_change() {
     let digests: Vec<String> = STEPS.iter().map(|step| hex(&Sha256::digest(step)[..8])).collect();
-    assert_eq!(digests[..2], ["13f838dfb36511cf", "9d5ff2a05094070a"]);
+    let taken = [
+        "13f838dfb36511cf",
+        "9d5ff2a05094070a",
+        "c98f3239b03caa50",
+        "0d14441c2c541ebb",
+        "365e01ba2b55bed5",
+        "cc52e4e74b2522f1",
+        "5a10069812520549",
+    ];
+    assert_eq!(digests, taken);
+}
+
+#[test]
+fn a_column_that_some_databases_had_before_its_step_is_no_trouble() {
+    for before in ["", "alter table attempts add column answer blob;"] {
+        let mut db = Connection::open_in_memory().unwrap();
+        for step in &STEPS[..6] {
+            db.execute_batch(step).unwrap();
+        }
+        db.execute_batch(before).unwrap();
+        db.execute_batch("insert into attempts (delivery_id, round, n, at, status, ms, error) values (7, 0, 1, 5, 500, 3, 'e')")
+            .unwrap();
+        db.pragma_update(None, "user_version", 6).unwrap();
+        migrate(&mut db).unwrap();
+        let kept: (i64, i64, Option<Vec<u8>>) = db
+            .query_row("select delivery_id, status, answer from attempts", [], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
+            .unwrap();
+        assert_eq!(kept, (7, 500, None));
+    }
 }
 
 /// A database as the version with two steps wrote it.
