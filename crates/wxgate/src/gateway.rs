@@ -394,7 +394,7 @@ impl Running {
         }
         self.recorder.finish();
         let traces = self.parts.traces.clone();
-        self.parts.tasks.beside_requests(move || traces.finish()).await;
+        let traced = self.parts.tasks.beside_requests(move || traces.finish(for_store));
         let closing = async {
             bookkeeping::end(&self.parts).await;
             let _ = self.parts.rings.flush(&self.parts.store).await;
@@ -403,7 +403,8 @@ impl Running {
             self.parts.store.close().await;
         };
         // A disk that hangs must not keep the process from ending.
-        if tokio::time::timeout(for_store, closing).await.is_err() {
+        let (closed, _) = tokio::join!(tokio::time::timeout(for_store, closing), traced);
+        if closed.is_err() {
             tracing::error!(
                 "{}",
                 say(

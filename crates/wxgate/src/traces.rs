@@ -23,9 +23,6 @@ use sha2::{Digest as _, Sha256};
 
 use crate::clock::Instant;
 
-/// At a stop, what wasn't sent yet gets this long.
-const LAST: Duration = Duration::from_secs(2);
-
 tokio::task_local! {
     /// The request that a task works for.
     static CURRENT: Option<Arc<Request>>;
@@ -138,10 +135,10 @@ impl Traces {
         })
     }
 
-    /// Sends what wasn't sent yet. Blocks, for two seconds at most.
-    pub fn finish(&self) {
+    /// Sends what wasn't sent yet. Blocks, for so long at most.
+    pub fn finish(&self, patience: Duration) {
         if let Some(inner) = &self.0 {
-            let _ = inner.processor.shutdown_with_timeout(LAST);
+            let _ = inner.processor.shutdown_with_timeout(patience);
         }
     }
 
