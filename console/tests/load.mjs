@@ -1,10 +1,9 @@
 // How the console bears 1,000 messages a second for a minute: `WXGATE_BIN=… node tests/load.mjs [--rate N] [--seconds N]`. Prints
 // figures and judges nothing.
-import { spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { Agent, request } from 'node:http'
-import { createServer } from 'node:net'
 import { parseArgs } from 'node:util'
+import { startDemo } from './walks/gateway.mjs'
 import { launch } from './walks/harness.mjs'
 
 const { values: flags } = parseArgs({ options: { rate: { type: 'string', default: '1000' }, seconds: { type: 'string', default: '60' } } })
@@ -12,22 +11,7 @@ const [RATE, SECONDS] = [Number(flags.rate), Number(flags.seconds)]
 const APPID = 'wx00000000000000a1'
 const TOKEN = 'sandboxtoken'
 
-async function freePort() {
-  const server = createServer()
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
-
-const [listen, admin, sandbox] = await Promise.all([freePort(), freePort(), freePort()])
-const at = (port) => `127.0.0.1:${port}`
-const child = spawn(process.env.WXGATE_BIN, ['demo', '--listen', at(listen), '--admin-listen', at(admin), '--sandbox-listen', at(sandbox)], { env: { ...process.env, WXGATE_LANG: 'en' }, stdio: ['ignore', 'pipe', 'ignore'] })
-let said = ''
-child.stdout.on('data', (piece) => (said = (said + piece).slice(-20_000)))
-while (!/Ctrl-C ends it/.test(said)) await new Promise((resolve) => setTimeout(resolve, 100))
-const link = said.match(/http:\S+#once=\w+/)[0]
-
+const { child, base, gateway, link } = await startDemo()
 const agent = new Agent({ keepAlive: true, maxSockets: 64 })
 let [sent, taken, failed] = [0, 0, 0]
 
@@ -37,7 +21,7 @@ function message() {
   const signature = createHash('sha1').update([TOKEN, timestamp, nonce].sort().join('')).digest('hex')
   const n = ++sent
   const body = `<xml><ToUserName>gh_0000000000a1</ToUserName><FromUserName>o${String(n % 1000).padStart(27, '0')}</FromUserName><CreateTime>${timestamp}</CreateTime><MsgType>text</MsgType><Content>${n}</Content><MsgId>${Date.now()}${String(n).padStart(7, '0')}</MsgId></xml>`
-  const asked = request({ host: '127.0.0.1', port: listen, path: `/v1/service/wx/wxmsg/${APPID}?signature=${signature}&timestamp=${timestamp}&nonce=${nonce}`, method: 'POST', agent, headers: { 'content-type': 'text/xml', 'content-length': Buffer.byteLength(body) } }, (answer) => {
+  const asked = request(`${gateway}/v1/service/wx/wxmsg/${APPID}?signature=${signature}&timestamp=${timestamp}&nonce=${nonce}`, { method: 'POST', agent, headers: { 'content-type': 'text/xml', 'content-length': Buffer.byteLength(body) } }, (answer) => {
     if (answer.statusCode === 200) taken++
     else failed++
     answer.resume()
@@ -49,8 +33,8 @@ function message() {
 const browser = await launch()
 const page = await (await browser.newContext({ locale: 'zh-CN', viewport: { width: 1440, height: 900 } })).newPage()
 await page.goto(link)
-await page.waitForURL(`http://${at(admin)}/`)
-await page.goto(`http://${at(admin)}/events`)
+await page.waitForURL(`${base}/`)
+await page.goto(`${base}/events`)
 await page.locator('main h1').first().waitFor()
 const session = await page.context().newCDPSession(page)
 await session.send('Performance.enable')
@@ -76,7 +60,7 @@ while (Date.now() - began < SECONDS * 1000) {
 clearInterval(sending)
 const chip = await page.locator('header .tag[role=status]').innerText()
 const opened = Date.now()
-await page.goto(`http://${at(admin)}/`)
+await page.goto(`${base}/`)
 await page.locator('main h1').first().waitFor()
 const overview = Date.now() - opened
 delays.sort((a, b) => a - b)

@@ -1,61 +1,17 @@
 // Walks through the console of the real gateway in a real browser: `WXGATE_BIN=… node tests/real.mjs [--only WORDS] [--out DIR]`.
 // Each walk has a demo or a server of its own.
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { conditionWalks } from './walks/conditions.mjs'
+import { startDemo, startServer } from './walks/gateway.mjs'
 import { run } from './walks/harness.mjs'
 
 const { values: flags } = parseArgs({ options: { only: { type: 'string', default: '' }, out: { type: 'string', default: '' } } })
-const bin = process.env.WXGATE_BIN
-if (!bin) throw new Error('WXGATE_BIN names the program')
-
 const PASSWORD = 'correct horse battery'
 const OFFICIAL = 'wx00000000000000a1'
 const SECRET = 'a1'.repeat(16)
-
-async function freePort() {
-  const server = createServer()
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
-
-/** A program, and what it has said. It is ended with its walk. */
-async function start(args, more, until) {
-  const child = spawn(bin, args, { env: { ...process.env, WXGATE_LANG: 'en', ...more }, stdio: ['ignore', 'pipe', 'pipe'] })
-  const it = { child, said: '' }
-  const hear = (piece) => (it.said += piece)
-  child.stdout.on('data', hear)
-  child.stderr.on('data', hear)
-  for (let n = 0; !until.test(it.said); n++) {
-    if (n > 300 || child.exitCode !== null) throw new Error(`it doesn't start: ${it.said}`)
-    await new Promise((resolve) => setTimeout(resolve, 100))
-  }
-  return it
-}
-
-async function startDemo() {
-  const [listen, admin, sandbox] = await Promise.all([freePort(), freePort(), freePort()])
-  const at = (port) => `127.0.0.1:${port}`
-  const it = await start(['demo', '--listen', at(listen), '--admin-listen', at(admin), '--sandbox-listen', at(sandbox)], {}, /Ctrl-C ends it/)
-  return { ...it, base: `http://${at(admin)}`, gateway: `http://${at(listen)}`, sandbox: `http://${at(sandbox)}`, link: it.said.match(/http:\S+#once=\w+/)[0], token: it.said.match(/admin token (\S+?)\)/)[1] }
-}
-
-/** A gateway whose console nobody has opened yet. */
-async function startServer() {
-  const folder = mkdtempSync(join(tmpdir(), 'wxgate-'))
-  const [listen, admin] = await Promise.all([freePort(), freePort()])
-  const file = join(folder, 'wxgate.toml')
-  writeFileSync(file, `[server]\nlisten = "127.0.0.1:${listen}"\nadmin_listen = "127.0.0.1:${admin}"\n[store]\nurl = "sqlite:${folder}/wxgate.db"\n`)
-  const it = await start(['serve', '--config', file], {}, /wxgate runs/)
-  return { ...it, base: `http://127.0.0.1:${admin}`, folder, end: () => rmSync(folder, { recursive: true, force: true }) }
-}
 
 const post = (url, body, headers = {}) => fetch(url, { method: 'POST', body: JSON.stringify(body), headers })
 

@@ -360,7 +360,7 @@ export interface Settings {
   store: { kind: 'sqlite' | 'postgres'; place: string; bytes?: number | null }
   admin_url: string | null
   public_url: string | null
-  /** Where services call it, like `127.0.0.1:36012`. */
+  /** Where services call it, like `http://127.0.0.1:36012`. */
   listen?: string
   retention_hours: Record<string, number>
   config_file?: string | null

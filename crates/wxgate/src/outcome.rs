@@ -243,8 +243,7 @@ pub struct Recorder {
 
 impl Recorder {
     /// Which requests leave a line is `access`; those of `sources` strangers are told apart. What failed is remembered in `rings`,
-    /// everything counted in `metrics`, and what is traced sent by
-    /// `traces`.
+    /// everything counted in `metrics`, and what is traced sent by `traces`.
     pub fn new(
         access: Access,
         clock: Clock,

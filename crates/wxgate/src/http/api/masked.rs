@@ -39,12 +39,11 @@ pub(super) fn mask(value: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(mask),
         Value::Object(members) => {
             // Of a condition it says elsewhere what it is about.
-            let about = members.get("cond").and_then(Value::as_str).map(str::to_owned);
-            let is_of_person = about.as_deref() == Some("openids");
+            let is_about = |what| members.get("cond").and_then(Value::as_str) == Some(what);
+            let (is_of_person, is_of_scene) = (is_about("openids"), is_about("scenes"));
             for (key, value) in members {
                 let is_said = matches!(key.as_str(), "given" | "wanted");
-                if CONTENTS.contains(&key.as_str()) || (key == "given" && about.as_deref() == Some("scenes"))
-                {
+                if CONTENTS.contains(&key.as_str()) || (key == "given" && is_of_scene) {
                     hide(value);
                 } else if PEOPLE.contains(&key.as_str()) || (is_said && is_of_person) {
                     shorten(value);
