@@ -268,9 +268,9 @@ fn a_database_of_the_configuration_gets_its_schema() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("wxgate.toml"), "[store]\nurl = \"sqlite:data/own.db\"\n").unwrap();
     let (done, said) = migrate(dir.path(), &[]);
-    assert!(done && said.contains("own.db：原来是空的，已建表（schema 7）"), "{said}");
+    assert!(done && said.contains("own.db：原来是空的，已建表（schema 8）"), "{said}");
     let (done, said) = migrate(dir.path(), &["--lang", "en"]);
-    assert!(done && said.contains("it has schema 7 already"), "{said}");
+    assert!(done && said.contains("it has schema 8 already"), "{said}");
     for (from, words) in [
         ("mysql:x", "只能从 SQLite 迁出"),
         ("sqlite:", "只能从 SQLite 迁出"),
@@ -282,7 +282,7 @@ fn a_database_of_the_configuration_gets_its_schema() {
         let url = new_database(&server);
         let store = format!("[store]\nurl = \"{url}\"\nmaster_key = \"{}\"\n", "A".repeat(43) + "=");
         std::fs::write(dir.path().join("wxgate.toml"), store).unwrap();
-        for words in ["已建表（schema 5）", "已是 schema 5，不用升级"] {
+        for words in ["已建表（schema 6）", "已是 schema 6，不用升级"] {
             let (done, said) = migrate(dir.path(), &[]);
             assert!(done && said.contains(words), "{said}");
         }

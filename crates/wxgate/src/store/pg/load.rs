@@ -43,6 +43,7 @@ with e as (update counter set v = greatest(v, $1) where name = 'event'),
 i as (update counter set v = greatest(v, (select max(revision) from entries)) where name = 'entry'),
 a as (update counter set v = greatest(v, (select max(id) from audit)) where name = 'audit'),
 g as (update counter set v = greatest(v, (select max(id) from rings)) where name = 'ring'),
+t as (update counter set v = greatest(v, (select max(id) from replays)) where name = 'replay'),
 n as (select appid, kind, row_number() over (order by appid, kind) as n from credentials),
 r as (update counter set v = v + (select count(*) from n) where name = 'credential' returning v),
 c as (

@@ -6,7 +6,7 @@ use super::link::{Link, Sql};
 use crate::store::{Purge, Purged, Seen, StoreError};
 
 /// What need not be remembered at `$1` any more, at most `$2` rows.
-static EXPIRED: [Sql; 4] = [
+static EXPIRED: [Sql; 10] = [
     expired(
         "with r as (delete from seen_msg where ctid = any (array(
              select ctid from seen_msg where expires_at <= $1 limit $2)) returning 1) select count(*)::int8 from r",
@@ -22,6 +22,33 @@ static EXPIRED: [Sql; 4] = [
     expired(
         "with r as (delete from bound where key = any (array(
              select key from bound where expires_at <= $1 limit $2)) returning 1) select count(*)::int8 from r",
+    ),
+    expired(
+        "with r as (delete from streams where ctid = any (array(
+             select ctid from streams where expires_at <= $1 limit $2)) returning 1) select count(*)::int8 from r",
+    ),
+    expired(
+        "with r as (delete from replays where ctid = any (array(
+             select ctid from replays where expires_at <= $1 limit $2)) returning 1) select count(*)::int8 from r",
+    ),
+    expired(
+        "with r as (delete from codes where ctid = any (array(
+             select ctid from codes where expires_at <= $1 limit $2)) returning 1) select count(*)::int8 from r",
+    ),
+    expired(
+        "with r as (delete from sent where ctid = any (array(
+             select ctid from sent where expires_at <= $1 limit $2)) returning 1) select count(*)::int8 from r",
+    ),
+    expired(
+        "with r as (delete from job_items where ctid = any (array(
+             select i.ctid from jobs j join job_items i on i.job = j.id where j.expires_at <= $1 limit $2)) returning 1)
+         select count(*)::int8 from r",
+    ),
+    expired(
+        "with r as (delete from jobs where id = any (array(
+             select id from jobs j where expires_at <= $1 and not exists (select from job_items i where i.job = j.id)
+             limit $2)) returning 1)
+         select count(*)::int8 from r",
     ),
 ];
 

@@ -6,12 +6,22 @@ use super::deliveries_of;
 use crate::store::{Purge, Purged, Seen};
 
 /// What need not be remembered at `?1` any more, at most `?2` rows.
-pub(super) const EXPIRED: [&str; 4] = [
+pub(super) const EXPIRED: [&str; 10] = [
     "delete from seen_msg where (created, digest) in (
          select created, digest from seen_msg where expires_at <= ?1 limit ?2)",
     "delete from seen_sig where key in (select key from seen_sig where expires_at <= ?1 limit ?2)",
     "delete from once where key in (select key from once where expires_at <= ?1 limit ?2)",
     "delete from bound where key in (select key from bound where expires_at <= ?1 limit ?2)",
+    "delete from streams where (caller, name) in (
+         select caller, name from streams where expires_at <= ?1 limit ?2)",
+    "delete from replays where id in (select id from replays where expires_at <= ?1 limit ?2)",
+    "delete from codes where ticket in (select ticket from codes where expires_at <= ?1 limit ?2)",
+    "delete from sent where (appid, msgid) in (select appid, msgid from sent where expires_at <= ?1 limit ?2)",
+    "delete from job_items where (job, n) in (
+         select i.job, i.n from jobs cross join job_items i on i.job = jobs.id where jobs.expires_at <= ?1 limit ?2)",
+    "delete from jobs where id in (
+         select id from jobs where expires_at <= ?1 and not exists (select 1 from job_items i where i.job = jobs.id)
+         limit ?2)",
 ];
 pub(super) const DIED: &str =
     "select id from deliveries indexed by deliveries_died where status = 2 and done_at < ?1 limit ?2";
