@@ -2,7 +2,7 @@
 //! background; a route's failures delay no other.
 //!
 //! A message whose backend has room goes out as soon as it is kept ([`Deliveries::send`]). Each route has a worker that takes
-//! on what had none, or is due again, as much as there is room for ([`Deliveries::run`] starts them). [`form`] writes a request,
+//! on what had none, or is due again, as much as there is room for ([`Deliveries::run`] starts them, [`worker`] is one). [`form`] writes a request,
 //! [`send`] makes one attempt, [`schedule`] says what follows from it. A delivery that was taken on is leased: if the process
 //! dies, the next one takes it on again. A backend that is to reply is asked at once ([`ask`]), and what it says is read by
 //! [`answer`]. [`housekeeping`] forgets what is old.
@@ -15,6 +15,7 @@ mod news;
 pub mod sample;
 pub mod schedule;
 mod send;
+mod worker;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -45,16 +46,12 @@ pub use send::Sent;
 use ask::Hearing;
 use housekeeping::HOUSEKEEPING_MS;
 
-/// Most deliveries taken on at once.
-const BATCH: usize = 32;
 /// A lease outlives its request by this.
 const LEASE_MARGIN: Duration = Duration::from_secs(45);
 /// A request is begun only if its lease outlives it by this.
 const LEAST_MARGIN: Duration = Duration::from_secs(5);
 /// How often a node looks for what others left.
 const OTHERS_MS: i64 = 5_000;
-/// A worker whose store fails tries again after this.
-const STORE_PAUSE: Duration = Duration::from_secs(1);
 /// Waits before the outcome of an attempt is written down again. Then its lease runs out, and the
 /// message goes out once more.
 const RECORD_PAUSES: [Duration; 3] =
@@ -151,56 +148,6 @@ impl Deliveries {
         self.0.working.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The worker of one route: ends when the route is gone.
-    async fn work(self, name: String) {
-        let mut changes = self.0.parts.registry.changes.sleeper();
-        loop {
-            changes.mark_seen();
-            let Some(route) = self.route_or_leave(&name) else { return };
-            let room = tokio::select! {
-                () = self.0.parts.tasks.draining.cancelled() => return,
-                () = changes.woken() => continue,
-                room = take_room(&route) => room,
-            };
-            // Before the look, so that what comes meanwhile isn't missed.
-            let mut wake = route.lane.wake.sleeper();
-            let limit = room.len();
-            let now = self.0.parts.clock.now();
-            let claimed = self.0.parts.store.claim(&name, now, limit as u32, now + lease(&route)).await;
-            let (claimed, next) = match claimed {
-                Ok(found) => found,
-                Err(error) => {
-                    tracing::error!(route = name, %error, "{}", say("取不到待投递的消息，稍后再试", "can't read what is to be delivered: later"));
-                    drop(room);
-                    tokio::select! {
-                        () = self.0.parts.tasks.draining.cancelled() => return,
-                        () = self.0.parts.clock.pause(STORE_PAUSE) => {}
-                    }
-                    continue;
-                }
-            };
-            let is_full = claimed.len() == limit;
-            for (claimed, permit) in claimed.into_iter().zip(room) {
-                let (this, route) = (self.clone(), route.clone());
-                self.0.parts.tasks.spawn(async move {
-                    let hearing = this.overhear(&route, &claimed);
-                    this.attempt(&route, &claimed, hearing).await;
-                    drop(permit);
-                });
-            }
-            if is_full {
-                continue;
-            }
-            let due = next.unwrap_or(i64::MAX);
-            tokio::select! {
-                () = self.0.parts.tasks.draining.cancelled() => return,
-                () = wake.woken() => {}
-                () = changes.woken() => {}
-                () = self.0.parts.clock.sleep_until(due) => {}
-            }
-        }
-    }
-
     /// Sends a delivery that is ours from its beginning, in the room that is kept for it. If the commit took longer than the
     /// lease leaves time for, it is somebody else's. `began`: before the lease did, in ticks.
     pub fn send(&self, route: Arc<Route>, claimed: Claimed, room: OwnedSemaphorePermit, began: i64) {
@@ -212,16 +159,6 @@ impl Deliveries {
             }
             drop(room);
         });
-    }
-
-    /// The route as it is now; without one its worker's place is free for the next.
-    fn route_or_leave(&self, name: &str) -> Option<Arc<Route>> {
-        let mut working = self.working();
-        let route = self.0.parts.registry.live().routes.by_name(name).cloned();
-        if route.is_none() {
-            working.remove(name);
-        }
-        route
     }
 
     /// Leaves deliveries to the workers, now, whoever had meant to send them.
@@ -252,7 +189,7 @@ impl Deliveries {
         let began = clock.instant();
         let (sent, _) = self.courier(route).deliver(&route.entry, &claimed, Some(app), false).await;
         if sent.is_success() {
-            news::tell(route, true, &sent, clock.now());
+            news::tell(route, true, &sent, (clock.now(), clock.ticks()));
         }
         (sent, u64::try_from((clock.instant() - began).as_millis()).unwrap_or(u64::MAX))
     }
@@ -296,7 +233,7 @@ impl Deliveries {
         if let Some(trace) = trace {
             trace.ended(at, took, span(route, claimed, &sent));
         }
-        news::tell(route, fate == Fate::Delivered, &sent, clock.now());
+        news::tell(route, fate == Fate::Delivered, &sent, (clock.now(), clock.ticks()));
         let attempt = Attempt { at, status, ms, error: sent.error.clone(), answer: sent.answer.clone() };
         let heard = async {
             if let Some(hearing) = hearing {
@@ -304,25 +241,29 @@ impl Deliveries {
             }
         };
         // Side by side, so that both are one commit.
-        tokio::join!(heard, self.record(claimed, attempt, fate));
-        if let Fate::Retry(_) = fate {
+        let ((), is_recorded) = tokio::join!(heard, self.record(claimed, attempt, fate));
+        if route.entry.ordered && is_recorded && !matches!(fate, Fate::Retry(_)) {
+            route.lane.ended(claimed.id);
+        }
+        if route.entry.ordered || fate != Fate::Delivered {
             // The worker may mean to sleep for longer.
             route.lane.wake.all();
         }
     }
 
-    /// Writes down how an attempt went; a store that doesn't answer is asked again for a while.
-    async fn record(&self, claimed: &Claimed, attempt: Attempt, fate: Fate) {
+    /// Writes down how an attempt went; a store that doesn't answer is asked again for a while. Whether that was done.
+    async fn record(&self, claimed: &Claimed, attempt: Attempt, fate: Fate) -> bool {
         let Parts { store, clock, .. } = &self.0.parts;
         let now = clock.now();
         let mut pauses = RECORD_PAUSES.into_iter();
         while let Err(error) = store.record(claimed, attempt.clone(), fate, now).await {
             let Some(pause) = pauses.next() else {
                 tracing::error!(delivery = claimed.id, %error, "{}", say("投递结果记不下来，这条消息会再投递一次", "can't record what became of a delivery: the message is delivered once more"));
-                return;
+                return false;
             };
             clock.pause(pause).await;
         }
+        true
     }
 }
 
@@ -348,21 +289,6 @@ fn counted(fate: Fate) -> metrics::Sent {
         Fate::Retry(_) => metrics::Sent::Retried,
         Fate::Dead => metrics::Sent::Dead,
     }
-}
-
-/// At least one permit, and what else is free. A route that is paused has no room until it is another.
-async fn take_room(route: &Route) -> Vec<OwnedSemaphorePermit> {
-    if route.entry.paused {
-        std::future::pending::<()>().await;
-    }
-    let room = &route.lane.room;
-    let mut permits: Vec<_> = room.clone().acquire_owned().await.into_iter().collect();
-    while permits.len() < BATCH
-        && let Ok(permit) = room.clone().try_acquire_owned()
-    {
-        permits.push(permit);
-    }
-    permits
 }
 
 /// What stands in an attempt's record when the egress rules refused the target.

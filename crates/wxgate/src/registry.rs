@@ -4,6 +4,7 @@ pub mod callers;
 pub mod counted;
 mod issued;
 pub mod key_use;
+pub mod lane;
 pub mod line;
 pub mod quotas;
 pub mod routes;

@@ -39,6 +39,8 @@ pub struct RouteEntry {
     pub stop: bool,
     /// Nothing goes out: what it takes is kept and waits.
     pub paused: bool,
+    /// Of each user's messages one goes at a time, in the order in which they came.
+    pub ordered: bool,
     /// Most requests at once.
     pub concurrency: u32,
     /// How long the backend may take.
@@ -129,6 +131,14 @@ pub(super) fn route(s: &mut Table<'_>, origin: Origin) -> RouteEntry {
     s.later("late_reply", &Value::String(String::new()));
     let stop = s.bool("stop", false);
     let paused = s.bool("paused", false);
+    let ordered = s.bool("ordered", false);
+    if ordered && reply.is_some() {
+        s.mistake(
+            "ordered",
+            "不能与 reply 同用：被动回复要在几秒内给出，不能排队",
+            "doesn't go with reply: a passive reply is wanted within seconds, and can't wait for its turn",
+        );
+    }
     let concurrency = s.integer("concurrency", 8);
     if !(1..=1024).contains(&concurrency) {
         s.mistake("concurrency", "应在 1 到 1024 之间", "must be between 1 and 1024");
@@ -149,6 +159,7 @@ pub(super) fn route(s: &mut Table<'_>, origin: Origin) -> RouteEntry {
         reply,
         stop,
         paused,
+        ordered,
         concurrency,
         timeout,
         retry,

@@ -16,9 +16,10 @@ use crate::lang::Words;
 use crate::lang::say;
 use crate::metrics::{Meter, Received};
 use crate::parts::Parts;
+use crate::registry::lane::Gate;
 use crate::registry::routes::Route;
 use crate::rules::filter::Subject;
-use crate::store::{Accepted, Came, Claimed, NewDelivery, NewEvent, StoreError, StoredEvent};
+use crate::store::{Accepted, Came, Claimed, IN_ORDER, NewDelivery, NewEvent, StoreError, StoredEvent};
 use crate::traces;
 
 /// WeChat's third attempt begins ten seconds after it made the message: one that begins this late has no next.
@@ -88,17 +89,22 @@ impl Incoming {
     }
 
     /// Deliveries to its routes. A backend that is to answer is asked at once, and one that has room gets the message at
-    /// once, if `at_once`: such a delivery is ours from its beginning, and no worker looks for it.
-    fn plan(&mut self, at_once: bool) -> Vec<Option<OwnedSemaphorePermit>> {
+    /// once, if `at_once`: such a delivery is ours from its beginning, and no worker looks for it. `ticks`: now.
+    fn plan(&mut self, at_once: bool, ticks: i64) -> Vec<Option<OwnedSemaphorePermit>> {
         let mut permits = Vec::with_capacity(self.routes.len());
         let mut deliveries = Vec::with_capacity(self.routes.len());
         let now = self.event.received_at;
         for (index, route) in self.routes.iter().enumerate() {
             let is_asked = self.asking.as_ref().is_some_and(|asking| asking.index == index);
-            let goes_now = at_once && !is_asked && !route.entry.paused;
+            let is_open = !route.entry.paused && !route.entry.ordered && route.lane.gate(ticks) == Gate::Open;
+            let goes_now = at_once && !is_asked && is_open;
             let permit = if goes_now { route.lane.room.clone().try_acquire_owned().ok() } else { None };
             let leased = is_asked || permit.is_some();
-            let next_at = if leased { now + delivery::lease(route) } else { now };
+            let next_at = match () {
+                () if leased => now + delivery::lease(route),
+                () if route.entry.ordered => IN_ORDER,
+                () => now,
+            };
             deliveries.push(NewDelivery { route: route.entry.name.clone(), next_at, leased });
             permits.push(permit);
         }
@@ -239,8 +245,8 @@ impl Inbox {
                 Err(_) => continue,
             }
         };
-        let permits = incoming.plan(lead.is_some());
         let lease_began = clock.ticks();
+        let permits = incoming.plan(lead.is_some(), lease_began);
         // Before the commit: an asking that ends between them has left its answer for it.
         let under_way = self.0.deliveries.under_way(&digest);
         // Each copy commits: its own signature must be spent.

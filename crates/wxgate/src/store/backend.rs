@@ -19,7 +19,7 @@ use super::{
 pub(crate) const DELIVERIES_PER_MESSAGE: i64 = 65_536;
 
 /// A database, opened for this process and migrated.
-pub(crate) trait Backend: Records {
+pub(crate) trait Backend: Records + Lines {
     /// Names it to people.
     fn place(&self) -> String;
 
@@ -199,6 +199,22 @@ pub(crate) trait Backend: Records {
     fn ping(&self) -> Pending<'_, ()>;
     /// Ends it after what was handed to it.
     fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+/// The part of a [`Backend`] that keeps order. One process at a time takes on deliveries of such a route.
+pub(crate) trait Lines {
+    /// First lets go what the deliveries in `ended` held, which is the next of their users'. Then as
+    /// [`Backend::claim`], but at most one of a user's.
+    fn claim_in_order(
+        &self,
+        route: &str,
+        ended: Vec<i64>,
+        now: i64,
+        limit: u32,
+        lease: Lease,
+    ) -> Pending<'_, (Vec<ClaimedRow>, Option<i64>)>;
+    /// Before anything is taken on: what is held by nothing may go; all of it, if the route doesn't keep order.
+    fn straighten(&self, route: &str, keeps_order: bool) -> Pending<'_, ()>;
 }
 
 /// An entry made at run time.

@@ -114,6 +114,15 @@ impl Store {
         leased_until: i64,
     ) -> Result<(Vec<Claimed>, Option<i64>), StoreError> {
         let (rows, next) = self.backend.claim(route, now, limit, self.lease(leased_until)).await?;
+        Ok((self.with_bodies(rows, now).await?, next))
+    }
+
+    /// Those whose message opens; others are given up.
+    pub(super) async fn with_bodies(
+        &self,
+        rows: Vec<ClaimedRow>,
+        now: i64,
+    ) -> Result<Vec<Claimed>, StoreError> {
         let mut claimed = Vec::with_capacity(rows.len());
         for row in rows {
             let opened = self.open_body(&row.digest, &row.body);
@@ -127,7 +136,7 @@ impl Store {
                 }
             }
         }
-        Ok((claimed, next))
+        Ok(claimed)
     }
 
     /// Takes on the delivery of a message by `route`, due or not, ended or not, until `leased_until`: in another round if it

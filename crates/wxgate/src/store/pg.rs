@@ -10,6 +10,7 @@ mod entries;
 mod groups;
 mod inspect;
 mod intake;
+mod lines;
 mod link;
 mod lists;
 mod load;

@@ -15,6 +15,7 @@ mod entries;
 mod figures;
 mod file;
 mod inspect;
+mod lines;
 mod lists;
 mod messages;
 mod meta;

@@ -4,6 +4,7 @@ mod alerts;
 mod entries;
 mod forgetting;
 mod intake;
+mod lines;
 mod lists;
 mod nodes;
 #[path = "../../tests/it/postgres.rs"]

@@ -6,6 +6,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests spawn what the product must not")]
 #![expect(clippy::print_stdout, reason = "the figures are what one runs this for")]
 
+mod storm;
 mod world;
 
 use std::time::{Duration, Instant};
@@ -56,6 +57,20 @@ async fn killed_twenty_times_while_messages_come_in() {
     let took = world.nothing_pending(60 * SECOND).await;
     println!("nothing pending {} ms after the last start", took.as_millis());
     world.nothing_lost().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_short_storm_loses_nothing() {
+    storm::storm(Duration::from_secs(9), Duration::from_secs(3), 100).await;
+}
+
+/// `STORM_SECONDS=600` is the long form.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "make test-faults"]
+async fn a_storm_of_five_hundred_messages_a_second_loses_nothing() {
+    let seconds = std::env::var("STORM_SECONDS").map_or(45, |seconds| seconds.parse().unwrap());
+    println!("\n500 messages a second for {seconds} s, kill -9 every 15 s, a receiver that goes wrong");
+    storm::storm(Duration::from_secs(seconds), Duration::from_secs(15), 500).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

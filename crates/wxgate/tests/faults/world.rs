@@ -60,7 +60,7 @@ fn message(n: u64) -> String {
     )
 }
 
-fn number(openid: &str) -> u64 {
+pub(crate) fn number(openid: &str) -> u64 {
     openid.strip_prefix('o').and_then(|n| n.parse().ok()).unwrap_or_else(|| panic!("not ours: {openid}"))
 }
 
@@ -290,6 +290,25 @@ impl World {
         let target = listener.local_addr().unwrap();
         let backend = Backend::default();
         tokio::spawn(backend.clone().serve(listener));
+        let routes = format!(
+            r#"
+            [[routes]]
+            name = "asks"
+            events = ["CLICK"]
+            target = "http://{target}/asks"
+            reply = true
+            reply_wait = "2s"
+            [[routes]]
+            name = "all"
+            target = "http://{target}/all"
+            retry = ["1s", "1s", "1s", "1s", "1s", "5s", "5s", "5s", "5s", "5s"]
+            "#
+        );
+        Self { backend, ..Self::with_routes(&routes) }
+    }
+
+    /// Likewise, with other routes.
+    pub(crate) fn with_routes(routes: &str) -> Self {
         let [url, admin] = [free_port(), free_port()].map(|port| format!("127.0.0.1:{port}"));
         let config = format!(
             r#"
@@ -310,16 +329,7 @@ impl World {
             callback_token = "{TOKEN}"
             aes_key = "{AES_KEY}"
             allow_plain = true
-            [[routes]]
-            name = "asks"
-            events = ["CLICK"]
-            target = "http://{target}/asks"
-            reply = true
-            reply_wait = "2s"
-            [[routes]]
-            name = "all"
-            target = "http://{target}/all"
-            retry = ["1s", "1s", "1s", "1s", "1s", "5s", "5s", "5s", "5s", "5s"]
+            {routes}
             "#,
             GRACE.as_secs()
         );
@@ -333,12 +343,20 @@ impl World {
                 next: Arc::new(AtomicU64::new(1)),
                 acknowledged: Arc::default(),
             },
-            backend,
+            backend: Backend::default(),
             http,
             dir,
             admin,
             gateway: None,
         }
+    }
+
+    /// Kilobytes that the gateway holds; 0: it doesn't run.
+    pub(crate) fn resident(&self) -> u64 {
+        let Some(gateway) = &self.gateway else { return 0 };
+        let status = std::fs::read_to_string(format!("/proc/{}/status", gateway.0.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or_default()
     }
 
     pub(crate) fn database(&self) -> PathBuf {
@@ -405,7 +423,7 @@ impl World {
         Some((status, serde_json::from_slice(&body).unwrap()))
     }
 
-    async fn items(&self, list: &str) -> Vec<Value> {
+    pub(crate) async fn items(&self, list: &str) -> Vec<Value> {
         let (mut items, mut cursor) = (Vec::new(), String::new());
         loop {
             let (status, mut page) = self.get(&format!("/api/v1/{list}limit=500{cursor}")).await.unwrap();

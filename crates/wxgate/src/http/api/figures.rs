@@ -8,6 +8,7 @@ use super::series::short;
 use crate::entries::EntryKind;
 use crate::metrics::Tally;
 use crate::parts::Parts;
+use crate::registry::lane::Failing;
 use crate::series::{self, Dimension, Family, Span};
 use crate::store::StoreError;
 
@@ -61,6 +62,7 @@ async fn of_routes(parts: &Parts, items: &mut [Value]) -> Result<(), StoreError>
         let failing = live.routes.by_name(&name).and_then(|route| route.lane.failing());
         let more = json!({
             "p95": p95.map(short), "waiting": stock.waiting, "dead": stock.dead,
+            "breaker": if failing.as_ref().is_some_and(Failing::is_left_alone) { "open" } else { "closed" },
             "failing_since": failing.as_ref().map(|failing| failing.since / 1000),
             "last_error": failing.map(|failing| failing.error.to_string()),
         });

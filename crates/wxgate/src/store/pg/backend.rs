@@ -9,8 +9,8 @@ use crate::store::backend::{
     MessageKey, OnceRow, Pending, Record, SavedRow, TakenRow,
 };
 use crate::store::{
-    AuditQuery, Binding, DeadGroup, Delivery, DeliveryQuery, Event, EventQuery, Fate, GroupQuery, Lease,
-    Node, Purge, Purged, Reach, SealedCredential, StoreError, Turn, UsageDelta, UsageRow, Wakes,
+    AuditQuery, Binding, DeadGroup, Delivery, DeliveryQuery, Event, EventQuery, Fate, GroupQuery, IN_ORDER,
+    Lease, Node, Purge, Purged, Reach, SealedCredential, StoreError, Turn, UsageDelta, UsageRow, Wakes,
 };
 
 impl Backend for Pg {
@@ -152,7 +152,9 @@ impl Backend for Pg {
         theirs(&mut event.remembered_until);
         theirs(&mut event.spent_until);
         for due in &mut event.deliveries {
-            theirs(&mut due.due_at);
+            if due.due_at != IN_ORDER {
+                theirs(&mut due.due_at);
+            }
             due.lease = due.lease.map(|lease| self.time.lease(lease));
         }
         let waits = event.deliveries.iter().any(|due| due.lease.is_none());

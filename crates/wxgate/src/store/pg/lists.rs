@@ -8,6 +8,7 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::link::{Link, Sql};
 use crate::store::backend::{DELIVERIES_PER_MESSAGE, deliveries_of};
+use crate::store::lines;
 use crate::store::{
     Attempt, Came, DeadGroup, Delivery, DeliveryQuery, Event, EventQuery, GROUPED, GROUPS, GroupQuery,
     Status, StoreError,
@@ -245,10 +246,10 @@ pub(super) async fn deliveries(link: &Link, query: &DeliveryQuery) -> Result<Vec
 
 fn delivery(row: &Row, status: Status) -> Delivery {
     let id: i64 = row.get(0);
-    let next_at = (status == Status::Pending).then(|| {
-        let (due_at, leased_until): (i64, Option<i64>) = (row.get(2), row.get(3));
-        leased_until.unwrap_or(due_at)
-    });
+    let next_at = match status {
+        Status::Pending => row.get::<_, Option<i64>>(3).or(lines::next_at(row.get(2))),
+        _ => None,
+    };
     let (route, event_id) = (row.get(1), id.div_euclid(DELIVERIES_PER_MESSAGE));
     Delivery { id, event_id, route, status, next_at, attempts: Vec::new() }
 }

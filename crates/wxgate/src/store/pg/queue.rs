@@ -131,6 +131,7 @@ static BURY: Sql = Sql {
 with r as materialized (
     select id, route, round, attempts + 1 as place from due where route = $1 order by due_at limit $3 for update),
 gone as (delete from due where due.id = any (array (select id from r))),
+line as (delete from lines where id = any (array (select id from r))),
 ended as (
     insert into deliveries (id, round, route, status, attempts, done_at)
     select id, round, route, 2, place, $2 from r on conflict do nothing),
@@ -148,7 +149,7 @@ on conflict (id) do nothing returning 1",
     types: &[Type::INT8, Type::INT8],
 };
 
-fn claimed(row: &Row) -> ClaimedRow {
+pub(super) fn claimed(row: &Row) -> ClaimedRow {
     let count = |n: i32| u32::try_from(n).unwrap_or_default();
     ClaimedRow {
         id: row.get(0),
@@ -216,8 +217,13 @@ pub(super) async fn claim(
         // There may be more.
         return Ok((claimed, Some(now)));
     }
-    let next = link.row(&NEXT, &[&route, &now, &floor]).await?.and_then(|row| row.get(0));
+    let next = next(link, route, now, floor).await?;
     Ok((claimed, next))
+}
+
+/// When something is due next, or may be taken on again, of what is due from `floor` on.
+pub(super) async fn next(link: &Link, route: &str, now: i64, floor: i64) -> Result<Option<i64>, StoreError> {
+    Ok(link.row(&NEXT, &[&route, &now, &floor]).await?.and_then(|row| row.get(0)))
 }
 
 pub(super) async fn take_on(

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter
 use super::deliveries_of;
 use super::queue::Ended;
 use crate::store::backend::DELIVERIES_PER_MESSAGE;
+use crate::store::lines;
 use crate::store::{
     Attempt, Came, DeadGroup, Delivery, DeliveryQuery, Event, EventQuery, GROUPED, GROUPS, GroupQuery, Status,
 };
@@ -220,7 +221,7 @@ pub(super) fn deliveries(db: &Connection, query: &DeliveryQuery) -> rusqlite::Re
 fn waiting_row(row: &Row<'_>) -> rusqlite::Result<Delivery> {
     let (id, due_at): (i64, i64) = (row.get(0)?, row.get(2)?);
     let (route, event_id) = (row.get(1)?, id.div_euclid(DELIVERIES_PER_MESSAGE));
-    let (status, next_at) = (Status::Pending, Some(due_at));
+    let (status, next_at) = (Status::Pending, lines::next_at(due_at));
     Ok(Delivery { id, event_id, route, status, next_at, attempts: Vec::new() })
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::lists::{ENDED, EVENTS, WAITING, delivery_conditions, ended_conditions, event_conditions};
-use super::{migrations, purge, queue, series};
+use super::{lines, migrations, purge, queue, series};
 use crate::store::{DeliveryQuery, EventQuery, Status};
 
 fn database() -> Connection {
@@ -32,6 +32,10 @@ fn nothing_that_serves_walks_a_table() {
         queue::WAITING_BY,
         queue::ENDED_BY,
         queue::NEXT_PLACE,
+        lines::DUE,
+        lines::IS_BUSY,
+        lines::FIRST,
+        lines::GONE,
         purge::DIED,
         purge::OLD,
         purge::IS_OLD,

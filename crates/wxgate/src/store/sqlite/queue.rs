@@ -100,6 +100,20 @@ fn with_message(
         .optional()
 }
 
+/// Takes on one that is due, with its message.
+pub(super) fn lease(tx: &Transaction<'_>, id: i64, lease: Lease) -> rusqlite::Result<Option<ClaimedRow>> {
+    let taken: Option<(u32, u32)> = tx
+        .prepare_cached(
+            "update due set due_at = ?2, owner = ?3, leased_until = ?2 where id = ?1 returning round, attempts",
+        )?
+        .query_row(params![id, lease.until, lease.owner], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    match taken {
+        Some((round, attempts)) => with_message(tx, id, round, attempts),
+        None => Ok(None),
+    }
+}
+
 pub(super) fn take_on(
     tx: &Transaction<'_>,
     event_id: i64,
@@ -300,6 +314,7 @@ pub(super) fn bury(tx: &Transaction<'_>, route: &str, now: i64, limit: u32) -> r
     for due in &waiting {
         note(tx, due, &removed)?;
         end(tx, due, Ended::Dead, None, now)?;
+        tx.prepare_cached("delete from lines where id = ?1")?.execute([due.id])?;
     }
     Ok(waiting.len())
 }

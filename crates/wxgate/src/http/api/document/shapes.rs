@@ -79,7 +79,7 @@ pub(super) const SHAPES: &[(&str, &str)] = &[
     (
         "Route",
         "name:text origin:file|store file?:text revision?:int unused?:text position?:int paused?:bool waiting?:int? dead?:int? p95?:number? \
-         failing_since?:int? last_error?:text? *:any",
+         failing_since?:int? last_error?:text? breaker?:open|closed *:any",
     ),
     ("Routes", "items:[Route] next:text?"),
     ("Order", "names:[text]"),
@@ -113,12 +113,12 @@ pub(super) const SHAPES: &[(&str, &str)] = &[
     (
         "NewRoute",
         "name:text target:text apps?:[text]? events?:[text]? openids?:[text]? scenes?:[text]? format?:wechat|json token?:text? \
-         aes_key?:text? reply?:any reply_wait?:text? stop?:bool retry?:[text]? timeout?:text? concurrency?:int? paused?:bool",
+         aes_key?:text? reply?:any reply_wait?:text? stop?:bool retry?:[text]? timeout?:text? concurrency?:int? paused?:bool ordered?:bool",
     ),
     (
         "RouteChange",
         "target?:text apps?:[text]? events?:[text]? openids?:[text]? scenes?:[text]? format?:wechat|json token?:text? \
-         aes_key?:text? reply?:any reply_wait?:text? stop?:bool? retry?:[text]? timeout?:text? concurrency?:int? paused?:bool?",
+         aes_key?:text? reply?:any reply_wait?:text? stop?:bool? retry?:[text]? timeout?:text? concurrency?:int? paused?:bool? ordered?:bool?",
     ),
     ("ChannelChange", "url?:text secret?:text? kind?:text lang?:zh|en"),
     (

@@ -268,6 +268,7 @@ create table lines (
     goes   int not null,
     primary key (route, openid, id)
 );
+create index lines_id on lines (id);
 -- How far named streams have come, in events and in what was sent once more; epoch: how often it was opened.
 create table streams (
     caller     text not null,

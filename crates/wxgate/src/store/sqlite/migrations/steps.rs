@@ -350,6 +350,7 @@ create table lines (
     goes   integer not null,
     primary key (route, openid, id)
 ) without rowid;
+create index lines_id on lines (id);
 -- How far named streams have come, in events and in what was sent once more; epoch: how often it was opened.
 create table streams (
     caller     text not null,
