@@ -6,6 +6,7 @@ from figures.memory import connections
 from figures.messages import callbacks, decode, delivery
 from figures.paced import added, cores, log
 from figures.postgres import postgres
+from figures.queues import backlog, dead, order
 from figures.sizes import growth
 
 ALL = {
@@ -18,6 +19,9 @@ ALL = {
     "decode": decode,
     "callbacks": callbacks,
     "delivery": delivery,
+    "order": order,
+    "dead": dead,
+    "backlog": backlog,
     "postgres": postgres,
     "connections": connections,
     "cores": cores,
