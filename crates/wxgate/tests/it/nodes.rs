@@ -137,6 +137,43 @@ async fn a_duplicate_at_another_node_waits_for_the_answer() {
 }
 
 #[tokio::test]
+async fn a_route_that_keeps_order_is_one_nodes_and_anothers_when_that_stops() {
+    let backend = Backend::start().await;
+    let more = format!(
+        "[auth]\nmode = \"off\"\n[[routes]]\nname = \"line\"\ntarget = \"{}\"\nordered = true\n",
+        backend.url
+    );
+    let Some((app, mut others)) = nodes(&more, 1).await else { return };
+    let urls = [app.url(), others[0].url()];
+    let say = async |n: usize, url: &str| {
+        for user in ["a", "b"] {
+            let message = text(ORIGINAL, &n.to_string()).replace("CDATA[o1]", &format!("CDATA[{user}]"));
+            send(&app, url, &Maker::new(OFFICIAL, app.now()).safe(&message)).await;
+        }
+    };
+    for n in 0..20 {
+        say(n, &urls[n % 2]).await;
+    }
+    app.all_delivered().await;
+    // Whichever it was, the one that is left goes on.
+    others.remove(0).stop().await;
+    for n in 20..30 {
+        say(n, &urls[0]).await;
+    }
+    app.until("the rest arrived", async || {
+        app.advance(Duration::from_secs(5)).await;
+        backend.count() == 60
+    })
+    .await;
+    for user in ["a", "b"] {
+        let got = backend.got();
+        let messages = got.iter().map(|got| got.message()).filter(|message| message.from_user() == user);
+        let contents: Vec<usize> = messages.map(|message| message.content().parse().unwrap()).collect();
+        assert_eq!(contents, (0..30).collect::<Vec<_>>(), "{user}");
+    }
+}
+
+#[tokio::test]
 async fn a_code_is_used_once_whichever_nodes_it_comes_to() {
     let Some((app, others)) = nodes("[auth]\nmode = \"off\"", 2).await else { return };
     let urls: Vec<String> = [app.url()].into_iter().chain(others.iter().map(Beside::url)).collect();
