@@ -75,6 +75,8 @@ impl Deliveries {
                 }
             };
             let is_full = claimed.len() == limit;
+            // What was changed meanwhile holds for them.
+            let route = registry.live().routes.by_name(&name).cloned().unwrap_or(route);
             self.send_all(&route, claimed, room);
             if is_full {
                 continue;
