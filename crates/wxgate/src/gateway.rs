@@ -46,6 +46,7 @@ use crate::registry::usage::UsageBook;
 use crate::reloads::{Asker, Reloads};
 use crate::rings::Rings;
 use crate::rules::egress::Egress;
+use crate::sent::Sent;
 use crate::series::Keeper;
 use crate::shares::Shares;
 use crate::shares::seats::Seats;
@@ -138,6 +139,7 @@ pub async fn start(config: Config, world: impl Into<World>, listeners: Listeners
         tasks,
         shares,
         rings,
+        sent: Sent::default(),
         limits,
         metrics,
         traces,
@@ -161,7 +163,8 @@ pub async fn start(config: Config, world: impl Into<World>, listeners: Listeners
     bookkeeping::restore(&parts).await?;
     parts.tasks.spawn(bookkeeping::run(parts.clone()));
     let (rings, draining) = (parts.rings.clone(), parts.tasks.draining.clone());
-    parts.tasks.spawn(rings.run(parts.store.clone(), parts.clock.clone(), draining));
+    parts.tasks.spawn(rings.run(parts.store.clone(), parts.clock.clone(), draining.clone()));
+    parts.tasks.spawn(parts.sent.clone().run(parts.store.clone(), parts.clock.clone(), draining));
     parts.tasks.spawn(deliveries.clone().run());
     parts.tasks.spawn(deliveries.clone().keep_house());
     let inbox = Inbox::new(parts.clone(), deliveries);
@@ -398,6 +401,7 @@ impl Running {
         let closing = async {
             bookkeeping::end(&self.parts).await;
             let _ = self.parts.rings.flush(&self.parts.store).await;
+            let _ = self.parts.sent.flush(&self.parts.store).await;
             self.keeper.keep().await;
             heartbeat::leave(&self.parts).await;
             self.parts.store.close().await;

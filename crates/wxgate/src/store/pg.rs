@@ -5,6 +5,7 @@
 
 mod alerts;
 mod backend;
+mod codes;
 mod credentials;
 mod entries;
 mod groups;
@@ -18,6 +19,7 @@ mod offers;
 mod purge;
 mod queue;
 mod quotas;
+mod receipts;
 mod records;
 mod rings;
 mod schema;

@@ -94,6 +94,7 @@ fn message(store: &Store, content: &str, routes: &[&str]) -> NewEvent {
         msg_type: "text".to_owned(),
         event: String::new(),
         scene: String::new(),
+        ticket: String::new(),
         msg_id: String::new(),
         came: String::new(),
         create_time: NOW / 1000,

@@ -1,6 +1,8 @@
 //! Every endpoint of the service API as data: its parameters are checked, its OpenAPI entry is
 //! written and its failures are coded from here.
 
+mod results;
+
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -13,6 +15,8 @@ use super::param::{CODE, Doc, FLOW_ID, OPENID, Param, Shape, TOUSER, may, need};
 use super::{Call, Service, Success, messages, token};
 use crate::entries::AccountKind::{self, Mini, Official, Open};
 use crate::problem::{Code, Problem};
+use crate::registry::callers::Caller;
+use crate::shares::Room;
 
 /// One endpoint with one method.
 #[derive(Debug)]
@@ -36,6 +40,10 @@ pub(super) struct Operation {
     pub(super) instead: &'static [(AccountKind, &'static str)],
     /// Answers pictures to `Accept: image/*`.
     pub(super) picture: bool,
+    /// Finds the account that it is about, where the request need not name one.
+    pub(super) app_of: Option<AppOf>,
+    /// What it takes a place of.
+    pub(super) room: Room,
     /// What the parameters' shapes don't tell; before the app is looked at.
     pub(super) check: Check,
     /// `None`: answered by the document itself, without a key.
@@ -60,6 +68,10 @@ impl Operation {
 /// The function that answers a call; it owns the call, so that work which must go on when the caller hangs up can.
 pub(super) type Run = fn(Service, Call) -> BoxFuture<'static, Result<Success, Problem>>;
 
+/// Finds the account of what a request names.
+pub(super) type AppOf =
+    for<'a> fn(&'a Service, &'a Caller, &'a Fields) -> BoxFuture<'a, Result<String, Problem>>;
+
 /// Checks what the parameters' shapes don't tell.
 pub(super) type Check = fn(&Fields) -> Result<(), Problem>;
 
@@ -74,6 +86,8 @@ const BASE: Operation = Operation {
     kinds: &[Official, Mini, Open],
     instead: &[],
     picture: false,
+    app_of: None,
+    room: Room::Calls,
     check: |_| Ok(()),
     run: None,
 };
@@ -174,6 +188,7 @@ pub(super) const ENDPOINTS: &[Operation] = &[
         run: Some(|service, call| async move { service.qr_code(&call).await }.boxed()),
         ..BASE
     },
+    results::SCAN_RESULT,
     Operation {
         name: "getunlimitedqrcode",
         summary: ("小程序码（不限数量）", "A mini program's code (any number of them)"),
@@ -329,6 +344,7 @@ pub(super) const ENDPOINTS: &[Operation] = &[
         run: Some(|service, call| async move { service.subscribe_message(&call).await }.boxed()),
         ..BASE
     },
+    results::MESSAGE_RESULT,
     Operation {
         name: "jssdk",
         summary: ("JS-SDK 签名", "A JS-SDK signature"),

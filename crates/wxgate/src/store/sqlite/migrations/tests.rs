@@ -193,6 +193,7 @@ fn message(store: &Store, content: &str, created: u32) -> NewEvent {
         msg_type: "event".to_owned(),
         event: "SCAN".to_owned(),
         scene: String::new(),
+        ticket: String::new(),
         msg_id: String::new(),
         came: String::new(),
         create_time: created.into(),
