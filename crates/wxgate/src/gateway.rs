@@ -153,7 +153,8 @@ pub async fn start(config: Config, world: impl Into<World>, listeners: Listeners
     let guarded = |loopback| {
         Client::guarded(egress.clone(), resolver.clone(), loopback, trusted.clone(), &parts.limits)
     };
-    let deliveries = Deliveries::new(parts.clone(), guarded(true), guarded(config.egress.allow_loopback));
+    let clients = (guarded(true), guarded(config.egress.allow_loopback));
+    let deliveries = Deliveries::new(parts.clone(), upstream.clone(), clients);
     parts.store.resume(parts.clock.now()).await?;
     let address = config.advertise.as_ref().map(|url| url.as_str().trim_end_matches('/')).unwrap_or_default();
     heartbeat::beat(&parts, address).await?;
@@ -163,8 +164,7 @@ pub async fn start(config: Config, world: impl Into<World>, listeners: Listeners
     bookkeeping::restore(&parts).await?;
     parts.tasks.spawn(bookkeeping::run(parts.clone()));
     let (rings, draining) = (parts.rings.clone(), parts.tasks.draining.clone());
-    parts.tasks.spawn(rings.run(parts.store.clone(), parts.clock.clone(), draining.clone()));
-    parts.tasks.spawn(parts.sent.clone().run(parts.store.clone(), parts.clock.clone(), draining));
+    parts.tasks.spawn(rings.run(parts.store.clone(), parts.clock.clone(), draining));
     parts.tasks.spawn(deliveries.clone().run());
     parts.tasks.spawn(deliveries.clone().keep_house());
     let inbox = Inbox::new(parts.clone(), deliveries);
@@ -401,7 +401,6 @@ impl Running {
         let closing = async {
             bookkeeping::end(&self.parts).await;
             let _ = self.parts.rings.flush(&self.parts.store).await;
-            let _ = self.parts.sent.flush(&self.parts.store).await;
             self.keeper.keep().await;
             heartbeat::leave(&self.parts).await;
             self.parts.store.close().await;

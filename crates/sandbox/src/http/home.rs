@@ -38,6 +38,7 @@ const CALLS: &[[&str; 3]] = &[
     ],
     ["POST /sandbox/fault {path, …, times} · GET faults · DELETE faults/{id}", "注入故障", "script a fault"],
     ["POST /sandbox/clock {advance_seconds}", "拨快时钟", "move the clock"],
+    ["POST /sandbox/quota {appid, api, limit}", "改接口一天的次数", "another limit of an API's day"],
     ["POST /sandbox/quirks {name: value}", "切换无法证实的行为", "facts nobody could confirm"],
     ["POST /sandbox/reset", "恢复初始状态", "back to the start"],
     ["GET /sandbox/state", "查看全部状态", "everything that happened"],

@@ -26,6 +26,13 @@ async fn what_is_wrong_is_named() {
         ("fault", json!({"path": "/x", "body_base64": "%"}), "body_base64"),
         ("fault", json!({"path": "/x", "errcode": 1, "headers": {}}), "headers"),
         ("clock", json!({}), "advance_seconds"),
+        ("quota", json!({"appid": "wx1", "api": "/cgi-bin/message/template/send", "limit": 1}), "wx1"),
+        (
+            "quota",
+            json!({"appid": OFFICIAL, "api": "/cgi-bin/menu/create", "limit": 1}),
+            "/cgi-bin/menu/create",
+        ),
+        ("quota", json!({"appid": OFFICIAL, "api": "/cgi-bin/message/template/send", "limit": -1}), "limit"),
     ] {
         let reply = rig.post(&format!("/sandbox/{name}"), body.clone()).await;
         assert_eq!(reply.status, 400, "{name} {body}: {reply:?}");
@@ -52,6 +59,7 @@ async fn members_that_no_call_has_are_named() {
         "fault",
         "clock",
         "quirks",
+        "quota",
         "reset",
         "scan",
         "message",

@@ -89,10 +89,15 @@ mod tests {
     #[test]
     fn of_a_subscription_message() {
         let item = |id: &str, code: &str, words: &str| {
-            format!("<List><TemplateId>t</TemplateId><MsgID>{id}</MsgID><ErrorCode>{code}</ErrorCode><ErrorStatus>{words}</ErrorStatus></List>")
+            format!(
+                "<List><TemplateId>t</TemplateId><MsgID>{id}</MsgID><ErrorCode>{code}</ErrorCode><ErrorStatus>{words}</ErrorStatus></List>"
+            )
         };
         let event = |items: &str| {
-            xml("subscribe_msg_sent_event", &format!("<SubscribeMsgSentEvent>{items}</SubscribeMsgSentEvent>"))
+            xml(
+                "subscribe_msg_sent_event",
+                &format!("<SubscribeMsgSentEvent>{items}</SubscribeMsgSentEvent>"),
+            )
         };
         assert_eq!(receipt(&event(&item("7", "0", "success"))), said("7", "success"));
         assert_eq!(receipt(&event(&item("7", "20005", "user block"))), said("7", "failed:user block"));

@@ -8,9 +8,9 @@ use std::path::PathBuf;
 
 use futures_util::future::BoxFuture;
 
-pub(crate) use super::records::Pending;
 use super::codes::Codes;
 use super::receipts::Receipts;
+pub(crate) use super::records::Pending;
 use super::records::Records;
 use super::{
     Attempt, AuditQuery, Binding, DeadGroup, Delivery, DeliveryQuery, Event, EventQuery, Fate, GroupQuery,

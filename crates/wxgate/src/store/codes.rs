@@ -72,7 +72,10 @@ pub(crate) struct CodeRow {
 pub(crate) enum CodeOf {
     Key([u8; 32]),
     /// The newest that `caller` calls so.
-    Flow { caller: String, flow_id: String },
+    Flow {
+        caller: String,
+        flow_id: String,
+    },
 }
 
 /// The part of a [`super::Backend`] that keeps them. Who scanned is written by [`super::Backend::accept`].

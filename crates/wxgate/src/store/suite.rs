@@ -1,6 +1,7 @@
 //! What every backend has to pass, asked through the facade. Only [`Fixture`] knows which backend it is.
 
 mod alerts;
+mod codes;
 mod entries;
 mod forgetting;
 mod intake;

@@ -8,8 +8,8 @@ use wechat::catalog::{Endpoint, QRCODE_CREATE, SHOWQRCODE, WXACODE_UNLIMIT};
 
 use super::fields::Members;
 use super::{Call, Service, Success, failure, incomplete};
-use crate::http::problem::written;
 use crate::clock::millis;
+use crate::http::problem::written;
 use crate::lang::{Words, say};
 use crate::parts::Parts;
 use crate::problem::Problem;

@@ -17,16 +17,7 @@ static KEEP: Sql = Sql {
                ends_at = excluded.ends_at, expires_at = excluded.expires_at
                where c.appid = excluded.appid and c.caller = excluded.caller
            returning 1",
-    types: &[
-        Type::BYTEA,
-        Type::TEXT,
-        Type::TEXT,
-        Type::TEXT,
-        Type::TEXT,
-        Type::INT8,
-        Type::INT8,
-        Type::INT8,
-    ],
+    types: &[Type::BYTEA, Type::TEXT, Type::TEXT, Type::TEXT, Type::TEXT, Type::INT8, Type::INT8, Type::INT8],
 };
 static OF_KEY: Sql = Sql {
     text: "select ticket, appid, caller, scene, ends_at, openid, event, scanned_at from codes where ticket = $1",

@@ -37,11 +37,7 @@ fn keep(tx: &Transaction<'_>, rows: &[SentMessage]) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn find(
-    db: &Connection,
-    appid: &str,
-    msgid: &str,
-) -> rusqlite::Result<(Option<String>, Option<ReceiptRow>)> {
+fn find(db: &Connection, appid: &str, msgid: &str) -> rusqlite::Result<(Option<String>, Option<ReceiptRow>)> {
     let caller = db.prepare_cached(CALLER)?.query_row([appid, msgid], |row| row.get(0)).optional()?;
     let receipt = db
         .prepare_cached(RECEIPT)?

@@ -10,7 +10,10 @@ use crate::shares::Room;
 
 pub(super) const SCAN_RESULT: Operation = Operation {
     name: "getscanresult",
-    summary: ("谁扫了二维码（扫码登录），可长轮询", "Who scanned a QR code (scan to log in), by long polling"),
+    summary: (
+        "谁扫了二维码（扫码登录），可长轮询",
+        "Who scanned a QR code (scan to log in), by long polling",
+    ),
     params: &[
         may(
             "ticket",
