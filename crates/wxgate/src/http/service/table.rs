@@ -1,6 +1,7 @@
 //! Every endpoint of the service API as data: its parameters are checked, its OpenAPI entry is
 //! written and its failures are coded from here.
 
+mod find;
 mod results;
 
 use std::collections::HashMap;
@@ -8,7 +9,7 @@ use std::sync::LazyLock;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use http::{Method, StatusCode};
+use http::Method;
 
 use super::fields::Fields;
 use super::param::{CODE, Doc, FLOW_ID, OPENID, Param, Shape, TOUSER, may, need};
@@ -17,6 +18,8 @@ use crate::entries::AccountKind::{self, Mini, Official, Open};
 use crate::problem::{Code, Problem};
 use crate::registry::callers::Caller;
 use crate::shares::Room;
+
+pub(super) use find::find;
 
 /// One endpoint with one method.
 #[derive(Debug)]
@@ -406,43 +409,3 @@ pub(super) const ENDPOINTS: &[Operation] = &[
         ..BASE
     },
 ];
-
-/// The endpoint, or 404 / 405.
-pub(super) fn find(name: &str, method: &Method) -> Result<&'static Operation, Problem> {
-    let Some(operation) = ENDPOINTS.iter().find(|operation| operation.name == name) else {
-        return Err(unknown(name));
-    };
-    if operation.method == *method {
-        return Ok(operation);
-    }
-    let allow = if operation.method == Method::GET { "GET" } else { "POST" };
-    let problem = Problem::new(Code::NotFound, format!("请用 {allow} 方法"), format!("use {allow}"));
-    Err(Problem { status: StatusCode::METHOD_NOT_ALLOWED, allow, ..problem })
-}
-
-/// What is further away than so many letters is another word.
-const NEAR: usize = 3;
-
-/// No such endpoint; perhaps one is meant. The name itself isn't repeated: it may hold anything.
-fn unknown(name: &str) -> Problem {
-    // WeChat's own names, versions that end in a slash, other cases: all of it is near.
-    let plain = |name: &str| name.to_lowercase().replace(['_', '-', '.', '/', ' '], "");
-    let given: String = plain(name).chars().take(64).collect();
-    let far = |endpoint: &&Operation| strsim::osa_distance(&plain(endpoint.name), &given);
-    let is_near = |endpoint: &&Operation| {
-        let (own, distance) = (plain(endpoint.name), far(endpoint));
-        distance <= NEAR.min(own.len() / 3) || (own.len() > 5 && given.contains(&own))
-    };
-    let (zh, en) = match ENDPOINTS.iter().filter(is_near).min_by_key(far) {
-        Some(near) => (
-            format!("，是不是 {}？（区分大小写）", near.name),
-            format!(", did you mean {}? (case matters)", near.name),
-        ),
-        None => (String::new(), String::new()),
-    };
-    Problem::new(
-        Code::NotFound,
-        format!("没有这个接口{zh}；接口列表见 /v1/service/wx/openapi.json"),
-        format!("no such endpoint{en}; /v1/service/wx/openapi.json lists them"),
-    )
-}

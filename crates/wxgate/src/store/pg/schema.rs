@@ -111,7 +111,7 @@ mod tests {
             "43e245d3d7420e34",
             "c170d4b5248c21dc",
             "e9d7bfceb2167e05",
-            "ea9880ab492f2141",
+            "9e72e77e96998374",
         ];
         assert_eq!(digests, taken);
     }
