@@ -37,7 +37,7 @@ use crate::parts::Parts;
 use crate::problem::{Code, Problem};
 use crate::registry::App;
 use crate::registry::callers::Caller;
-use crate::shares::Place;
+use crate::shares::{Place, Room};
 use crate::transport::Lost;
 use crate::upstream::{CallError, Upstream};
 
@@ -162,6 +162,7 @@ impl Service {
                 (door.app(&caller, &appid, outcome)?, place)
             }
         };
+        outcome.waits_from = (operation.room == Room::Long).then(|| self.0.parts.clock.instant());
         let (wants_picture, english, _kept) = (wants_picture(head), wants_english(&head.headers), kept);
         run(self.clone(), Call { operation, caller, app, fields, wants_picture, english, _place, _kept })
             .await
