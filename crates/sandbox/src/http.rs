@@ -9,6 +9,7 @@ mod call;
 mod control;
 mod home;
 mod oauth;
+mod scanner;
 
 use crate::Shared;
 use answer::Closed;

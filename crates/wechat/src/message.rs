@@ -13,6 +13,7 @@
 //! that it is WeChat's takes what can be read of it ([`Message::read`]). The caller limits the size.
 
 mod json;
+mod receipt;
 pub(crate) mod xml;
 
 use std::borrow::Cow;
@@ -20,6 +21,8 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use crate::catalog::events;
+
+pub use receipt::Receipt;
 
 /// Elements, or objects and arrays, within each other.
 const MAX_DEPTH: usize = 16;
@@ -361,6 +364,12 @@ impl Message {
         } else {
             Cow::Borrowed("")
         }
+    }
+
+    /// `Ticket` of the code that was scanned, by whom that may log in; `""` for all else, and for what is suspect or malformed.
+    pub fn scanned_ticket(&self) -> Cow<'_, str> {
+        let is_scan = ["SCAN", "subscribe"].iter().any(|name| self.event().eq_ignore_ascii_case(name));
+        if is_scan && !self.is_suspect() && !self.is_malformed { self.ticket() } else { Cow::Borrowed("") }
     }
 
     /// What kind it is, in lower case: `event.scan`, `message.text`; `unknown` without a `MsgType`.

@@ -296,6 +296,11 @@ impl Door {
         place.map(|place| place.with(own)).map_err(|_| Denied::Overloaded)
     }
 
+    /// A place in `room` that counts in nothing else of the caller's: for what mostly waits.
+    pub fn place_beside(&self, room: Room, caller: &Caller) -> Result<Place, Denied> {
+        self.0.shares.take(room, 1, For::from(&caller.share)).map_err(|_| Denied::Overloaded)
+    }
+
     /// A place at work for what its address alone admitted.
     pub fn place_of_stranger(&self, address: IpAddr) -> Result<Place, Denied> {
         let share = self.0.shares.of(address);

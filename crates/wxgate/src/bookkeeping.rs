@@ -1,5 +1,5 @@
 //! Brings the callers' counters to the store, so that a restart forgets nothing of them and a crash ten seconds at most; and gives
-//! back what was reserved of quotas and isn't spent.
+//! back what was reserved of quotas and isn't spent. What was sent is noted beside that ([`crate::sent`]).
 
 use std::sync::Arc;
 
@@ -23,6 +23,8 @@ pub(crate) async fn restore(parts: &Parts) -> Result<(), StoreError> {
 
 /// Keeps the books until the stop begins.
 pub(crate) async fn run(parts: Parts) {
+    let (store, clock) = (parts.store.clone(), parts.clock.clone());
+    parts.tasks.spawn(parts.sent.clone().run(store, clock, parts.tasks.draining.clone()));
     loop {
         tokio::select! {
             () = parts.tasks.draining.cancelled() => return,
@@ -74,6 +76,7 @@ async fn refresh(parts: &Parts) {
 pub(crate) async fn end(parts: &Parts) {
     give_back(parts, false).await;
     flush(parts).await;
+    let _ = parts.sent.flush(&parts.store).await;
 }
 
 /// Stores what is new; what couldn't be is new the next time as well.

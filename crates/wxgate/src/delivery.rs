@@ -5,12 +5,13 @@
 //! on what had none, or is due again, as much as there is room for ([`Deliveries::run`] starts them, [`worker`] is one). [`form`] writes a request,
 //! [`send`] makes one attempt, [`schedule`] says what follows from it. A delivery that was taken on is leased: if the process
 //! dies, the next one takes it on again. A backend that is to reply is asked at once ([`ask`]), and what it says is read by
-//! [`answer`]. [`housekeeping`] forgets what is old.
+//! [`answer`]; one that comes too late goes another way ([`late`]). [`housekeeping`] forgets what is old.
 
 mod answer;
 mod ask;
 mod form;
 mod housekeeping;
+mod late;
 mod news;
 pub mod sample;
 pub mod schedule;
@@ -38,6 +39,7 @@ use crate::registry::routes::Route;
 use crate::rules::egress::Forbidden;
 use crate::store::{Attempt, Claimed, Fate};
 use crate::traces::{self, Delivery, attribute};
+use crate::upstream::Upstream;
 
 pub use answer::{Answer, answers_itself};
 pub use ask::{Asked, Opened, Patience};
@@ -71,6 +73,8 @@ struct Inner {
     working: Mutex<HashSet<String>>,
     /// Backends that are asked for a reply, by their message's digest.
     asked: Flights<[u8; 32], Asked>,
+    /// Sends what came too late.
+    upstream: Upstream,
 }
 
 /// What one request to a backend takes.
@@ -114,8 +118,9 @@ pub fn lease(route: &Route) -> i64 {
 impl Deliveries {
     /// Requests go out by `client`, whose connector knows the egress rules; those to targets of routes that were made at run
     /// time by `made`.
-    pub fn new(parts: Parts, client: Client, made: Client) -> Self {
-        Self(Arc::new(Inner { parts, client, made, working: Mutex::default(), asked: Flights::default() }))
+    pub fn new(parts: Parts, upstream: Upstream, (client, made): (Client, Client)) -> Self {
+        let (working, asked) = (Mutex::default(), Flights::default());
+        Self(Arc::new(Inner { parts, client, made, working, asked, upstream }))
     }
 
     /// Keeps a worker for every route, until the stop begins.

@@ -46,6 +46,7 @@ use crate::registry::usage::UsageBook;
 use crate::reloads::{Asker, Reloads};
 use crate::rings::Rings;
 use crate::rules::egress::Egress;
+use crate::sent::Sent;
 use crate::series::Keeper;
 use crate::shares::Shares;
 use crate::shares::seats::Seats;
@@ -138,6 +139,7 @@ pub async fn start(config: Config, world: impl Into<World>, listeners: Listeners
         tasks,
         shares,
         rings,
+        sent: Sent::default(),
         limits,
         metrics,
         traces,
@@ -151,7 +153,8 @@ pub async fn start(config: Config, world: impl Into<World>, listeners: Listeners
     let guarded = |loopback| {
         Client::guarded(egress.clone(), resolver.clone(), loopback, trusted.clone(), &parts.limits)
     };
-    let deliveries = Deliveries::new(parts.clone(), guarded(true), guarded(config.egress.allow_loopback));
+    let clients = (guarded(true), guarded(config.egress.allow_loopback));
+    let deliveries = Deliveries::new(parts.clone(), upstream.clone(), clients);
     parts.store.resume(parts.clock.now()).await?;
     let address = config.advertise.as_ref().map(|url| url.as_str().trim_end_matches('/')).unwrap_or_default();
     heartbeat::beat(&parts, address).await?;

@@ -33,6 +33,7 @@ pub mod registry;
 pub mod reloads;
 pub mod rings;
 pub mod rules;
+pub mod sent;
 pub mod series;
 pub mod shares;
 pub mod slots;

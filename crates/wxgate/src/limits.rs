@@ -22,6 +22,8 @@ pub struct Limits {
     pub passed: usize,
     /// Passed-on requests admitted by their address alone.
     pub strangers: usize,
+    /// Long polls that wait, beside all calls at work.
+    pub long: usize,
     /// Callbacks at work.
     pub callbacks: usize,
     /// Callbacks at work whose query nobody signed.
@@ -119,6 +121,7 @@ impl Default for Limits {
             calls: 4096,
             passed: 4096,
             strangers: 256,
+            long: 10_000,
             callbacks: 4096,
             unsigned: 64,
             logins: 1024,
@@ -195,6 +198,7 @@ impl Limits {
             ("calls", count(self.calls)),
             ("passed", count(self.passed)),
             ("strangers", count(self.strangers)),
+            ("long", count(self.long)),
             ("callbacks", count(self.callbacks)),
             ("unsigned", count(self.unsigned)),
             ("logins", count(self.logins)),

@@ -100,6 +100,8 @@ pub struct Outcome {
     pub words: Cow<'static, str>,
     /// For the log: what only the operator may know.
     pub cause: Option<String>,
+    /// From where on it only waited, as a long poll does: that isn't counted as the time it took.
+    pub waits_from: Option<Instant>,
     /// The app for counters, which know those that are configured.
     app: Id,
     began: Instant,
@@ -137,6 +139,7 @@ impl Outcome {
             counted: Counted::Nothing,
             words: Cow::Borrowed(""),
             cause: None,
+            waits_from: None,
             app: Id::NONE,
             began: clock.instant(),
             at: clock.now(),
@@ -355,7 +358,7 @@ impl Recorder {
                 let api = if let Cow::Borrowed(api) = outcome.api { api } else { OTHER };
                 let code = outcome.wx_errcode.unwrap_or(outcome.errcode);
                 let caller = outcome.caller.as_ref().map_or(Id::NONE, |caller| caller.meter.id());
-                let took = self.clock.instant() - outcome.began;
+                let took = outcome.waits_from.unwrap_or_else(|| self.clock.instant()) - outcome.began;
                 self.metrics.called((outcome.app, caller), (api, code), end, took);
             }
         }

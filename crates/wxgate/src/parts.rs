@@ -9,6 +9,7 @@ use crate::metrics::Metrics;
 use crate::random::Random;
 use crate::registry::Registry;
 use crate::rings::Rings;
+use crate::sent::Sent;
 use crate::shares::Shares;
 use crate::store::Store;
 use crate::tasks::Tasks;
@@ -34,6 +35,8 @@ pub struct Parts {
     pub shares: Shares,
     /// What went wrong lately.
     pub rings: Rings,
+    /// What was sent lately.
+    pub sent: Sent,
     /// Every bound.
     pub limits: Arc<Limits>,
     /// Counters.

@@ -40,10 +40,12 @@ pub enum Room {
     Bodies,
     /// Bytes of bodies in files.
     Spooled,
+    /// Long polls, which mostly wait.
+    Long,
 }
 
 /// How many there are of [`Room`].
-const ROOMS: usize = 9;
+const ROOMS: usize = 10;
 
 /// The rooms, and the shares of addresses. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -122,6 +124,7 @@ impl Shares {
             limits.states,
             limits.body_budget,
             limits.spooled,
+            limits.long,
         ];
         let pool = |size| Pool {
             size,

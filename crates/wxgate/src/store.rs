@@ -7,6 +7,7 @@
 
 mod alerts;
 mod backend;
+mod codes;
 mod credentials;
 mod deliveries;
 mod documents;
@@ -21,6 +22,7 @@ mod nodes;
 mod once;
 mod pg;
 mod quotas;
+mod receipts;
 mod records;
 mod rings;
 mod series;
@@ -43,9 +45,11 @@ use crate::keys::{Cell, Keys};
 use crate::lang::say;
 use crate::limits::Limits;
 use crate::random::Random;
+use crate::wake::Topics;
 
 pub use alerts::{AlertRow, Deaths, SeenAlert};
 pub(crate) use backend::Backend;
+pub use codes::{Code, NewCode, Scan};
 pub use credentials::{Credential, Saved, SealedCredential, Taken, Turn};
 pub use deliveries::{Attempt, Claimed, Fate, Purge, Purged, Seen};
 pub use documents::{Document, DocumentChange, Shelf};
@@ -60,6 +64,7 @@ pub use moving::{Compared, Moved, Progress, Watch, move_from};
 pub use nodes::{BEAT, Node, Reach, SILENT, Wakes};
 pub use once::{Binding, Bound, Once};
 pub use quotas::QuotaRow;
+pub use receipts::SentMessage;
 pub use rings::{Ring, RingQuery, RingRow};
 pub use series::{SeriesQuery, SeriesRow, Stock, Tier};
 pub use upgrade::{Upgraded, upgrade};
@@ -87,6 +92,8 @@ pub struct Store {
     keys: Keys,
     /// This process, as the holder of leases.
     owner: i32,
+    /// Codes that somebody here waits for.
+    scanned: Topics<[u8; 32]>,
 }
 
 impl fmt::Debug for Store {
@@ -126,7 +133,10 @@ impl Store {
         keys: impl FnOnce(bool) -> anyhow::Result<Keys>,
     ) -> anyhow::Result<(Self, Keys)> {
         match fitting(&*backend, keys).await {
-            Ok(keys) => Ok((Self { backend, keys: keys.clone(), owner: lease::owner(random) }, keys)),
+            Ok(keys) => {
+                let (owner, scanned) = (lease::owner(random), Topics::default());
+                Ok((Self { backend, keys: keys.clone(), owner, scanned }, keys))
+            }
             Err(error) => {
                 backend.close().await;
                 Err(error)

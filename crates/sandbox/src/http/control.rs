@@ -49,6 +49,7 @@ pub(super) fn router() -> Router<Arc<Shared>> {
         .route("/faults/{id}", delete(set::remove_fault))
         .route("/calls", get(calls).delete(forget_calls))
         .route("/clock", post(set::clock))
+        .route("/quota", post(set::quota))
         .route("/quirks", post(set::quirks))
         .route("/reset", post(set::reset))
         .route("/scan", post(act::scan))

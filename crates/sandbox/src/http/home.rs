@@ -1,5 +1,6 @@
 //! `GET /`: what this is, and what can be done with it.
 
+use super::scanner;
 use crate::Shared;
 use crate::world::{App, DEMO_CODES, Kind, TEMPLATE, World};
 use axum::extract::State;
@@ -38,6 +39,7 @@ const CALLS: &[[&str; 3]] = &[
     ],
     ["POST /sandbox/fault {path, …, times} · GET faults · DELETE faults/{id}", "注入故障", "script a fault"],
     ["POST /sandbox/clock {advance_seconds}", "拨快时钟", "move the clock"],
+    ["POST /sandbox/quota {appid, api, limit}", "改接口一天的次数", "another limit of an API's day"],
     ["POST /sandbox/quirks {name: value}", "切换无法证实的行为", "facts nobody could confirm"],
     ["POST /sandbox/reset", "恢复初始状态", "back to the start"],
     ["GET /sandbox/state", "查看全部状态", "everything that happened"],
@@ -105,6 +107,7 @@ fn render(world: &World, english: bool) -> String {
         .iter()
         .map(|[call, zh, en]| format!("<tr><td><code>{call}</code><td>{}", if english { en } else { zh }))
         .collect();
+    let scanner = scanner::render(world, say);
     let codes: Vec<&str> = DEMO_CODES.iter().map(|(code, _)| *code).collect();
     let (lang, title) = (say("zh", "en"), say("微信模拟器", "WeChat sandbox"));
     let intro = say(
@@ -130,7 +133,7 @@ fn render(world: &World, english: bool) -> String {
         "<!doctype html><html lang=\"{lang}\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
          <title>{title}</title><style>{STYLE}</style><main><h1>{title}</h1><p>{intro}</p>\
          <h2>{accounts_title}</h2><table><tr><td>AppID<td><td>AppSecret<td>{original}{accounts}</table><p>{tokens}</p>\
-         <h2>{codes_title}</h2><p><code>{}</code></p><p><code>{TEMPLATE}</code></p>\
+         {scanner}<h2>{codes_title}</h2><p><code>{}</code></p><p><code>{TEMPLATE}</code></p>\
          <h2>{calls_title}</h2><table>{calls}</table><h2>{examples_title}</h2>{examples}</main></html>",
         codes.join("</code> <code>"),
     )

@@ -33,19 +33,23 @@ impl Window {
     }
 }
 
-/// What has been used.
+/// What has been used, and the limits that are others than usual.
 #[derive(Debug, Default)]
-pub(crate) struct Quotas(HashMap<(String, &'static str), (i64, u32)>);
+pub(crate) struct Quotas {
+    used: HashMap<(String, &'static str), (i64, u32)>,
+    set: HashMap<(String, &'static str), u32>,
+}
 
 impl Quotas {
     /// Counts one call, unless that is one too many.
     pub(crate) fn take(&mut self, appid: &str, limit: Limit, now: i64) -> Result<(), Refusal> {
         let window = limit.window.of(now);
-        let used = self.0.entry((appid.to_owned(), limit.name)).or_insert((window, 0));
+        let most = self.most(appid, limit);
+        let used = self.used.entry((appid.to_owned(), limit.name)).or_insert((window, 0));
         if used.0 != window {
             *used = (window, 0);
         }
-        if used.1 >= limit.most {
+        if used.1 >= most {
             return Err(refuse(limit.code));
         }
         used.1 += 1;
@@ -54,13 +58,30 @@ impl Quotas {
 
     /// How much of a limit an account has used in the window of `now`.
     pub(crate) fn used(&self, appid: &str, limit: Limit, now: i64) -> u32 {
-        let used = self.0.get(&(appid.to_owned(), limit.name));
+        let used = self.used.get(&(appid.to_owned(), limit.name));
         used.filter(|(window, _)| *window == limit.window.of(now)).map_or(0, |(_, used)| *used)
+    }
+
+    /// How much there is of a limit for an account.
+    pub(crate) fn most(&self, appid: &str, limit: Limit) -> u32 {
+        self.set.get(&(appid.to_owned(), limit.name)).copied().unwrap_or(limit.most)
+    }
+
+    /// Gives an account another limit of a day for an endpoint; what it has used stays.
+    pub(crate) fn set(&mut self, appid: &str, path: &str, most: u32) -> Result<(), String> {
+        let day = OF_PATHS.iter().find(|(known, ..)| *known == path).and_then(|(_, day, _)| *day);
+        let day = day.ok_or_else(|| {
+            let known: Vec<&str> =
+                OF_PATHS.iter().filter(|(_, day, _)| day.is_some()).map(|(path, ..)| *path).collect();
+            format!("api: {path:?} has no limit of a day here; there is {}", known.join(", "))
+        })?;
+        self.set.insert((appid.to_owned(), day.name), most);
+        Ok(())
     }
 
     /// `clear_quota`.
     pub(crate) fn clear(&mut self, appid: &str) {
-        self.0.retain(|(of, name), _| of != appid || *name == CLEAR.name);
+        self.used.retain(|(of, name), _| of != appid || *name == CLEAR.name);
     }
 }
 

@@ -26,6 +26,13 @@ async fn what_is_wrong_is_named() {
         ("fault", json!({"path": "/x", "body_base64": "%"}), "body_base64"),
         ("fault", json!({"path": "/x", "errcode": 1, "headers": {}}), "headers"),
         ("clock", json!({}), "advance_seconds"),
+        ("quota", json!({"appid": "wx1", "api": "/cgi-bin/message/template/send", "limit": 1}), "wx1"),
+        (
+            "quota",
+            json!({"appid": OFFICIAL, "api": "/cgi-bin/menu/create", "limit": 1}),
+            "/cgi-bin/menu/create",
+        ),
+        ("quota", json!({"appid": OFFICIAL, "api": "/cgi-bin/message/template/send", "limit": -1}), "limit"),
     ] {
         let reply = rig.post(&format!("/sandbox/{name}"), body.clone()).await;
         assert_eq!(reply.status, 400, "{name} {body}: {reply:?}");
@@ -52,6 +59,7 @@ async fn members_that_no_call_has_are_named() {
         "fault",
         "clock",
         "quirks",
+        "quota",
         "reset",
         "scan",
         "message",
@@ -138,6 +146,26 @@ async fn the_page_speaks_two_languages() {
     assert!(
         english.contains("WeChat sandbox") && english.contains(MINI) && english.contains("/sandbox/scan")
     );
+}
+
+#[tokio::test]
+async fn the_page_offers_the_codes_there_are_to_the_users_there_are() {
+    let rig = Rig::start().await;
+    let page = async || String::from_utf8(rig.get("/").await.body.to_vec()).unwrap();
+    assert!(page().await.contains("还没有二维码"));
+    let code = async |scene: &str| {
+        let body = json!({"action_name": "QR_STR_SCENE", "action_info": {"scene": {"scene_str": scene}}});
+        let made = rig.call(OFFICIAL, "/cgi-bin/qrcode/create", body).await.json();
+        made["ticket"].as_str().unwrap().to_owned()
+    };
+    let (first, second) = (code("login_1").await, code("<b>\"login_2\"").await);
+    rig.control("users", json!({"nickname": "Ann & <i>Bob</i>"})).await;
+    let page = page().await;
+    let place = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text}"));
+    assert!(place(&second) < place(&first), "the newest first");
+    assert!(page.contains("&lt;b&gt;&quot;login_2&quot;") && page.contains("Ann &amp; &lt;i&gt;Bob"));
+    let openid = rig.state().await["users"][1]["openids"][OFFICIAL].as_str().unwrap().to_owned();
+    assert!(page.contains(&openid), "the page knows who scans");
 }
 
 #[tokio::test]

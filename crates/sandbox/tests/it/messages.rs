@@ -168,3 +168,24 @@ async fn media_come_back_byte_for_byte() {
         40007
     );
 }
+
+#[tokio::test]
+async fn a_days_limit_can_be_another_until_a_reset() {
+    let rig = Rig::start().await;
+    let told = async |appid: &str| {
+        rig.call(appid, "/cgi-bin/openapi/quota/get", json!({"cgi_path": SEND})).await.json()["quota"].clone()
+    };
+    let openid = rig.follower(OFFICIAL).await;
+    rig.control("quota", json!({"appid": OFFICIAL, "api": SEND, "limit": 2})).await;
+    for expected in [0, 0, 45009] {
+        assert_eq!(errcode(&rig.call(OFFICIAL, SEND, template(&openid)).await), expected);
+    }
+    assert_eq!(told(OFFICIAL).await, json!({"daily_limit": 2, "used": 2, "remain": 0}));
+    let other = rig.follower(crate::rig::EXAMPLE).await;
+    assert_eq!(errcode(&rig.call(crate::rig::EXAMPLE, SEND, template(&other)).await), 0, "another account");
+    rig.control("quota", json!({"appid": OFFICIAL, "api": SEND, "limit": 1_000_000})).await;
+    assert_eq!(errcode(&rig.call(OFFICIAL, SEND, template(&openid)).await), 0);
+    assert_eq!(told(OFFICIAL).await, json!({"daily_limit": 1_000_000, "used": 3, "remain": 999_997}));
+    rig.control("reset", json!({})).await;
+    assert_eq!(told(OFFICIAL).await, json!({"daily_limit": 100_000, "used": 0, "remain": 100_000}));
+}

@@ -270,6 +270,7 @@ fn every_mistake_in_a_route_is_named() {
     assert!(read(&route("")).is_ok());
     let json = "format = \"json\"\nsecret = \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"\n";
     assert!(read(&route(json)).is_ok());
+    assert!(read(&route("reply = true\nlate_reply = \"custom\"")).is_ok());
     for (more, key) in [
         ("events = [\"evnt:SCAN\"]", "events"),
         ("apps = [\"tag:\"]", "apps"),
@@ -283,6 +284,8 @@ fn every_mistake_in_a_route_is_named() {
         ("reply_wait = \"14.1s\"", "reply_wait"),
         ("reply = \"rough\"", "reply"),
         ("late_reply = \"custom\"", "late_reply"),
+        ("reply = \"raw\"\nlate_reply = \"custom\"", "late_reply"),
+        ("reply = true\nlate_reply = \"later\"", "late_reply"),
         ("concurrency = 0", "concurrency"),
         ("timeout = \"10m\"", "timeout"),
         ("retry = [\"soon\"]", "retry"),

@@ -154,7 +154,7 @@ impl Deliveries {
         let Hearing { lead, until } = hearing;
         let message = Message::read(&claimed.body);
         let app = registry.live().app(&claimed.appid).cloned();
-        let asked = match (body, app) {
+        let asked = match (body, &app) {
             (Some(said), Some(app)) => {
                 let found = answer::read(&said, &route.entry, &app.entry, &message, clock.now_secs());
                 found.map_or(Asked::Silent, Asked::Answered)
@@ -162,9 +162,13 @@ impl Deliveries {
             _ if sent.is_success() => Asked::Silent,
             _ => Asked::Failed,
         };
-        let is_late = until.is_some_and(|until| clock.instant() > until);
+        let is_late = || until.is_some_and(|until| clock.instant() > until);
+        let mut late = None;
         let asked = match asked {
-            Asked::Answered(_) if is_late => Asked::Silent,
+            Asked::Answered(answer) if is_late() => {
+                late = Some(answer);
+                Asked::Silent
+            }
             Asked::Answered(answer) => {
                 let event = store.stored_event(claimed, message.create_time());
                 let kept = answer.to_keep();
@@ -177,10 +181,15 @@ impl Deliveries {
                     );
                     tracing::warn!(event, "{lost}");
                 }
+                // Those who waited didn't wait for the store.
+                late = is_late().then(|| answer.clone());
                 Asked::Answered(answer)
             }
             other => other,
         };
         lead.reached(asked);
+        if let (Some(answer), Some(app)) = (late, app) {
+            self.late(&route.entry, claimed, &message, &answer, app);
+        }
     }
 }

@@ -60,6 +60,8 @@ pub struct Replying {
     pub wait: Duration,
     /// Any document goes back as it is.
     pub is_raw: bool,
+    /// An answer that comes too late goes as a customer-service message.
+    pub goes_late: bool,
 }
 
 /// A URL in which `{appid}` is filled in.
@@ -128,7 +130,6 @@ pub(super) fn route(s: &mut Table<'_>, origin: Origin) -> RouteEntry {
     let target = target(s);
     let form = if s.choice("format", &[("wechat", false), ("json", true)]) { json(s) } else { wechat(s) };
     let reply = replying(s);
-    s.later("late_reply", &Value::String(String::new()));
     let stop = s.bool("stop", false);
     let paused = s.bool("paused", false);
     let ordered = s.bool("ordered", false);
@@ -178,7 +179,15 @@ fn replying(s: &mut Table<'_>) -> Option<Replying> {
             "must be over 0 and at most \"14s\": WeChat asks three times and waits five seconds each",
         );
     }
-    is_raw.map(|is_raw| Replying { wait, is_raw })
+    let goes_late = s.choice("late_reply", &[("", false), ("custom", true)]);
+    if goes_late && is_raw != Some(false) {
+        s.mistake(
+            "late_reply",
+            "需要 reply = true：迟到的是给用户的回复（\"raw\" 的应答不是）",
+            "needs reply = true: what comes late is a reply to a user, which what \"raw\" gives back isn't",
+        );
+    }
+    is_raw.map(|is_raw| Replying { wait, is_raw, goes_late })
 }
 
 fn target(s: &mut Table<'_>) -> Target {

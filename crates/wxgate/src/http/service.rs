@@ -11,6 +11,7 @@ mod malformed;
 mod messages;
 pub mod openapi;
 mod param;
+mod results;
 mod table;
 mod token;
 mod users;
@@ -144,14 +145,25 @@ impl Service {
                 (Given::from_body(&bytes)?, place)
             }
         };
-        let fields = given.check(operation.params)?;
+        let fields = given.check(operation.params, operation.app_of.is_none())?;
         (operation.check)(&fields)?;
         fields.refuse(|text| door.shows_credential(text.as_bytes()))?;
-        let app = door.app(&caller, fields.appid(), outcome)?;
-        kinds::check(operation, &app, &caller, &self.0.parts.registry.live())?;
-        let place = door.place(Room::Calls, &caller, &app)?;
-        let (wants_picture, english) = (wants_picture(head), wants_english(&head.headers));
-        let (_place, _kept) = (place, kept);
+        let (app, _place) = match operation.app_of {
+            None => {
+                let app = door.app(&caller, fields.appid(), outcome)?;
+                kinds::check(operation, &app, &caller, &self.0.parts.registry.live())?;
+                let place = door.place(operation.room, &caller, &app)?;
+                (app, place)
+            }
+            // To find it is work already.
+            Some(app_of) => {
+                let place = door.place_beside(operation.room, &caller)?;
+                let appid = app_of(self, &caller, &fields).await?;
+                (door.app(&caller, &appid, outcome)?, place)
+            }
+        };
+        outcome.waits_from = (operation.room == Room::Long).then(|| self.0.parts.clock.instant());
+        let (wants_picture, english, _kept) = (wants_picture(head), wants_english(&head.headers), kept);
         run(self.clone(), Call { operation, caller, app, fields, wants_picture, english, _place, _kept })
             .await
     }

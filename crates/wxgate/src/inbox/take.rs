@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 use wechat::envelope::Mode;
+use wechat::message::Message;
 
 use super::verify::Verified;
 use super::{Inbox, Rejected, Said, seen};
@@ -198,7 +199,8 @@ impl Inbox {
             msg_type: message.msg_type().into_owned(),
             event: message.event().into_owned(),
             scene: message.scene().into_owned(),
-            msg_id: message.msg_id().into_owned(),
+            ticket: message.scanned_ticket().into_owned(),
+            msg_id: number(message),
             came: Came::written(request_id, verified.mode.as_str(), verified.key_name()),
             create_time: message.create_time(),
             received_at: now,
@@ -328,6 +330,14 @@ fn asking(routes: &[Arc<Route>], answers_itself: bool) -> Option<Asking> {
         _ => Manner::Once,
     };
     Some(Asking { index, route: route.clone(), manner, wait: reply.wait })
+}
+
+/// What the message is found by: its own number, or that of the sent one whose receipt it is.
+fn number(message: &Message) -> String {
+    match message.msg_id() {
+        none if none.is_empty() => message.receipt().map(|receipt| receipt.msgid).unwrap_or_default(),
+        id => id.into_owned(),
+    }
 }
 
 fn too_slow() -> Rejected {

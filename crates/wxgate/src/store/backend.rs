@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use futures_util::future::BoxFuture;
 
+use super::codes::Codes;
+use super::receipts::Receipts;
 pub(crate) use super::records::Pending;
 use super::records::Records;
 use super::{
@@ -19,7 +21,7 @@ use super::{
 pub(crate) const DELIVERIES_PER_MESSAGE: i64 = 65_536;
 
 /// A database, opened for this process and migrated.
-pub(crate) trait Backend: Records + Lines {
+pub(crate) trait Backend: Records + Lines + Codes + Receipts {
     /// Names it to people.
     fn place(&self) -> String;
 
@@ -50,7 +52,9 @@ pub(crate) trait Backend: Records + Lines {
 
     /// Keeps a message. First its signature is looked at: one that came with another body refuses it. Then its digest: if
     /// that is known, the message is a duplicate, and known for longer if `remembered_until` is later. One whose signature
-    /// came with a digest that is forgotten is refused, too. Else message, deliveries, digest and signature are kept.
+    /// came with a digest that is forgotten is refused, too. Else message, deliveries, digest and signature are kept; and, if it
+    /// says that one of the [`Codes`] was scanned, who did: first who scanned one that ends, before that end; last who scanned
+    /// another.
     fn accept(&self, event: EventRow) -> Pending<'_, AcceptedRow>;
     /// Keeps the answer of a message that is still remembered, for its duplicates.
     fn keep_answer(&self, seen: MessageKey, event_id: i64, sealed: Vec<u8>) -> Pending<'_, ()>;
@@ -269,6 +273,8 @@ pub(crate) struct EventRow {
     pub(crate) seen: MessageKey,
     /// Sealed.
     pub(crate) body: Vec<u8>,
+    /// It says that somebody scanned the code with this key.
+    pub(crate) ticket: Option<[u8; 32]>,
     /// Key of the signature it came with.
     pub(crate) signature: Option<[u8; 32]>,
     /// The signature is good for this body, and for no other.
@@ -277,6 +283,13 @@ pub(crate) struct EventRow {
     pub(crate) spent_until: i64,
     /// In the order of their places.
     pub(crate) deliveries: Vec<DueRow>,
+}
+
+impl EventRow {
+    /// When the code was scanned, if one was, Unix milliseconds.
+    pub(crate) fn scanned_at(&self) -> i64 {
+        i64::from(self.seen.created) * 1000
+    }
 }
 
 /// A delivery to come.

@@ -18,6 +18,8 @@ pub struct NewEvent {
     pub event: String,
     /// Scene of the code that was scanned, or "".
     pub scene: String,
+    /// Ticket of that code, if who scanned it may be told; else "".
+    pub ticket: String,
     /// `MsgId`, or `MsgID` of a sending report, or "".
     pub msg_id: String,
     /// How it came, for people: see [`super::Came`].
@@ -110,7 +112,14 @@ impl Store {
         let digest = event.digest;
         let seen = MessageKey { created: created(event.create_time), digest };
         let kept = |id| StoredEvent { id, digest, created: seen.created };
-        match self.backend.accept(self.event_row(event, seen)).await? {
+        let row = self.event_row(event, seen);
+        let ticket = row.ticket;
+        let accepted = self.backend.accept(row).await?;
+        // Also by a duplicate: the first may have been kept after its time.
+        if let Some(ticket) = ticket {
+            self.scanned.wake(&ticket);
+        }
+        match accepted {
             AcceptedRow::New(id, deliveries) => Ok(Accepted::New { event: kept(id), deliveries }),
             AcceptedRow::Duplicate(id, answer) => {
                 let answer = answer.map(|sealed| self.open_answer(seen, &sealed)).transpose()?;
@@ -140,6 +149,7 @@ impl Store {
         EventRow {
             kind: kind.to_ascii_lowercase(),
             body: self.keys.seal(body_cell(&hex(&event.digest)), &event.body),
+            ticket: (!event.ticket.is_empty()).then(|| self.ticket_key(&event.ticket)),
             signature: event.signature.as_deref().map(|text| self.signature_key(text)),
             deliveries: event.deliveries.iter().map(due).collect(),
             appid: event.appid.clone(),

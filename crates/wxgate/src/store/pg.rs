@@ -5,6 +5,7 @@
 
 mod alerts;
 mod backend;
+mod codes;
 mod credentials;
 mod entries;
 mod groups;
@@ -19,6 +20,7 @@ mod offers;
 mod purge;
 mod queue;
 mod quotas;
+mod receipts;
 mod records;
 mod rings;
 mod schema;

@@ -7,6 +7,7 @@
 
 mod alerts;
 mod checkpoint;
+mod codes;
 mod copy;
 mod credentials;
 mod dump;
@@ -27,6 +28,7 @@ mod purge;
 mod queue;
 mod quotas;
 mod reader;
+mod receipts;
 mod recent;
 mod records;
 mod rings;

@@ -1,6 +1,7 @@
 //! What every backend has to pass, asked through the facade. Only [`Fixture`] knows which backend it is.
 
 mod alerts;
+mod codes;
 mod entries;
 mod forgetting;
 mod intake;
@@ -95,6 +96,7 @@ fn message(store: &Store, content: &str, routes: &[&str]) -> NewEvent {
         msg_type: "text".to_owned(),
         event: String::new(),
         scene: String::new(),
+        ticket: String::new(),
         msg_id: String::new(),
         came: String::new(),
         create_time: NOW / 1000,

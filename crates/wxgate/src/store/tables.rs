@@ -262,7 +262,7 @@ pub(super) const TABLES: &[Table] = &[
             ("event_id", Number),
             ("openid", Text),
             ("event", Text),
-            ("scanned_at", Time),
+            ("scanned_at", Number),
             ("expires_at", Time),
         ],
     },

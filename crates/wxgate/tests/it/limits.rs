@@ -21,6 +21,7 @@ const PROOFS: &[(&str, &str, &str)] = &[
     ("calls", "tests/it/limits/places.rs", "service_calls"),
     ("passed", "tests/it/limits/places.rs", "requests_passed_on"),
     ("strangers", "tests/it/limits/places.rs", "requests_of_strangers"),
+    ("long", "tests/it/scans.rs", "long_polls_end_in_time_and_count_beside_all_else"),
     ("callbacks", "tests/it/limits/places.rs", "callbacks"),
     ("unsigned", "tests/it/limits/places.rs", "callbacks_that_nobody_signed"),
     ("logins", "tests/it/limits/places.rs", "logins_that_come_back"),

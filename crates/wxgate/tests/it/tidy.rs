@@ -35,7 +35,7 @@ const LAYERS: Layers<'_> = &[
     // What there is, and where it is kept.
     &["registry"],
     &["slots"],
-    &["transport", "rings"],
+    &["transport", "rings", "sent"],
     &["net"],
     &["store"],
     &["flights", "telemetry"],

@@ -115,7 +115,7 @@ pub(super) fn quota(world: &mut World, call: &Call, appid: &str) -> Result<Answe
     let known = known.ok_or(refuse(76021))?;
     let limits = quota::OF_PATHS.iter().find(|(path, ..)| *path == known.path);
     let (day, minute) = limits.map_or((None, None), |(_, day, minute)| (*day, *minute));
-    let most = day.map_or(0, |day| day.most);
+    let most = day.map_or(0, |day| world.quotas.most(appid, day));
     let used = day.map_or(0, |day| world.quotas.used(appid, day, world.now));
     let mut answer = json!({
         "errcode": 0, "errmsg": "ok",

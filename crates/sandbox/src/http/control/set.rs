@@ -222,6 +222,22 @@ pub(super) async fn clock(State(shared): Held, body: Bytes) -> Reply {
     Ok(Done(json!({"now": world.now, "offset_seconds": offset / 1000})))
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewQuota {
+    appid: String,
+    api: String,
+    limit: u32,
+}
+
+pub(super) async fn quota(State(shared): Held, body: Bytes) -> Reply {
+    let asked: NewQuota = members(&body)?;
+    let mut world = shared.world();
+    world.app(&asked.appid)?;
+    world.quotas.set(&asked.appid, &asked.api, asked.limit)?;
+    fine()
+}
+
 pub(super) async fn quirks(State(shared): Held, body: Bytes) -> Reply {
     let asked: Map<String, Value> = members(&body)?;
     let mut world = shared.world();

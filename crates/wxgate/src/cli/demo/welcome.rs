@@ -86,7 +86,7 @@ impl Demo<'_> {
         let allow = json!({"appid": MINI, "openid": openids.mini, "template_id": TEMPLATE, "count": 100});
         let code = json!({"appid": MINI, "scene": "id=1", "page": "pages/index/index"});
         let page = json!({"appid": OFFICIAL, "url": "https://www.example.com/"});
-        let scene = json!({"appid": OFFICIAL, "scene": "login_1"});
+        let scene = json!({"appid": OFFICIAL, "scene": "login_1", "flow_id": "login-1"});
         let call = |path, members: Value| self.service(path, &members, "");
         vec![
             (
@@ -107,6 +107,13 @@ impl Demo<'_> {
                     "An official account's QR code as qr.jpg (without Accept: the ticket, and base64)",
                 ),
                 self.service("getwxqrcode", &scene, "qr.jpg"),
+            ),
+            (
+                say(
+                    "谁扫了它（扫码登录）：先在微信模拟器的页面上扫；加上 \"wait_seconds\":50 就等人来扫",
+                    "Who scanned it (scan to log in): scan it on the simulated WeChat's page; \"wait_seconds\":50 waits for that",
+                ),
+                call("getscanresult", json!({"flow_id": "login-1"})),
             ),
             (
                 say("小程序码，存为 wxacode.jpg", "A mini program's code as wxacode.jpg"),

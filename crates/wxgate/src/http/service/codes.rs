@@ -3,14 +3,17 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use serde_json::json;
+use serde_json::{Value, json};
 use wechat::catalog::{Endpoint, QRCODE_CREATE, SHOWQRCODE, WXACODE_UNLIMIT};
 
 use super::fields::Members;
 use super::{Call, Service, Success, failure, incomplete};
+use crate::clock::millis;
 use crate::http::problem::written;
 use crate::lang::{Words, say};
+use crate::parts::Parts;
 use crate::problem::Problem;
+use crate::store::NewCode;
 use crate::upstream::{CallError, picture_type};
 
 const DEFAULT_EXPIRE_SECONDS: i64 = 2_592_000;
@@ -33,8 +36,8 @@ impl Service {
         let Some(ticket) = made["ticket"].as_str() else {
             return Err(incomplete(call, &QRCODE_CREATE));
         };
-        // The code exists by now, and the same call again would make another: its ticket is told whatever comes of its
-        // picture.
+        // The code exists by now, and the same call again would make another: its ticket is told whatever comes of the rest.
+        let unkept = self.keep(call, &made, ticket, &scene, permanent).await.err();
         let picture = self.shown(call, ticket).await;
         let mut body = json!({
             "flow_id": call.fields.text("flow_id"),
@@ -45,6 +48,9 @@ impl Service {
             "expire_seconds": made["expire_seconds"].as_i64().unwrap_or_default(),
             "qr_buffer": "",
         });
+        if let Some(why) = &unkept {
+            body["message"] = why.of(call.english).into();
+        }
         match picture {
             Ok(picture) if call.wants_picture => return Ok(bare(picture)),
             Ok(picture) => body["qr_buffer"] = data_uri(&picture).into(),
@@ -57,6 +63,49 @@ impl Service {
             }
         }
         Ok(Success::Body(body))
+    }
+
+    /// Keeps the code, so that its caller can ask who scanned it; or says why that isn't to be had.
+    async fn keep(
+        &self,
+        call: &Call,
+        made: &Value,
+        ticket: &str,
+        scene: &str,
+        permanent: bool,
+    ) -> Result<(), Words> {
+        let Parts { store, clock, registry, .. } = &self.0.parts;
+        let made_at = clock.now();
+        let asked = call.fields.int("expire_seconds").unwrap_or(DEFAULT_EXPIRE_SECONDS);
+        let seconds = made["expire_seconds"].as_i64().filter(|seconds| *seconds > 0).unwrap_or(asked);
+        let code = NewCode {
+            ticket,
+            appid: &call.app.entry.appid,
+            caller: &call.caller.name,
+            flow_id: call.fields.text("flow_id"),
+            scene,
+            made_at,
+            ends_at: (!permanent).then(|| made_at.saturating_add(seconds.saturating_mul(1000))),
+            kept_for: millis(registry.live().retention.events),
+        };
+        match store.keep_code(code).await {
+            Ok(true) => Ok(()),
+            // The same scene has the same permanent code, whoever makes it.
+            Ok(false) => Err(Words::fixed(
+                "这个永久码别的调用方已经建过：getscanresult 只回答它，不回答你；换一个 scene，或让消息路由把扫码事件给你",
+                "another caller made this permanent code before: getscanresult answers that one alone; take another scene, or have a route bring you the scans",
+            )),
+            Err(error) => {
+                tracing::warn!(
+                    appid = %call.app.appid, %error,
+                    "{}", say("二维码已创建，但没能记下：getscanresult 查不到它", "the code was made, but couldn't be kept: getscanresult won't know it")
+                );
+                Err(Words::fixed(
+                    "二维码已创建，但数据库没能记下它：getscanresult 查不到，扫码事件照常经消息路由到达",
+                    "the code exists, but the store couldn't keep it: getscanresult won't know it; its scans come by the routes as ever",
+                ))
+            }
+        }
     }
 
     /// The picture of a code that was made, or why there is none.

@@ -52,11 +52,11 @@ impl Given {
         }
     }
 
-    /// Brings every member into the form its endpoint wants.
-    pub(super) fn check(mut self, params: &[Param]) -> Result<Fields, Problem> {
+    /// Brings every member into the form its endpoint wants; `needs_app`: the account must be named.
+    pub(super) fn check(mut self, params: &[Param], needs_app: bool) -> Result<Fields, Problem> {
         self.check_source()?;
         let mut checked = Vec::with_capacity(1 + params.len());
-        checked.push(("appid", self.check_appid()?.into()));
+        checked.push(("appid", self.check_appid(needs_app)?.into()));
         for param in params {
             let given = self.members.get_mut(param.name).filter(|value| !is_absent(value, param));
             match given.map(Value::take) {
@@ -92,7 +92,7 @@ impl Given {
         ))
     }
 
-    fn check_appid(&mut self) -> Result<String, Problem> {
+    fn check_appid(&mut self, is_needed: bool) -> Result<String, Problem> {
         let mut given = Vec::new();
         for name in ["appid", "app_id"] {
             match self.members.remove(name) {
@@ -103,6 +103,9 @@ impl Given {
             }
         }
         let Some(appid) = given.pop() else {
+            if !is_needed {
+                return Ok(String::new());
+            }
             return Err(self.missing("appid", NO_APPID, "is missing: the AppID of the account"));
         };
         if given.iter().any(|other| *other != appid) {

@@ -36,6 +36,7 @@ impl Service {
             Value::String(text) => text.clone(),
             _ => String::new(),
         };
+        self.note_sent(call, &msgid);
         Ok(Success::Body(json!({"flow_id": call.fields.text("flow_id"), "msgid": msgid})))
     }
 }

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value, json};
 
-use super::param::{Doc, Param, Shape};
+use super::param::{Doc, Shape};
 use super::table::{ENDPOINTS, Operation};
 use crate::http::PREFIX;
 
@@ -170,13 +170,13 @@ fn operation(endpoint: &Operation, t: Say) -> Value {
         ]);
     } else {
         operation["requestBody"] = json!({
-            "required": true, "content": {"application/json": {"schema": request(endpoint.params, t)}},
+            "required": true, "content": {"application/json": {"schema": request(endpoint, t)}},
         });
     }
     operation
 }
 
-fn request(params: &[Param], t: Say) -> Value {
+fn request(endpoint: &Operation, t: Say) -> Value {
     let mut properties = Map::new();
     let text = |doc: &str| json!({"type": "string", "description": doc});
     properties.insert("source".to_owned(), text(t("调用方业务的名字", "the name of the calling business")));
@@ -184,8 +184,11 @@ fn request(params: &[Param], t: Say) -> Value {
         "appid".to_owned(),
         text(t("公众平台上的 AppID（也可写 app_id）", "the AppID (app_id is the same)")),
     );
-    let mut required = vec!["source", "appid"];
-    for param in params {
+    let mut required = vec!["source"];
+    if endpoint.app_of.is_none() {
+        required.push("appid");
+    }
+    for param in endpoint.params {
         let mut schema = match param.shape {
             Shape::Text(most) => json!({"type": "string", "maxLength": most}),
             Shape::Choice(allowed) => json!({"type": "string", "enum": allowed}),

@@ -1,18 +1,25 @@
 //! Every endpoint of the service API as data: its parameters are checked, its OpenAPI entry is
 //! written and its failures are coded from here.
 
+mod find;
+mod results;
+
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use http::{Method, StatusCode};
+use http::Method;
 
 use super::fields::Fields;
 use super::param::{CODE, Doc, FLOW_ID, OPENID, Param, Shape, TOUSER, may, need};
 use super::{Call, Service, Success, messages, token};
 use crate::entries::AccountKind::{self, Mini, Official, Open};
 use crate::problem::{Code, Problem};
+use crate::registry::callers::Caller;
+use crate::shares::Room;
+
+pub(super) use find::find;
 
 /// One endpoint with one method.
 #[derive(Debug)]
@@ -36,6 +43,10 @@ pub(super) struct Operation {
     pub(super) instead: &'static [(AccountKind, &'static str)],
     /// Answers pictures to `Accept: image/*`.
     pub(super) picture: bool,
+    /// Finds the account that it is about, where the request need not name one.
+    pub(super) app_of: Option<AppOf>,
+    /// What it takes a place of.
+    pub(super) room: Room,
     /// What the parameters' shapes don't tell; before the app is looked at.
     pub(super) check: Check,
     /// `None`: answered by the document itself, without a key.
@@ -60,6 +71,10 @@ impl Operation {
 /// The function that answers a call; it owns the call, so that work which must go on when the caller hangs up can.
 pub(super) type Run = fn(Service, Call) -> BoxFuture<'static, Result<Success, Problem>>;
 
+/// Finds the account of what a request names.
+pub(super) type AppOf =
+    for<'a> fn(&'a Service, &'a Caller, &'a Fields) -> BoxFuture<'a, Result<String, Problem>>;
+
 /// Checks what the parameters' shapes don't tell.
 pub(super) type Check = fn(&Fields) -> Result<(), Problem>;
 
@@ -74,6 +89,8 @@ const BASE: Operation = Operation {
     kinds: &[Official, Mini, Open],
     instead: &[],
     picture: false,
+    app_of: None,
+    room: Room::Calls,
     check: |_| Ok(()),
     run: None,
 };
@@ -174,6 +191,7 @@ pub(super) const ENDPOINTS: &[Operation] = &[
         run: Some(|service, call| async move { service.qr_code(&call).await }.boxed()),
         ..BASE
     },
+    results::SCAN_RESULT,
     Operation {
         name: "getunlimitedqrcode",
         summary: ("小程序码（不限数量）", "A mini program's code (any number of them)"),
@@ -329,6 +347,7 @@ pub(super) const ENDPOINTS: &[Operation] = &[
         run: Some(|service, call| async move { service.subscribe_message(&call).await }.boxed()),
         ..BASE
     },
+    results::MESSAGE_RESULT,
     Operation {
         name: "jssdk",
         summary: ("JS-SDK 签名", "A JS-SDK signature"),
@@ -390,43 +409,3 @@ pub(super) const ENDPOINTS: &[Operation] = &[
         ..BASE
     },
 ];
-
-/// The endpoint, or 404 / 405.
-pub(super) fn find(name: &str, method: &Method) -> Result<&'static Operation, Problem> {
-    let Some(operation) = ENDPOINTS.iter().find(|operation| operation.name == name) else {
-        return Err(unknown(name));
-    };
-    if operation.method == *method {
-        return Ok(operation);
-    }
-    let allow = if operation.method == Method::GET { "GET" } else { "POST" };
-    let problem = Problem::new(Code::NotFound, format!("请用 {allow} 方法"), format!("use {allow}"));
-    Err(Problem { status: StatusCode::METHOD_NOT_ALLOWED, allow, ..problem })
-}
-
-/// What is further away than so many letters is another word.
-const NEAR: usize = 3;
-
-/// No such endpoint; perhaps one is meant. The name itself isn't repeated: it may hold anything.
-fn unknown(name: &str) -> Problem {
-    // WeChat's own names, versions that end in a slash, other cases: all of it is near.
-    let plain = |name: &str| name.to_lowercase().replace(['_', '-', '.', '/', ' '], "");
-    let given: String = plain(name).chars().take(64).collect();
-    let far = |endpoint: &&Operation| strsim::osa_distance(&plain(endpoint.name), &given);
-    let is_near = |endpoint: &&Operation| {
-        let (own, distance) = (plain(endpoint.name), far(endpoint));
-        distance <= NEAR.min(own.len() / 3) || (own.len() > 5 && given.contains(&own))
-    };
-    let (zh, en) = match ENDPOINTS.iter().filter(is_near).min_by_key(far) {
-        Some(near) => (
-            format!("，是不是 {}？（区分大小写）", near.name),
-            format!(", did you mean {}? (case matters)", near.name),
-        ),
-        None => (String::new(), String::new()),
-    };
-    Problem::new(
-        Code::NotFound,
-        format!("没有这个接口{zh}；接口列表见 /v1/service/wx/openapi.json"),
-        format!("no such endpoint{en}; /v1/service/wx/openapi.json lists them"),
-    )
-}

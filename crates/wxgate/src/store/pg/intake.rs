@@ -16,7 +16,8 @@ use crate::limits::Limits;
 use crate::store::StoreError;
 use crate::store::backend::{AcceptedRow, DELIVERIES_PER_MESSAGE, EventRow, MessageKey};
 
-/// How many, the highest id that is known here, now; then the messages, column by column; then their deliveries.
+/// How many, the highest id that is known here, now; then the messages, column by column; then their deliveries; and columns that
+/// came later.
 ///
 /// The counter comes first: its row is held until all of it has committed, so that ids are in the order of commits. A
 /// message that must be refused because its signature is spent, and that nothing is remembered of, leaves a row of
@@ -25,9 +26,9 @@ static ACCEPT: Sql = Sql {
     text: "
 with c as (update counter set v = greatest(v, $2) + $1 where name = 'event' returning v - $1 as base),
 m as materialized (
-    select c.base + t.ord as id, t.* from c, unnest($4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $25)
+    select c.base + t.ord as id, t.* from c, unnest($4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $25, $26)
         with ordinality as t (appid, openid, msg_type, event, kind, scene, msg_id, received_at, created, digest, body, sig,
-                              plain, until, spent_until, came, ord)),
+                              plain, until, spent_until, came, ticket, ord)),
 g as (
     insert into seen_sig as s (key, digest, event_id, expires_at)
     select sig, case when plain then digest else ''::bytea end, id, spent_until from m where sig is not null
@@ -59,7 +60,19 @@ d as (
     insert into due (id, route, due_at, owner, leased_until)
     select (k.id << 16) | t.place, t.route, t.due_at, t.owner, t.leased_until
     from unnest($19, $20, $21, $22, $23, $24) as t (ord, place, route, due_at, owner, leased_until)
-    join k on k.ord = t.ord where k.kept = k.id and not k.spent)
+    join k on k.ord = t.ord where k.kept = k.id and not k.spent),
+q as (
+    select distinct on (c.ticket) c.ticket, k.id, k.openid, k.event, k.created * 1000 as at
+    from k cross join lateral (
+        select ticket, ends_at from codes where codes.ticket = k.ticket and codes.appid = k.appid
+            and (ends_at is null or event_id is null and k.received_at <= ends_at) offset 0) c
+    where k.ticket is not null and k.kept = k.id and not k.spent
+    order by c.ticket, case when c.ends_at is null then -k.created else 0 end,
+             case when c.ends_at is null then -k.id else k.id end),
+w as (
+    update codes set event_id = q.id, openid = q.openid, event = q.event, scanned_at = q.at from q
+    where codes.ticket = q.ticket
+      and case when codes.ends_at is null then coalesce(codes.scanned_at, q.at) <= q.at else codes.event_id is null end)
 select id, kept, answer, reused or spent and kept = id from k order by ord",
     types: &[
         Type::INT8,
@@ -87,6 +100,7 @@ select id, kept, answer, reused or spent and kept = id from k order by ord",
         Type::INT4_ARRAY,
         Type::INT8_ARRAY,
         Type::TEXT_ARRAY,
+        Type::BYTEA_ARRAY,
     ],
 };
 /// Of these messages those of which somebody holds a delivery.
@@ -338,6 +352,8 @@ async fn accept(
     let bodies: Vec<&[u8]> = events.iter().map(|event| &event.body[..]).collect();
     let signatures: Vec<Option<&[u8]>> =
         events.iter().map(|event| event.signature.as_ref().map(|key| &key[..])).collect();
+    let tickets: Vec<Option<&[u8]>> =
+        events.iter().map(|event| event.ticket.as_ref().map(|key| &key[..])).collect();
     let plain: Vec<bool> = events.iter().map(|event| event.is_plain).collect();
     let due = Due::of(events);
     let rows = link
@@ -370,6 +386,7 @@ async fn accept(
                 &due.owner,
                 &due.leased_until,
                 &texts(|event| &event.came),
+                &tickets,
             ],
         )
         .await?;

@@ -147,6 +147,7 @@ mod tests {
             received_at: 0,
             seen: MessageKey { created: 0, digest: [0; 32] },
             body: vec![0; 1 << 20],
+            ticket: None,
             signature: None,
             is_plain: false,
             remembered_until: 0,

@@ -43,6 +43,7 @@ pub(super) fn event(n: u32) -> EventRow {
         received_at: NOW,
         seen: MessageKey { created: 1, digest },
         body: n.to_be_bytes().to_vec(),
+        ticket: None,
         signature: None,
         is_plain: false,
         remembered_until: NOW + 60_000,

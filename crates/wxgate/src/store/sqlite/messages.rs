@@ -2,6 +2,7 @@
 
 use rusqlite::{Transaction, params};
 
+use super::codes;
 use super::recent::{self, Known, Recent};
 use crate::store::backend::{AcceptedRow, DELIVERIES_PER_MESSAGE, EventRow, MessageKey};
 
@@ -31,6 +32,9 @@ pub(super) fn accept(
     }
     let id = insert(tx, event)?;
     let deliveries = enqueue(tx, id, event)?;
+    if let Some(ticket) = &event.ticket {
+        codes::scanned(tx, id, event, ticket)?;
+    }
     recent.keep(Known { key: event.seen, id, until });
     Ok(AcceptedRow::New(id, deliveries))
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::lists::{ENDED, EVENTS, WAITING, delivery_conditions, ended_conditions, event_conditions};
-use super::{lines, migrations, purge, queue, series};
+use super::{codes, lines, migrations, purge, queue, receipts, series};
 use crate::store::{DeliveryQuery, EventQuery, Status};
 
 fn database() -> Connection {
@@ -40,6 +40,11 @@ fn nothing_that_serves_walks_a_table() {
         purge::OLD,
         purge::IS_OLD,
         purge::NEEDED,
+        codes::OF_KEY,
+        codes::OF_FLOW,
+        codes::SCANNED,
+        receipts::CALLER,
+        receipts::RECEIPT,
     ];
     statements.extend(purge::EXPIRED);
     for sql in statements {

@@ -113,12 +113,12 @@ pub(super) const SHAPES: &[(&str, &str)] = &[
     (
         "NewRoute",
         "name:text target:text apps?:[text]? events?:[text]? openids?:[text]? scenes?:[text]? format?:wechat|json token?:text? \
-         aes_key?:text? reply?:any reply_wait?:text? stop?:bool retry?:[text]? timeout?:text? concurrency?:int? paused?:bool ordered?:bool",
+         aes_key?:text? reply?:any reply_wait?:text? late_reply?:text? stop?:bool retry?:[text]? timeout?:text? concurrency?:int? paused?:bool ordered?:bool",
     ),
     (
         "RouteChange",
         "target?:text apps?:[text]? events?:[text]? openids?:[text]? scenes?:[text]? format?:wechat|json token?:text? \
-         aes_key?:text? reply?:any reply_wait?:text? stop?:bool? retry?:[text]? timeout?:text? concurrency?:int? paused?:bool? ordered?:bool?",
+         aes_key?:text? reply?:any reply_wait?:text? late_reply?:text? stop?:bool? retry?:[text]? timeout?:text? concurrency?:int? paused?:bool? ordered?:bool?",
     ),
     ("ChannelChange", "url?:text secret?:text? kind?:text lang?:zh|en"),
     (

@@ -314,6 +314,9 @@ create table sent (
     primary key (appid, msgid)
 );
 create index sent_expires on sent (expires_at);
+-- Receipts of what was sent, by its number.
+create index events_receipts on events (appid, msg_id, id)
+    where msg_id <> '' and kind in ('templatesendjobfinish', 'subscribe_msg_sent_event');
 -- Work that goes on by itself. state: 0 comes in, 1 at work, 2 stopped, 3 done. again: of its Idempotency-Key. value: what is to be
 -- done, sealed. good, bad, lost: what became of its items.
 create table jobs (

@@ -44,6 +44,7 @@ fn event(n: u32, received_at: i64) -> EventRow {
         received_at,
         body: vec![7; 100],
         seen: key(n),
+        ticket: None,
         signature: None,
         is_plain: false,
         remembered_until: received_at + HOUR,
