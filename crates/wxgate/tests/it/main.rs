@@ -73,6 +73,7 @@ mod strays;
 mod successors;
 mod tidy;
 mod tokens;
+mod tools;
 mod traces;
 mod unheard;
 mod unread;
