@@ -48,6 +48,8 @@ const filter = { route: 'crm', status: 'dead', error_status: 502 } as const
 test('which deliveries a filter is about', () => {
   expect(isOf(filter, delivery(1, 502))).toBe(true)
   expect(isOf({ ...filter, error_status: 0 }, delivery(1, null))).toBe(true)
+  const [late, refused] = [{ ...filter, from: 2 }, { ...filter, error: 'refused' }]
+  expect([isOf(late, delivery(1, 502)), isOf({ ...filter, from: 1, to: 2 }, delivery(1, 502)), isOf(refused, delivery(1, 502)), isOf({ ...filter, error: '' }, delivery(1, 502))]).toEqual([false, true, false, true])
   expect([delivery(1, 500), delivery(1, 502, { route: 'shop' }), delivery(1, 502, { status: 'pending' })].some((one) => isOf(filter, one))).toBe(false)
 })
 

@@ -385,6 +385,8 @@ export interface ReplayFilter {
   route?: string
   status: 'dead' | 'delivered'
   error_status?: number
+  /** Why the last attempt failed, in the words of a group. */
+  error?: string
   from?: number
   to?: number
   appid?: string
@@ -392,7 +394,7 @@ export interface ReplayFilter {
   event?: string
 }
 
-/** Of a dry run. Some are skipped, as those whose route is no more. */
+/** Of a dry run. Skipped: those whose route is no more. */
 export interface ReplayPlan {
   count: number
   oldest: number | null

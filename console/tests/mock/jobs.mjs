@@ -23,7 +23,7 @@ function matching(state, filter) {
   return state.events
     .filter((e) => has('appid')(e.appid) && has('openid')(e.openid) && (!kind || [e.event, e.msg_type].some((k) => k?.toLowerCase() === kind)) && between(span, e.received_at))
     .flatMap((e) => e.deliveries)
-    .filter((d) => has('route')(d.route) && d.status === (filter.status ?? 'dead') && (filter.error_status === undefined || statusOf(d) === filter.error_status))
+    .filter((d) => has('route')(d.route) && d.status === (filter.status ?? 'dead') && (filter.error_status === undefined || statusOf(d) === filter.error_status) && (filter.error === undefined || [d.attempts.at(-1).error].flat().includes(filter.error)))
 }
 
 function again(state, delivery, isGood) {
@@ -58,11 +58,11 @@ function replay({ state, body, answer, user }) {
   const rows = body.ids ? state.events.flatMap((e) => e.deliveries).filter((d) => body.ids.includes(d.id)) : matching(state, body.filter ?? {})
   const times = rows.map((d) => d.attempts.at(-1).at)
   if (body.dry_run) return { count: rows.length, oldest: rows.length ? Math.min(...times) : null, newest: rows.length ? Math.max(...times) : null, skipped: body.filter?.route ? 0 : 2 }
-  const job = { id: state.jobs.length + 10, kind: 'replay', status: 'running', total: rows.length, delivered: 0, failed: 0, waiting: rows.length, rate, made_at: seconds(), ended_at: null, actor: user.name, filter: body.ids ? null : { status: 'dead', ...body.filter } }
+  const job = { id: state.jobs.length + 10, kind: 'replay', status: 'running', total: rows.length, delivered: 0, failed: 0, waiting: rows.length, rate, made_at: seconds(), ended_at: null, actor: user.name, filter: body.ids ? { ids: body.ids.length } : { status: 'dead', ...body.filter } }
   state.jobs.unshift(job)
   work(state, job, rows)
   answer.status = 202
-  return { job_id: job.id, total: rows.length }
+  return { job_id: String(job.id), total: rows.length }
 }
 
 function one(state, id) {

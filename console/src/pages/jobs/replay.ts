@@ -14,16 +14,23 @@ export const isRate = (rate: unknown) => Number.isInteger(rate) && Number(rate) 
 
 const PAGES = 20
 const PAGE = 500
-const statusOf = (one: Delivery) => one.attempts.at(-1)?.status || 0
 
 /** Whether a delivery is among those that a filter is about, as far as the delivery itself tells. */
 export function isOf(filter: ReplayFilter, one: Delivery) {
-  return one.status === filter.status && (!filter.route || one.route === filter.route) && (filter.error_status === undefined || statusOf(one) === filter.error_status)
+  const { route, status, error_status, error, from, to } = filter
+  const last = one.attempts.at(-1)
+  // Dead letters are of the time at which they were given up.
+  const at = status === 'dead' ? last?.at : undefined
+  return one.status === status && (!route || one.route === route)
+    && (error_status === undefined || (last?.status || 0) === error_status)
+    && (error === undefined || (last?.error ?? '') === error)
+    && (at === undefined || (at >= (from ?? 0) && at < (to ?? Infinity)))
 }
 
 /** The newest delivery that a filter is about. Lists know no status of an attempt: some pages are looked through. */
 export async function findOne(filter: ReplayFilter): Promise<Delivery | undefined> {
-  const { route, status, appid, openid, event, from, to } = filter
+  const { route, status, appid, openid, event } = filter
+  const { from, to } = status === 'delivered' ? filter : {}
   const ofEvents = [appid, openid, event, from, to].some((one) => one !== undefined)
   let cursor: string | null = null
   for (let n = 0; n < PAGES; n++) {

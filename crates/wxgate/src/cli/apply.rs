@@ -84,7 +84,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     if planned["pending"] == 0 {
         return print(say("没有要做的\n", "nothing to do\n"));
     }
-    if !args.yes && !confirmed(say("应用吗？", "Apply?"))? {
+    if !args.yes && !confirmed(say("应用吗？", "Apply? "))? {
         bail!(NotApplied);
     }
     // What was changed since it was looked at stops it.

@@ -155,7 +155,7 @@ async fn replay(server: &Server, args: &Args) -> anyhow::Result<()> {
         return Ok(());
     }
     let n = grouped(count);
-    let question = say(format!("重放 {n} 条？"), format!("Replay {n}?"));
+    let question = say(format!("重放 {n} 条？"), format!("Replay {n}? "));
     if !args.yes && !confirmed(&question)? {
         bail!(NotReplayed);
     }
@@ -182,8 +182,8 @@ fn told(planned: &Value, count: u64) -> String {
     };
     if let Some(skipped) = planned["skipped"].as_u64().filter(|n| *n > 0) {
         text += &say(
-            format!("另有 {skipped} 条不重放：路由已经没有了，或正在投递\n"),
-            format!("not replayed, as their route is gone or they are under way: {skipped}\n"),
+            format!("另有 {skipped} 条不重放：它们的路由已经没有了\n"),
+            format!("not replayed, as their route is gone: {skipped}\n"),
         );
     }
     text

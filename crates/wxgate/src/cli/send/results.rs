@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use crate::errors;
-use crate::lang::{Words, say};
+use crate::lang::{Words, is_english, say};
 
 /// So many failed ones are printed.
 const SHOWN: usize = 20;
@@ -40,19 +40,23 @@ impl Results {
     /// What became of a line.
     pub(super) fn add(&mut self, result: &Value) -> anyhow::Result<()> {
         let (line, code) = (&result["line"], result["wx_errcode"].as_i64().unwrap_or_default());
-        let is_sent = code == 0 && super::super::client::id_of(&result["msgid"]).is_some();
-        if !is_sent {
-            self.fail(match (code, errors::lookup(code)) {
-                (0, _) => say(
-                    format!("第 {line} 行不确定：没等到微信的应答"),
-                    format!("line {line}: unknown, as WeChat's answer didn't come"),
-                ),
-                (_, Some(help)) => {
-                    let why = help.words.parts()[usize::from(crate::lang::is_english())].0;
-                    say(format!("第 {line} 行：{code} {why}"), format!("line {line}: {code} {why}"))
-                }
-                (_, None) => say(format!("第 {line} 行：{code}"), format!("line {line}: {code}")),
-            });
+        let usual = match (code, result["msgid"].as_str()) {
+            (0, Some("") | None) => "unknown",
+            (0, Some(_)) => "sent",
+            _ => "failed",
+        };
+        match result["status"].as_str().unwrap_or(usual) {
+            // One that a stop left alone.
+            "sent" | "waiting" => {}
+            "unknown" => self.fail(say(
+                format!("第 {line} 行不确定：没等到微信的应答"),
+                format!("line {line}: unknown, as WeChat's answer didn't come"),
+            )),
+            _ => {
+                let help = errors::lookup(code).map(|help| help.words.clone());
+                let why = help.as_ref().map_or("", |words| words.parts()[usize::from(is_english())].0);
+                self.fail(say(format!("第 {line} 行：{code} {why}"), format!("line {line}: {code} {why}")));
+            }
         }
         self.write(result)
     }
@@ -107,6 +111,7 @@ mod tests {
         results.rejected(&json!({"line": 1, "msg": "不是 JSON\u{1b}[2J"})).unwrap();
         results.add(&json!({"line": 2, "openid": "o1", "msgid": "9", "wx_errcode": 0})).unwrap();
         results.add(&json!({"line": 3, "openid": "o2", "msgid": "", "wx_errcode": 0})).unwrap();
+        results.add(&json!({"line": 3, "msgid": "", "wx_errcode": 0, "status": "waiting"})).unwrap();
         for line in 4..30 {
             results.add(&json!({"line": line, "openid": "o2", "msgid": "", "wx_errcode": 43004})).unwrap();
         }
@@ -118,7 +123,7 @@ mod tests {
         );
         assert_eq!(told.lines().count(), 21);
         assert!(!told.contains("o2"), "no user is named");
-        assert_eq!(std::fs::read_to_string(path).unwrap().lines().count(), 29);
+        assert_eq!(std::fs::read_to_string(path).unwrap().lines().count(), 30);
     }
 
     #[test]
