@@ -20,6 +20,7 @@ const en: typeof zh = {
   failed: 'Failed',
   unknown: 'Unknown',
   waiting: 'Waiting',
+  left: { replay: 'Not replayed', send: 'Not sent' },
   rate: 'Rate',
   perSecond: '{n} a second',
   eta: 'Left',

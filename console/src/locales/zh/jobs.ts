@@ -18,6 +18,7 @@ export default {
   failed: '没成',
   unknown: '不确定',
   waiting: '还在等',
+  left: { replay: '没重放', send: '没发' },
   rate: '速率',
   perSecond: '每秒 {n} 条',
   eta: '还要',
