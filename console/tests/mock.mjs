@@ -7,6 +7,7 @@ import { extname, join, normalize } from 'node:path'
 import { parseArgs } from 'node:util'
 import { configure, inspect } from './mock/configure.mjs'
 import { entries } from './mock/entries.mjs'
+import { jobs, madeJobs } from './mock/jobs.mjs'
 import { makeEvent, messages } from './mock/messages.mjs'
 import { sessions } from './mock/sessions.mjs'
 import { Problem, seconds } from './mock/util.mjs'
@@ -19,11 +20,12 @@ const types = { '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg
 const stored = entries(flags.empty)
 const state = {
   isEmpty: flags.empty, needsSetup: flags.setup, port: flags.port, rev: 1, stillRefused: 1, muted: {}, ...stored, ...messages(stored.apps, flags.empty),
+  jobs: madeJobs(flags.empty),
   channels: flags.empty ? [] : [{ name: 'ops-wecom', kind: 'wecom', lang: null, url: true, secret: false, revision: 2, last_at: seconds() - 2880, last_error: null }, { name: 'oncall', kind: 'dingtalk', lang: 'zh', url: true, secret: true, revision: 1, last_at: seconds() - 2870, last_error: ['机器人说关键词不对', 'The robot says that the keyword is missing'] }],
   audit: flags.empty ? [] : Array.from({ length: 70 }, (_, i) => ({ id: 400 - i, at: seconds() - 600 - i * 5400, actor: i % 4 ? 'admin' : 'wang.lei', role: 'admin', ip: '10.0.8.21', action: ['change', 'create', 'rotate', 'delete'][i % 4], target: ['routes/crm', 'apps/wx3cc8fd6963e31a32', 'callers/shop', 'routes/old'][i % 4], before: i % 4 ? { timeout: '5s' } : null, after: i % 4 === 3 ? null : { timeout: '15s' } })),
 }
 for (const x of state.routes) x.dead = state.events.flatMap((e) => e.deliveries).filter((d) => d.route === x.name && d.status === 'dead').length
-const handlers = { ...watch, ...sessions, ...inspect, ...configure }
+const handlers = { ...watch, ...sessions, ...inspect, ...configure, ...jobs }
 const patterns = Object.keys(handlers).map((key) => {
   const [method, path] = key.split(' ')
   return { key, method, parts: path.split('/'), isPlain: !path.includes(':') }

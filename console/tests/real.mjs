@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util'
 import { conditionWalks } from './walks/conditions.mjs'
 import { startDemo, startServer } from './walks/gateway.mjs'
 import { run } from './walks/harness.mjs'
+import { replayedWalks } from './walks/replayed.mjs'
 
 const { values: flags } = parseArgs({ options: { only: { type: 'string', default: '' }, out: { type: 'string', default: '' } } })
 const PASSWORD = 'correct horse battery'
@@ -164,7 +165,7 @@ const walks = {
   },
 }
 
-await run({ ...walks, ...conditionWalks({ enter, post, OFFICIAL, PAGES }) }, {
+await run({ ...walks, ...conditionWalks({ enter, post, OFFICIAL, PAGES }), ...replayedWalks({ enter, asks, post, OFFICIAL }) }, {
   ...flags,
   allowed: /^$/,
   begin: async () => {

@@ -51,7 +51,7 @@ async function look(context, path, width, theme, lang) {
   await page.waitForTimeout(900)
   const wide = await page.evaluate(overflow)
   if (wide) found.push('overflow ' + wide)
-  const raw = await page.evaluate(() => /(^|\s)(alerts|apps|audit|callers|common|dead|errors|events|login|nav|overview|quota|routes|settings|shell|time)\.(?!toml)[a-z]\w+(\.\w+)*/i.exec(document.body.innerText)?.[0].trim())
+  const raw = await page.evaluate(() => /(^|\s)(alerts|apps|audit|callers|common|dead|errors|events|jobs|login|nav|overview|quota|routes|settings|shell|time)\.(?!toml)[a-z]\w+(\.\w+)*/i.exec(document.body.innerText)?.[0].trim())
   if (raw) found.push('raw key: ' + raw)
   if (!flags['no-axe']) found.push(...(await findings(page)).map((line) => `axe ${line}`))
   if (!flags['no-pictures']) await page.screenshot({ path: join(flags.out, `${path.replace(/[^\w]+/g, '-').replace(/^-|-$/g, '') || 'home'}-${width}-${theme}-${lang}.png`), fullPage: true })

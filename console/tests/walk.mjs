@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import { parseArgs } from 'node:util'
 import { entryWalks } from './walks/entries.mjs'
 import { run, startMock } from './walks/harness.mjs'
+import { replayWalks } from './walks/replay.mjs'
 
 const { values: flags } = parseArgs({ options: { port: { type: 'string', default: '4185' }, dist: { type: 'string', default: new URL('../dist', import.meta.url).pathname }, only: { type: 'string', default: '' }, out: { type: 'string', default: '' } } })
 const base = `http://127.0.0.1:${flags.port}`
@@ -237,6 +238,7 @@ const walks = {
   },
 
   ...entryWalks,
+  ...replayWalks,
 }
 
 async function logIn(page, user = 'admin') {

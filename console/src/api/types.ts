@@ -93,7 +93,7 @@ export interface Tick {
   rev: number
 }
 
-export type LiveTopic = 'event' | 'refused' | 'failure'
+export type LiveTopic = 'event' | 'refused' | 'failure' | 'job'
 
 // ---- Entries: accounts, callers, routes
 
@@ -377,3 +377,54 @@ export interface Replayed {
   queued: string[]
   waiting: string[]
 }
+
+// ---- Replays and jobs
+
+/** Which deliveries are sent again. `error_status` is that of the last attempt, 0: no answer. */
+export interface ReplayFilter {
+  route?: string
+  status: 'dead' | 'delivered'
+  error_status?: number
+  /** Why the last attempt failed, in the words of a group. */
+  error?: string
+  from?: number
+  to?: number
+  appid?: string
+  openid?: string
+  event?: string
+}
+
+/** Of a dry run. Skipped: those whose route is no more. */
+export interface ReplayPlan {
+  count: number
+  oldest: number | null
+  newest: number | null
+  skipped?: number
+}
+
+interface JobBase {
+  id: string | number
+  status: 'running' | 'done' | 'stopped'
+  total: number
+  failed: number
+  rate: number
+  made_at: number
+  ended_at: number | null
+  actor: string | null
+  filter?: Partial<ReplayFilter> | null
+}
+
+export interface ReplayJob extends JobBase {
+  kind: 'replay'
+  delivered: number
+  waiting: number
+}
+
+/** A batch of messages that a caller sends. */
+export interface SendJob extends JobBase {
+  kind: 'send'
+  sent: number
+  unknown: number
+}
+
+export type Job = ReplayJob | SendJob

@@ -58,6 +58,10 @@ function open() {
     for (const one of listeners) if (one.topics.includes(topic)) one.row?.(topic, item)
     heard()
   })
+  mine.addEventListener('job', (event) => {
+    for (const one of listeners) if (one.topics.includes('job')) one.row?.('job', JSON.parse(event.data))
+    heard()
+  })
   mine.addEventListener('more', (event) => {
     const { topic, n } = JSON.parse(event.data)
     for (const one of listeners) if (one.topics.includes(topic)) one.more?.(topic, n)

@@ -1,4 +1,4 @@
-import { BellRing, BookOpen, Gauge, Inbox, KeyRound, LayoutDashboard, MailX, ScrollText, Settings, Smartphone, Split } from '@lucide/vue'
+import { BellRing, BookOpen, Gauge, Inbox, KeyRound, LayoutDashboard, ListChecks, MailX, ScrollText, Settings, Smartphone, Split } from '@lucide/vue'
 import type { Component } from 'vue'
 
 export interface Entry {
@@ -17,7 +17,7 @@ const dead = entry('dead', '/dead', MailX, 'd')
 const apps = entry('apps', '/apps', Smartphone, 'a')
 
 export const groups: { name: string; entries: Entry[] }[] = [
-  { name: 'watch', entries: [overview, events, dead, entry('quota', '/quota', Gauge)] },
+  { name: 'watch', entries: [overview, events, dead, entry('jobs', '/jobs', ListChecks), entry('quota', '/quota', Gauge)] },
   { name: 'configure', entries: [apps, entry('callers', '/callers', KeyRound, 'c'), entry('routes', '/routes', Split, 'r')] },
   {
     name: 'manage',

@@ -176,7 +176,7 @@ export const configure = {
   ...reads('apps'), ...reads('callers'), ...reads('routes'),
 }
 
-const between = (query, at) => (!query.get('from') || at >= Number(query.get('from'))) && (!query.get('to') || at <= Number(query.get('to')))
+export const between = (query, at) => (!query.get('from') || at >= Number(query.get('from'))) && (!query.get('to') || at <= Number(query.get('to')))
 
 function events(state, query) {
   const has = (key) => isIn(query.get(key))

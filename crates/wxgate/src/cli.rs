@@ -1,17 +1,22 @@
-//! The command line: one file a command under `cli/`. Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 a difference that
-//! wasn't applied.
+//! The command line: one file a command under `cli/`. Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 nobody
+//! confirmed what was to be done.
 
 mod apply;
 mod check;
+mod client;
 mod control;
 mod demo;
 mod import;
 mod init;
+mod jobs;
 mod language;
 mod migrate;
+mod progress;
 mod reload;
+mod replay;
 mod route;
 mod run;
+mod send;
 mod serve;
 mod signals;
 
@@ -27,8 +32,8 @@ use crate::{config, entries, errors};
 
 /// The exit code of a command line that can't be understood.
 const WRONG_USAGE: u8 = 2;
-/// Of a difference that is left so.
-const NOT_APPLIED: u8 = 3;
+/// Of what nobody confirmed.
+const NOT_CONFIRMED: u8 = 3;
 
 #[derive(Debug, Parser)]
 #[command(
@@ -85,6 +90,16 @@ enum Command {
         "Put the apps, callers and routes of a file through the admin API of a wxgate that runs; prints the difference first"
     ))]
     Apply(apply::Args),
+    #[command(about = say(
+        "把一个文件里的模板消息交给运行中的 wxgate 逐条发送，一行一条 JSON，看着它发完",
+        "Give the template messages of a file, a JSON object a line, to a wxgate that runs, and watch it send them"
+    ))]
+    Send(send::Args),
+    #[command(about = say(
+        "重放死信，或已投递过的消息：先数出多少条，问一句，再看着它投完",
+        "Replay dead letters, or what was delivered: counts them first, asks, then watches until all are done"
+    ))]
+    Replay(replay::Args),
     #[command(about = say(
         "把 wx-proxy-service 的 YAML 配置转成 wxgate 的配置，写到标准输出；要手工补的写到标准错误",
         "Turn the YAML of a wx-proxy-service into a wxgate configuration on standard output; what is left to do goes to standard error"
@@ -168,6 +183,8 @@ pub fn main() -> ExitCode {
         Command::Sandbox { listen } => run::blocking(serve::sandbox(listen)),
         Command::Check(args) => run::blocking(check::run(args)),
         Command::Apply(args) => run::blocking(apply::run(args)),
+        Command::Send(args) => run::blocking(send::run(args)),
+        Command::Replay(args) => run::blocking(replay::run(args)),
         Command::Import { file } => import::run(&file),
         Command::Migrate(args) => run::blocking(migrate::run(args)),
         Command::Config(ConfigCommand::Default) => {
@@ -184,7 +201,8 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             run::complain(&error);
-            if error.is::<apply::NotApplied>() { ExitCode::from(NOT_APPLIED) } else { ExitCode::FAILURE }
+            let is_left = error.is::<apply::NotApplied>() || error.is::<replay::NotReplayed>();
+            if is_left { ExitCode::from(NOT_CONFIRMED) } else { ExitCode::FAILURE }
         }
     }
 }

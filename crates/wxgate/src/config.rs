@@ -19,7 +19,7 @@ use std::sync::Arc;
 use url::Url;
 
 pub use applied::{Wanted, wanted};
-pub use environment::environment;
+pub use environment::{environment, secret_of};
 pub use postgres::{Postgres, SslMode};
 pub use sections::{Access, Auth, Callback, Egress, Log, LogFormat, Retention, Server, Traces, Wechat};
 pub use store::{Database, Store};

@@ -8,6 +8,7 @@ import dead from './dead'
 import entry from './entry'
 import errors from './errors'
 import events from './events'
+import jobs from './jobs'
 import login from './login'
 import nav from './nav'
 import overview from './overview'
@@ -17,5 +18,5 @@ import settings from './settings'
 import shell from './shell'
 import time from './time'
 
-const en: Messages = { alerts, apps, audit, callers, common, dead, entry, errors, events, login, nav, overview, quota, routes, settings, shell, time }
+const en: Messages = { alerts, apps, audit, callers, common, dead, entry, errors, events, jobs, login, nav, overview, quota, routes, settings, shell, time }
 export default en

@@ -7,6 +7,7 @@ const en: typeof zh = {
   overview: 'Overview',
   events: 'Messages',
   dead: 'Dead letters',
+  jobs: 'Jobs',
   quota: 'Quota',
   apps: 'Accounts',
   callers: 'Callers',

@@ -5,6 +5,7 @@ export default {
   overview: '概览',
   events: '消息与事件',
   dead: '死信',
+  jobs: '任务',
   quota: '配额',
   apps: '账号',
   callers: '调用方',

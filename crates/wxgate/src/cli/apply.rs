@@ -2,24 +2,18 @@
 //! printed first. The server compares, because it alone knows the secrets that are there; those of the file are looked up here.
 
 use std::fmt;
-use std::io::{BufRead as _, IsTerminal as _};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
-use bytes::Bytes;
-use http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderValue, Request, StatusCode};
-use http_body_util::Full;
+use http::Method;
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::run::{print, remark};
+use super::client::Server;
+use super::run::{confirmed, print, remark};
 use crate::config::{self, Wanted};
-use crate::lang::{Words, is_english, say};
-use crate::limits::Limits;
-use crate::net::{Client, collect, why};
-use crate::tls::Authorities;
+use crate::lang::{Words, say};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -76,11 +70,11 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         "没有管理令牌：设置环境变量 WXGATE_ADMIN_TOKEN（或 WXGATE_ADMIN_TOKEN_FILE）",
         "there is no admin token: set WXGATE_ADMIN_TOKEN (or WXGATE_ADMIN_TOKEN_FILE) in the environment",
     ))?;
-    let server = Server::new(&args, token.expose_secret())?;
+    let server = Server::new(args.url, args.ca_file.as_deref(), token.expose_secret())?;
     let ask = |more: Value| {
         let mut body: Map<String, Value> = lists.clone();
         body.extend(more.as_object().cloned().unwrap_or_default());
-        server.apply(Value::Object(body))
+        server.admin(Method::POST, "apply", Value::Object(body))
     };
     let planned = ask(json!({"prune": args.prune, "dry_run": true})).await?;
     let changes = planned["changes"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -90,22 +84,12 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     if planned["pending"] == 0 {
         return print(say("没有要做的\n", "nothing to do\n"));
     }
-    if !args.yes && !confirmed()? {
+    if !args.yes && !confirmed(say("应用吗？", "Apply? "))? {
         bail!(NotApplied);
     }
     // What was changed since it was looked at stops it.
     ask(json!({"prune": args.prune, "revision": planned["revision"]})).await?;
     print(say("已应用\n", "applied\n"))
-}
-
-fn confirmed() -> anyhow::Result<bool> {
-    if !std::io::stdin().is_terminal() {
-        return Ok(false);
-    }
-    print(say("应用吗？[y/N] ", "Apply? [y/N] "))?;
-    let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line)?;
-    Ok(matches!(line.trim(), "y" | "Y" | "yes" | "是"))
 }
 
 /// A change in a line, and one more for each key that differs.
@@ -136,51 +120,4 @@ fn told(change: &Value) -> String {
     }
     // A name may hold anything.
     lines.chars().filter(|c| !c.is_control() || *c == '\n').collect()
-}
-
-/// The admin API of a wxgate.
-struct Server {
-    client: Client,
-    limits: Limits,
-    url: Url,
-    token: HeaderValue,
-}
-
-impl Server {
-    fn new(args: &Args, token: &str) -> anyhow::Result<Self> {
-        let authorities = match &args.ca_file {
-            Some(file) => Authorities::read(file)?,
-            None => Authorities::default(),
-        };
-        let limits = Limits::default();
-        let client = Client::new(None, authorities.client_config()?, &limits, 1);
-        let url = Url::parse(&format!("{}/api/v1/apply", args.url.as_str().trim_end_matches('/')))?;
-        let mut token = HeaderValue::from_str(&format!("Bearer {token}"))?;
-        token.set_sensitive(true);
-        Ok(Self { client, limits, url, token })
-    }
-
-    async fn apply(&self, body: Value) -> anyhow::Result<Value> {
-        let place = self.url.origin().ascii_serialization();
-        let request = Request::post(self.url.as_str())
-            .header(AUTHORIZATION, self.token.clone())
-            .header(ACCEPT_LANGUAGE, if is_english() { "en" } else { "zh" })
-            .header(CONTENT_TYPE, "application/json")
-            .body(Full::new(Bytes::from(body.to_string())))?;
-        let answer = self.client.send(request).await.map_err(|error| {
-            let why = why(&error);
-            Words::new(format!("连不上 {place}：{}", why.zh), format!("{place} can't be reached: {}", why.en))
-        })?;
-        let (head, mut body) = answer.into_parts();
-        let read = collect(&mut body, self.limits.answer, self.limits.silence, |_| false).await?;
-        let answer: Value = serde_json::from_slice(&read.bytes).unwrap_or_default();
-        if head.status == StatusCode::OK {
-            return Ok(answer);
-        }
-        let (status, detail) = (head.status.as_u16(), answer["detail"].as_str().unwrap_or_default());
-        bail!(Words::new(
-            format!("{place} 没有接受（HTTP {status}）：{detail}"),
-            format!("{place} refuses it (HTTP {status}): {detail}"),
-        ))
-    }
 }

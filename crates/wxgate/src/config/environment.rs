@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value};
 
-use crate::entries::{Environment, Mistake, Secret, UNKNOWN};
+use crate::entries::{Environment, Mistake, Mistakes, Secret, UNKNOWN};
 use crate::lang::Words;
 
 /// By section and key, in lower case.
@@ -69,6 +69,13 @@ pub(super) fn name_overrides(overrides: &Overrides, sections: &[&str], mistakes:
             };
         }
     }
+}
+
+/// The secret in the variable `name`, or in the file that `name_FILE` names, for a command that needs it.
+pub fn secret_of(name: &str, environment: &Environment) -> Result<Option<Secret>, Mistakes> {
+    let mut mistakes = Vec::new();
+    let found = secret(name, environment, &mut mistakes);
+    if mistakes.is_empty() { Ok(found) } else { Err(Mistakes(mistakes)) }
 }
 
 /// A shorter admin token could be guessed.

@@ -78,6 +78,7 @@ mod strays;
 mod successors;
 mod tidy;
 mod tokens;
+mod tools;
 mod traces;
 mod unheard;
 mod unread;
