@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use futures_util::future::BoxFuture;
 
+use super::job_rows::Jobs;
 pub(crate) use super::records::Pending;
 use super::records::Records;
 use super::{
@@ -19,7 +20,7 @@ use super::{
 pub(crate) const DELIVERIES_PER_MESSAGE: i64 = 65_536;
 
 /// A database, opened for this process and migrated.
-pub(crate) trait Backend: Records {
+pub(crate) trait Backend: Records + Jobs {
     /// Names it to people.
     fn place(&self) -> String;
 

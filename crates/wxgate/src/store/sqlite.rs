@@ -15,6 +15,8 @@ mod entries;
 mod figures;
 mod file;
 mod inspect;
+mod job_rows;
+mod jobs;
 mod lists;
 mod messages;
 mod meta;
@@ -28,6 +30,7 @@ mod quotas;
 mod reader;
 mod recent;
 mod records;
+mod replays;
 mod rings;
 mod series;
 #[cfg(test)]
