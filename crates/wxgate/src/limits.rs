@@ -26,6 +26,14 @@ pub struct Limits {
     pub callbacks: usize,
     /// Callbacks at work whose query nobody signed.
     pub unsigned: usize,
+    /// Uploads of batches.
+    pub long_calls: usize,
+    /// Bytes of a batch, and of one of its lines.
+    pub batch: usize,
+    /// See `batch`.
+    pub batch_line: usize,
+    /// Lines of a batch.
+    pub batch_lines: usize,
     /// Logins that come back from WeChat, at work.
     pub logins: usize,
     /// Bytes of a service call's or a callback's body, and of WeChat's answer to a code that is passed on.
@@ -121,6 +129,10 @@ impl Default for Limits {
             strangers: 256,
             callbacks: 4096,
             unsigned: 64,
+            long_calls: 10_000,
+            batch: 64 << 20,
+            batch_line: 64 << 10,
+            batch_lines: 100_000,
             logins: 1024,
             body: 1 << 20,
             unsigned_body: 128 << 10,
@@ -197,6 +209,10 @@ impl Limits {
             ("strangers", count(self.strangers)),
             ("callbacks", count(self.callbacks)),
             ("unsigned", count(self.unsigned)),
+            ("long_calls", count(self.long_calls)),
+            ("batch", size(self.batch)),
+            ("batch_line", size(self.batch_line)),
+            ("batch_lines", count(self.batch_lines)),
             ("logins", count(self.logins)),
             ("body", size(self.body)),
             ("unsigned_body", size(self.unsigned_body)),

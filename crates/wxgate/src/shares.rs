@@ -32,6 +32,8 @@ pub enum Room {
     Callbacks,
     /// Callbacks whose query isn't.
     Unsigned,
+    /// Uploads of batches.
+    Long,
     /// Logins that come back from WeChat.
     Logins,
     /// OAuth states that are remembered.
@@ -43,7 +45,7 @@ pub enum Room {
 }
 
 /// How many there are of [`Room`].
-const ROOMS: usize = 9;
+const ROOMS: usize = 10;
 
 /// The rooms, and the shares of addresses. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -118,6 +120,7 @@ impl Shares {
             limits.strangers,
             limits.callbacks,
             limits.unsigned,
+            limits.long_calls,
             limits.logins,
             limits.states,
             limits.body_budget,

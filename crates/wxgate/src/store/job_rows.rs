@@ -96,8 +96,8 @@ pub(crate) trait Jobs: Send + Sync + Debug {
     fn items(&self, job: i64, after: i64, limit: u32) -> Pending<'_, Vec<ItemRow>>;
     /// Those of the items that wait are begun; `false`: the job isn't `owner`'s, or is to be stopped.
     fn begin_items(&self, job: i64, owner: i32, items: Vec<i64>, now: i64) -> Pending<'_, bool>;
-    /// What became of items that have no end, counted with their job.
-    fn end_items(&self, job: i64, ends: Vec<ItemEnd>) -> Pending<'_, ()>;
+    /// What became of items that have no end, counted with their job. They wait again only if it is `owner`'s.
+    fn end_items(&self, job: i64, owner: i32, ends: Vec<ItemEnd>) -> Pending<'_, ()>;
 
     /// Deliveries that have ended so, after `after`, in their order, with their messages; of `ids`, if they are given.
     fn ended(

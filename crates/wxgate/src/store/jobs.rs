@@ -257,7 +257,13 @@ impl Store {
     }
 
     /// A job of this process has ended, and is forgotten at `expires_at`.
-    pub async fn end_job(&self, job: i64, is_stopped: bool, now: i64, expires_at: i64) -> Result<(), StoreError> {
+    pub async fn end_job(
+        &self,
+        job: i64,
+        is_stopped: bool,
+        now: i64,
+        expires_at: i64,
+    ) -> Result<(), StoreError> {
         self.backend.end_job(job, self.owner, is_stopped, now, expires_at).await
     }
 
@@ -300,9 +306,10 @@ impl Store {
         self.backend.begin_items(job, self.owner, items, now).await
     }
 
-    /// Writes down what became of items, whoever has their job. What is known already stays.
+    /// Writes down what became of items, whoever has their job; that they wait again only if this process has it. What is known
+    /// already stays.
     pub async fn end_items(&self, job: i64, ends: Vec<ItemEnd>) -> Result<(), StoreError> {
-        self.backend.end_items(job, ends).await
+        self.backend.end_items(job, self.owner, ends).await
     }
 
     fn seal_job(&self, id: i64, value: &[u8]) -> Vec<u8> {

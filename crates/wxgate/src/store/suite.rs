@@ -4,6 +4,7 @@ mod alerts;
 mod entries;
 mod forgetting;
 mod intake;
+mod jobs;
 mod lists;
 mod nodes;
 #[path = "../../tests/it/postgres.rs"]

@@ -6,10 +6,10 @@ use std::sync::LazyLock;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use http::{Method, StatusCode};
+use http::Method;
 
 use super::fields::Fields;
-use super::param::{CODE, Doc, FLOW_ID, OPENID, Param, Shape, TOUSER, may, need};
+use super::param::{CODE, Doc, FLOW_ID, OPENID, Own, Param, RESULTS, Shape, TOUSER, UPLOAD, may, need};
 use super::{Call, Service, Success, messages, token};
 use crate::entries::AccountKind::{self, Mini, Official, Open};
 use crate::problem::{Code, Problem};
@@ -38,8 +38,10 @@ pub(super) struct Operation {
     pub(super) picture: bool,
     /// What the parameters' shapes don't tell; before the app is looked at.
     pub(super) check: Check,
-    /// `None`: answered by the document itself, without a key.
+    /// `None`: it has a way of its own, or is answered by the document itself, without a key.
     pub(super) run: Option<Run>,
+    /// It is about no app, or reads its body by itself; `params` stand in its query.
+    pub(super) own: Option<Own>,
 }
 
 /// The whole path of each endpoint, by name.
@@ -76,6 +78,7 @@ const BASE: Operation = Operation {
     picture: false,
     check: |_| Ok(()),
     run: None,
+    own: None,
 };
 
 const TOKEN_ANSWER: &[(&str, &str)] =
@@ -286,6 +289,55 @@ pub(super) const ENDPOINTS: &[Operation] = &[
         ..BASE
     },
     Operation {
+        name: "sendwxtemplatemsg/batch",
+        summary: (
+            "批量模板消息：每行一个 sendwxtemplatemsg 请求（NDJSON，最多 10 万行、64 MiB），成为一个任务",
+            "Template messages in bulk: a sendwxtemplatemsg request a line (NDJSON, 100,000 lines and 64 MiB at most), which become a job",
+        ),
+        params: UPLOAD,
+        answer: &[
+            ("job_id", "string"),
+            ("accepted", "integer"),
+            ("rejected", "integer"),
+            ("errors", "array"),
+        ],
+        refused_as: Code::Message,
+        own: Some(Own::Upload),
+        ..BASE
+    },
+    Operation {
+        name: "jobs/{job_id}",
+        method: Method::GET,
+        summary: ("任务的进展和逐行结果", "How a job stands, and what became of its lines"),
+        params: RESULTS,
+        answer: &[
+            ("job_id", "string"),
+            ("status", "string"),
+            ("total", "integer"),
+            ("sent", "integer"),
+            ("failed", "integer"),
+            ("unknown", "integer"),
+            ("results", "array"),
+            ("next", "string"),
+        ],
+        own: Some(Own::Job),
+        ..BASE
+    },
+    Operation {
+        name: "jobs/{job_id}/stop",
+        summary: ("停止任务：没发的不再发", "Stops a job: what isn't sent isn't any more"),
+        answer: &[
+            ("job_id", "string"),
+            ("status", "string"),
+            ("total", "integer"),
+            ("sent", "integer"),
+            ("failed", "integer"),
+            ("unknown", "integer"),
+        ],
+        own: Some(Own::Stop),
+        ..BASE
+    },
+    Operation {
         name: "sendsubscribemsg",
         summary: (
             "订阅消息：公众号走 bizsend，小程序走 send",
@@ -390,43 +442,3 @@ pub(super) const ENDPOINTS: &[Operation] = &[
         ..BASE
     },
 ];
-
-/// The endpoint, or 404 / 405.
-pub(super) fn find(name: &str, method: &Method) -> Result<&'static Operation, Problem> {
-    let Some(operation) = ENDPOINTS.iter().find(|operation| operation.name == name) else {
-        return Err(unknown(name));
-    };
-    if operation.method == *method {
-        return Ok(operation);
-    }
-    let allow = if operation.method == Method::GET { "GET" } else { "POST" };
-    let problem = Problem::new(Code::NotFound, format!("请用 {allow} 方法"), format!("use {allow}"));
-    Err(Problem { status: StatusCode::METHOD_NOT_ALLOWED, allow, ..problem })
-}
-
-/// What is further away than so many letters is another word.
-const NEAR: usize = 3;
-
-/// No such endpoint; perhaps one is meant. The name itself isn't repeated: it may hold anything.
-fn unknown(name: &str) -> Problem {
-    // WeChat's own names, versions that end in a slash, other cases: all of it is near.
-    let plain = |name: &str| name.to_lowercase().replace(['_', '-', '.', '/', ' '], "");
-    let given: String = plain(name).chars().take(64).collect();
-    let far = |endpoint: &&Operation| strsim::osa_distance(&plain(endpoint.name), &given);
-    let is_near = |endpoint: &&Operation| {
-        let (own, distance) = (plain(endpoint.name), far(endpoint));
-        distance <= NEAR.min(own.len() / 3) || (own.len() > 5 && given.contains(&own))
-    };
-    let (zh, en) = match ENDPOINTS.iter().filter(is_near).min_by_key(far) {
-        Some(near) => (
-            format!("，是不是 {}？（区分大小写）", near.name),
-            format!(", did you mean {}? (case matters)", near.name),
-        ),
-        None => (String::new(), String::new()),
-    };
-    Problem::new(
-        Code::NotFound,
-        format!("没有这个接口{zh}；接口列表见 /v1/service/wx/openapi.json"),
-        format!("no such endpoint{en}; /v1/service/wx/openapi.json lists them"),
-    )
-}

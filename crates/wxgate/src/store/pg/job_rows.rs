@@ -93,8 +93,8 @@ impl Jobs for Pg {
         Box::pin(async move { jobs::begin_items(&self.work, job, owner, &items, now).await })
     }
 
-    fn end_items(&self, job: i64, ends: Vec<ItemEnd>) -> Pending<'_, ()> {
-        Box::pin(async move { jobs::end_items(&self.work, job, &ends).await })
+    fn end_items(&self, job: i64, owner: i32, ends: Vec<ItemEnd>) -> Pending<'_, ()> {
+        Box::pin(async move { jobs::end_items(&self.work, job, owner, &ends).await })
     }
 
     fn ended(
@@ -107,7 +107,9 @@ impl Jobs for Pg {
         Box::pin(async move {
             let list = replays::ended(&self.lists, ended, ids.as_deref(), after, limit);
             let mut rows = self.list(list).await?;
-            for EndedDelivery { done_at, received_at, .. } in rows.iter_mut().filter_map(|row| row.found.as_mut()) {
+            for EndedDelivery { done_at, received_at, .. } in
+                rows.iter_mut().filter_map(|row| row.found.as_mut())
+            {
                 (*done_at, *received_at) = (self.time.ours(*done_at), self.time.ours(*received_at));
             }
             Ok(rows)

@@ -39,14 +39,7 @@ i as (
     select j.id, t.n, 0, t.openid, t.value from j, unnest($4, $5, $6) as t (n, openid, value)
     on conflict do nothing)
 select id from j",
-    types: &[
-        Type::INT8,
-        Type::INT8,
-        Type::INT8,
-        Type::INT8_ARRAY,
-        Type::TEXT_ARRAY,
-        Type::BYTEA_ARRAY,
-    ],
+    types: &[Type::INT8, Type::INT8, Type::INT8, Type::INT8_ARRAY, Type::TEXT_ARRAY, Type::BYTEA_ARRAY],
 };
 /// Told again, it is begun already.
 static BEGIN: Sql = Sql {
@@ -124,11 +117,12 @@ u as (
     set state = t.state, msgid = t.msgid, code = t.code,
         begun_at = case when t.state = 0 then null else i.begun_at end,
         value = case when t.state = 0 then i.value end
-    from t where i.job = $1 and i.n = any ($2) and i.n = t.n and i.state < 2 returning i.state)
+    from t where i.job = $1 and i.n = any ($2) and i.n = t.n and i.state < 2
+        and (t.state > 0 or exists (select from jobs where id = $1 and owner = $6)) returning i.state)
 update jobs set good = good + (select count(*) from u where state = 2),
     bad = bad + (select count(*) from u where state = 3), lost = lost + (select count(*) from u where state = 4)
 where id = $1",
-    types: &[Type::INT8, Type::INT8_ARRAY, Type::INT4_ARRAY, Type::TEXT_ARRAY, Type::INT8_ARRAY],
+    types: &[Type::INT8, Type::INT8_ARRAY, Type::INT4_ARRAY, Type::TEXT_ARRAY, Type::INT8_ARRAY, Type::INT4],
 };
 
 fn job_of(row: &Row) -> JobRow {
@@ -292,10 +286,10 @@ pub(super) async fn begin_items(
     Ok(link.row(&BEGIN_ITEMS, &[&job, &owner, &items, &now]).await?.is_some())
 }
 
-pub(super) async fn end_items(link: &Link, job: i64, ends: &[ItemEnd]) -> Result<(), StoreError> {
+pub(super) async fn end_items(link: &Link, job: i64, owner: i32, ends: &[ItemEnd]) -> Result<(), StoreError> {
     let ns: Vec<i64> = ends.iter().map(|end| end.n).collect();
     let states: Vec<i32> = ends.iter().map(|end| end.state as i32).collect();
     let msgids: Vec<_> = ends.iter().map(|end| text(&end.msgid)).collect();
     let codes: Vec<i64> = ends.iter().map(|end| end.code).collect();
-    link.query(&END_ITEMS, &[&job, &ns, &states, &msgids, &codes]).await.map(drop)
+    link.query(&END_ITEMS, &[&job, &ns, &states, &msgids, &codes, &owner]).await.map(drop)
 }

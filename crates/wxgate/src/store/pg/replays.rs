@@ -47,15 +47,7 @@ update jobs set place = $5,
     total = case when $6 then (select count(*) from job_items where job = $1) + (select count(*) from i)
             else total end
 from j where jobs.id = j.id returning 1",
-    types: &[
-        Type::INT8,
-        Type::INT4,
-        Type::INT8_ARRAY,
-        Type::INT4,
-        Type::INT8,
-        Type::BOOL,
-        Type::INT8,
-    ],
+    types: &[Type::INT8, Type::INT4, Type::INT8_ARRAY, Type::INT4, Type::INT8, Type::BOOL, Type::INT8],
 };
 /// A round that another followed arrived, if it says when.
 static FOLD: Sql = Sql {

@@ -69,8 +69,8 @@ impl Jobs for Sqlite {
         Box::pin(self.writer.write(move |tx| jobs::begin_items(tx, job, owner, &items, now)))
     }
 
-    fn end_items(&self, job: i64, ends: Vec<ItemEnd>) -> Pending<'_, ()> {
-        Box::pin(self.writer.write(move |tx| jobs::end_items(tx, job, &ends)))
+    fn end_items(&self, job: i64, owner: i32, ends: Vec<ItemEnd>) -> Pending<'_, ()> {
+        Box::pin(self.writer.write(move |tx| jobs::end_items(tx, job, owner, &ends)))
     }
 
     fn ended(

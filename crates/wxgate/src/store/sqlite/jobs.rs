@@ -234,15 +234,21 @@ pub(super) fn begin_items(
     Ok(true)
 }
 
-pub(super) fn end_items(tx: &Transaction<'_>, job: i64, ends: &[ItemEnd]) -> rusqlite::Result<()> {
+pub(super) fn end_items(
+    tx: &Transaction<'_>,
+    job: i64,
+    owner: i32,
+    ends: &[ItemEnd],
+) -> rusqlite::Result<()> {
     let mut counts = [0_i64; 5];
     for ItemEnd { n, state, msgid, code } in ends {
         let ended = match state {
             ItemState::Waits => tx
                 .prepare_cached(
-                    "update job_items set state = 0, begun_at = null where job = ?1 and n = ?2 and state = 1",
+                    "update job_items set state = 0, begun_at = null where job = ?1 and n = ?2 and state = 1
+                     and exists (select 1 from jobs where id = ?1 and owner = ?3)",
                 )?
-                .execute(params![job, n])?,
+                .execute(params![job, n, owner])?,
             _ => tx
                 .prepare_cached(
                     "update job_items set state = ?3, msgid = ?4, code = ?5, value = null

@@ -121,8 +121,11 @@ pub(super) fn fold(tx: &Transaction<'_>, job: i64, after: i64, limit: u32) -> ru
             None if *waits => continue,
             None => ItemState::Lost,
         };
-        tx.prepare_cached("update job_items set state = ?3 where job = ?1 and n = ?2")?
-            .execute(params![job, n, state as i32])?;
+        tx.prepare_cached("update job_items set state = ?3 where job = ?1 and n = ?2")?.execute(params![
+            job,
+            n,
+            state as i32
+        ])?;
         counts[state as usize - 2] += 1;
     }
     if counts != [0; 3] {
