@@ -217,8 +217,7 @@ fn serve(
     let callbacks = Callbacks::new(parts.clone(), inbox);
     let oauth = OAuth::new(parts.clone(), &config);
     let public = Public::new(door.clone(), &parts, callbacks, oauth);
-    let jobs = Jobs::new(parts.clone(), door.clone(), upstream.clone());
-    parts.tasks.spawn(jobs.clone().run());
+    let jobs = Jobs::start(parts.clone(), door.clone(), upstream.clone());
     let service = Service::new(parts.clone(), door.clone(), upstream.clone(), jobs.clone());
     let nodes = NodeCalls::new(parts.clone(), upstream.clone());
     let reach = upstream.tokens().handover().reach().clone();
@@ -231,11 +230,10 @@ fn serve(
     let api = Api::new(parts.clone(), tools, &config, ports);
     let seats = Seats::new(parts.limits.connections);
     let admin = Admin::new(parts.clone(), reach, api, seats.clone(), door.clone(), &config.server);
-    let sources = parts.limits.log_sources;
     let recorder = Recorder::new(
         config.log.access,
         parts.clock.clone(),
-        sources,
+        parts.limits.log_sources,
         (parts.rings.clone(), parts.metrics.clone()),
         parts.traces.clone(),
     );

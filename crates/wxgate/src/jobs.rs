@@ -66,18 +66,20 @@ struct Inner {
 }
 
 impl Jobs {
-    /// Messages go out by `upstream`, and count at `door`.
-    pub fn new(parts: Parts, door: Door, upstream: Upstream) -> Self {
+    /// At work: messages go out by `upstream`, and count at `door`.
+    pub fn start(parts: Parts, door: Door, upstream: Upstream) -> Self {
         let room = || Arc::new(Semaphore::new(AT_ONCE));
-        Self(Arc::new(Inner {
-            parts,
+        let this = Self(Arc::new(Inner {
+            parts: parts.clone(),
             door,
             upstream,
             sends: room(),
             replays: room(),
             at_work: Mutex::default(),
             changed: Wake::default(),
-        }))
+        }));
+        parts.tasks.spawn(this.clone().run());
+        this
     }
 
     /// A job came, or was stopped.
@@ -91,7 +93,7 @@ impl Jobs {
     }
 
     /// Takes on jobs until the stop begins.
-    pub async fn run(self) {
+    async fn run(self) {
         let Parts { store, clock, tasks, .. } = &self.0.parts;
         let mut changed = self.0.changed.sleeper();
         loop {

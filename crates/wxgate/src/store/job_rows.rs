@@ -2,10 +2,8 @@
 
 use std::fmt::Debug;
 
-use super::jobs::ItemEnd;
 use super::records::Pending;
-use super::replays::EndedRow;
-use super::{Ended, Lease};
+use super::{Ended, EndedDelivery, ItemEnd, Lease};
 
 /// A job, with what it is sealed. State: 0 comes in, 1 at work, or to be stopped where `expires_at` is given, 2 stopped, 3 done.
 #[derive(Clone, Debug)]
@@ -46,6 +44,13 @@ pub(crate) enum AddedRow {
     Known(i64),
     /// Its number is another's.
     Taken,
+}
+
+/// A delivery that has ended; `None`: its message is forgotten.
+#[derive(Clone, Debug)]
+pub(crate) struct EndedRow {
+    pub(crate) id: i64,
+    pub(crate) found: Option<EndedDelivery>,
 }
 
 /// Deliveries that a replay sends once more.

@@ -37,13 +37,6 @@ pub struct EndedDelivery {
     pub received_at: i64,
 }
 
-/// The same as a database has it; `None`: its message is forgotten.
-#[derive(Clone, Debug)]
-pub(crate) struct EndedRow {
-    pub(crate) id: i64,
-    pub(crate) found: Option<EndedDelivery>,
-}
-
 impl Store {
     /// Deliveries that have ended so, after `after`, in their order; of `ids`, if they are given. And from where to go on, if there may
     /// be more.

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use wxgate::limits::Limits;
 
-use crate::app::{ADMIN_TOKEN, EXAMPLE, MINI, OFFICIAL, Reply, TEMPLATE, TestApp};
+use crate::app::{EXAMPLE, MINI, OFFICIAL, Reply, TEMPLATE, TestApp};
 use crate::raw::Raw;
 
 const SEND: &str = "/cgi-bin/message/template/send";
@@ -134,8 +135,37 @@ async fn what_holds_no_good_line_or_is_too_long_is_no_job() {
         upload(&app, "", &[], "\n".repeat((64 << 20) + 1)).await.status,
         StatusCode::PAYLOAD_TOO_LARGE
     );
-    let bearer = format!("Bearer {ADMIN_TOKEN}");
-    assert_eq!(app.api("jobs").await["items"], json!([]), "{bearer}");
+    assert_eq!(app.api("jobs").await["items"], json!([]));
+}
+
+#[tokio::test]
+async fn an_upload_has_bounds_and_a_place_of_its_own() {
+    let limits =
+        Limits { long_calls: 1, batch: 5000, batch_line: 300, batch_lines: 3, calls: 1, ..Limits::default() };
+    let app = TestApp::limited("[auth]\nmode = \"off\"", limits).await;
+    let openid = followers(&app, 1).await.remove(0);
+    let line = line(&openid).to_string();
+    let too_long = format!("{line}{}", " ".repeat(301 - line.len()));
+    assert_eq!(upload(&app, "", &[], format!("{line}\n{too_long}\n{line}")).await.ok()["rejected"], 1);
+    let refused = upload(&app, "", &[], format!("{line}\n").repeat(4)).await;
+    assert_eq!(refused.status, StatusCode::PAYLOAD_TOO_LARGE);
+    refused.fails(3_584_002, false, 0);
+    assert_eq!(upload(&app, "", &[], "\n".repeat(5001)).await.status, StatusCode::PAYLOAD_TOO_LARGE);
+    // One that goes on holds the only place, and none of those that calls have.
+    let mut raw = Raw::to(&app.url()).await;
+    raw.send(format!(
+        "POST {BATCH}?source=t&appid={OFFICIAL} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {}\r\n\r\n",
+        line.len()
+    ))
+    .await;
+    raw.send(&line[..10]).await;
+    let full = async || upload(&app, "", &[], "{}").await.status == StatusCode::SERVICE_UNAVAILABLE;
+    app.until("the place is taken", full).await;
+    upload(&app, "", &[], "{}").await.fails(3_584_015, true, 0);
+    app.call("code2session", json!({"appid": MINI, "code": "demo-login"})).await.ok();
+    raw.send(&line[10..]).await;
+    assert_eq!(raw.answer().await.ok()["accepted"], 1);
+    assert!(!full().await);
 }
 
 #[tokio::test]

@@ -2,9 +2,8 @@
 
 use super::wakes::Topic;
 use super::{Pg, jobs, replays};
-use crate::store::job_rows::{AddedRow, ItemRow, JobRow, Jobs, ReplayStep};
+use crate::store::job_rows::{AddedRow, EndedRow, ItemRow, JobRow, Jobs, ReplayStep};
 use crate::store::records::Pending;
-use crate::store::replays::EndedRow;
 use crate::store::{Ended, EndedDelivery, ItemEnd, Lease};
 
 impl Jobs for Pg {

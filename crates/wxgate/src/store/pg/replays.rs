@@ -4,8 +4,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use super::link::{Link, Sql};
-use crate::store::job_rows::ReplayStep;
-use crate::store::replays::EndedRow;
+use crate::store::job_rows::{EndedRow, ReplayStep};
 use crate::store::{Ended, EndedDelivery, StoreError};
 
 macro_rules! ended {

@@ -1,9 +1,8 @@
 //! What is kept of jobs.
 
 use super::{Sqlite, jobs, replays};
-use crate::store::job_rows::{AddedRow, ItemRow, JobRow, Jobs, ReplayStep};
+use crate::store::job_rows::{AddedRow, EndedRow, ItemRow, JobRow, Jobs, ReplayStep};
 use crate::store::records::Pending;
-use crate::store::replays::EndedRow;
 use crate::store::{Ended, ItemEnd, Lease};
 
 impl Jobs for Sqlite {

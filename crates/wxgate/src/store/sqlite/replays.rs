@@ -3,8 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use super::{jobs, queue};
-use crate::store::job_rows::ReplayStep;
-use crate::store::replays::EndedRow;
+use crate::store::job_rows::{EndedRow, ReplayStep};
 use crate::store::{Ended, EndedDelivery, ItemState};
 
 /// What is looked at: an index has the dead ones by their numbers.
