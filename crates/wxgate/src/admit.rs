@@ -271,8 +271,17 @@ impl Door {
 
     /// The app, if `caller` may use it. It is noted in `outcome`.
     pub fn app(&self, caller: &Arc<Caller>, appid: &str, outcome: &mut Outcome) -> Result<Arc<App>, Denied> {
-        let app = self.notice(appid, outcome);
-        let name = outcome.appid.clone();
+        self.notice(appid, outcome);
+        self.usable(caller, appid)
+    }
+
+    /// The same of one of many that a request is for.
+    pub fn usable(&self, caller: &Arc<Caller>, appid: &str) -> Result<Arc<App>, Denied> {
+        let app = self.0.registry.live().app(appid).cloned();
+        let name = match &app {
+            Some(app) => Some(app.appid.clone()),
+            None => denied::is_appid(appid).then(|| appid.into()),
+        };
         let tags = app.as_ref().map_or(&[][..], |app| &app.entry.tags);
         if !caller.apps.matches(appid, tags) {
             return Err(Denied::App { caller: caller.clone(), appid: name });

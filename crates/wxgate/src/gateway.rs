@@ -31,6 +31,7 @@ use crate::http::public::Public;
 use crate::http::server::{Carrier, Server, Tls};
 use crate::http::service::Service;
 use crate::inbox::Inbox;
+use crate::jobs::Jobs;
 use crate::keys::Keys;
 use crate::lang::{Words, say};
 use crate::limits::Limits;
@@ -219,23 +220,23 @@ fn serve(
     let callbacks = Callbacks::new(parts.clone(), inbox);
     let oauth = OAuth::new(parts.clone(), &config);
     let public = Public::new(door.clone(), &parts, callbacks, oauth);
-    let service = Service::new(parts.clone(), door.clone(), upstream.clone());
+    let jobs = Jobs::start(parts.clone(), door.clone(), upstream.clone());
+    let service = Service::new(parts.clone(), door.clone(), upstream.clone(), jobs.clone());
     let nodes = NodeCalls::new(parts.clone(), upstream.clone());
     let reach = upstream.tokens().handover().reach().clone();
     let wx_quotas = WxQuotas::new(parts.clone(), upstream.clone());
     parts.tasks.spawn(wx_quotas.clone().run());
     let proxy = Proxy::new(parts.clone(), door.clone(), upstream.clone(), Spool::new(config.store.run_dir()));
     let (reloads, asked) = Reloads::new();
-    let tools = api::Tools { people: people.clone(), reloads, deliveries, upstream, alerts, wx_quotas };
+    let tools = api::Tools { people: people.clone(), reloads, deliveries, upstream, alerts, wx_quotas, jobs };
     let ports = (listeners.admin.local_addr()?.port(), listeners.callers.local_addr()?);
     let api = Api::new(parts.clone(), tools, &config, ports);
     let seats = Seats::new(parts.limits.connections);
     let admin = Admin::new(parts.clone(), reach, api, seats.clone(), door.clone(), &config.server);
-    let sources = parts.limits.log_sources;
     let recorder = Recorder::new(
         config.log.access,
         parts.clock.clone(),
-        sources,
+        parts.limits.log_sources,
         (parts.rings.clone(), parts.metrics.clone()),
         parts.traces.clone(),
     );

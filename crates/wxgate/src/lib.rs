@@ -17,6 +17,7 @@ pub mod handover;
 mod heartbeat;
 pub mod http;
 pub mod inbox;
+pub mod jobs;
 pub mod keys;
 pub mod lang;
 pub mod limits;

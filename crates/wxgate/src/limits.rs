@@ -22,12 +22,18 @@ pub struct Limits {
     pub passed: usize,
     /// Passed-on requests admitted by their address alone.
     pub strangers: usize,
-    /// Long polls that wait, beside all calls at work.
+    /// Long polls that wait and uploads of batches, beside all calls at work.
     pub long: usize,
     /// Callbacks at work.
     pub callbacks: usize,
     /// Callbacks at work whose query nobody signed.
     pub unsigned: usize,
+    /// Bytes of a batch, and of one of its lines.
+    pub batch: usize,
+    /// See `batch`.
+    pub batch_line: usize,
+    /// Lines of a batch.
+    pub batch_lines: usize,
     /// Logins that come back from WeChat, at work.
     pub logins: usize,
     /// Bytes of a service call's or a callback's body, and of WeChat's answer to a code that is passed on.
@@ -124,6 +130,9 @@ impl Default for Limits {
             long: 10_000,
             callbacks: 4096,
             unsigned: 64,
+            batch: 64 << 20,
+            batch_line: 64 << 10,
+            batch_lines: 100_000,
             logins: 1024,
             body: 1 << 20,
             unsigned_body: 128 << 10,
@@ -201,6 +210,9 @@ impl Limits {
             ("long", count(self.long)),
             ("callbacks", count(self.callbacks)),
             ("unsigned", count(self.unsigned)),
+            ("batch", size(self.batch)),
+            ("batch_line", size(self.batch_line)),
+            ("batch_lines", count(self.batch_lines)),
             ("logins", count(self.logins)),
             ("body", size(self.body)),
             ("unsigned_body", size(self.unsigned_body)),

@@ -40,7 +40,7 @@ pub enum Room {
     Bodies,
     /// Bytes of bodies in files.
     Spooled,
-    /// Long polls, which mostly wait.
+    /// Long polls and uploads of batches, which mostly wait.
     Long,
 }
 

@@ -70,7 +70,7 @@ fn identity(scope: &str, id: &str) -> String {
 }
 
 /// Most users kept.
-const MAX_USERS: usize = 100_000;
+const MAX_USERS: usize = 200_000;
 
 /// Everybody.
 #[derive(Debug, Default)]

@@ -13,6 +13,7 @@ mod errors;
 mod events;
 mod figures;
 mod guard;
+mod jobs;
 mod keys;
 mod live;
 mod masked;
@@ -44,6 +45,7 @@ use session::Site;
 use crate::alerts::Alerts;
 use crate::config::Config;
 use crate::delivery::Deliveries;
+use crate::jobs::Jobs;
 use crate::lang::{Words, say};
 use crate::parts::Parts;
 use crate::people::{People, Role};
@@ -72,6 +74,8 @@ pub struct Tools {
     pub alerts: Alerts,
     /// What is left of WeChat's quotas.
     pub wx_quotas: WxQuotas,
+    /// Replays and batches.
+    pub jobs: Jobs,
 }
 
 /// Cheap to clone.
@@ -86,6 +90,7 @@ pub struct Api {
     reloads: Reloads,
     alerts: Alerts,
     wx_quotas: WxQuotas,
+    jobs: Jobs,
     feed: Arc<Feed>,
     /// A turn to make a list of entries.
     lists: Arc<tokio::sync::Semaphore>,
@@ -100,7 +105,7 @@ impl Api {
     pub fn new(parts: Parts, tools: Tools, config: &Config, (port, listen): (u16, SocketAddr)) -> Self {
         let token = config.admin_token.as_ref();
         let guard = Guard::new(token, parts.limits.wrong_token_pause, parts.clock.clone());
-        let Tools { people, reloads, deliveries, upstream, alerts, wx_quotas } = tools;
+        let Tools { people, reloads, deliveries, upstream, alerts, wx_quotas, jobs } = tools;
         Self {
             parts,
             deliveries,
@@ -111,6 +116,7 @@ impl Api {
             reloads,
             alerts,
             wx_quotas,
+            jobs,
             feed: Arc::default(),
             lists: Arc::new(tokio::sync::Semaphore::new(1)),
             making: Arc::default(),
@@ -134,6 +140,10 @@ impl Api {
             .route("/events/{id}/replay", post(replay::event))
             .route("/deliveries", get(events::deliveries))
             .route("/deliveries/groups", get(events::groups))
+            .route("/replay", post(jobs::replay))
+            .route("/jobs", get(jobs::list))
+            .route("/jobs/{id}", get(jobs::one))
+            .route("/jobs/{id}/stop", post(jobs::stop))
             .route("/audit", get(audit::audit))
             .route("/live", get(live::live))
             .route("/nodes", get(system::nodes))

@@ -74,6 +74,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// What comes next of a body that is looked at as it comes; `None` at the end.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Unread> {
+        self.piece().await
+    }
+
     /// All of it for WeChat, which wants its length: one that came without is collected, in memory as long as it is
     /// short, then by `spool`; one that is long and whose length is known goes through as it comes.
     pub(crate) async fn passable(mut self, spool: &Spool) -> Result<Passable, Unread> {

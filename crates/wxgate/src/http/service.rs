@@ -3,9 +3,11 @@
 //! [`table`] says what exists, what it takes and which function answers; [`Service::handle`] is the one way a request
 //! goes: find the endpoint, admit the caller, read and check the parameters, find the app, take a place, run, answer.
 
+mod batch;
 mod codes;
 mod failure;
 mod fields;
+mod find;
 mod kinds;
 mod malformed;
 mod messages;
@@ -31,6 +33,7 @@ use super::once::{Once, Unfinished};
 use super::problem::{Envelope, Ret, Unhandled, envelope, json_response, note, unhandled};
 use super::{PREFIX, Reader, Unread, wants_english};
 use crate::admit::{Denied, Door, Proof, Wish};
+use crate::jobs::Jobs;
 use crate::net::Inbound;
 use crate::outcome::{Counted, Outcome};
 use crate::parts::Parts;
@@ -53,6 +56,7 @@ struct Inner {
     parts: Parts,
     door: Door,
     upstream: Upstream,
+    jobs: Jobs,
     once: Once<Problem>,
 }
 
@@ -90,9 +94,9 @@ enum Success {
 
 impl Service {
     /// Composed from its parts.
-    pub fn new(parts: Parts, door: Door, upstream: Upstream) -> Self {
+    pub fn new(parts: Parts, door: Door, upstream: Upstream, jobs: Jobs) -> Self {
         let once = Once::new(&parts);
-        Self(Arc::new(Inner { parts, door, upstream, once }))
+        Self(Arc::new(Inner { parts, door, upstream, jobs, once }))
     }
 
     /// Answers a request below [`PREFIX`]; `peer` is who connected.
@@ -128,16 +132,24 @@ impl Service {
         outcome: &mut Outcome,
     ) -> Result<Success, Problem> {
         let path = head.uri.path();
-        let operation = table::find(path.strip_prefix(PREFIX).unwrap_or_default(), &head.method)?;
+        let name = path.strip_prefix(PREFIX).unwrap_or_default();
+        let operation = find::find(name, &head.method)?;
         outcome.api = operation.path().into();
-        let Some(run) = operation.run else {
+        if operation.run.is_none() && operation.own.is_none() {
             let document = openapi::document(super::wants_english(&head.headers));
             return Ok(Success::Bytes("application/json", Bytes::from_static(document.as_bytes())));
-        };
+        }
         outcome.counted = Counted::Call;
         let door = &self.0.door;
         let wish = Wish { path: Some(path), exports_token: operation.exports_token, ..Wish::default() };
         let caller = door.enter(head, peer, Proof::Headers, wish, outcome)?.caller;
+        if let Some(own) = operation.own {
+            let asked = batch::Asked { own, caller, head, segment: operation.segment(name), body };
+            return Box::pin(batch::answer(self, operation.params, asked)).await;
+        }
+        let Some(run) = operation.run else {
+            return Err(Problem::new(Code::Internal, "没有实现", "not there"));
+        };
         let (given, kept) = match head.method {
             Method::GET => (Given::from_query(head.uri.query().unwrap_or_default()), None),
             _ => {

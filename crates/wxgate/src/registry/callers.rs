@@ -257,7 +257,8 @@ impl Callers {
         living.or_else(|| own.next())
     }
 
-    fn by_name(&self, name: &str) -> Option<&Arc<Caller>> {
+    /// Who has this name.
+    pub fn by_name(&self, name: &str) -> Option<&Arc<Caller>> {
         self.each().find(|caller| *caller.name == *name)
     }
 }

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use futures_util::future::BoxFuture;
 
 use super::codes::Codes;
+use super::job_rows::Jobs;
 use super::receipts::Receipts;
 pub(crate) use super::records::Pending;
 use super::records::Records;
@@ -21,7 +22,7 @@ use super::{
 pub(crate) const DELIVERIES_PER_MESSAGE: i64 = 65_536;
 
 /// A database, opened for this process and migrated.
-pub(crate) trait Backend: Records + Lines + Codes + Receipts {
+pub(crate) trait Backend: Records + Lines + Codes + Receipts + Jobs {
     /// Names it to people.
     fn place(&self) -> String;
 

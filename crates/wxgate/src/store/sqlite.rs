@@ -16,6 +16,8 @@ mod entries;
 mod figures;
 mod file;
 mod inspect;
+mod job_rows;
+mod jobs;
 mod lines;
 mod lists;
 mod messages;
@@ -31,6 +33,7 @@ mod reader;
 mod receipts;
 mod recent;
 mod records;
+mod replays;
 mod rings;
 mod series;
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod codes;
 mod entries;
 mod forgetting;
 mod intake;
+mod jobs;
 mod lines;
 mod lists;
 mod nodes;

@@ -6,6 +6,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests spawn what the product must not")]
 #![expect(clippy::print_stdout, reason = "the figures are what one runs this for")]
 
+mod batch;
 mod storm;
 mod world;
 

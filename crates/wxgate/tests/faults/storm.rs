@@ -144,7 +144,7 @@ pub(crate) async fn storm(length: Duration, every: Duration, rate: u64) {
             ["\"1s\""; 90].join(", ")
         )
     };
-    let mut world = World::with_routes(&(route("rough") + &route("steady")));
+    let mut world = World::with(&(route("rough") + &route("steady")), "http://127.0.0.1:9");
     let (began, mut again, mut memory, mut kills) = (Instant::now(), Vec::new(), Vec::new(), 0);
     while began.elapsed() < length {
         world.start().await;

@@ -27,7 +27,7 @@ use wechat::envelope::{self, Keys, Stamp};
 use wechat::message::Message;
 use wxgate::clock::Clock;
 
-const APPID: &str = "wx00000000000000a1";
+pub(crate) const APPID: &str = "wx00000000000000a1";
 const TOKEN: &str = "token-of-the-callbacks";
 const AES_KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
 const ADMIN_TOKEN: &str = "admin-token-of-the-fault-tests";
@@ -284,7 +284,7 @@ fn wxgate(dir: &Path) -> Command {
 }
 
 impl World {
-    /// A gateway is configured but not started.
+    /// A gateway is configured but not started. It reaches no WeChat.
     pub(crate) async fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let target = listener.local_addr().unwrap();
@@ -304,11 +304,11 @@ impl World {
             retry = ["1s", "1s", "1s", "1s", "1s", "5s", "5s", "5s", "5s", "5s"]
             "#
         );
-        Self { backend, ..Self::with_routes(&routes) }
+        Self { backend, ..Self::with(&routes, "http://127.0.0.1:9") }
     }
 
-    /// Likewise, with other routes.
-    pub(crate) fn with_routes(routes: &str) -> Self {
+    /// Likewise, with other routes, and against this WeChat.
+    pub(crate) fn with(routes: &str, wechat: &str) -> Self {
         let [url, admin] = [free_port(), free_port()].map(|port| format!("127.0.0.1:{port}"));
         let config = format!(
             r#"
@@ -321,7 +321,7 @@ impl World {
             [auth]
             mode = "off"
             [wechat]
-            api_base = "http://127.0.0.1:9"
+            api_base = "{wechat}"
             [[apps]]
             appid = "{APPID}"
             kind = "official"
@@ -357,6 +357,16 @@ impl World {
         let status = std::fs::read_to_string(format!("/proc/{}/status", gateway.0.id())).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or_default()
+    }
+
+    /// A request to the callers' listener, or to whoever `url` names.
+    pub(crate) async fn send(&self, method: Method, url: &str, body: impl Into<Bytes>) -> Option<Value> {
+        let own = self.wechat.url.split("/v1/").next().unwrap();
+        let url = if url.starts_with('/') { format!("{own}{url}") } else { url.to_owned() };
+        let request = Request::builder().method(method).uri(url).body(Full::new(body.into())).unwrap();
+        let (status, body) = exchange(&self.http, request).await?;
+        assert_eq!(status, StatusCode::OK, "{body:?}");
+        Some(serde_json::from_slice(&body).unwrap_or_default())
     }
 
     pub(crate) fn database(&self) -> PathBuf {

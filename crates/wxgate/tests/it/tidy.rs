@@ -22,6 +22,7 @@ const LAYERS: Layers<'_> = &[
     &["http::server"],
     // What surfaces share.
     &["http"],
+    &["jobs"],
     &["admit"],
     &["outcome"],
     // Messages in and out, calls out.

@@ -57,6 +57,30 @@ impl Given {
         self.check_source()?;
         let mut checked = Vec::with_capacity(1 + params.len());
         checked.push(("appid", self.check_appid(needs_app)?.into()));
+        self.add_to(&mut checked, params)?;
+        Ok(Fields(checked))
+    }
+
+    /// The same of what is about no app.
+    pub(super) fn alone(mut self, params: &[Param]) -> Result<Fields, Problem> {
+        let mut checked = Vec::with_capacity(params.len());
+        self.add_to(&mut checked, params)?;
+        Ok(Fields(checked))
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.members.get(name).is_some_and(|value| !value.is_null())
+    }
+
+    /// Gives a member that is missing.
+    pub(super) fn lacks(&mut self, name: &str, text: &str) {
+        let is_absent = |value: &Value| value.is_null() || value.as_str() == Some("");
+        if !text.is_empty() && self.members.get(name).is_none_or(is_absent) {
+            self.members.insert(name.to_owned(), text.into());
+        }
+    }
+
+    fn add_to(&mut self, checked: &mut Vec<(&'static str, Value)>, params: &[Param]) -> Result<(), Problem> {
         for param in params {
             let given = self.members.get_mut(param.name).filter(|value| !is_absent(value, param));
             match given.map(Value::take) {
@@ -68,7 +92,7 @@ impl Given {
                 None => {}
             }
         }
-        Ok(Fields(checked))
+        Ok(())
     }
 
     fn check_source(&self) -> Result<(), Problem> {

@@ -87,7 +87,7 @@ fn no_receiver() -> Problem {
 
 /// `data` is a whole WeChat message if it has `template_id` and an object `data`: the outer members
 /// fill what it lacks. Else it is the keyword object.
-fn template_message(fields: &Fields) -> Result<Members<'_>, Problem> {
+pub(super) fn template_message(fields: &Fields) -> Result<Members<'_>, Problem> {
     let outer = ["template_id", "url", "miniprogram", "client_msg_id"];
     let openid = fields.receiver()?;
     let data = fields.get("data").filter(|data| data.is_object());

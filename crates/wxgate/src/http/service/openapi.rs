@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value, json};
 
-use super::param::{Doc, Shape};
+use super::param::{Doc, Own, Shape};
 use super::table::{ENDPOINTS, Operation};
 use crate::http::PREFIX;
 
@@ -134,7 +134,7 @@ fn callback(path: &str, t: Say) -> Value {
 }
 
 fn operation(endpoint: &Operation, t: Say) -> Value {
-    if endpoint.run.is_none() {
+    if endpoint.run.is_none() && endpoint.own.is_none() {
         return json!({
             "operationId": endpoint.name, "summary": in_words(endpoint.summary, t), "security": [],
             "responses": {"200": {"description": t("OpenAPI 文档", "the OpenAPI document"), "content": {"application/json": {}}}},
@@ -147,7 +147,7 @@ fn operation(endpoint: &Operation, t: Say) -> Value {
         content["image/*"] = json!({"schema": {"type": "string", "format": "binary"}});
     }
     let mut operation = json!({
-        "operationId": endpoint.name.replace('/', "_"),
+        "operationId": endpoint.name.replace('/', "_").replace(['{', '}'], ""),
         "summary": in_words(endpoint.summary, t),
         "responses": {"200": {"description": t("已尝试：结果看 ret.code", "it was tried: ret.code says what came of it"), "content": content}},
     });
@@ -164,7 +164,15 @@ fn operation(endpoint: &Operation, t: Say) -> Value {
     for (status, meaning) in refusals {
         operation["responses"][status] = json!({"description": meaning, "content": failure});
     }
-    if endpoint.method == http::Method::GET {
+    if let Some(own) = endpoint.own {
+        operation["parameters"] = own_parameters(endpoint, t);
+        if own == Own::Upload {
+            let lines = t("每行一个 sendwxtemplatemsg 的请求", "a request of sendwxtemplatemsg a line");
+            operation["requestBody"] = json!({
+                "required": true, "content": {"application/x-ndjson": {"schema": {"type": "string", "description": lines}}},
+            });
+        }
+    } else if endpoint.method == http::Method::GET {
         operation["parameters"] = json!([
             {"name": "appid", "in": "query", "required": true, "schema": {"type": "string"}},
         ]);
@@ -174,6 +182,33 @@ fn operation(endpoint: &Operation, t: Say) -> Value {
         });
     }
     operation
+}
+
+/// What stands in the path and the query of a call that is about no app.
+fn own_parameters(endpoint: &Operation, t: Say) -> Value {
+    let named = endpoint.name.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let in_path =
+        named.map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}));
+    let in_query = endpoint.params.iter().map(|param| {
+        let (schema, doc) = (schema(param.shape), in_words(param.doc, t));
+        json!({"name": param.name, "in": "query", "required": param.required, "schema": schema, "description": doc})
+    });
+    let key = (endpoint.own == Some(Own::Upload)).then(|| {
+        let doc = t("同一个值得到同一个任务", "the same value is the same job");
+        json!({"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "maxLength": 128}, "description": doc})
+    });
+    in_path.chain(in_query).chain(key).collect()
+}
+
+fn schema(shape: Shape) -> Value {
+    match shape {
+        Shape::Text(most) => json!({"type": "string", "maxLength": most}),
+        Shape::Choice(allowed) => json!({"type": "string", "enum": allowed}),
+        Shape::Int(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
+        Shape::Flag => json!({"type": "boolean"}),
+        Shape::Object => json!({"type": "object"}),
+        Shape::ObjectOrText => json!({"type": ["object", "string"]}),
+    }
 }
 
 fn request(endpoint: &Operation, t: Say) -> Value {
@@ -189,14 +224,7 @@ fn request(endpoint: &Operation, t: Say) -> Value {
         required.push("appid");
     }
     for param in endpoint.params {
-        let mut schema = match param.shape {
-            Shape::Text(most) => json!({"type": "string", "maxLength": most}),
-            Shape::Choice(allowed) => json!({"type": "string", "enum": allowed}),
-            Shape::Int(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
-            Shape::Flag => json!({"type": "boolean"}),
-            Shape::Object => json!({"type": "object"}),
-            Shape::ObjectOrText => json!({"type": ["object", "string"]}),
-        };
+        let mut schema = schema(param.shape);
         schema["description"] = in_words(param.doc, t).into();
         properties.insert(param.name.to_owned(), schema);
         if param.required {

@@ -1,7 +1,6 @@
 //! Every endpoint of the service API as data: its parameters are checked, its OpenAPI entry is
 //! written and its failures are coded from here.
 
-mod find;
 mod results;
 
 use std::collections::HashMap;
@@ -12,14 +11,12 @@ use futures_util::future::BoxFuture;
 use http::Method;
 
 use super::fields::Fields;
-use super::param::{CODE, Doc, FLOW_ID, OPENID, Param, Shape, TOUSER, may, need};
+use super::param::{CODE, Doc, FLOW_ID, OPENID, Own, Param, RESULTS, Shape, TOUSER, UPLOAD, may, need};
 use super::{Call, Service, Success, messages, token};
 use crate::entries::AccountKind::{self, Mini, Official, Open};
 use crate::problem::{Code, Problem};
 use crate::registry::callers::Caller;
 use crate::shares::Room;
-
-pub(super) use find::find;
 
 /// One endpoint with one method.
 #[derive(Debug)]
@@ -49,8 +46,10 @@ pub(super) struct Operation {
     pub(super) room: Room,
     /// What the parameters' shapes don't tell; before the app is looked at.
     pub(super) check: Check,
-    /// `None`: answered by the document itself, without a key.
+    /// `None`: it has a way of its own, or is answered by the document itself, without a key.
     pub(super) run: Option<Run>,
+    /// It is about no app, or reads its body by itself; `params` stand in its query.
+    pub(super) own: Option<Own>,
 }
 
 /// The whole path of each endpoint, by name.
@@ -93,6 +92,7 @@ const BASE: Operation = Operation {
     room: Room::Calls,
     check: |_| Ok(()),
     run: None,
+    own: None,
 };
 
 const TOKEN_ANSWER: &[(&str, &str)] =
@@ -301,6 +301,55 @@ pub(super) const ENDPOINTS: &[Operation] = &[
         refused_as: Code::Message,
         check: messages::check_template,
         run: Some(|service, call| async move { service.template_message(&call).await }.boxed()),
+        ..BASE
+    },
+    Operation {
+        name: "sendwxtemplatemsg/batch",
+        summary: (
+            "批量模板消息：每行一个 sendwxtemplatemsg 请求（NDJSON，最多 10 万行、64 MiB），成为一个任务",
+            "Template messages in bulk: a sendwxtemplatemsg request a line (NDJSON, 100,000 lines and 64 MiB at most), which become a job",
+        ),
+        params: UPLOAD,
+        answer: &[
+            ("job_id", "string"),
+            ("accepted", "integer"),
+            ("rejected", "integer"),
+            ("errors", "array"),
+        ],
+        refused_as: Code::Message,
+        own: Some(Own::Upload),
+        ..BASE
+    },
+    Operation {
+        name: "jobs/{job_id}",
+        method: Method::GET,
+        summary: ("任务的进展和逐行结果", "How a job stands, and what became of its lines"),
+        params: RESULTS,
+        answer: &[
+            ("job_id", "string"),
+            ("status", "string"),
+            ("total", "integer"),
+            ("sent", "integer"),
+            ("failed", "integer"),
+            ("unknown", "integer"),
+            ("results", "array"),
+            ("next", "string"),
+        ],
+        own: Some(Own::Job),
+        ..BASE
+    },
+    Operation {
+        name: "jobs/{job_id}/stop",
+        summary: ("停止任务：没发的不再发", "Stops a job: what isn't sent isn't any more"),
+        answer: &[
+            ("job_id", "string"),
+            ("status", "string"),
+            ("total", "integer"),
+            ("sent", "integer"),
+            ("failed", "integer"),
+            ("unknown", "integer"),
+        ],
+        own: Some(Own::Stop),
         ..BASE
     },
     Operation {

@@ -285,6 +285,7 @@ pub(super) fn release(tx: &Transaction<'_>, delivery: i64, owner: i32, now: i64)
 
 /// The file has one process at a time: every other owner is dead.
 pub(super) fn resume(tx: &Transaction<'_>, owner: i32, now: i64) -> rusqlite::Result<()> {
+    tx.execute("update jobs set owner = null, leased_until = null where state < 2 and owner <> ?1", [owner])?;
     tx.execute(RESUME, params![owner, now]).map(drop)
 }
 

@@ -145,6 +145,19 @@ pub(super) const SHAPES: &[(&str, &str)] = &[
     ("Attempt", "at:int status:int ms:int error:text answer?:text"),
     ("Replay", "routes?:[text]?"),
     ("Replayed", "queued:[text] waiting:[text]"),
+    ("Selection", "filter?:Filter? ids?:[int]? rate?:int? dry_run?:bool?"),
+    (
+        "Filter",
+        "route?:text? status?:dead|delivered? error_status?:int? error?:text? from?:int? to?:int? appid?:text? openid?:text? \
+         event?:text?",
+    ),
+    ("ReplayJob", "job_id?:text total?:int count?:int oldest?:int? newest?:int? skipped?:int"),
+    (
+        "Job",
+        "id:text kind:send|replay status:running|done|stopped total:int delivered?:int sent?:int failed:int unknown?:int waiting:int \
+         rate:int made_at:int ended_at:int? actor:text filter:any",
+    ),
+    ("Jobs", "items:[Job] next:text?"),
     ("Deliveries", "items:[Delivery] next:text?"),
     ("Group", "route:text status:int error:text count:int oldest:int newest:int"),
     ("Groups", "items:[Group] next:text?"),

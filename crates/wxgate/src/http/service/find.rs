@@ -1,13 +1,34 @@
-//! The endpoint that a request names.
+//! Which endpoint a path means.
 
 use http::{Method, StatusCode};
 
-use super::{ENDPOINTS, Operation};
+use super::table::{ENDPOINTS, Operation};
 use crate::problem::{Code, Problem};
 
+/// Whether `path` is a path of the endpoint `name`, in which a segment in braces stands for any other.
+fn fits(name: &str, path: &str) -> bool {
+    name == path || (name.contains('{') && pairs(name, path).is_some())
+}
+
+/// The segments of both side by side, if they fit.
+fn pairs<'a>(name: &'a str, path: &'a str) -> Option<Vec<(&'a str, &'a str)>> {
+    let (names, given): (Vec<_>, Vec<_>) = (name.split('/').collect(), path.split('/').collect());
+    let fits = |(name, given): (&&str, &&str)| name == given || (name.starts_with('{') && !given.is_empty());
+    let do_fit = names.len() == given.len() && names.iter().zip(&given).all(fits);
+    do_fit.then(|| names.into_iter().zip(given).collect())
+}
+
+impl Operation {
+    /// What stands in `path` for the segment in braces.
+    pub(super) fn segment<'a>(&'a self, path: &'a str) -> &'a str {
+        let mut pairs = pairs(self.name, path).into_iter().flatten();
+        pairs.find(|(name, _)| name.starts_with('{')).map_or("", |(_, given)| given)
+    }
+}
+
 /// The endpoint, or 404 / 405.
-pub(in crate::http::service) fn find(name: &str, method: &Method) -> Result<&'static Operation, Problem> {
-    let Some(operation) = ENDPOINTS.iter().find(|operation| operation.name == name) else {
+pub(super) fn find(name: &str, method: &Method) -> Result<&'static Operation, Problem> {
+    let Some(operation) = ENDPOINTS.iter().find(|operation| fits(operation.name, name)) else {
         return Err(unknown(name));
     };
     if operation.method == *method {
