@@ -296,6 +296,15 @@ impl Door {
         place.map(|place| place.with(own)).map_err(|_| Denied::Overloaded)
     }
 
+    /// The same for a call that is for no single app; streams count in no `concurrency`.
+    pub fn place_alone(&self, room: Room, caller: &Arc<Caller>) -> Result<Place, Denied> {
+        let places = caller.places.as_ref().filter(|_| room != Room::Streams);
+        let own = places.map(|places| places.clone().try_acquire_owned());
+        let own = own.transpose().map_err(|_| Denied::Busy { caller: caller.clone() })?;
+        let place = self.0.shares.take(room, 1, For::from(&caller.share));
+        place.map(|place| place.with(own)).map_err(|_| Denied::Overloaded)
+    }
+
     /// A place at work for what its address alone admitted.
     pub fn place_of_stranger(&self, address: IpAddr) -> Result<Place, Denied> {
         let share = self.0.shares.of(address);

@@ -9,6 +9,7 @@
 
 mod answer;
 mod ask;
+mod expect;
 mod form;
 mod housekeeping;
 mod news;
@@ -40,6 +41,8 @@ use crate::traces::{self, Delivery, attribute};
 
 pub use answer::{Answer, answers_itself};
 pub use ask::{Asked, Opened, Patience};
+pub use expect::{Expecting, NotTaken};
+pub use form::{payload, sign};
 pub use send::Sent;
 
 use ask::Hearing;
@@ -74,6 +77,8 @@ struct Inner {
     working: Mutex<HashSet<String>>,
     /// Backends that are asked for a reply, by their message's digest.
     asked: Flights<[u8; 32], Asked>,
+    /// Replies that come from streams, if they do.
+    expected: expect::Expected,
 }
 
 /// What one request to a backend takes.
@@ -118,7 +123,14 @@ impl Deliveries {
     /// Requests go out by `client`, whose connector knows the egress rules; those to targets of routes that were made at run
     /// time by `made`.
     pub fn new(parts: Parts, client: Client, made: Client) -> Self {
-        Self(Arc::new(Inner { parts, client, made, working: Mutex::default(), asked: Flights::default() }))
+        Self(Arc::new(Inner {
+            parts,
+            client,
+            made,
+            working: Mutex::default(),
+            asked: Flights::default(),
+            expected: expect::Expected::default(),
+        }))
     }
 
     /// Keeps a worker for every route, until the stop begins.

@@ -28,6 +28,8 @@ pub struct Limits {
     pub unsigned: usize,
     /// Logins that come back from WeChat, at work.
     pub logins: usize,
+    /// Streams of events, which count as no service calls.
+    pub streams: usize,
     /// Bytes of a service call's or a callback's body, and of WeChat's answer to a code that is passed on.
     pub body: usize,
     /// Bytes of an unsigned callback's body.
@@ -122,6 +124,7 @@ impl Default for Limits {
             callbacks: 4096,
             unsigned: 64,
             logins: 1024,
+            streams: 10_000,
             body: 1 << 20,
             unsigned_body: 128 << 10,
             token_body: 64 << 10,
@@ -198,6 +201,7 @@ impl Limits {
             ("callbacks", count(self.callbacks)),
             ("unsigned", count(self.unsigned)),
             ("logins", count(self.logins)),
+            ("streams", count(self.streams)),
             ("body", size(self.body)),
             ("unsigned_body", size(self.unsigned_body)),
             ("token_body", size(self.token_body)),

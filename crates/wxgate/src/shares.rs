@@ -34,6 +34,8 @@ pub enum Room {
     Unsigned,
     /// Logins that come back from WeChat.
     Logins,
+    /// Streams of events.
+    Streams,
     /// OAuth states that are remembered.
     States,
     /// Bytes of bodies in memory.
@@ -43,7 +45,7 @@ pub enum Room {
 }
 
 /// How many there are of [`Room`].
-const ROOMS: usize = 9;
+const ROOMS: usize = 10;
 
 /// The rooms, and the shares of addresses. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -119,6 +121,7 @@ impl Shares {
             limits.callbacks,
             limits.unsigned,
             limits.logins,
+            limits.streams,
             limits.states,
             limits.body_budget,
             limits.spooled,

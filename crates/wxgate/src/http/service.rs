@@ -11,6 +11,7 @@ mod malformed;
 mod messages;
 pub mod openapi;
 mod param;
+mod streams;
 mod table;
 mod token;
 mod users;
@@ -19,7 +20,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Response, StatusCode, request};
 use http_body_util::Full;
 use serde_json::Value;
@@ -28,8 +29,9 @@ use wechat::catalog::Endpoint;
 use super::body::Kept;
 use super::once::{Once, Unfinished};
 use super::problem::{Envelope, Ret, Unhandled, envelope, json_response, note, unhandled};
-use super::{PREFIX, Reader, Unread, wants_english};
-use crate::admit::{Denied, Door, Proof, Wish};
+use super::{Body, PREFIX, Reader, Unread, streamed, wants_english, whole};
+use crate::admit::{Denied, Door, Entered, Proof, Wish};
+use crate::feed::Feed;
 use crate::net::Inbound;
 use crate::outcome::{Counted, Outcome};
 use crate::parts::Parts;
@@ -41,7 +43,8 @@ use crate::transport::Lost;
 use crate::upstream::{CallError, Upstream};
 
 use fields::{Fields, Given};
-use table::Operation;
+use streams::Alone;
+use table::{Operation, Own};
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]
@@ -52,6 +55,7 @@ struct Inner {
     parts: Parts,
     door: Door,
     upstream: Upstream,
+    feed: Feed,
     once: Once<Problem>,
 }
 
@@ -85,13 +89,15 @@ enum Success {
     Body(Value),
     /// Something else than JSON, with its media type.
     Bytes(&'static str, Bytes),
+    /// Events, for as long as there is somebody who reads them.
+    Stream(axum::body::Body),
 }
 
 impl Service {
     /// Composed from its parts.
-    pub fn new(parts: Parts, door: Door, upstream: Upstream) -> Self {
+    pub fn new(parts: Parts, door: Door, upstream: Upstream, feed: Feed) -> Self {
         let once = Once::new(&parts);
-        Self(Arc::new(Inner { parts, door, upstream, once }))
+        Self(Arc::new(Inner { parts, door, upstream, feed, once }))
     }
 
     /// Answers a request below [`PREFIX`]; `peer` is who connected.
@@ -101,20 +107,28 @@ impl Service {
         body: Inbound,
         peer: IpAddr,
         outcome: &mut Outcome,
-    ) -> Response<Full<Bytes>> {
+    ) -> Response<Body> {
         match self.answer(head, body, peer, outcome).await {
             Ok(Success::Body(body)) => {
                 let ret = Ret { msg: "OK", request_id: outcome.id.as_str(), ..Ret::default() };
-                json_response(StatusCode::OK, &Envelope { ret, body: &body })
+                whole(json_response(StatusCode::OK, &Envelope { ret, body: &body }))
             }
             Ok(Success::Bytes(media_type, bytes)) => {
                 let mut response = Response::new(Full::new(bytes));
                 response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-                response
+                whole(response)
+            }
+            Ok(Success::Stream(events)) => {
+                let mut response = Response::new(events);
+                let headers = response.headers_mut();
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+                headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+                headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+                streamed(response)
             }
             Err(problem) => {
                 note(outcome, &problem);
-                envelope(&problem, outcome.id, wants_english(&head.headers))
+                whole(envelope(&problem, outcome.id, wants_english(&head.headers)))
             }
         }
     }
@@ -129,14 +143,21 @@ impl Service {
         let path = head.uri.path();
         let operation = table::find(path.strip_prefix(PREFIX).unwrap_or_default(), &head.method)?;
         outcome.api = operation.path().into();
-        let Some(run) = operation.run else {
+        if operation.is_document() {
             let document = openapi::document(super::wants_english(&head.headers));
             return Ok(Success::Bytes("application/json", Bytes::from_static(document.as_bytes())));
-        };
+        }
         outcome.counted = Counted::Call;
         let door = &self.0.door;
         let wish = Wish { path: Some(path), exports_token: operation.exports_token, ..Wish::default() };
-        let caller = door.enter(head, peer, Proof::Headers, wish, outcome)?.caller;
+        let entered = door.enter(head, peer, Proof::Headers, wish, outcome)?;
+        if let Some(own) = &operation.own {
+            return Box::pin(self.alone(operation, own, head, body, entered, outcome)).await;
+        }
+        let Some(run) = operation.run else {
+            return Err(Problem::internal("an endpoint without a function"));
+        };
+        let caller = entered.caller;
         let (given, kept) = match head.method {
             Method::GET => (Given::from_query(head.uri.query().unwrap_or_default()), None),
             _ => {
@@ -154,6 +175,36 @@ impl Service {
         let (_place, _kept) = (place, kept);
         run(self.clone(), Call { operation, caller, app, fields, wants_picture, english, _place, _kept })
             .await
+    }
+
+    /// A call that is for no single app; it may name one.
+    async fn alone(
+        &self,
+        operation: &'static Operation,
+        own: &'static Own,
+        head: &request::Parts,
+        body: Inbound,
+        entered: Entered,
+        outcome: &mut Outcome,
+    ) -> Result<Success, Problem> {
+        let (given, body, _kept) = match head.method {
+            Method::GET => (Given::from_query(head.uri.query().unwrap_or_default()), Bytes::new(), None),
+            _ => {
+                let Kept { bytes, place } = self.read(&entered.caller, body).await?;
+                let given = if own.takes_raw { Given::nothing() } else { Given::from_body(&bytes)? };
+                (given, bytes, place)
+            }
+        };
+        let fields = given.check_alone(operation.params)?;
+        (operation.check)(&fields)?;
+        if !fields.appid().is_empty() {
+            self.0.door.app(&entered.caller, fields.appid(), outcome)?;
+        }
+        let path = head.uri.path();
+        let id = table::id_in(path.strip_prefix(PREFIX).unwrap_or_default(), operation).to_owned();
+        let last = head.headers.get("last-event-id").map(|last| last.to_str().unwrap_or("?").to_owned());
+        let (address, path) = (outcome.peer, operation.path());
+        (own.run)(self.clone(), Alone { entered, address, path, fields, id, last, body }).await
     }
 
     /// A JSON call to WeChat, with the caller's problem if it fails.

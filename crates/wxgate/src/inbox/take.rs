@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use wechat::envelope::Mode;
 
+use super::hear::Hearing;
 use super::verify::Verified;
 use super::{Inbox, Rejected, Said, seen};
 use crate::clock::Instant;
@@ -68,6 +69,8 @@ pub(super) struct Incoming {
     answers_itself: bool,
     pub(super) routes: Vec<Arc<Route>>,
     pub(super) asking: Option<Asking>,
+    /// Whose stream may answer, where no route does.
+    listener: Option<Arc<str>>,
     /// When this attempt of WeChat's began, and when an ordinary one is answered at the latest.
     pub(super) began: Instant,
     pub(super) deadline: Instant,
@@ -182,6 +185,10 @@ impl Inbox {
         let routes = live.routes.matching(&app.entry.appid, &app.entry.tags, &Subject::of(message));
         let answers_itself = answers_itself(message);
         let asking = asking(&routes, answers_itself);
+        let listener = match asking {
+            None if !answers_itself => self.0.feed.replier(app, &message.from_user(), message),
+            _ => None,
+        };
         // The plain signature beside an encrypted message would be good for a forged plain one: if some app takes those,
         // it is remembered as spent.
         let is_plain = verified.mode == Mode::Plain;
@@ -214,6 +221,7 @@ impl Inbox {
             event,
             routes,
             asking,
+            listener,
             began,
         }
     }
@@ -243,6 +251,9 @@ impl Inbox {
         let lease_began = clock.ticks();
         // Before the commit: an asking that ends between them has left its answer for it.
         let under_way = self.0.deliveries.under_way(&digest);
+        // Before the commit as well: the stream may be faster than it. Whoever isn't the first waits for what that one hears.
+        let listener = incoming.listener.clone().filter(|_| lead.is_some());
+        let expecting = listener.and_then(|caller| self.0.feed.expect(digest, caller, incoming.deadline));
         // Each copy commits: its own signature must be spent.
         let accepted = self.commit(incoming.event.clone(), incoming.deadline).await.inspect_err(|error| {
             if let (Rejected::Store(error), Some(lead)) = (error, &lead) {
@@ -262,7 +273,11 @@ impl Inbox {
                 incoming.meter.received(Received::Received);
                 traces::brought(|| event.name(), true);
                 incoming.tell(event.id);
-                let asked = self.ask(&incoming, &event, &deliveries);
+                self.0.feed.kept();
+                let asked = match &expecting {
+                    Some(expecting) => Hearing::Asked(expecting.asked.clone()),
+                    None => self.ask(&incoming, &event, &deliveries),
+                };
                 self.send(&incoming, &event, (permits, &deliveries), lease_began);
                 asked
             }
@@ -305,6 +320,7 @@ impl Inbox {
         let this = self.clone();
         tasks.spawn(async move {
             if let Ok(Accepted::New { deliveries, .. }) = accept.await {
+                this.0.feed.kept();
                 this.0.deliveries.give_back(&deliveries).await;
             }
         });

@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 
 pub(crate) use super::records::Pending;
 use super::records::Records;
+use super::streams::Streams;
 use super::{
     Attempt, AuditQuery, Binding, DeadGroup, Delivery, DeliveryQuery, Event, EventQuery, Fate, GroupQuery,
     Lease, Node, Purge, Purged, Reach, SealedCredential, Turn, UsageDelta, UsageRow, Wakes,
@@ -19,7 +20,7 @@ use super::{
 pub(crate) const DELIVERIES_PER_MESSAGE: i64 = 65_536;
 
 /// A database, opened for this process and migrated.
-pub(crate) trait Backend: Records {
+pub(crate) trait Backend: Records + Streams {
     /// Names it to people.
     fn place(&self) -> String;
 

@@ -22,6 +22,7 @@ mod records;
 mod rings;
 mod schema;
 mod series;
+mod streams;
 mod time;
 mod tls;
 mod values;

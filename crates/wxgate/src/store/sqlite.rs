@@ -30,6 +30,7 @@ mod recent;
 mod records;
 mod rings;
 mod series;
+mod streams;
 #[cfg(test)]
 mod tests;
 mod usage;

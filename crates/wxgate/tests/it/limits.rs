@@ -24,6 +24,7 @@ const PROOFS: &[(&str, &str, &str)] = &[
     ("callbacks", "tests/it/limits/places.rs", "callbacks"),
     ("unsigned", "tests/it/limits/places.rs", "callbacks_that_nobody_signed"),
     ("logins", "tests/it/limits/places.rs", "logins_that_come_back"),
+    ("streams", "tests/it/streams.rs", "over_the_bound_a_stream_is_refused_and_a_place_that_is_left_is_free"),
     ("body", "tests/it/limits/sizes.rs", "the_body_of_a_service_call_or_a_callback"),
     ("unsigned_body", "tests/it/limits/sizes.rs", "the_body_of_a_stranger"),
     ("token_body", "tests/it/limits/sizes.rs", "the_body_of_a_token_call"),

@@ -29,6 +29,11 @@ pub(super) async fn event(
         Err(_) => Vec::new(),
     };
     if found.is_empty() {
+        if wanted.is_none() && streams(&api, &actor, &id).await? {
+            return Ok(
+                (StatusCode::ACCEPTED, axum::Json(json!({"queued": [], "waiting": []}))).into_response()
+            );
+        }
         let words = Words::new(
             format!("编号为 {id} 的消息没有投递过：没有这条消息，或当时没有路由要它"),
             format!("the message {id} was delivered to nobody: there is none, or no route took it"),
@@ -58,6 +63,10 @@ pub(super) async fn event(
     let line =
         actor.line(now, "replay", format!("events/{id}"), Value::Null, json!({"routes": queued.clone()}));
     api.parts.store.keep_audit(line).await?;
+    // For whoever reads a stream: once, to however many routes it goes.
+    if let Some(first) = ended.first() {
+        api.streams.replayed(first.event_id).await?;
+    }
     for one in ended {
         // Somebody else may have done so at this moment.
         api.parts.store.replay(one.id, now).await?;
@@ -66,6 +75,19 @@ pub(super) async fn event(
         }
     }
     Ok((StatusCode::ACCEPTED, axum::Json(json!({"queued": queued, "waiting": waiting}))).into_response())
+}
+
+/// A message that went by no route goes to whoever reads a stream; false if there is none.
+async fn streams(api: &Api, actor: &Actor, id: &str) -> Result<bool, Refusal> {
+    let Ok(number) = id.parse() else { return Ok(false) };
+    if api.parts.store.stream_event(number).await?.is_none() {
+        return Ok(false);
+    }
+    let now = api.parts.clock.now();
+    let line = actor.line(now, "replay", format!("events/{id}"), Value::Null, json!({"routes": []}));
+    api.parts.store.keep_audit(line).await?;
+    api.streams.replayed(number).await?;
+    Ok(true)
 }
 
 fn conflict(zh: String, en: String) -> Refusal {

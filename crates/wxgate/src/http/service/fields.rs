@@ -52,11 +52,23 @@ impl Given {
         }
     }
 
+    /// Of a call that takes none.
+    pub(super) fn nothing() -> Self {
+        Self { members: Map::new(), posted: false }
+    }
+
     /// Brings every member into the form its endpoint wants.
     pub(super) fn check(mut self, params: &[Param]) -> Result<Fields, Problem> {
         self.check_source()?;
+        let appid = self.check_appid()?;
+        let Fields(mut checked) = self.check_alone(params)?;
+        checked.insert(0, ("appid", appid.into()));
+        Ok(Fields(checked))
+    }
+
+    /// The same where neither `source` nor `appid` is needed.
+    pub(super) fn check_alone(mut self, params: &[Param]) -> Result<Fields, Problem> {
         let mut checked = Vec::with_capacity(1 + params.len());
-        checked.push(("appid", self.check_appid()?.into()));
         for param in params {
             let given = self.members.get_mut(param.name).filter(|value| !is_absent(value, param));
             match given.map(Value::take) {

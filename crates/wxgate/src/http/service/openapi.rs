@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value, json};
 
 use super::param::{Doc, Param, Shape};
-use super::table::{ENDPOINTS, Operation};
+use super::table::{ENDPOINTS, Operation, Own};
 use crate::http::PREFIX;
 
 /// Says a text of the document in its language.
@@ -134,7 +134,7 @@ fn callback(path: &str, t: Say) -> Value {
 }
 
 fn operation(endpoint: &Operation, t: Say) -> Value {
-    if endpoint.run.is_none() {
+    if endpoint.is_document() {
         return json!({
             "operationId": endpoint.name, "summary": in_words(endpoint.summary, t), "security": [],
             "responses": {"200": {"description": t("OpenAPI 文档", "the OpenAPI document"), "content": {"application/json": {}}}},
@@ -146,8 +146,11 @@ fn operation(endpoint: &Operation, t: Say) -> Value {
     if endpoint.picture {
         content["image/*"] = json!({"schema": {"type": "string", "format": "binary"}});
     }
+    if let Some(media) = endpoint.own.as_ref().and_then(|own| own.gives) {
+        content = json!({media: {"schema": {"type": "string"}}, "application/json": {"schema": {"$ref": "#/components/schemas/Failure"}}});
+    }
     let mut operation = json!({
-        "operationId": endpoint.name.replace('/', "_"),
+        "operationId": endpoint.name.replace('/', "_").replace(['{', '}'], ""),
         "summary": in_words(endpoint.summary, t),
         "responses": {"200": {"description": t("已尝试：结果看 ret.code", "it was tried: ret.code says what came of it"), "content": content}},
     });
@@ -164,7 +167,9 @@ fn operation(endpoint: &Operation, t: Say) -> Value {
     for (status, meaning) in refusals {
         operation["responses"][status] = json!({"description": meaning, "content": failure});
     }
-    if endpoint.method == http::Method::GET {
+    if let Some(own) = &endpoint.own {
+        alone(&mut operation, endpoint, own, t);
+    } else if endpoint.method == http::Method::GET {
         operation["parameters"] = json!([
             {"name": "appid", "in": "query", "required": true, "schema": {"type": "string"}},
         ]);
@@ -174,6 +179,48 @@ fn operation(endpoint: &Operation, t: Say) -> Value {
         });
     }
     operation
+}
+
+/// What a call takes that is for no single app.
+fn alone(operation: &mut Value, endpoint: &Operation, own: &Own, t: Say) {
+    let text = json!({"type": "string"});
+    if endpoint.name.contains("{id}") {
+        let id = t("消息的编号或 event_id", "the message's number or event_id");
+        operation["parameters"] = json!([
+            {"name": "id", "in": "path", "required": true, "schema": text, "description": id},
+        ]);
+    }
+    if own.takes_raw {
+        let late = t("来不及了，或已经答过", "too late, or answered already");
+        let failure = json!({"application/json": {"schema": {"$ref": "#/components/schemas/Failure"}}});
+        operation["responses"]["409"] = json!({"description": late, "content": failure});
+        operation["requestBody"] =
+            json!({"required": true, "content": {"text/xml": {}, "application/json": {}}});
+    } else if endpoint.method == http::Method::GET {
+        let query = |param: &Param| json!({"name": param.name, "in": "query", "schema": shape(param), "description": in_words(param.doc, t)});
+        operation["parameters"] = endpoint.params.iter().map(query).collect();
+    } else {
+        let mut schema = request(endpoint.params, t);
+        schema["required"] = endpoint.params.iter().filter(|one| one.required).map(|one| one.name).collect();
+        for name in ["source", "appid"] {
+            if let Some(properties) = schema["properties"].as_object_mut() {
+                properties.remove(name);
+            }
+        }
+        operation["requestBody"] =
+            json!({"required": true, "content": {"application/json": {"schema": schema}}});
+    }
+}
+
+fn shape(param: &Param) -> Value {
+    match param.shape {
+        Shape::Text(most) => json!({"type": "string", "maxLength": most}),
+        Shape::Choice(allowed) => json!({"type": "string", "enum": allowed}),
+        Shape::Int(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
+        Shape::Flag => json!({"type": "boolean"}),
+        Shape::Object => json!({"type": "object"}),
+        Shape::ObjectOrText => json!({"type": ["object", "string"]}),
+    }
 }
 
 fn request(params: &[Param], t: Say) -> Value {
@@ -186,14 +233,7 @@ fn request(params: &[Param], t: Say) -> Value {
     );
     let mut required = vec!["source", "appid"];
     for param in params {
-        let mut schema = match param.shape {
-            Shape::Text(most) => json!({"type": "string", "maxLength": most}),
-            Shape::Choice(allowed) => json!({"type": "string", "enum": allowed}),
-            Shape::Int(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
-            Shape::Flag => json!({"type": "boolean"}),
-            Shape::Object => json!({"type": "object"}),
-            Shape::ObjectOrText => json!({"type": ["object", "string"]}),
-        };
+        let mut schema = shape(param);
         schema["description"] = in_words(param.doc, t).into();
         properties.insert(param.name.to_owned(), schema);
         if param.required {
