@@ -5,6 +5,7 @@
 //! is behind, because it resumes or couldn't follow, reads the store by itself until it isn't ([`stream`]). [`named`] streams
 //! have a place in the store. Whose stream may answer a message, [`listening`] knows.
 
+mod elsewhere;
 mod item;
 mod listening;
 mod named;

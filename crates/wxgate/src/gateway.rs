@@ -166,6 +166,7 @@ pub async fn start(config: Config, world: impl Into<World>, listeners: Listeners
     parts.tasks.spawn(deliveries.clone().run());
     parts.tasks.spawn(deliveries.clone().keep_house());
     let feed = Feed::new(parts.clone(), deliveries.clone());
+    parts.tasks.spawn(feed.clone().share());
     let inbox = Inbox::new(parts.clone(), deliveries, feed);
     let people = People::new(parts.clone(), &config.store.run_dir());
     people.begin(config.admin_password.as_ref()).await?;

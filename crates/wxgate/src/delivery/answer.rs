@@ -30,6 +30,16 @@ impl Answer {
         [self.made_at.to_be_bytes().as_slice(), &self.message].concat()
     }
 
+    /// There is nothing to say.
+    pub fn nothing(made_at: i64) -> Self {
+        Self { message: Vec::new(), made_at }
+    }
+
+    /// Whether there is nothing to say.
+    pub fn is_nothing(&self) -> bool {
+        self.message.is_empty()
+    }
+
     /// Whether it tells WeChat that an event with an answer of its own need not be repeated.
     pub fn says_success(&self) -> bool {
         Message::parse(&self.message).is_ok_and(|answer| answer.says_success())

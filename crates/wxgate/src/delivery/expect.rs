@@ -7,9 +7,10 @@ use tokio::sync::watch;
 use wechat::message::Message;
 
 use super::Deliveries;
-use super::answer;
+use super::answer::{self, Answer};
 use super::ask::{Asked, Hearing, KEEP_TIME};
 use crate::clock::Instant;
+use crate::entries::AppEntry;
 use crate::parts::Parts;
 use crate::store::Claimed;
 
@@ -67,12 +68,9 @@ impl Deliveries {
         if !self.is_expected(&digest, caller) {
             return Err(NotTaken::Late);
         }
-        let asked = match answer::bare(said) {
-            b"" | b"success" => Asked::Silent,
-            said => {
-                let found = answer::read_plain(said, &app.entry, &message, clock.now_secs());
-                Asked::Answered(found.ok_or(NotTaken::NoReply)?)
-            }
+        let asked = match read(said, &app.entry, &message, clock.now_secs())? {
+            answer if answer.is_nothing() => Asked::Silent,
+            answer => Asked::Answered(answer),
         };
         let taken = self.0.expected.lock().unwrap_or_else(PoisonError::into_inner).remove(&digest);
         let Hearing { lead, until } = taken.ok_or(NotTaken::Late)?.hearing;
@@ -87,8 +85,30 @@ impl Deliveries {
         if is_late { Err(NotTaken::Late) } else { Ok(()) }
     }
 
+    /// The same where another node waits for it: it finds it in the store.
+    pub async fn reply_elsewhere(&self, claimed: &Claimed, said: &[u8]) -> Result<(), NotTaken> {
+        let Parts { registry, store, clock, .. } = &self.0.parts;
+        let message = Message::read(&claimed.body);
+        let app = registry.live().app(&claimed.appid).cloned().ok_or(NotTaken::Late)?;
+        let answer = read(said, &app.entry, &message, clock.now_secs())?;
+        let event = store.stored_event(claimed, message.create_time());
+        let kept = store.answer(&event, "", clock.now()).await;
+        if !matches!(kept, Ok((None, _))) || store.keep_answer(&event, &answer.to_keep()).await.is_err() {
+            return Err(NotTaken::Late);
+        }
+        Ok(())
+    }
+
     fn is_expected(&self, digest: &[u8; 32], caller: &str) -> bool {
         let expected = self.0.expected.lock().unwrap_or_else(PoisonError::into_inner);
         expected.get(digest).is_some_and(|waiting| *waiting.caller == *caller)
+    }
+}
+
+/// What a stream's reader said.
+fn read(said: &[u8], app: &AppEntry, message: &Message, made_at: i64) -> Result<Answer, NotTaken> {
+    match answer::bare(said) {
+        b"" | b"success" => Ok(Answer::nothing(made_at)),
+        said => answer::read_plain(said, app, message, made_at).ok_or(NotTaken::NoReply),
     }
 }

@@ -7,31 +7,41 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wechat::message::Message;
 
 use super::Feed;
+use super::elsewhere::Note;
 use super::stream::Wanted;
-use crate::clock::Instant;
-use crate::delivery::{Expecting, NotTaken};
+use crate::clock::{Instant, millis};
+use crate::delivery::{Expecting, NotTaken, answers_itself};
 use crate::parts::Parts;
 use crate::registry::App;
 use crate::registry::callers::Caller;
 use crate::rules::filter::Subject;
 use crate::store::{Claimed, StoreError};
+use crate::wake::Wake;
 
-/// The streams that are open here, by the user that they are about, the newest last.
+/// The streams that are open, by the user that they are about. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Listening(Arc<Streams>);
 
 #[derive(Debug, Default)]
 struct Streams {
+    /// Here, the newest last.
     open: Mutex<HashMap<String, Vec<Arc<Listener>>>>,
-    /// How many, so that whoever has a message looks only if there are any.
+    /// At other nodes, the newest last.
+    elsewhere: Mutex<HashMap<String, Vec<Listener>>>,
+    /// How many of both, so that whoever has a message looks only if there are any.
     count: AtomicUsize,
+    count_elsewhere: AtomicUsize,
+    /// Those here have changed.
+    changes: Wake,
 }
 
 /// Somebody who reads a stream.
 #[derive(Debug)]
-struct Listener {
-    caller: Arc<str>,
-    wanted: Arc<Wanted>,
+pub(super) struct Listener {
+    pub(super) caller: Arc<str>,
+    pub(super) wanted: Arc<Wanted>,
+    /// When it was opened, by the time of all nodes.
+    pub(super) at: i64,
 }
 
 /// Held by the stream.
@@ -64,12 +74,43 @@ pub enum NoReply {
 
 impl Listening {
     /// Notes a stream of one user's messages, until what this gives is dropped.
-    pub(super) fn begin(&self, caller: &Arc<str>, wanted: &Arc<Wanted>) -> Option<Listens> {
+    pub(super) fn begin(&self, caller: &Arc<str>, wanted: &Arc<Wanted>, at: i64) -> Option<Listens> {
         let openid = wanted.openid.clone()?;
-        let listener = Arc::new(Listener { caller: caller.clone(), wanted: wanted.clone() });
+        let listener = Arc::new(Listener { caller: caller.clone(), wanted: wanted.clone(), at });
         self.open().entry(openid.clone()).or_default().push(listener.clone());
         self.0.count.fetch_add(1, Ordering::AcqRel);
+        self.0.changes.all();
         Some(Listens { listening: self.clone(), openid, listener })
+    }
+
+    /// Woken when those that are open here change.
+    pub(super) fn changes(&self) -> &Wake {
+        &self.0.changes
+    }
+
+    /// The newest of those here, for other nodes.
+    pub(super) fn notes(&self, most: usize) -> Vec<Note> {
+        let open = self.open();
+        let note = |one: &Arc<Listener>| {
+            let Wanted { openid, appid, events, .. } = &*one.wanted;
+            Some(Note {
+                caller: one.caller.to_string(),
+                openid: openid.clone()?,
+                appid: appid.clone(),
+                events: events.clone(),
+                at: one.at,
+            })
+        };
+        let mut notes: Vec<Note> = open.values().flatten().filter_map(note).collect();
+        notes.sort_by_key(|note| -note.at);
+        notes.truncate(most);
+        notes
+    }
+
+    /// What other nodes told.
+    pub(super) fn elsewhere(&self, found: HashMap<String, Vec<Listener>>) {
+        self.0.count_elsewhere.store(found.len(), Ordering::Release);
+        *self.0.elsewhere.lock().unwrap_or_else(PoisonError::into_inner) = found;
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<String, Vec<Arc<Listener>>>> {
@@ -78,14 +119,20 @@ impl Listening {
 
     /// The callers whose streams take the message, the newest first.
     fn who(&self, openid: &str, appid: &str, tags: &[String], message: &Message) -> Vec<Arc<str>> {
-        if self.0.count.load(Ordering::Acquire) == 0 {
+        let Streams { count, count_elsewhere, elsewhere, .. } = &*self.0;
+        if count.load(Ordering::Acquire) == 0 && count_elsewhere.load(Ordering::Acquire) == 0 {
             return Vec::new();
         }
-        let open = self.open();
-        let Some(streams) = open.get(openid) else { return Vec::new() };
         let subject = Subject::of(message);
-        let takes = |one: &&Arc<Listener>| one.wanted.takes(appid, tags, &subject);
-        streams.iter().rev().filter(takes).map(|one| one.caller.clone()).collect()
+        let takes = |one: &Listener| one.wanted.takes(appid, tags, &subject);
+        let found = |one: &Listener| takes(one).then(|| (one.at, one.caller.clone()));
+        let open = self.open();
+        let here = open.get(openid).into_iter().flatten().filter_map(|one| found(one));
+        let elsewhere = elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
+        let there = elsewhere.get(openid).into_iter().flatten().filter_map(found);
+        let mut all: Vec<(i64, Arc<str>)> = there.chain(here).collect();
+        all.sort_by_key(|(at, _)| *at);
+        all.into_iter().rev().map(|(_, caller)| caller).collect()
     }
 }
 
@@ -98,7 +145,9 @@ impl Drop for Listens {
                 open.remove(&self.openid);
             }
         }
+        drop(open);
         self.listening.0.count.fetch_sub(1, Ordering::AcqRel);
+        self.listening.0.changes.all();
     }
 }
 
@@ -134,7 +183,7 @@ impl Feed {
         }
         let id = number(name).ok_or(NoReply::Unknown)?;
         let found = store.stream_event(id).await?.ok_or(NoReply::Unknown)?;
-        let claimed: &Claimed = &found.claimed;
+        let claimed = &found.claimed;
         let app = registry.live().app(&claimed.appid).cloned().ok_or(NoReply::Unknown)?;
         if !is_named(claimed, name) || !caller.apps.matches(&app.appid, &app.entry.tags) {
             return Err(NoReply::Unknown);
@@ -144,7 +193,27 @@ impl Feed {
         if !who.contains(&caller.name) {
             return Err(NoReply::NoStream);
         }
-        self.0.deliveries.reply(&caller.name, claimed, said).await.map_err(NoReply::NotTaken)
+        match self.0.deliveries.reply(&caller.name, claimed, said).await {
+            Err(NotTaken::Late) if store.is_shared() => {
+                let is_his = self.replier(&app, &found.openid, &message).as_ref() == Some(&caller.name);
+                match is_his && self.is_waited_for(&app, claimed, &message) {
+                    true => self.0.deliveries.reply_elsewhere(claimed, said).await,
+                    false => Err(NotTaken::Late),
+                }
+            }
+            taken => taken,
+        }
+        .map_err(NoReply::NotTaken)
+    }
+
+    /// Whether another node may still wait for a stream's answer to a message.
+    fn is_waited_for(&self, app: &App, claimed: &Claimed, message: &Message) -> bool {
+        let Parts { registry, clock, limits, .. } = &self.0.parts;
+        let routes =
+            registry.live().routes.matching(&app.entry.appid, &app.entry.tags, &Subject::of(message));
+        let replies = routes.iter().any(|route| route.entry.reply.is_some() && !route.entry.paused);
+        let age = clock.now() - claimed.received_at;
+        !replies && !answers_itself(message) && age < millis(limits.callback_time)
     }
 }
 

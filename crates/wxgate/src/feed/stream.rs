@@ -31,8 +31,10 @@ pub const TAKEN: &[u8] = b": taken over\n\n";
 /// Which messages somebody wants.
 #[derive(Debug)]
 pub(super) struct Wanted {
-    appid: Option<String>,
+    pub(super) appid: Option<String>,
     pub(super) openid: Option<String>,
+    /// As they were written.
+    pub(super) events: Vec<String>,
     /// By event and user.
     filter: Filter,
     /// What its caller may use.
@@ -117,6 +119,19 @@ enum News {
 }
 
 impl Wanted {
+    /// By someone who may use `apps`; the error is the kind of event that can't be read.
+    pub(super) fn of(
+        appid: Option<String>,
+        openid: Option<String>,
+        events: Vec<String>,
+        apps: &AppPatterns,
+    ) -> Result<Self, String> {
+        let openids = openid.iter().cloned().collect();
+        let filter = Filter::parse(&[Vec::new(), events.clone(), openids, Vec::new()]);
+        let filter = filter.map_err(|(_, wrong)| wrong)?;
+        Ok(Self { appid, openid, events, filter, apps: apps.clone(), raw: false })
+    }
+
     /// Whether the message is wanted.
     pub(super) fn takes(&self, appid: &str, tags: &[String], message: &Subject<'_>) -> bool {
         self.appid.as_ref().is_none_or(|one| one == appid)
@@ -143,13 +158,10 @@ impl Feed {
     /// Opens a stream. The error is the kind of event that can't be read.
     pub async fn open(&self, wish: Wish) -> Result<Result<Stream, String>, StoreError> {
         let parts = &self.0.parts;
-        let openids = wish.openid.iter().cloned().collect();
-        let filter = match Filter::parse(&[Vec::new(), wish.events, openids, Vec::new()]) {
-            Ok(filter) => filter,
-            Err((_, wrong)) => return Ok(Err(wrong)),
+        let wanted = match Wanted::of(wish.appid, wish.openid, wish.events, &wish.caller.apps) {
+            Ok(wanted) => Arc::new(Wanted { raw: wish.raw, ..wanted }),
+            Err(wrong) => return Ok(Err(wrong)),
         };
-        let apps = wish.caller.apps.clone();
-        let wanted = Arc::new(Wanted { appid: wish.appid, openid: wish.openid, filter, apps, raw: wish.raw });
         let heard = self.hear();
         let (mut keeper, mut from, mut replays) = (None, wish.last, None);
         if let Some(name) = &wish.name {
@@ -167,7 +179,8 @@ impl Feed {
             keeper.begins_anew();
         }
         let place = Place { events, replays: replays.unwrap_or(state.replayed) };
-        let listens = self.0.listening.begin(&wish.caller.name, &wanted);
+        let at = parts.store.common_time(parts.clock.now());
+        let listens = self.0.listening.begin(&wish.caller.name, &wanted, at);
         Ok(Ok(Stream {
             right: Right {
                 holder: wish.holder,

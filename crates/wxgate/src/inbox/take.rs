@@ -70,7 +70,7 @@ pub(super) struct Incoming {
     pub(super) routes: Vec<Arc<Route>>,
     pub(super) asking: Option<Asking>,
     /// Whose stream may answer, where no route does.
-    listener: Option<Arc<str>>,
+    pub(super) listener: Option<Arc<str>>,
     /// When this attempt of WeChat's began, and when an ordinary one is answered at the latest.
     pub(super) began: Instant,
     pub(super) deadline: Instant,
@@ -274,8 +274,11 @@ impl Inbox {
                 traces::brought(|| event.name(), true);
                 incoming.tell(event.id);
                 self.0.feed.kept();
-                let asked = match &expecting {
-                    Some(expecting) => Hearing::Asked(expecting.asked.clone()),
+                let asked = match expecting.as_ref().map(|expecting| expecting.asked.clone()) {
+                    Some(asked) if self.0.parts.store.is_shared() => {
+                        Hearing::Stream(event.clone(), Some(asked))
+                    }
+                    Some(asked) => Hearing::Asked(asked),
                     None => self.ask(&incoming, &event, &deliveries),
                 };
                 self.send(&incoming, &event, (permits, &deliveries), lease_began);

@@ -24,6 +24,14 @@ pub(crate) trait Streams: Send + Sync + Debug {
     fn keep_place(&self, place: KeptPlace) -> Pending<'_, bool>;
     /// Notes that whoever reads a named stream is done with `place`; false if there is no such stream, or no such place.
     fn ack(&self, caller: &str, name: &str, place: i64, expires_at: i64) -> Pending<'_, bool>;
+    /// Tells other processes of the streams that `node` has; "": none.
+    fn tell_listeners(&self, _node: i32, _value: String) -> Pending<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+    /// What other processes than `node` told so.
+    fn listeners(&self, _node: i32) -> Pending<'_, Vec<String>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
     /// How often each of these was opened, where other processes may do that.
     fn stream_epochs(&self, _named: Vec<(String, String)>) -> Pending<'_, Vec<(String, String, i64)>> {
         Box::pin(async { Ok(Vec::new()) })
@@ -199,6 +207,16 @@ impl Store {
         expires_at: i64,
     ) -> Result<bool, StoreError> {
         self.backend.ack(caller, name, place, expires_at).await
+    }
+
+    /// Tells other nodes of the streams that are open here; "": there are none.
+    pub async fn tell_listeners(&self, value: String) -> Result<(), StoreError> {
+        self.backend.tell_listeners(self.owner, value).await
+    }
+
+    /// What other nodes told so, those that died among them.
+    pub async fn listeners(&self) -> Result<Vec<String>, StoreError> {
+        self.backend.listeners(self.owner).await
     }
 
     /// How often each of these streams of a caller and a name was opened; nothing where no other process can.

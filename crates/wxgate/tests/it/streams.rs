@@ -15,6 +15,7 @@ use wxgate::limits::Limits;
 
 use crate::app::{ADMIN_TOKEN, EXAMPLE, OFFICIAL, Reply, TestApp};
 use crate::backend::{Backend, says};
+use crate::database;
 use crate::signed::{Maker, text};
 
 const SHOP: &str = "key_shop_0123456789abcdefghijk";
@@ -498,4 +499,36 @@ async fn over_the_bound_a_stream_is_refused_and_a_place_that_is_left_is_free() {
     code.ok();
     drop(first);
     app.until("the place is free", async || Stream::open(&app.url(), DEV, "", None).await.is_ok()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_nodes_have_one_stream_and_a_reply_may_come_to_any() {
+    if database::server().is_none() {
+        return;
+    }
+    let app = started().await;
+    let other = app.beside(app.text()).await;
+    let mut here = open(&app, DEV, "name=laptop&openid=o1", None).await;
+    let mut plain = Stream::open(&other.url(), SHOP, "", None).await.unwrap_or_else(|no| panic!("{no:?}"));
+    send_all(&app, 0..3).await;
+    assert_eq!(ids(&here.some(3).await), ids(&plain.some(3).await));
+    // Opened at the other node, it ends here.
+    let mut there = Stream::open(&other.url(), DEV, "name=laptop&openid=o1", None)
+        .await
+        .unwrap_or_else(|no| panic!("{no:?}"));
+    assert_eq!(here.next().await, None);
+    // By then the nodes know who listens.
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    for (url, content) in [(other.url(), "by the stream's node"), (app.url(), "by the message's node")] {
+        let body = json!({"MsgType": "text", "Content": content}).to_string();
+        let (answer, replied) = tokio::join!(send(&app, "o1", content), async {
+            let id = there.next().await.unwrap().id.unwrap();
+            let url = format!("{url}/v1/service/wx/events/{id}/reply");
+            app.http.send(Method::POST, &url, &[("x-api-key", DEV)], body).await.unwrap()
+        });
+        assert_eq!(replied.code(), 0, "{content}: {:?}", replied.body);
+        assert_eq!(Message::parse(&answer.body).unwrap().content(), content);
+        assert_eq!(send(&app, "o1", content).await.body, answer.body, "and its duplicate");
+    }
+    other.stop().await;
 }

@@ -70,6 +70,21 @@ static EPOCHS: Sql = Sql {
     types: &[Type::TEXT_ARRAY, Type::TEXT_ARRAY],
 };
 
+/// Beside what a node tells of itself, what nodes left that are forgotten goes.
+static TELL_LISTENERS: Sql = Sql {
+    text: "
+with gone as (delete from meta where starts_with(name, 'listeners ') and name <> $1
+              and not exists (select from nodes where 'listeners ' || id = meta.name)),
+mine as (delete from meta where name = $1 and $2 = ''::bytea)
+insert into meta (name, value) select $1, $2 where $2 <> ''::bytea
+on conflict (name) do update set value = excluded.value",
+    types: &[Type::TEXT, Type::BYTEA],
+};
+static LISTENERS: Sql = Sql {
+    text: "select value from meta where starts_with(name, 'listeners ') and name <> $1",
+    types: &[Type::TEXT],
+};
+
 impl Pg {
     fn streamed(&self, row: &Row, at: usize) -> Option<StreamedRow> {
         Some(StreamedRow {
@@ -155,6 +170,22 @@ impl Streams for Pg {
         Box::pin(
             async move { Ok(self.work.row(&ACK, &[&caller, &name, &place, &expires_at]).await?.is_some()) },
         )
+    }
+
+    fn tell_listeners(&self, node: i32, value: String) -> Pending<'_, ()> {
+        Box::pin(async move {
+            self.work
+                .query(&TELL_LISTENERS, &[&format!("listeners {node}"), &value.into_bytes()])
+                .await
+                .map(drop)
+        })
+    }
+
+    fn listeners(&self, node: i32) -> Pending<'_, Vec<String>> {
+        Box::pin(async move {
+            let rows = self.rows.query(&LISTENERS, &[&format!("listeners {node}")]).await?;
+            Ok(rows.iter().map(|row| String::from_utf8_lossy(row.get(0)).into_owned()).collect())
+        })
     }
 
     fn stream_epochs(&self, named: Vec<(String, String)>) -> Pending<'_, Vec<(String, String, i64)>> {
