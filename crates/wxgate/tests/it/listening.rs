@@ -63,6 +63,17 @@ async fn send(app: &TestApp, openid: &str, content: &str) -> Vec<u8> {
     app.callback(None, &Maker::new(EXAMPLE, app.now()).plain(&message)).await.body.to_vec()
 }
 
+/// Waits until `holds`; what is tried again takes its time.
+async fn until(what: &str, holds: impl AsyncFn() -> bool) {
+    for _ in 0..1500 {
+        if holds().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("never: {what}");
+}
+
 fn contents(backend: &Backend) -> Vec<String> {
     backend.got().iter().map(|got| got.message().content().into_owned()).collect()
 }
@@ -105,7 +116,7 @@ async fn each_message_reaches_the_local_url_as_wechat_sends_it_and_is_shown() {
     let forward = format!("{}/wx?a=b", local.url);
     let listening = listen(&app.url(), KEY, &["--forward", &forward, "--token", "mine", "--event", "text"]);
     send(&app, "o1", "你好").await;
-    app.until("it is there", async || local.count() == 1).await;
+    until("it is there", async || local.count() == 1).await;
     let got = local.got().remove(0);
     assert_eq!((&*got.path, got.header("x-wxgate-appid")), ("/wx", EXAMPLE));
     assert_eq!(got.message().content(), "你好");
@@ -132,7 +143,7 @@ async fn as_json_it_is_what_a_route_sends() {
     BufReader::new(listening.0.stderr.take().unwrap()).read_line(&mut line).unwrap();
     assert!(line.starts_with("connected to "), "{line}");
     send(&app, "o1", "hello").await;
-    app.until("it is there", async || local.count() == 1).await;
+    until("it is there", async || local.count() == 1).await;
     let got = local.got().remove(0);
     let event: Value = serde_json::from_slice(&got.body).unwrap();
     let names: Vec<&String> = event.as_object().unwrap().keys().collect();
@@ -166,7 +177,7 @@ async fn a_local_failure_is_tried_again_and_nothing_overtakes_it() {
     for n in 0..4 {
         send(&app, "o1", &format!("{n}")).await;
     }
-    app.until("all of it is there", async || local.count() == 6).await;
+    until("all of it is there", async || local.count() == 6).await;
     assert_eq!(contents(&local), ["0", "1", "1", "1", "2", "3"]);
     let attempts: Vec<_> = local.got().iter().map(|got| got.header("x-wxgate-attempt").to_owned()).collect();
     assert_eq!(attempts, ["1", "1", "2", "3", "1", "1"]);
@@ -187,18 +198,18 @@ async fn with_a_name_nothing_is_lost_or_twice_behind_a_network_that_breaks_and_a
         }
     };
     send_all(0..50).await;
-    app.until("it is there", async || local.count() == 50).await;
+    until("it is there", async || local.count() == 50).await;
     way.open.send_replace(false);
     send_all(50..100).await;
     way.open.send_replace(true);
-    app.until("what came meanwhile as well", async || local.count() >= 100).await;
+    until("what came meanwhile as well", async || local.count() >= 100).await;
     tokio::time::sleep(Duration::from_millis(200)).await;
     shown(listening);
     send_all(100..400).await;
     let listening = listen(&way.url, KEY, &args);
-    app.until("and what came while it was closed", async || local.count() >= 400).await;
+    until("and what came while it was closed", async || local.count() >= 400).await;
     send_all(400..401).await;
-    app.until("and what comes now", async || local.count() >= 401).await;
+    until("and what comes now", async || local.count() >= 401).await;
     shown(listening);
     let expected: Vec<String> = (0..401).map(|n| n.to_string()).collect();
     assert_eq!(contents(&local), expected);
@@ -235,7 +246,7 @@ async fn the_local_answer_is_the_passive_reply_where_the_caller_may() {
     told.read_line(&mut String::new()).unwrap();
     assert_eq!(send("o5", "again").await, "success");
     assert_eq!(send("o5", "and again").await, "success");
-    app.until("both are there", async || local.count() == 3).await;
+    until("both are there", async || local.count() == 3).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     mute.signal("-INT");
     mute.wait(Duration::from_secs(5));

@@ -79,7 +79,7 @@ impl Gateway {
     }
 
     fn request(&self, method: &str, path: &str) -> request::Builder {
-        let url = self.base.join(path).map_or_else(|_| self.base.clone(), |url| url);
+        let url = self.base.join(path).unwrap_or_else(|_| self.base.clone());
         self.to(method, &url)
     }
 

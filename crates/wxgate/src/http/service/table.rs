@@ -1,12 +1,15 @@
 //! Every endpoint of the service API as data: its parameters are checked, its OpenAPI entry is
 //! written and its failures are coded from here.
 
+mod find;
+mod streams;
+
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use http::{Method, StatusCode};
+use http::Method;
 
 use super::fields::Fields;
 use super::param::{CODE, Doc, FLOW_ID, OPENID, Param, Shape, TOUSER, may, need};
@@ -14,6 +17,8 @@ use super::streams::Alone;
 use super::{Call, Service, Success, messages, token};
 use crate::entries::AccountKind::{self, Mini, Official, Open};
 use crate::problem::{Code, Problem};
+
+pub(super) use find::{find, id_in};
 
 /// One endpoint with one method.
 #[derive(Debug)]
@@ -99,46 +104,6 @@ const BASE: Operation = Operation {
 
 const TOKEN_ANSWER: &[(&str, &str)] =
     &[("appid", "string"), ("access_token", "string"), ("expires_in", "integer"), ("version", "integer")];
-
-const EVENTS: &[Param] = &[
-    may("appid", Shape::Text(64), "只要这个账号的", "of this account"),
-    may("openid", Shape::Text(128), "只要这位用户的", "of this user"),
-    may(
-        "event",
-        Shape::Text(1024),
-        "只要这些，写法同路由的 events，用逗号分开：SCAN,message:*",
-        "of these kinds, as in a route's events, apart by commas: SCAN,message:*",
-    ),
-    may(
-        "name",
-        Shape::Text(64),
-        "流的名字：读到哪里按调用方和名字记在网关，断开期间的下次打开时按序补上；同名的再打开一次，前一个就结束",
-        "the stream's name: how far it was read is kept by caller and name, and what came meanwhile follows at the next opening; a second opening ends the first",
-    ),
-    may(
-        "acks",
-        Shape::Choice(&["0", "1"]),
-        "1：读到哪里由 events/ack 说了算",
-        "1: how far it was read is what events/ack says",
-    ),
-    may(
-        "raw",
-        Shape::Choice(&["0", "1"]),
-        "1：data.raw 里带微信的原文（base64）",
-        "1: with the message as WeChat wrote it in data.raw (base64)",
-    ),
-    may(
-        "last_event_id",
-        Shape::Text(20),
-        "从这个编号之后开始；也可用请求头 Last-Event-ID",
-        "begins after this number; the header Last-Event-ID says the same",
-    ),
-];
-
-const ACK: &[Param] = &[
-    need("name", Shape::Text(64), "流的名字", "the stream's name"),
-    need("id", Shape::Text(20), "处理完的最后一条的编号", "the number of the last message that is done"),
-];
 
 pub(super) const ENDPOINTS: &[Operation] = &[
     Operation {
@@ -442,48 +407,9 @@ pub(super) const ENDPOINTS: &[Operation] = &[
         run: Some(|service, call| async move { service.token_refresh(&call).await }.boxed()),
         ..BASE
     },
-    Operation {
-        name: "events",
-        method: Method::GET,
-        summary: (
-            "消息和事件的流（SSE）：按存下的先后，断开后用 Last-Event-ID 接着收，一条不漏",
-            "Messages and events as a stream (SSE), in the order in which they were kept; Last-Event-ID resumes, and none is passed over",
-        ),
-        params: EVENTS,
-        own: Some(Own {
-            run: |service, call| async move { service.events(call).await }.boxed(),
-            takes_raw: false,
-            gives: Some("text/event-stream"),
-        }),
-        ..BASE
-    },
-    Operation {
-        name: "events/ack",
-        summary: (
-            "有名字的事件流（acks=1）处理到了哪里",
-            "How far the reader of a named stream (acks=1) has come",
-        ),
-        params: ACK,
-        own: Some(Own {
-            run: |service, call| async move { service.ack(call).await }.boxed(),
-            takes_raw: false,
-            gives: None,
-        }),
-        ..BASE
-    },
-    Operation {
-        name: "events/{id}/reply",
-        summary: (
-            "从事件流给出被动回复（调用方须有 may_reply，并开着按该 openid 过滤的流）；来不及时 409",
-            "The passive reply, from a stream (the caller needs may_reply and an open stream that filters the openid); 409 when too late",
-        ),
-        own: Some(Own {
-            run: |service, call| async move { service.reply(call).await }.boxed(),
-            takes_raw: true,
-            gives: None,
-        }),
-        ..BASE
-    },
+    streams::EVENTS,
+    streams::ACK,
+    streams::REPLY,
     Operation {
         name: "openapi.json",
         method: Method::GET,
@@ -491,55 +417,3 @@ pub(super) const ENDPOINTS: &[Operation] = &[
         ..BASE
     },
 ];
-
-/// The endpoint, or 404 / 405.
-pub(super) fn find(name: &str, method: &Method) -> Result<&'static Operation, Problem> {
-    let Some(operation) = ENDPOINTS.iter().find(|operation| id_of(name, operation.name).is_some()) else {
-        return Err(unknown(name));
-    };
-    if operation.method == *method {
-        return Ok(operation);
-    }
-    let allow = if operation.method == Method::GET { "GET" } else { "POST" };
-    let problem = Problem::new(Code::NotFound, format!("请用 {allow} 方法"), format!("use {allow}"));
-    Err(Problem { status: StatusCode::METHOD_NOT_ALLOWED, allow, ..problem })
-}
-
-/// What stands in `name` for the `{id}` of the operation's name; else "".
-pub(super) fn id_in<'a>(name: &'a str, operation: &Operation) -> &'a str {
-    id_of(name, operation.name).unwrap_or_default()
-}
-
-/// The same, if `name` is what `pattern` says.
-fn id_of<'a>(name: &'a str, pattern: &str) -> Option<&'a str> {
-    let Some((before, after)) = pattern.split_once("{id}") else { return (name == pattern).then_some("") };
-    let id = name.strip_prefix(before)?.strip_suffix(after)?;
-    (!id.is_empty() && !id.contains('/')).then_some(id)
-}
-
-/// What is further away than so many letters is another word.
-const NEAR: usize = 3;
-
-/// No such endpoint; perhaps one is meant. The name itself isn't repeated: it may hold anything.
-fn unknown(name: &str) -> Problem {
-    // WeChat's own names, versions that end in a slash, other cases: all of it is near.
-    let plain = |name: &str| name.to_lowercase().replace(['_', '-', '.', '/', ' '], "");
-    let given: String = plain(name).chars().take(64).collect();
-    let far = |endpoint: &&Operation| strsim::osa_distance(&plain(endpoint.name), &given);
-    let is_near = |endpoint: &&Operation| {
-        let (own, distance) = (plain(endpoint.name), far(endpoint));
-        distance <= NEAR.min(own.len() / 3) || (own.len() > 5 && given.contains(&own))
-    };
-    let (zh, en) = match ENDPOINTS.iter().filter(is_near).min_by_key(far) {
-        Some(near) => (
-            format!("，是不是 {}？（区分大小写）", near.name),
-            format!(", did you mean {}? (case matters)", near.name),
-        ),
-        None => (String::new(), String::new()),
-    };
-    Problem::new(
-        Code::NotFound,
-        format!("没有这个接口{zh}；接口列表见 /v1/service/wx/openapi.json"),
-        format!("no such endpoint{en}; /v1/service/wx/openapi.json lists them"),
-    )
-}
