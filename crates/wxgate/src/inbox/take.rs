@@ -10,7 +10,7 @@ use super::hear::Hearing;
 use super::verify::Verified;
 use super::{Inbox, Rejected, Said, seen};
 use crate::clock::Instant;
-use crate::delivery::{self, answers_itself};
+use crate::delivery::{self, Expecting, answers_itself};
 use crate::entries::WAIT_OF_ONE;
 use crate::flights::Turn;
 use crate::lang::Words;
@@ -251,9 +251,7 @@ impl Inbox {
         let lease_began = clock.ticks();
         // Before the commit: an asking that ends between them has left its answer for it.
         let under_way = self.0.deliveries.under_way(&digest);
-        // Before the commit as well: the stream may be faster than it. Whoever isn't the first waits for what that one hears.
-        let listener = incoming.listener.clone().filter(|_| lead.is_some());
-        let expecting = listener.and_then(|caller| self.0.feed.expect(digest, caller, incoming.deadline));
+        let expecting = self.expect(&incoming, lead.is_some());
         // Each copy commits: its own signature must be spent.
         let accepted = self.commit(incoming.event.clone(), incoming.deadline).await.inspect_err(|error| {
             if let (Rejected::Store(error), Some(lead)) = (error, &lead) {
@@ -274,11 +272,8 @@ impl Inbox {
                 traces::brought(|| event.name(), true);
                 incoming.tell(event.id);
                 self.0.feed.kept();
-                let asked = match expecting.as_ref().map(|expecting| expecting.asked.clone()) {
-                    Some(asked) if self.0.parts.store.is_shared() => {
-                        Hearing::Stream(event.clone(), Some(asked))
-                    }
-                    Some(asked) => Hearing::Asked(asked),
+                let asked = match &expecting {
+                    Some(expecting) => self.expected(&event, expecting),
                     None => self.ask(&incoming, &event, &deliveries),
                 };
                 self.send(&incoming, &event, (permits, &deliveries), lease_began);
@@ -289,6 +284,22 @@ impl Inbox {
             lead.reached(Stage::Committed);
         }
         Ok(self.hear(&incoming, asked).await)
+    }
+
+    /// Waits for the reader of a stream, if one is to answer: before the commit, for it may be faster than that. Whoever isn't
+    /// the first waits for what that one hears.
+    fn expect(&self, incoming: &Incoming, is_first: bool) -> Option<Expecting> {
+        let caller = incoming.listener.clone().filter(|_| is_first)?;
+        self.0.feed.expect(incoming.digest(), caller, incoming.deadline)
+    }
+
+    fn expected(&self, event: &StoredEvent, expecting: &Expecting) -> Hearing {
+        let asked = expecting.asked.clone();
+        if self.0.parts.store.is_shared() {
+            Hearing::Stream(event.clone(), Some(asked))
+        } else {
+            Hearing::Asked(asked)
+        }
     }
 
     /// Sends what has room; the workers of the other routes find theirs in the queue.
