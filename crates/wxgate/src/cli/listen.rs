@@ -18,6 +18,7 @@ use clap::ValueEnum;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::run::{notice, print};
@@ -132,6 +133,8 @@ struct Listener {
     /// The local answer may go to the user.
     replies: bool,
     done: watch::Sender<i64>,
+    /// Nothing more is begun.
+    stopping: CancellationToken,
 }
 
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
@@ -139,18 +142,23 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     let (send, receive) = mpsc::channel(QUEUE);
     let (reading, working, acking) = (listener.clone(), listener.clone(), listener.clone());
-    let work = async {
+    let mut work = Box::pin(async {
         tokio::select! {
             ended = reading.read(send) => ended,
             ended = working.work(receive) => ended,
             () = acking.acknowledge() => Ok(()),
         }
-    };
+    });
     let stopped = async { while signals.next().await != Ask::Stop {} };
     let ended = tokio::select! {
-        ended = work => ended,
-        () = stopped => Ok(()),
+        ended = &mut work => ended,
+        () = stopped => {
+            // What is at work is finished, lest it comes again.
+            listener.stopping.cancel();
+            tokio::time::timeout(LAST_WORDS, &mut work).await.unwrap_or(Ok(()))
+        }
     };
+    drop(work);
     listener.last_words().await;
     ended
 }
@@ -195,7 +203,14 @@ fn listener(args: Args) -> anyhow::Result<Listener> {
     let environment = config::environment();
     let key = args.key.or_else(|| environment.get("WXGATE_KEY").cloned()).filter(|key| !key.is_empty());
     let gateway = Gateway::new(client, limits, &args.gateway, key.as_deref(), wanted)?;
-    Ok(Listener { gateway, local, name: args.name, replies, done: watch::channel(0).0 })
+    Ok(Listener {
+        gateway,
+        local,
+        name: args.name,
+        replies,
+        done: watch::channel(0).0,
+        stopping: CancellationToken::new(),
+    })
 }
 
 impl Listener {
@@ -289,7 +304,7 @@ impl Listener {
     /// Brings each message to the local URL, in order.
     async fn work(&self, mut receive: mpsc::Receiver<Message>) -> anyhow::Result<()> {
         let (mut is_begun, mut may_reply) = (false, self.replies);
-        while let Some(message) = receive.recv().await {
+        while let Some(Some(message)) = self.stopping.run_until_cancelled(receive.recv()).await {
             if !std::mem::replace(&mut is_begun, true) {
                 print(&table::head())?;
             }
@@ -301,7 +316,7 @@ impl Listener {
             };
             let mut fate = Fate::default();
             if let Some(local) = &self.local {
-                let (answer, ms) = deliver(local, &message.event).await;
+                let Some((answer, ms)) = self.deliver(local, &message.event).await else { return Ok(()) };
                 fate.status = answer.status.to_string();
                 fate.ms = Some(ms);
                 if may_reply && (200..300).contains(&answer.status) {
@@ -314,6 +329,28 @@ impl Listener {
             }
         }
         Ok(())
+    }
+
+    /// Sends `event` until it is taken or refused, or nothing more is to be begun; with the time that the last attempt took.
+    async fn deliver(&self, local: &Local, event: &Value) -> Option<(Answer, u128)> {
+        let (mut back_off, mut attempt) = (BackOff(FIRST), 0);
+        loop {
+            attempt += 1;
+            let began = Instant::now();
+            let answer = local.send(event, attempt).await;
+            let ms = began.elapsed().as_millis();
+            if !answer.is_passing() {
+                return Some((answer, ms));
+            }
+            let wait = back_off.next();
+            let why = if answer.status == 0 { answer.why.clone() } else { format!("HTTP {}", answer.status) };
+            let place = local.url.origin().ascii_serialization();
+            notice(&say(
+                format!("{place} 没有收下（{why}），{wait:.0?} 后再试"),
+                format!("{place} doesn't take it ({why}); again in {wait:.0?}"),
+            ));
+            self.stopping.run_until_cancelled(tokio::time::sleep(wait)).await?;
+        }
     }
 
     /// Gives what the local URL answered to the user.
@@ -363,29 +400,5 @@ impl Listener {
         if let (Some(name), true) = (&self.name, id > 0) {
             let _ = tokio::time::timeout(LAST_WORDS, self.gateway.ack(name, id)).await;
         }
-    }
-}
-
-/// Sends `event` until it is taken or refused; with the time that the last attempt took.
-async fn deliver(local: &Local, event: &Value) -> (Answer, u128) {
-    let (mut back_off, mut attempt) = (BackOff(FIRST), 0);
-    loop {
-        attempt += 1;
-        let began = Instant::now();
-        let answer = local.send(event, attempt).await;
-        let ms = began.elapsed().as_millis();
-        if !answer.is_passing() {
-            return (answer, ms);
-        }
-        let wait = back_off.next();
-        let why = if answer.status == 0 { answer.why.clone() } else { format!("HTTP {}", answer.status) };
-        notice(&say(
-            format!("{} 没有收下（{why}），{wait:.0?} 后再试", local.url.origin().ascii_serialization()),
-            format!(
-                "{} doesn't take it ({why}); again in {wait:.0?}",
-                local.url.origin().ascii_serialization()
-            ),
-        ));
-        tokio::time::sleep(wait).await;
     }
 }

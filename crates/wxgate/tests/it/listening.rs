@@ -271,3 +271,55 @@ async fn what_cannot_be_is_told_and_ends_it() {
     let _second = listen(&app.url(), KEY, &["--name", "laptop"]);
     assert_eq!(first.wait(Duration::from_secs(5)).code(), Some(1));
 }
+
+/// 10,000 messages while the way breaks every second, and while the lid is closed: each once, in the order of their numbers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes a minute"]
+async fn ten_thousand_messages_behind_a_network_that_breaks_again_and_again() {
+    const ALL: usize = 10_000;
+    let app = TestApp::configured(CALLERS).await;
+    let (local, way) = (Backend::start().await, Way::to(&app.url()).await);
+    let args = ["--forward", &local.url, "--name", "laptop"];
+    let first = listen(&way.url, KEY, &args);
+    let numbers: Vec<usize> = (0..ALL).collect();
+    let sending = async {
+        for some in numbers.chunks(50) {
+            let sent = some.iter().map(|n| {
+                let app = &app;
+                async move { send(app, "o1", &format!("{n}")).await }
+            });
+            assert!(futures_util::future::join_all(sent).await.iter().all(|body| body == b"success"));
+        }
+    };
+    let breaking = async {
+        loop {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            way.open.send_replace(false);
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            way.open.send_replace(true);
+        }
+    };
+    tokio::select! {
+        () = sending => {}
+        () = breaking => {}
+    }
+    shown(first);
+    let before = local.count();
+    let second = listen(&way.url, KEY, &args);
+    for _ in 0..30 {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        if local.count() >= ALL {
+            break;
+        }
+        way.open.send_replace(false);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        way.open.send_replace(true);
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    shown(second);
+    let ids: Vec<i64> =
+        local.got().iter().map(|got| got.header("x-wxgate-event-id").parse().unwrap()).collect();
+    println!("{before} before the lid was closed, {} in all", ids.len());
+    assert!(ids.windows(2).all(|two| two[0] < two[1]), "in order, and none twice");
+    assert_eq!(ids.len(), ALL);
+}

@@ -228,7 +228,9 @@ async fn filters_rights_and_refusals() {
     for wrong in ["event=odd:SCAN", "name=a/b", "last_event_id=x", "acks=2"] {
         assert_eq!(refused(DEV, wrong).await, (200, 3_584_002), "{wrong}");
     }
-    assert_eq!(post(&app, DEV, "", "").await.status, StatusCode::NOT_FOUND);
+    for odd in ["1/answer", "/reply", "1/2/reply"] {
+        assert_eq!(post(&app, DEV, odd, "").await.status, StatusCode::NOT_FOUND, "{odd}");
+    }
     let url = format!("{}/v1/service/wx/events", app.url());
     let posted = app.http.send(Method::POST, &url, &[("x-api-key", DEV)], "{}").await.unwrap();
     assert_eq!(posted.status, StatusCode::METHOD_NOT_ALLOWED);
