@@ -305,9 +305,13 @@ impl Door {
         place.map(|place| place.with(own)).map_err(|_| Denied::Overloaded)
     }
 
-    /// A place in `room` that counts in nothing else of the caller's: for what mostly waits.
-    pub fn place_beside(&self, room: Room, caller: &Caller) -> Result<Place, Denied> {
-        self.0.shares.take(room, 1, For::from(&caller.share)).map_err(|_| Denied::Overloaded)
+    /// The same for a call that is for no single app; what mostly waits counts in no `concurrency`.
+    pub fn place_alone(&self, room: Room, caller: &Arc<Caller>) -> Result<Place, Denied> {
+        let places = caller.places.as_ref().filter(|_| room != Room::Long);
+        let own = places.map(|places| places.clone().try_acquire_owned());
+        let own = own.transpose().map_err(|_| Denied::Busy { caller: caller.clone() })?;
+        let place = self.0.shares.take(room, 1, For::from(&caller.share));
+        place.map(|place| place.with(own)).map_err(|_| Denied::Overloaded)
     }
 
     /// A place at work for what its address alone admitted.

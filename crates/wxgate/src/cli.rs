@@ -10,6 +10,7 @@ mod import;
 mod init;
 mod jobs;
 mod language;
+mod listen;
 mod migrate;
 mod progress;
 mod reload;
@@ -109,6 +110,11 @@ enum Command {
         file: PathBuf,
     },
     #[command(about = say(
+        "把网关收到的消息实时转到这台机器上的地址（本机不用公网地址），本地的应答可以成为被动回复",
+        "Stream messages from a gateway to a URL on this machine, which needs no public address; its answer can be the passive reply"
+    ))]
+    Listen(listen::Args),
+    #[command(about = say(
         "升级数据库的表结构；加 --from 把 SQLite 里的全部数据迁到 PostgreSQL",
         "Take the database to this version's schema; with --from, move all of a SQLite database into PostgreSQL"
     ))]
@@ -186,6 +192,7 @@ pub fn main() -> ExitCode {
         Command::Send(args) => run::blocking(send::run(args)),
         Command::Replay(args) => run::blocking(replay::run(args)),
         Command::Import { file } => import::run(&file),
+        Command::Listen(args) => run::blocking(listen::run(args)),
         Command::Migrate(args) => run::blocking(migrate::run(args)),
         Command::Config(ConfigCommand::Default) => {
             run::print(say(config::DEFAULT_TOML, config::DEFAULT_TOML_EN))

@@ -9,6 +9,7 @@
 
 mod answer;
 mod ask;
+mod expect;
 mod form;
 mod housekeeping;
 mod late;
@@ -43,6 +44,8 @@ use crate::upstream::Upstream;
 
 pub use answer::{Answer, answers_itself};
 pub use ask::{Asked, Opened, Patience};
+pub use expect::{Expecting, NotTaken};
+pub use form::{payload, sign};
 pub use send::Sent;
 
 use ask::Hearing;
@@ -75,6 +78,8 @@ struct Inner {
     asked: Flights<[u8; 32], Asked>,
     /// Sends what came too late.
     upstream: Upstream,
+    /// Replies that come from streams, if they do.
+    expected: expect::Expected,
 }
 
 /// What one request to a backend takes.
@@ -119,8 +124,8 @@ impl Deliveries {
     /// Requests go out by `client`, whose connector knows the egress rules; those to targets of routes that were made at run
     /// time by `made`.
     pub fn new(parts: Parts, upstream: Upstream, (client, made): (Client, Client)) -> Self {
-        let (working, asked) = (Mutex::default(), Flights::default());
-        Self(Arc::new(Inner { parts, client, made, working, asked, upstream }))
+        let (working, asked, expected) = (Mutex::default(), Flights::default(), expect::Expected::default());
+        Self(Arc::new(Inner { parts, client, made, working, asked, upstream, expected }))
     }
 
     /// Keeps a worker for every route, until the stop begins.

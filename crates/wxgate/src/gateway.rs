@@ -18,6 +18,7 @@ use crate::bookkeeping;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::Deliveries;
+use crate::feed::Feed;
 use crate::handover::Handover;
 use crate::heartbeat;
 use crate::http::admin::Admin;
@@ -168,7 +169,9 @@ pub async fn start(config: Config, world: impl Into<World>, listeners: Listeners
     parts.tasks.spawn(rings.run(parts.store.clone(), parts.clock.clone(), draining));
     parts.tasks.spawn(deliveries.clone().run());
     parts.tasks.spawn(deliveries.clone().keep_house());
-    let inbox = Inbox::new(parts.clone(), deliveries);
+    let feed = Feed::new(parts.clone(), deliveries.clone());
+    parts.tasks.spawn(feed.clone().share());
+    let inbox = Inbox::new(parts.clone(), deliveries, feed);
     let people = People::new(parts.clone(), &config.store.run_dir());
     people.begin(config.admin_password.as_ref()).await?;
     let told_by = guarded(config.egress.allow_loopback);
@@ -216,19 +219,20 @@ fn serve(
 ) -> anyhow::Result<Running> {
     let Behind { upstream, inbox, people, alerts } = behind;
     let door = Door::new(&parts, &config.server);
-    let deliveries = inbox.deliveries().clone();
+    let (deliveries, feed) = (inbox.deliveries().clone(), inbox.feed().clone());
     let callbacks = Callbacks::new(parts.clone(), inbox);
     let oauth = OAuth::new(parts.clone(), &config);
     let public = Public::new(door.clone(), &parts, callbacks, oauth);
     let jobs = Jobs::start(parts.clone(), door.clone(), upstream.clone());
-    let service = Service::new(parts.clone(), door.clone(), upstream.clone(), jobs.clone());
+    let service = Service::new(parts.clone(), door.clone(), upstream.clone(), (jobs.clone(), feed.clone()));
     let nodes = NodeCalls::new(parts.clone(), upstream.clone());
     let reach = upstream.tokens().handover().reach().clone();
     let wx_quotas = WxQuotas::new(parts.clone(), upstream.clone());
     parts.tasks.spawn(wx_quotas.clone().run());
     let proxy = Proxy::new(parts.clone(), door.clone(), upstream.clone(), Spool::new(config.store.run_dir()));
     let (reloads, asked) = Reloads::new();
-    let tools = api::Tools { people: people.clone(), reloads, deliveries, upstream, alerts, wx_quotas, jobs };
+    let tools =
+        api::Tools { people: people.clone(), reloads, deliveries, feed, upstream, alerts, wx_quotas, jobs };
     let ports = (listeners.admin.local_addr()?.port(), listeners.callers.local_addr()?);
     let api = Api::new(parts.clone(), tools, &config, ports);
     let seats = Seats::new(parts.limits.connections);

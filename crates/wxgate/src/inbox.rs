@@ -21,6 +21,7 @@ use wechat::envelope::Refused;
 
 use crate::clock::Instant;
 use crate::delivery::Deliveries;
+use crate::feed::Feed;
 use crate::flights::Flights;
 use crate::lang::Words;
 use crate::parts::Parts;
@@ -48,6 +49,7 @@ pub struct Inbox(Arc<Inner>);
 struct Inner {
     parts: Parts,
     deliveries: Deliveries,
+    feed: Feed,
     /// A turn to check a message that nobody signed.
     unsigned: Semaphore,
     /// Messages at work, by digest.
@@ -103,15 +105,20 @@ impl From<Refused> for Rejected {
 
 impl Inbox {
     /// Composed from its parts.
-    pub fn new(parts: Parts, deliveries: Deliveries) -> Self {
+    pub fn new(parts: Parts, deliveries: Deliveries, feed: Feed) -> Self {
         let (unsigned, at_work) = (Semaphore::new(1), Flights::default());
         let waits = Semaphore::new(parts.limits.callbacks / WAITING_SHARE);
-        Self(Arc::new(Inner { parts, deliveries, unsigned, at_work, waits }))
+        Self(Arc::new(Inner { parts, deliveries, feed, unsigned, at_work, waits }))
     }
 
     /// Where messages go from here.
     pub fn deliveries(&self) -> &Deliveries {
         &self.0.deliveries
+    }
+
+    /// Where messages are streamed from here.
+    pub fn feed(&self) -> &Feed {
+        &self.0.feed
     }
 
     /// Whether [`Inbox::check`] costs no more than a few hashes. `appid`: from the path.

@@ -11,6 +11,7 @@ pub mod config;
 pub mod delivery;
 pub mod entries;
 pub mod errors;
+pub mod feed;
 pub mod flights;
 pub mod gateway;
 pub mod handover;

@@ -22,7 +22,7 @@ pub struct Limits {
     pub passed: usize,
     /// Passed-on requests admitted by their address alone.
     pub strangers: usize,
-    /// Long polls that wait and uploads of batches, beside all calls at work.
+    /// Streams of events, long polls that wait and uploads of batches, beside all calls at work.
     pub long: usize,
     /// Callbacks at work.
     pub callbacks: usize,

@@ -40,7 +40,7 @@ pub enum Room {
     Bodies,
     /// Bytes of bodies in files.
     Spooled,
-    /// Long polls and uploads of batches, which mostly wait.
+    /// Streams of events, long polls and uploads of batches, which mostly wait.
     Long,
 }
 

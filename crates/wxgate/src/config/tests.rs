@@ -154,10 +154,10 @@ fn all_problems_are_reported_at_once_each_by_its_key() {
 #[test]
 fn what_comes_later_may_stand_at_its_default_only() {
     let none = Environment::new();
-    let caller = "[[callers]]\nname = \"a\"\nkey = \"key_0123456789abcdefghijklmn\"\napps = [\"*\"]\napis = [\"*\"]\nmay_reply = ";
-    assert!(read(&format!("{caller}false")).is_ok());
-    assert_eq!(wrong_keys(&format!("{caller}true"), &none), ["callers[0].may_reply"]);
-    let problems = read(&format!("{caller}true")).unwrap_err();
+    let route = "[[routes]]\nname = \"a\"\ntarget = \"http://127.0.0.1:1/\"\nlate_reply = ";
+    assert!(read(&format!("{route}\"\"")).is_ok());
+    assert_eq!(wrong_keys(&format!("{route}\"custom\""), &none), ["routes[0].late_reply"]);
+    let problems = read(&format!("{route}\"custom\"")).unwrap_err();
     assert!(problems.to_string().contains("not in this version"));
 }
 

@@ -30,6 +30,16 @@ impl Answer {
         [self.made_at.to_be_bytes().as_slice(), &self.message].concat()
     }
 
+    /// There is nothing to say.
+    pub fn nothing(made_at: i64) -> Self {
+        Self { message: Vec::new(), made_at }
+    }
+
+    /// Whether there is nothing to say.
+    pub fn is_nothing(&self) -> bool {
+        self.message.is_empty()
+    }
+
     /// Whether it tells WeChat that an event with an answer of its own need not be repeated.
     pub fn says_success(&self) -> bool {
         Message::parse(&self.message).is_ok_and(|answer| answer.says_success())
@@ -49,26 +59,9 @@ pub(super) fn read(
     message: &Message,
     made_at: i64,
 ) -> Option<Answer> {
-    // What WeChat would stumble over before the reply.
-    let mut said = said.trim_ascii();
-    while let Some(rest) = said.strip_prefix(b"\xef\xbb\xbf") {
-        said = rest.trim_ascii_start();
-    }
-    let kind = if answers_itself(message) { Kind::Document } else { Kind::Message };
+    let said = bare(said);
     let is_raw = route.reply.is_some_and(|reply| reply.is_raw);
-    let opened = envelope::open_reply(said, &account(route, app), if is_raw { Kind::Document } else { kind });
-    let found = match opened {
-        Ok(reply) if is_raw => Ok(reply.body),
-        Err(_) if is_raw && message::is_document(said) => Ok(said.to_vec()),
-        Ok(reply) => match kind {
-            Kind::Message => complete(&reply.message, message, made_at),
-            Kind::Document => None,
-        }
-        .unwrap_or_else(|| reply.in_format(message.format()))
-        .map_err(Refused::Body),
-        Err(refused) => Err(refused),
-    };
-    let found = found.inspect_err(|refused| {
+    let found = understood(said, &account(route, app), is_raw, message, made_at).inspect_err(|refused| {
         if !matches!(said, b"" | b"success") {
             let none = say(
                 "后端的应答不是被动回复，按 success 处理",
@@ -78,6 +71,44 @@ pub(super) fn read(
         }
     });
     Some(Answer { message: found.ok()?, made_at })
+}
+
+/// The answer in what a stream's reader said, in clear; `None`: that is no reply.
+pub(super) fn read_plain(said: &[u8], app: &AppEntry, message: &Message, made_at: i64) -> Option<Answer> {
+    let tokens = app.callback_tokens.first().map(|token| token.expose_secret()).into_iter().collect();
+    let account = Account { appid: &app.appid, tokens, keys: Vec::new() };
+    let found = understood(bare(said), &account, false, message, made_at);
+    Some(Answer { message: found.ok()?, made_at })
+}
+
+/// Without what WeChat would stumble over before the reply.
+pub(super) fn bare(said: &[u8]) -> &[u8] {
+    let mut said = said.trim_ascii();
+    while let Some(rest) = said.strip_prefix(b"\xef\xbb\xbf") {
+        said = rest.trim_ascii_start();
+    }
+    said
+}
+
+fn understood(
+    said: &[u8],
+    account: &Account<'_>,
+    is_raw: bool,
+    message: &Message,
+    made_at: i64,
+) -> Result<Vec<u8>, Refused> {
+    let kind = if answers_itself(message) { Kind::Document } else { Kind::Message };
+    match envelope::open_reply(said, account, if is_raw { Kind::Document } else { kind }) {
+        Ok(reply) if is_raw => Ok(reply.body),
+        Err(_) if is_raw && message::is_document(said) => Ok(said.to_vec()),
+        Ok(reply) => match kind {
+            Kind::Message => complete(&reply.message, message, made_at),
+            Kind::Document => None,
+        }
+        .unwrap_or_else(|| reply.in_format(message.format()))
+        .map_err(Refused::Body),
+        Err(refused) => Err(refused),
+    }
 }
 
 /// Whose keys the backend may have used.

@@ -20,7 +20,7 @@ use crate::rules::filter::Subject;
 use crate::store::Claimed;
 
 /// Those who wait for an answer wait no longer for its commit.
-const KEEP_TIME: Duration = Duration::from_millis(500);
+pub(super) const KEEP_TIME: Duration = Duration::from_millis(500);
 
 /// How far the asking is.
 #[derive(Clone, Debug)]
@@ -59,8 +59,8 @@ impl Opened {
 /// Where an answer goes when it comes; held by whoever asks.
 #[derive(Debug)]
 pub(super) struct Hearing {
-    lead: Lead<[u8; 32], Asked>,
-    until: Option<Instant>,
+    pub(super) lead: Lead<[u8; 32], Asked>,
+    pub(super) until: Option<Instant>,
 }
 
 /// How a backend is asked.
@@ -133,7 +133,11 @@ impl Deliveries {
         is_asked.then(|| self.open(store.message_digest(&claimed.appid, &claimed.body), None).ok())?
     }
 
-    fn open(&self, digest: [u8; 32], until: Option<Instant>) -> Result<Hearing, watch::Receiver<Asked>> {
+    pub(super) fn open(
+        &self,
+        digest: [u8; 32],
+        until: Option<Instant>,
+    ) -> Result<Hearing, watch::Receiver<Asked>> {
         let opened = Arc::new(Opened { until, attempts: AtomicU32::new(0) });
         match self.0.asked.join(digest, Asked::Open(opened)) {
             Turn::First(lead) => Ok(Hearing { lead, until }),

@@ -105,7 +105,8 @@ fn json_form(url: Url, secrets: &[WebhookSecret], claimed: &Claimed, message: Me
     Outgoing { url, headers, body: body.into_bytes() }
 }
 
-fn sign(secret: &WebhookSecret, text: &[u8]) -> String {
+/// The signature of `text`, as Standard Webhooks has it.
+pub fn sign(secret: &WebhookSecret, text: &[u8]) -> String {
     let mut mac = <hmac::Hmac<sha2::Sha256> as hmac::KeyInit>::new_from_slice(secret.bytes())
         .expect("HMAC takes keys of any length");
     mac.update(text);
@@ -113,7 +114,7 @@ fn sign(secret: &WebhookSecret, text: &[u8]) -> String {
 }
 
 /// The object that receivers of JSON get.
-fn payload(claimed: &Claimed, message: Message) -> Value {
+pub fn payload(claimed: &Claimed, message: Message) -> Value {
     let when = if message.create_time() > 0 { message.create_time() } else { claimed.received_at / 1000 };
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
     let kind: String = message.kind().chars().map(|c| if is_plain(c) { c } else { '_' }).collect();

@@ -32,6 +32,8 @@ pub struct CallerEntry {
     pub concurrency: u32,
     /// May read the real access_token.
     pub export_token: bool,
+    /// May answer users from an event stream.
+    pub may_reply: bool,
     /// From then on it is nobody any more; Unix milliseconds.
     pub expires_at: Option<i64>,
     /// What it may send in a while; each that a call's path fits counts it.
@@ -78,7 +80,7 @@ pub(super) fn caller(s: &mut Table<'_>, origin: Origin) -> CallerEntry {
     let export_token = s.bool("export_token", false);
     let expires_at = s.moment("expires_at");
     let quotas = quotas(s);
-    s.later("may_reply", &Value::Bool(false));
+    let may_reply = s.bool("may_reply", false);
     CallerEntry {
         name,
         key,
@@ -89,6 +91,7 @@ pub(super) fn caller(s: &mut Table<'_>, origin: Origin) -> CallerEntry {
         rate,
         concurrency,
         export_token,
+        may_reply,
         expires_at,
         quotas,
         origin,

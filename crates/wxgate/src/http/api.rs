@@ -68,6 +68,8 @@ pub struct Tools {
     pub reloads: Reloads,
     /// For samples.
     pub deliveries: Deliveries,
+    /// Streams of messages.
+    pub feed: crate::feed::Feed,
     /// For trials.
     pub upstream: Upstream,
     /// Who is told.
@@ -83,6 +85,7 @@ pub struct Tools {
 pub struct Api {
     parts: Parts,
     deliveries: Deliveries,
+    streams: crate::feed::Feed,
     upstream: Upstream,
     guard: Arc<Guard>,
     people: People,
@@ -105,10 +108,11 @@ impl Api {
     pub fn new(parts: Parts, tools: Tools, config: &Config, (port, listen): (u16, SocketAddr)) -> Self {
         let token = config.admin_token.as_ref();
         let guard = Guard::new(token, parts.limits.wrong_token_pause, parts.clock.clone());
-        let Tools { people, reloads, deliveries, upstream, alerts, wx_quotas, jobs } = tools;
+        let Tools { people, reloads, deliveries, feed, upstream, alerts, wx_quotas, jobs } = tools;
         Self {
             parts,
             deliveries,
+            streams: feed,
             upstream,
             guard: Arc::new(guard),
             people,

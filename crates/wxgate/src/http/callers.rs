@@ -66,7 +66,7 @@ impl Surface for CallersSurface {
         let path = request.uri().path();
         if path.starts_with(PREFIX) && !Public::takes(path) {
             let (head, body) = request.into_parts();
-            return whole(Box::pin(self.service.handle(&head, body, peer, outcome)).await);
+            return Box::pin(self.service.handle(&head, body, peer, outcome)).await;
         }
         if path == "/" && matches!(*request.method(), Method::GET | Method::HEAD) {
             outcome.api = "/".into();

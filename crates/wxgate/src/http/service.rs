@@ -14,6 +14,7 @@ mod messages;
 pub mod openapi;
 mod param;
 mod results;
+mod streams;
 mod table;
 mod token;
 mod users;
@@ -22,8 +23,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{HeaderValue, Method, Response, StatusCode, request};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, request};
 use http_body_util::Full;
 use serde_json::Value;
 use wechat::catalog::Endpoint;
@@ -31,8 +32,9 @@ use wechat::catalog::Endpoint;
 use super::body::Kept;
 use super::once::{Once, Unfinished};
 use super::problem::{Envelope, Ret, Unhandled, envelope, json_response, note, unhandled};
-use super::{PREFIX, Reader, Unread, wants_english};
-use crate::admit::{Denied, Door, Proof, Wish};
+use super::{Body, PREFIX, Reader, Unread, streamed, wants_english, whole};
+use crate::admit::{Denied, Door, Entered, Proof, Wish};
+use crate::feed::Feed;
 use crate::jobs::Jobs;
 use crate::net::Inbound;
 use crate::outcome::{Counted, Outcome};
@@ -45,7 +47,7 @@ use crate::transport::Lost;
 use crate::upstream::{CallError, Upstream};
 
 use fields::{Fields, Given};
-use table::Operation;
+use table::{Operation, Own, Takes};
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]
@@ -57,6 +59,7 @@ struct Inner {
     door: Door,
     upstream: Upstream,
     jobs: Jobs,
+    feed: Feed,
     once: Once<Problem>,
 }
 
@@ -77,6 +80,30 @@ struct Call {
     _kept: Option<Place>,
 }
 
+/// A call that is for no single app.
+#[derive(Debug)]
+struct Alone {
+    entered: Entered,
+    /// Where the client is.
+    address: IpAddr,
+    /// Of the endpoint.
+    path: &'static str,
+    fields: Fields,
+    /// What its path names; else "".
+    segment: String,
+    headers: HeaderMap,
+    body: Bytes,
+    /// A body that is read as it comes.
+    lines: Option<Inbound>,
+}
+
+impl Alone {
+    /// A header's value; "?" if nobody can read it.
+    fn header(&self, name: &str) -> Option<String> {
+        self.headers.get(name).map(|value| value.to_str().unwrap_or("?").to_owned())
+    }
+}
+
 impl From<Unfinished> for Problem {
     fn from(_: Unfinished) -> Self {
         let (zh, en) = ("先到的同一请求没有完成", "the same request before this one did not finish");
@@ -90,13 +117,15 @@ enum Success {
     Body(Value),
     /// Something else than JSON, with its media type.
     Bytes(&'static str, Bytes),
+    /// Events, for as long as there is somebody who reads them.
+    Stream(axum::body::Body),
 }
 
 impl Service {
     /// Composed from its parts.
-    pub fn new(parts: Parts, door: Door, upstream: Upstream, jobs: Jobs) -> Self {
+    pub fn new(parts: Parts, door: Door, upstream: Upstream, (jobs, feed): (Jobs, Feed)) -> Self {
         let once = Once::new(&parts);
-        Self(Arc::new(Inner { parts, door, upstream, jobs, once }))
+        Self(Arc::new(Inner { parts, door, upstream, jobs, feed, once }))
     }
 
     /// Answers a request below [`PREFIX`]; `peer` is who connected.
@@ -106,20 +135,28 @@ impl Service {
         body: Inbound,
         peer: IpAddr,
         outcome: &mut Outcome,
-    ) -> Response<Full<Bytes>> {
+    ) -> Response<Body> {
         match self.answer(head, body, peer, outcome).await {
             Ok(Success::Body(body)) => {
                 let ret = Ret { msg: "OK", request_id: outcome.id.as_str(), ..Ret::default() };
-                json_response(StatusCode::OK, &Envelope { ret, body: &body })
+                whole(json_response(StatusCode::OK, &Envelope { ret, body: &body }))
             }
             Ok(Success::Bytes(media_type, bytes)) => {
                 let mut response = Response::new(Full::new(bytes));
                 response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-                response
+                whole(response)
+            }
+            Ok(Success::Stream(events)) => {
+                let mut response = Response::new(events);
+                let headers = response.headers_mut();
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+                headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+                headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+                streamed(response)
             }
             Err(problem) => {
                 note(outcome, &problem);
-                envelope(&problem, outcome.id, wants_english(&head.headers))
+                whole(envelope(&problem, outcome.id, wants_english(&head.headers)))
             }
         }
     }
@@ -135,21 +172,21 @@ impl Service {
         let name = path.strip_prefix(PREFIX).unwrap_or_default();
         let operation = find::find(name, &head.method)?;
         outcome.api = operation.path().into();
-        if operation.run.is_none() && operation.own.is_none() {
+        if operation.is_document() {
             let document = openapi::document(super::wants_english(&head.headers));
             return Ok(Success::Bytes("application/json", Bytes::from_static(document.as_bytes())));
         }
         outcome.counted = Counted::Call;
         let door = &self.0.door;
         let wish = Wish { path: Some(path), exports_token: operation.exports_token, ..Wish::default() };
-        let caller = door.enter(head, peer, Proof::Headers, wish, outcome)?.caller;
-        if let Some(own) = operation.own {
-            let asked = batch::Asked { own, caller, head, segment: operation.segment(name), body };
-            return Box::pin(batch::answer(self, operation.params, asked)).await;
+        let entered = door.enter(head, peer, Proof::Headers, wish, outcome)?;
+        if let Some(own) = &operation.own {
+            return Box::pin(self.alone(operation, own, head, body, entered, outcome)).await;
         }
         let Some(run) = operation.run else {
-            return Err(Problem::new(Code::Internal, "没有实现", "not there"));
+            return Err(Problem::internal("an endpoint without a function"));
         };
+        let caller = entered.caller;
         let (given, kept) = match head.method {
             Method::GET => (Given::from_query(head.uri.query().unwrap_or_default()), None),
             _ => {
@@ -169,7 +206,7 @@ impl Service {
             }
             // To find it is work already.
             Some(app_of) => {
-                let place = door.place_beside(operation.room, &caller)?;
+                let place = door.place_alone(operation.room, &caller)?;
                 let appid = app_of(self, &caller, &fields).await?;
                 (door.app(&caller, &appid, outcome)?, place)
             }
@@ -178,6 +215,43 @@ impl Service {
         let (wants_picture, english, _kept) = (wants_picture(head), wants_english(&head.headers), kept);
         run(self.clone(), Call { operation, caller, app, fields, wants_picture, english, _place, _kept })
             .await
+    }
+
+    /// A call that is for no single app; it may name one.
+    async fn alone(
+        &self,
+        operation: &'static Operation,
+        own: &'static Own,
+        head: &request::Parts,
+        body: Inbound,
+        entered: Entered,
+        outcome: &mut Outcome,
+    ) -> Result<Success, Problem> {
+        let (mut bytes, mut lines, mut _kept) = (Bytes::new(), None, None);
+        let given = match own.takes {
+            Takes::Query | Takes::Lines => {
+                lines = Some(body).filter(|_| own.takes == Takes::Lines);
+                Given::from_query(head.uri.query().unwrap_or_default())
+            }
+            Takes::Json | Takes::Raw => {
+                let kept = self.read(&entered.caller, body).await?;
+                (bytes, _kept) = (kept.bytes, kept.place);
+                if own.takes == Takes::Raw { Given::nothing() } else { Given::from_body(&bytes)? }
+            }
+        };
+        let fields = given.check_alone(operation.params)?;
+        (operation.check)(&fields)?;
+        if !fields.appid().is_empty() {
+            self.0.door.app(&entered.caller, fields.appid(), outcome)?;
+        }
+        let path = head.uri.path();
+        let segment = operation.segment(path.strip_prefix(PREFIX).unwrap_or_default()).to_owned();
+        let (address, path, headers) = (outcome.peer, operation.path(), head.headers.clone());
+        (own.run)(
+            self.clone(),
+            Alone { entered, address, path, fields, segment, headers, body: bytes, lines },
+        )
+        .await
     }
 
     /// A JSON call to WeChat, with the caller's problem if it fails.

@@ -35,6 +35,8 @@ pub(super) enum Hearing {
     Asked(watch::Receiver<Asked>),
     /// Another node may be asking it about this message.
     Elsewhere(StoredEvent),
+    /// The reader of a stream may answer, at this node or another.
+    Stream(StoredEvent, Option<watch::Receiver<Asked>>),
 }
 
 impl Inbox {
@@ -59,10 +61,16 @@ impl Inbox {
         let is_protocol = asking.is_some_and(|asking| asking.manner == Manner::Protocol);
         match (kept, under_way) {
             (Some(answer), _) if !is_protocol || answer.says_success() => Hearing::Kept(answer),
+            (_, Some(asked)) if incoming.listener.is_some() && self.0.parts.store.is_shared() => {
+                Hearing::Stream(event.clone(), Some(asked))
+            }
             (_, Some(asked)) => Hearing::Asked(asked),
             _ if is_protocol => self.ask_anew(incoming, event).await,
             _ if !is_kept && asking.is_some() && self.0.parts.store.is_shared() => {
                 Hearing::Elsewhere(event.clone())
+            }
+            _ if !is_kept && incoming.listener.is_some() && self.0.parts.store.is_shared() => {
+                Hearing::Stream(event.clone(), None)
             }
             _ => Hearing::Nobody,
         }
@@ -151,6 +159,7 @@ impl Inbox {
             Hearing::Kept(answer) => return reply(incoming, answer),
             Hearing::Nobody if manner == Manner::Protocol => return Said::Unanswered,
             Hearing::Nobody => return Said::Nothing,
+            Hearing::Stream(event, asked) => return self.hear_stream(incoming, &event, asked).await,
             Hearing::Elsewhere(event) => return self.hear_another(incoming, &event, manner).await,
             Hearing::Asked(asked) => asked,
         };
@@ -179,6 +188,38 @@ impl Inbox {
             (None, true) if !is_last => Said::Left,
             (None, _) => Said::Nothing,
         }
+    }
+
+    /// The answer of a stream's reader, which comes here or to another node.
+    async fn hear_stream(
+        &self,
+        incoming: &Incoming,
+        event: &StoredEvent,
+        mut asked: Option<watch::Receiver<Asked>>,
+    ) -> Said {
+        let Parts { store, clock, .. } = &self.0.parts;
+        let Ok(_place) = self.0.waits.try_acquire() else { return Said::Nothing };
+        let mut wake = store.wakes().answers.sleeper();
+        while clock.instant() < incoming.deadline {
+            wake.mark_seen();
+            if let (Some(answer), _) = self.kept(event, "").await {
+                return reply(incoming, answer);
+            }
+            let look = incoming.deadline.min(clock.instant() + LOOK);
+            let here = async {
+                match &mut asked {
+                    Some(asked) => self.listen(incoming, asked, look).await,
+                    None => {
+                        let _ = clock.by(look, wake.woken()).await;
+                        None
+                    }
+                }
+            };
+            if let Some(said) = here.await {
+                return said;
+            }
+        }
+        Said::Nothing
     }
 
     /// With a `reply_wait` of more than one attempt.
@@ -226,6 +267,9 @@ impl Inbox {
 }
 
 fn reply(incoming: &Incoming, answer: Answer) -> Said {
+    if answer.is_nothing() {
+        return Said::Nothing;
+    }
     Said::Reply(Reply { answer, digest: incoming.digest() })
 }
 

@@ -7,10 +7,11 @@ use tokio::sync::OwnedSemaphorePermit;
 use wechat::envelope::Mode;
 use wechat::message::Message;
 
+use super::hear::Hearing;
 use super::verify::Verified;
 use super::{Inbox, Rejected, Said, seen};
 use crate::clock::Instant;
-use crate::delivery::{self, answers_itself};
+use crate::delivery::{self, Expecting, answers_itself};
 use crate::entries::WAIT_OF_ONE;
 use crate::flights::Turn;
 use crate::lang::Words;
@@ -70,6 +71,8 @@ pub(super) struct Incoming {
     answers_itself: bool,
     pub(super) routes: Vec<Arc<Route>>,
     pub(super) asking: Option<Asking>,
+    /// Whose stream may answer, where no route does.
+    pub(super) listener: Option<Arc<str>>,
     /// When this attempt of WeChat's began, and when an ordinary one is answered at the latest.
     pub(super) began: Instant,
     pub(super) deadline: Instant,
@@ -189,6 +192,10 @@ impl Inbox {
         let routes = live.routes.matching(&app.entry.appid, &app.entry.tags, &Subject::of(message));
         let answers_itself = answers_itself(message);
         let asking = asking(&routes, answers_itself);
+        let listener = match asking {
+            None if !answers_itself => self.0.feed.replier(app, &message.from_user(), message),
+            _ => None,
+        };
         // The plain signature beside an encrypted message would be good for a forged plain one: if some app takes those,
         // it is remembered as spent.
         let is_plain = verified.mode == Mode::Plain;
@@ -222,6 +229,7 @@ impl Inbox {
             event,
             routes,
             asking,
+            listener,
             began,
         }
     }
@@ -251,6 +259,7 @@ impl Inbox {
         let permits = incoming.plan(lead.is_some(), lease_began);
         // Before the commit: an asking that ends between them has left its answer for it.
         let under_way = self.0.deliveries.under_way(&digest);
+        let expecting = self.expect(&incoming, lead.is_some());
         // Each copy commits: its own signature must be spent.
         let accepted = self.commit(incoming.event.clone(), incoming.deadline).await.inspect_err(|error| {
             if let (Rejected::Store(error), Some(lead)) = (error, &lead) {
@@ -270,7 +279,11 @@ impl Inbox {
                 incoming.meter.received(Received::Received);
                 traces::brought(|| event.name(), true);
                 incoming.tell(event.id);
-                let asked = self.ask(&incoming, &event, &deliveries);
+                self.0.feed.kept();
+                let asked = match &expecting {
+                    Some(expecting) => self.expected(&event, expecting),
+                    None => self.ask(&incoming, &event, &deliveries),
+                };
                 self.send(&incoming, &event, (permits, &deliveries), lease_began);
                 asked
             }
@@ -279,6 +292,22 @@ impl Inbox {
             lead.reached(Stage::Committed);
         }
         Ok(self.hear(&incoming, asked).await)
+    }
+
+    /// Waits for the reader of a stream, if one is to answer: before the commit, for it may be faster than that. Whoever isn't
+    /// the first waits for what that one hears.
+    fn expect(&self, incoming: &Incoming, is_first: bool) -> Option<Expecting> {
+        let caller = incoming.listener.clone().filter(|_| is_first)?;
+        self.0.feed.expect(incoming.digest(), caller, incoming.deadline)
+    }
+
+    fn expected(&self, event: &StoredEvent, expecting: &Expecting) -> Hearing {
+        let asked = expecting.asked.clone();
+        if self.0.parts.store.is_shared() {
+            Hearing::Stream(event.clone(), Some(asked))
+        } else {
+            Hearing::Asked(asked)
+        }
     }
 
     /// Sends what has room; the workers of the other routes find theirs in the queue.
@@ -313,6 +342,7 @@ impl Inbox {
         let this = self.clone();
         tasks.spawn(async move {
             if let Ok(Accepted::New { deliveries, .. }) = accept.await {
+                this.0.feed.kept();
                 this.0.deliveries.give_back(&deliveries).await;
             }
         });

@@ -32,6 +32,8 @@ pub struct Caller {
     pub apis: ApiPatterns,
     /// May read the real access_token.
     pub export_token: bool,
+    /// May answer users from an event stream.
+    pub may_reply: bool,
     /// Who set it up.
     pub origin: Origin,
     /// Whose the state is that was made under its name.
@@ -77,6 +79,7 @@ impl Caller {
             apps: entry.apps.clone(),
             apis: entry.apis.clone(),
             export_token: entry.export_token,
+            may_reply: entry.may_reply,
             origin: entry.origin.clone(),
             line: Line::new(entry, before.map(|before| &before.line)),
             keys: usages.of(&entry.name).keys.slots(entry),
@@ -100,6 +103,7 @@ impl Caller {
             apps: AppPatterns::any(),
             apis: ApiPatterns::any(),
             export_token: false,
+            may_reply: true,
             origin: Origin::Open,
             line: Line::keyless("anonymous"),
             keys: Vec::new(),

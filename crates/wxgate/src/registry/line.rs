@@ -83,6 +83,7 @@ mod tests {
             rate: 0,
             concurrency: 0,
             export_token: false,
+            may_reply: false,
             expires_at: None,
             quotas: Vec::new(),
             origin: crate::entries::Origin::Open,

@@ -13,6 +13,7 @@ use super::job_rows::Jobs;
 use super::receipts::Receipts;
 pub(crate) use super::records::Pending;
 use super::records::Records;
+use super::streams::Streams;
 use super::{
     Attempt, AuditQuery, Binding, DeadGroup, Delivery, DeliveryQuery, Event, EventQuery, Fate, GroupQuery,
     Lease, Node, Purge, Purged, Reach, SealedCredential, Turn, UsageDelta, UsageRow, Wakes,
@@ -22,7 +23,7 @@ use super::{
 pub(crate) const DELIVERIES_PER_MESSAGE: i64 = 65_536;
 
 /// A database, opened for this process and migrated.
-pub(crate) trait Backend: Records + Lines + Codes + Receipts + Jobs {
+pub(crate) trait Backend: Records + Lines + Codes + Receipts + Jobs + Streams {
     /// Names it to people.
     fn place(&self) -> String;
 

@@ -28,6 +28,7 @@ mod replays;
 mod rings;
 mod schema;
 mod series;
+mod streams;
 mod time;
 mod tls;
 mod values;

@@ -36,6 +36,7 @@ mod records;
 mod replays;
 mod rings;
 mod series;
+mod streams;
 #[cfg(test)]
 mod tests;
 mod usage;

@@ -15,6 +15,7 @@ mod queue;
 mod quotas;
 mod rings;
 mod series;
+mod streams;
 mod values;
 
 use std::sync::Arc;

@@ -27,6 +27,7 @@ const LAYERS: Layers<'_> = &[
     &["outcome"],
     // Messages in and out, calls out.
     &["inbox", "wx_quotas"],
+    &["feed"],
     &["delivery"],
     &["upstream"],
     &["people", "alerts"],

@@ -29,11 +29,7 @@ pub(super) async fn event(
         Err(_) => Vec::new(),
     };
     if found.is_empty() {
-        let words = Words::new(
-            format!("编号为 {id} 的消息没有投递过：没有这条消息，或当时没有路由要它"),
-            format!("the message {id} was delivered to nobody: there is none, or no route took it"),
-        );
-        return Err(Refusal(StatusCode::NOT_FOUND, words));
+        return without_route(&api, &actor, &id, wanted.is_none()).await;
     }
     let live = api.parts.registry.live().clone();
     if let Some(name) = wanted.iter().flatten().find(|name| !found.iter().any(|one| one.route == **name)) {
@@ -58,6 +54,10 @@ pub(super) async fn event(
     let line =
         actor.line(now, "replay", format!("events/{id}"), Value::Null, json!({"routes": queued.clone()}));
     api.parts.store.keep_audit(line).await?;
+    // For whoever reads a stream: once, to however many routes it goes.
+    if let Some(first) = ended.first() {
+        api.streams.replayed(first.event_id).await?;
+    }
     for one in ended {
         // Somebody else may have done so at this moment.
         api.parts.store.replay(one.id, now).await?;
@@ -66,6 +66,27 @@ pub(super) async fn event(
         }
     }
     Ok((StatusCode::ACCEPTED, axum::Json(json!({"queued": queued, "waiting": waiting}))).into_response())
+}
+
+/// A message that went by no route goes to whoever reads a stream, if it is meant for all.
+async fn without_route(api: &Api, actor: &Actor, id: &str, for_all: bool) -> Result<Response, Refusal> {
+    let number = id.parse().ok().filter(|_| for_all);
+    let found = match number {
+        Some(number) => api.parts.store.stream_event(number).await?,
+        None => None,
+    };
+    let Some(event) = found else {
+        let words = Words::new(
+            format!("编号为 {id} 的消息没有投递过：没有这条消息，或当时没有路由要它"),
+            format!("the message {id} was delivered to nobody: there is none, or no route took it"),
+        );
+        return Err(Refusal(StatusCode::NOT_FOUND, words));
+    };
+    let now = api.parts.clock.now();
+    let line = actor.line(now, "replay", format!("events/{id}"), Value::Null, json!({"routes": []}));
+    api.parts.store.keep_audit(line).await?;
+    api.streams.replayed(event.claimed.event_id).await?;
+    Ok((StatusCode::ACCEPTED, axum::Json(json!({"queued": [], "waiting": []}))).into_response())
 }
 
 fn conflict(zh: String, en: String) -> Refusal {

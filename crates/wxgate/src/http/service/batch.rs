@@ -5,13 +5,12 @@ mod lines;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use http::{HeaderName, Method, StatusCode, request};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::fields::{Fields, Given};
-use super::param::{Own, Param};
 use super::table::Operation;
-use super::{Service, Success, find, kinds, messages, too_large};
+use super::{Alone, Service, Success, find, kinds, messages, too_large};
 use crate::admit::Denied;
 use crate::http::problem::written;
 use crate::http::{Reader, Unread, wants_english};
@@ -23,16 +22,6 @@ use crate::registry::callers::Caller;
 use crate::shares::{For, Place, Room};
 use crate::store::{Added, ItemState, Job, JobItem, JobKind, NewJob, StoreError};
 use lines::Lines;
-
-/// Such a call.
-pub(super) struct Asked<'a> {
-    pub(super) own: Own,
-    pub(super) caller: Arc<Caller>,
-    pub(super) head: &'a request::Parts,
-    /// What its path names.
-    pub(super) segment: &'a str,
-    pub(super) body: Inbound,
-}
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Characters of an `Idempotency-Key`.
@@ -49,30 +38,36 @@ const HELD: usize = 1 << 20;
 /// Results a page, unless asked for others.
 const PAGE: i64 = 100;
 
-pub(super) async fn answer(
-    service: &Service,
-    params: &[Param],
-    asked: Asked<'_>,
-) -> Result<Success, Problem> {
-    let query = Given::from_query(asked.head.uri.query().unwrap_or_default()).alone(params)?;
-    let body = match asked.own {
-        Own::Upload => upload(service, &query, asked).await?,
-        Own::Job => show(service, &query, &asked).await?,
-        Own::Stop => stop(service, &asked).await?,
-    };
-    Ok(Success::Body(body))
+impl Service {
+    /// `sendwxtemplatemsg/batch`
+    pub(super) async fn batch(&self, call: Alone) -> Result<Success, Problem> {
+        Ok(Success::Body(upload(self, call).await?))
+    }
+
+    /// `GET jobs/{job_id}`
+    pub(super) async fn job(&self, call: Alone) -> Result<Success, Problem> {
+        Ok(Success::Body(show(self, &call).await?))
+    }
+
+    /// `jobs/{job_id}/stop`
+    pub(super) async fn stop_job(&self, call: Alone) -> Result<Success, Problem> {
+        Ok(Success::Body(stop(self, &call).await?))
+    }
 }
 
-async fn upload(service: &Service, query: &Fields, asked: Asked<'_>) -> Result<Value, Problem> {
+async fn upload(service: &Service, call: Alone) -> Result<Value, Problem> {
     let Parts { store, clock, random, limits, shares, .. } = &service.0.parts;
-    let caller = &asked.caller;
-    let again = idempotency_key(asked.head)?;
-    if hyper::body::Body::size_hint(&asked.body).lower() > limits.batch as u64 {
+    let again = idempotency_key(&call.headers)?;
+    let Alone { entered, fields: query, headers, lines, .. } = call;
+    let (caller, Some(body)) = (entered.caller, lines) else {
+        return Err(Problem::internal("an upload without a body"));
+    };
+    if hyper::body::Body::size_hint(&body).lower() > limits.batch as u64 {
         return Err(too_large(limits.batch));
     }
+    let long = service.0.door.place_alone(Room::Long, &caller)?;
     let by = For::from(&caller.share);
-    let place = |room| shares.take(room, usize::from(room == Room::Long), by).map_err(|_| Denied::Overloaded);
-    let (long, mut held) = (place(Room::Long)?, place(Room::Bodies)?);
+    let mut held = shares.take(Room::Bodies, 0, by).map_err(|_| Denied::Overloaded)?;
     if !held.grow(HELD, clock, clock.instant() + limits.budget_time).await {
         return Err(Denied::Overloaded.into());
     }
@@ -89,14 +84,14 @@ async fn upload(service: &Service, query: &Fields, asked: Asked<'_>) -> Result<V
     };
     let job = match store.add_job(new, random, now).await? {
         Added::New(id) => id,
-        Added::Known(id) => return known(service, caller, id).await,
+        Added::Known(id) => return known(service, &caller, id).await,
     };
     let mut upload = Upload {
         service,
-        query,
+        query: &query,
         template: find::find("sendwxtemplatemsg", &Method::POST)?,
-        caller: caller.clone(),
-        english: wants_english(&asked.head.headers),
+        caller,
+        english: wants_english(&headers),
         job,
         items: Vec::new(),
         bytes: 0,
@@ -105,7 +100,7 @@ async fn upload(service: &Service, query: &Fields, asked: Asked<'_>) -> Result<V
         errors: Vec::new(),
         _places: [long, held],
     };
-    let done = match upload.read(asked.body).await {
+    let done = match upload.read(body).await {
         Ok(()) => upload.end().await,
         Err(problem) => Err(problem),
     };
@@ -117,8 +112,8 @@ async fn upload(service: &Service, query: &Fields, asked: Asked<'_>) -> Result<V
 }
 
 /// The caller's own name for its upload.
-fn idempotency_key(head: &request::Parts) -> Result<Option<String>, Problem> {
-    let Some(value) = head.headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
     let key = value.to_str().unwrap_or_default().trim();
     if key.is_empty() || key.len() > LONGEST_KEY {
         return Err(Problem::parameter(
@@ -297,7 +292,7 @@ fn unread_as(unread: Unread, most: usize) -> Problem {
 }
 
 /// A job of this caller.
-async fn found(service: &Service, asked: &Asked<'_>) -> Result<Job, Problem> {
+async fn found(service: &Service, asked: &Alone) -> Result<Job, Problem> {
     let id = asked.segment.parse::<i64>().ok();
     let job = match id {
         Some(id) => service.0.parts.store.job(id).await?,
@@ -305,8 +300,8 @@ async fn found(service: &Service, asked: &Asked<'_>) -> Result<Job, Problem> {
     };
     let is_own = |job: &Job| {
         job.kind == JobKind::Send
-            && *job.caller == *asked.caller.name
-            && jobs::answer_of(job, &asked.caller.line).is_some()
+            && *job.caller == *asked.entered.caller.name
+            && jobs::answer_of(job, &asked.entered.caller.line).is_some()
     };
     job.filter(is_own).ok_or_else(|| {
         Problem::parameter(
@@ -317,10 +312,10 @@ async fn found(service: &Service, asked: &Asked<'_>) -> Result<Job, Problem> {
     })
 }
 
-async fn show(service: &Service, query: &Fields, asked: &Asked<'_>) -> Result<Value, Problem> {
+async fn show(service: &Service, asked: &Alone) -> Result<Value, Problem> {
     let job = found(service, asked).await?;
-    let limit = query.int("limit").unwrap_or(PAGE);
-    let after = query.int("cursor").unwrap_or_default();
+    let limit = asked.fields.int("limit").unwrap_or(PAGE);
+    let after = asked.fields.int("cursor").unwrap_or_default();
     let items = service.0.parts.store.items(job.id, after, u32::try_from(limit).unwrap_or(1)).await?;
     let next = items.last().filter(|_| items.len() as i64 == limit).map(|last| last.n.to_string());
     let mut body = standing(&job);
@@ -329,7 +324,7 @@ async fn show(service: &Service, query: &Fields, asked: &Asked<'_>) -> Result<Va
     Ok(body.into())
 }
 
-async fn stop(service: &Service, asked: &Asked<'_>) -> Result<Value, Problem> {
+async fn stop(service: &Service, asked: &Alone) -> Result<Value, Problem> {
     let job = found(service, asked).await?;
     let Parts { store, clock, .. } = &service.0.parts;
     let now = clock.now();

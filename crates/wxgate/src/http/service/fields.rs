@@ -52,20 +52,9 @@ impl Given {
         }
     }
 
-    /// Brings every member into the form its endpoint wants; `needs_app`: the account must be named.
-    pub(super) fn check(mut self, params: &[Param], needs_app: bool) -> Result<Fields, Problem> {
-        self.check_source()?;
-        let mut checked = Vec::with_capacity(1 + params.len());
-        checked.push(("appid", self.check_appid(needs_app)?.into()));
-        self.add_to(&mut checked, params)?;
-        Ok(Fields(checked))
-    }
-
-    /// The same of what is about no app.
-    pub(super) fn alone(mut self, params: &[Param]) -> Result<Fields, Problem> {
-        let mut checked = Vec::with_capacity(params.len());
-        self.add_to(&mut checked, params)?;
-        Ok(Fields(checked))
+    /// Of a call that takes none.
+    pub(super) fn nothing() -> Self {
+        Self { members: Map::new(), posted: false }
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
@@ -80,7 +69,18 @@ impl Given {
         }
     }
 
-    fn add_to(&mut self, checked: &mut Vec<(&'static str, Value)>, params: &[Param]) -> Result<(), Problem> {
+    /// Brings every member into the form its endpoint wants; `needs_app`: the account must be named.
+    pub(super) fn check(mut self, params: &[Param], needs_app: bool) -> Result<Fields, Problem> {
+        self.check_source()?;
+        let appid = self.check_appid(needs_app)?;
+        let Fields(mut checked) = self.check_alone(params)?;
+        checked.insert(0, ("appid", appid.into()));
+        Ok(Fields(checked))
+    }
+
+    /// The same where neither `source` nor `appid` is needed.
+    pub(super) fn check_alone(mut self, params: &[Param]) -> Result<Fields, Problem> {
+        let mut checked = Vec::with_capacity(1 + params.len());
         for param in params {
             let given = self.members.get_mut(param.name).filter(|value| !is_absent(value, param));
             match given.map(Value::take) {
@@ -92,7 +92,7 @@ impl Given {
                 None => {}
             }
         }
-        Ok(())
+        Ok(Fields(checked))
     }
 
     fn check_source(&self) -> Result<(), Problem> {

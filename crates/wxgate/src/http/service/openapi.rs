@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value, json};
 
-use super::param::{Doc, Own, Shape};
-use super::table::{ENDPOINTS, Operation};
+use super::param::{Doc, Param, Shape};
+use super::table::{ENDPOINTS, Operation, Own, Takes};
 use crate::http::PREFIX;
 
 /// Says a text of the document in its language.
@@ -134,7 +134,7 @@ fn callback(path: &str, t: Say) -> Value {
 }
 
 fn operation(endpoint: &Operation, t: Say) -> Value {
-    if endpoint.run.is_none() && endpoint.own.is_none() {
+    if endpoint.is_document() {
         return json!({
             "operationId": endpoint.name, "summary": in_words(endpoint.summary, t), "security": [],
             "responses": {"200": {"description": t("OpenAPI 文档", "the OpenAPI document"), "content": {"application/json": {}}}},
@@ -145,6 +145,9 @@ fn operation(endpoint: &Operation, t: Say) -> Value {
     ]}}});
     if endpoint.picture {
         content["image/*"] = json!({"schema": {"type": "string", "format": "binary"}});
+    }
+    if let Some(media) = endpoint.own.as_ref().and_then(|own| own.gives) {
+        content = json!({media: {"schema": {"type": "string"}}, "application/json": {"schema": {"$ref": "#/components/schemas/Failure"}}});
     }
     let mut operation = json!({
         "operationId": endpoint.name.replace('/', "_").replace(['{', '}'], ""),
@@ -164,14 +167,8 @@ fn operation(endpoint: &Operation, t: Say) -> Value {
     for (status, meaning) in refusals {
         operation["responses"][status] = json!({"description": meaning, "content": failure});
     }
-    if let Some(own) = endpoint.own {
-        operation["parameters"] = own_parameters(endpoint, t);
-        if own == Own::Upload {
-            let lines = t("每行一个 sendwxtemplatemsg 的请求", "a request of sendwxtemplatemsg a line");
-            operation["requestBody"] = json!({
-                "required": true, "content": {"application/x-ndjson": {"schema": {"type": "string", "description": lines}}},
-            });
-        }
+    if let Some(own) = &endpoint.own {
+        alone(&mut operation, endpoint, own, t);
     } else if endpoint.method == http::Method::GET {
         operation["parameters"] = json!([
             {"name": "appid", "in": "query", "required": true, "schema": {"type": "string"}},
@@ -184,24 +181,62 @@ fn operation(endpoint: &Operation, t: Say) -> Value {
     operation
 }
 
-/// What stands in the path and the query of a call that is about no app.
-fn own_parameters(endpoint: &Operation, t: Say) -> Value {
+/// What a call takes that is for no single app.
+fn alone(operation: &mut Value, endpoint: &Operation, own: &Own, t: Say) {
+    let query = own.takes == Takes::Query || own.takes == Takes::Lines;
+    operation["parameters"] = own_parameters(endpoint, query, own, t);
+    let failure = json!({"application/json": {"schema": {"$ref": "#/components/schemas/Failure"}}});
+    operation["requestBody"] = match own.takes {
+        Takes::Query => {
+            if let Some(operation) = operation.as_object_mut() {
+                operation.remove("requestBody");
+            }
+            return;
+        }
+        Takes::Raw => {
+            let late = t("来不及了，或已经答过", "too late, or answered already");
+            operation["responses"]["409"] = json!({"description": late, "content": failure});
+            json!({"required": true, "content": {"text/xml": {}, "application/json": {}}})
+        }
+        Takes::Lines => {
+            let lines = t("每行一个 sendwxtemplatemsg 的请求", "a request of sendwxtemplatemsg a line");
+            json!({
+                "required": true, "content": {"application/x-ndjson": {"schema": {"type": "string", "description": lines}}},
+            })
+        }
+        Takes::Json => {
+            let mut schema = request(endpoint, t);
+            schema["required"] =
+                endpoint.params.iter().filter(|one| one.required).map(|one| one.name).collect();
+            for name in ["source", "appid"] {
+                if let Some(properties) = schema["properties"].as_object_mut() {
+                    properties.remove(name);
+                }
+            }
+            json!({"required": true, "content": {"application/json": {"schema": schema}}})
+        }
+    };
+}
+
+/// What stands in the path and the query, and in a header.
+fn own_parameters(endpoint: &Operation, query: bool, own: &Own, t: Say) -> Value {
     let named = endpoint.name.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let in_path =
         named.map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}));
-    let in_query = endpoint.params.iter().map(|param| {
-        let (schema, doc) = (schema(param.shape), in_words(param.doc, t));
+    let params = if query { endpoint.params } else { &[] };
+    let in_query = params.iter().map(|param| {
+        let (schema, doc) = (schema(param), in_words(param.doc, t));
         json!({"name": param.name, "in": "query", "required": param.required, "schema": schema, "description": doc})
     });
-    let key = (endpoint.own == Some(Own::Upload)).then(|| {
+    let key = (own.takes == Takes::Lines).then(|| {
         let doc = t("同一个值得到同一个任务", "the same value is the same job");
         json!({"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "maxLength": 128}, "description": doc})
     });
     in_path.chain(in_query).chain(key).collect()
 }
 
-fn schema(shape: Shape) -> Value {
-    match shape {
+fn schema(param: &Param) -> Value {
+    match param.shape {
         Shape::Text(most) => json!({"type": "string", "maxLength": most}),
         Shape::Choice(allowed) => json!({"type": "string", "enum": allowed}),
         Shape::Int(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
@@ -224,7 +259,7 @@ fn request(endpoint: &Operation, t: Say) -> Value {
         required.push("appid");
     }
     for param in endpoint.params {
-        let mut schema = schema(param.shape);
+        let mut schema = schema(param);
         schema["description"] = in_words(param.doc, t).into();
         properties.insert(param.name.to_owned(), schema);
         if param.required {

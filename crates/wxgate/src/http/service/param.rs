@@ -55,26 +55,3 @@ pub(super) const OPENID: Param = may(
     "the receiver's openid (touser is the same)",
 );
 pub(super) const TOUSER: Param = may("touser", Shape::Text(128), "同 openid", "the same as openid");
-
-/// What a call does that is about no app.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Own {
-    /// Makes a job of what comes.
-    Upload,
-    /// Shows a job.
-    Job,
-    /// Stops one.
-    Stop,
-}
-
-/// Of an upload's query.
-pub(super) const UPLOAD: &[Param] = &[
-    may("rate", Shape::Int(1, 1000), "每秒几条，默认 50", "messages a second, 50 by default"),
-    may("appid", Shape::Text(64), "没写 appid 的行用它", "for lines that have no appid"),
-    may("source", Shape::Text(128), "没写 source 的行用它", "for lines that have no source"),
-];
-/// Of a job's.
-pub(super) const RESULTS: &[Param] = &[
-    may("cursor", Shape::Int(0, 67_108_864), "上一页的 next", "`next` of the page before"),
-    may("limit", Shape::Int(1, 1000), "每页几行，默认 100", "lines a page, 100 by default"),
-];

@@ -1,7 +1,9 @@
 //! Every endpoint of the service API as data: its parameters are checked, its OpenAPI entry is
 //! written and its failures are coded from here.
 
+mod jobs;
 mod results;
+mod streams;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -11,8 +13,8 @@ use futures_util::future::BoxFuture;
 use http::Method;
 
 use super::fields::Fields;
-use super::param::{CODE, Doc, FLOW_ID, OPENID, Own, Param, RESULTS, Shape, TOUSER, UPLOAD, may, need};
-use super::{Call, Service, Success, messages, token};
+use super::param::{CODE, Doc, FLOW_ID, OPENID, Param, Shape, TOUSER, may, need};
+use super::{Alone, Call, Service, Success, messages, token};
 use crate::entries::AccountKind::{self, Mini, Official, Open};
 use crate::problem::{Code, Problem};
 use crate::registry::callers::Caller;
@@ -46,10 +48,32 @@ pub(super) struct Operation {
     pub(super) room: Room,
     /// What the parameters' shapes don't tell; before the app is looked at.
     pub(super) check: Check,
-    /// `None`: it has a way of its own, or is answered by the document itself, without a key.
+    /// Absent where `own` stands; else it is answered by the document itself, without a key.
     pub(super) run: Option<Run>,
-    /// It is about no app, or reads its body by itself; `params` stand in its query.
+    /// It is for no single app.
     pub(super) own: Option<Own>,
+}
+
+/// How a call is answered that is for no single app, so that it needs neither `appid` nor `source`.
+#[derive(Debug)]
+pub(super) struct Own {
+    pub(super) run: fn(Service, Alone) -> BoxFuture<'static, Result<Success, Problem>>,
+    pub(super) takes: Takes,
+    /// The media type of a success, if that is no JSON of ours.
+    pub(super) gives: Option<&'static str>,
+}
+
+/// What a call that is for no single app takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Takes {
+    /// Its parameters stand in the query.
+    Query,
+    /// They are the members of its body.
+    Json,
+    /// Its body is no JSON of ours; it has no parameters.
+    Raw,
+    /// Its body is read as it comes; its parameters stand in the query.
+    Lines,
 }
 
 /// The whole path of each endpoint, by name.
@@ -64,6 +88,11 @@ impl Operation {
     /// Its whole path.
     pub(super) fn path(&self) -> &'static str {
         PATHS.get(self.name).map_or("", String::as_str)
+    }
+
+    /// Whether it is the document of all of them.
+    pub(super) fn is_document(&self) -> bool {
+        self.run.is_none() && self.own.is_none()
     }
 }
 
@@ -303,55 +332,9 @@ pub(super) const ENDPOINTS: &[Operation] = &[
         run: Some(|service, call| async move { service.template_message(&call).await }.boxed()),
         ..BASE
     },
-    Operation {
-        name: "sendwxtemplatemsg/batch",
-        summary: (
-            "批量模板消息：每行一个 sendwxtemplatemsg 请求（NDJSON，最多 10 万行、64 MiB），成为一个任务",
-            "Template messages in bulk: a sendwxtemplatemsg request a line (NDJSON, 100,000 lines and 64 MiB at most), which become a job",
-        ),
-        params: UPLOAD,
-        answer: &[
-            ("job_id", "string"),
-            ("accepted", "integer"),
-            ("rejected", "integer"),
-            ("errors", "array"),
-        ],
-        refused_as: Code::Message,
-        own: Some(Own::Upload),
-        ..BASE
-    },
-    Operation {
-        name: "jobs/{job_id}",
-        method: Method::GET,
-        summary: ("任务的进展和逐行结果", "How a job stands, and what became of its lines"),
-        params: RESULTS,
-        answer: &[
-            ("job_id", "string"),
-            ("status", "string"),
-            ("total", "integer"),
-            ("sent", "integer"),
-            ("failed", "integer"),
-            ("unknown", "integer"),
-            ("results", "array"),
-            ("next", "string"),
-        ],
-        own: Some(Own::Job),
-        ..BASE
-    },
-    Operation {
-        name: "jobs/{job_id}/stop",
-        summary: ("停止任务：没发的不再发", "Stops a job: what isn't sent isn't any more"),
-        answer: &[
-            ("job_id", "string"),
-            ("status", "string"),
-            ("total", "integer"),
-            ("sent", "integer"),
-            ("failed", "integer"),
-            ("unknown", "integer"),
-        ],
-        own: Some(Own::Stop),
-        ..BASE
-    },
+    jobs::BATCH,
+    jobs::JOB,
+    jobs::STOP,
     Operation {
         name: "sendsubscribemsg",
         summary: (
@@ -451,6 +434,9 @@ pub(super) const ENDPOINTS: &[Operation] = &[
         run: Some(|service, call| async move { service.token_refresh(&call).await }.boxed()),
         ..BASE
     },
+    streams::EVENTS,
+    streams::ACK,
+    streams::REPLY,
     Operation {
         name: "openapi.json",
         method: Method::GET,

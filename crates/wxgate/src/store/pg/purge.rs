@@ -84,6 +84,8 @@ with e as materialized (
 o as materialized (
     select d.id from e cross join lateral (
         select id from deliveries where id between e.id << 16 and (e.id << 16) + 65535 offset 0) as d),
+w as (insert into counter (name, v) select 'forgotten', max(id) from e having max(id) is not null
+      on conflict (name) do update set v = greatest(counter.v, excluded.v)),
 a as (delete from attempts where delivery_id = any (array (select id from o))),
 d as (delete from deliveries where deliveries.id = any (array (select id from o))),
 g as (delete from events where events.id = any (array (select id from e)) returning 1)

@@ -2,7 +2,7 @@
 
 use rusqlite::{Transaction, params};
 
-use super::deliveries_of;
+use super::{deliveries_of, streams};
 use crate::store::{Purge, Purged, Seen};
 
 /// What need not be remembered at `?1` any more, at most `?2` rows.
@@ -39,9 +39,12 @@ const CHUNK: u32 = 50;
 
 /// One step, which ends when it has looked at enough, or `over` says that it took long enough; it gets on in any case.
 pub(super) fn step(tx: &Transaction<'_>, step: &Purge, over: &dyn Fn() -> bool) -> rusqlite::Result<Purged> {
-    let mut work = Work { tx, step, over, rows: 0, more: false, after: step.after };
+    let mut work = Work { tx, step, over, rows: 0, more: false, after: step.after, forgotten: 0 };
     let is_whole = work.expired()? && work.died()? && work.old()?;
-    let Work { rows, more, after, .. } = work;
+    let Work { rows, more, after, forgotten, .. } = work;
+    if forgotten > 0 {
+        streams::forget(tx, forgotten)?;
+    }
     let next = (more || !is_whole).then_some(Purge { after, ..*step });
     Ok(Purged { rows, next, seen: Seen(after) })
 }
@@ -55,6 +58,8 @@ struct Work<'a> {
     /// As much was found as a step looks at: there may be more.
     more: bool,
     after: (i64, i64),
+    /// The last message that went.
+    forgotten: i64,
 }
 
 impl Work<'_> {
@@ -95,13 +100,26 @@ impl Work<'_> {
                 .prepare_cached(IS_OLD)?
                 .query_row([event, self.step.events_before], |row| row.get(0))?;
             if is_old {
-                self.rows += usize::from(forget_event(self.tx, event)?);
+                self.forget_event(event)?;
             }
             if (self.over)() {
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    /// Forgets a message and its deliveries, unless one of them is still needed.
+    fn forget_event(&mut self, id: i64) -> rusqlite::Result<()> {
+        let (first, last) = deliveries_of(id);
+        if self.tx.prepare_cached(NEEDED)?.query_row([first, last], |row| row.get(0))? {
+            return Ok(());
+        }
+        forget_deliveries(self.tx, first, last)?;
+        self.tx.prepare_cached("delete from events where id = ?1")?.execute([id])?;
+        self.rows += 1;
+        self.forgotten = self.forgotten.max(id);
+        Ok(())
     }
 
     fn old(&mut self) -> rusqlite::Result<bool> {
@@ -116,24 +134,13 @@ impl Work<'_> {
         self.more |= old.len() >= limit as usize;
         for place in old {
             self.after = place;
-            self.rows += usize::from(forget_event(self.tx, place.1)?);
+            self.forget_event(place.1)?;
             if (self.over)() {
                 return Ok(false);
             }
         }
         Ok(true)
     }
-}
-
-/// Forgets a message and its deliveries, unless one of them is still needed.
-fn forget_event(tx: &Transaction<'_>, id: i64) -> rusqlite::Result<bool> {
-    let (first, last) = deliveries_of(id);
-    if tx.prepare_cached(NEEDED)?.query_row([first, last], |row| row.get(0))? {
-        return Ok(false);
-    }
-    forget_deliveries(tx, first, last)?;
-    tx.prepare_cached("delete from events where id = ?1")?.execute([id])?;
-    Ok(true)
 }
 
 fn forget_deliveries(tx: &Transaction<'_>, first: i64, last: i64) -> rusqlite::Result<()> {

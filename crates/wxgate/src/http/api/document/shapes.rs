@@ -102,12 +102,12 @@ pub(super) const SHAPES: &[(&str, &str)] = &[
     ),
     (
         "NewCaller",
-        "name:text key?:text? apps:[text] apis:[text] networks?:[text]? rate?:int concurrency?:int export_token?:bool \
+        "name:text key?:text? apps:[text] apis:[text] networks?:[text]? rate?:int concurrency?:int export_token?:bool may_reply?:bool \
          expires_at?:text? quotas?:{text}?",
     ),
     (
         "CallerChange",
-        "key?:text? previous_key?:text? apps?:[text] apis?:[text] networks?:[text]? rate?:int? concurrency?:int? export_token?:bool? \
+        "key?:text? previous_key?:text? apps?:[text] apis?:[text] networks?:[text]? rate?:int? concurrency?:int? export_token?:bool? may_reply?:bool? \
          expires_at?:text? quotas?:{text}?",
     ),
     (

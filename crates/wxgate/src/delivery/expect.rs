@@ -1,0 +1,114 @@
+//! Replies from streams: a message whose answer somebody who reads a stream may give, and that answer when it comes.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+use wechat::message::Message;
+
+use super::Deliveries;
+use super::answer::{self, Answer};
+use super::ask::{Asked, Hearing, KEEP_TIME};
+use crate::clock::Instant;
+use crate::entries::AppEntry;
+use crate::parts::Parts;
+use crate::store::Claimed;
+
+/// The messages whose answers are waited for, by digest: no more than there are callbacks at work.
+pub(super) type Expected = Arc<Mutex<HashMap<[u8; 32], Waiting>>>;
+
+/// An answer that is waited for.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    hearing: Hearing,
+    /// Who may give it.
+    caller: Arc<str>,
+}
+
+/// Held by whoever waits: when it is dropped, nobody does any more.
+#[derive(Debug)]
+pub struct Expecting {
+    expected: Expected,
+    digest: [u8; 32],
+    /// Where the answer appears.
+    pub asked: watch::Receiver<Asked>,
+}
+
+/// Why a reply didn't become an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotTaken {
+    /// Nobody waits for it any more, or waited for it from here.
+    Late,
+    /// It is no reply.
+    NoReply,
+}
+
+impl Drop for Expecting {
+    fn drop(&mut self) {
+        self.expected.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.digest);
+    }
+}
+
+impl Deliveries {
+    /// Waits until then for the answer that `caller` may give to the message with this digest; `None`: somebody else is
+    /// asked about it.
+    pub fn expect(&self, digest: [u8; 32], caller: Arc<str>, until: Instant) -> Option<Expecting> {
+        let hearing = self.open(digest, Some(until)).ok()?;
+        let (asked, expected) = (hearing.lead.watch(), self.0.expected.clone());
+        expected.lock().unwrap_or_else(PoisonError::into_inner).insert(digest, Waiting { hearing, caller });
+        Some(Expecting { expected, digest, asked })
+    }
+
+    /// Takes what `caller` says to a message; it is kept for whoever comes later.
+    pub async fn reply(&self, caller: &str, claimed: &Claimed, said: &[u8]) -> Result<(), NotTaken> {
+        let Parts { registry, store, clock, .. } = &self.0.parts;
+        let message = Message::read(&claimed.body);
+        let app = registry.live().app(&claimed.appid).cloned().ok_or(NotTaken::Late)?;
+        let digest = store.message_digest(&claimed.appid, &claimed.body);
+        if !self.is_expected(&digest, caller) {
+            return Err(NotTaken::Late);
+        }
+        let asked = match read(said, &app.entry, &message, clock.now_secs())? {
+            answer if answer.is_nothing() => Asked::Silent,
+            answer => Asked::Answered(answer),
+        };
+        let taken = self.0.expected.lock().unwrap_or_else(PoisonError::into_inner).remove(&digest);
+        let Hearing { lead, until } = taken.ok_or(NotTaken::Late)?.hearing;
+        if let Asked::Answered(answer) = &asked {
+            let event = store.stored_event(claimed, message.create_time());
+            let kept = answer.to_keep();
+            // A duplicate that doesn't find it gets `success`.
+            let _ = clock.by(clock.instant() + KEEP_TIME, store.keep_answer(&event, &kept)).await;
+        }
+        let is_late = until.is_some_and(|until| clock.instant() >= until);
+        lead.reached(asked);
+        if is_late { Err(NotTaken::Late) } else { Ok(()) }
+    }
+
+    /// The same where another node waits for it: it finds it in the store.
+    pub async fn reply_elsewhere(&self, claimed: &Claimed, said: &[u8]) -> Result<(), NotTaken> {
+        let Parts { registry, store, clock, .. } = &self.0.parts;
+        let message = Message::read(&claimed.body);
+        let app = registry.live().app(&claimed.appid).cloned().ok_or(NotTaken::Late)?;
+        let answer = read(said, &app.entry, &message, clock.now_secs())?;
+        let event = store.stored_event(claimed, message.create_time());
+        let kept = store.answer(&event, "", clock.now()).await;
+        if !matches!(kept, Ok((None, _))) || store.keep_answer(&event, &answer.to_keep()).await.is_err() {
+            return Err(NotTaken::Late);
+        }
+        Ok(())
+    }
+
+    fn is_expected(&self, digest: &[u8; 32], caller: &str) -> bool {
+        let expected = self.0.expected.lock().unwrap_or_else(PoisonError::into_inner);
+        expected.get(digest).is_some_and(|waiting| *waiting.caller == *caller)
+    }
+}
+
+/// What a stream's reader said.
+fn read(said: &[u8], app: &AppEntry, message: &Message, made_at: i64) -> Result<Answer, NotTaken> {
+    match answer::bare(said) {
+        b"" | b"success" => Ok(Answer::nothing(made_at)),
+        said => answer::read_plain(said, app, message, made_at).ok_or(NotTaken::NoReply),
+    }
+}
