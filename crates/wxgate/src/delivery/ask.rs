@@ -2,7 +2,7 @@
 //! who come later.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -42,12 +42,19 @@ pub struct Opened {
     until: Option<Instant>,
     /// Attempts of WeChat's that waited for it.
     attempts: AtomicU32,
+    /// WeChat was told that there is no answer: it asks no more.
+    is_over: AtomicBool,
 }
 
 impl Opened {
     /// When nobody waits any more.
     pub fn until(&self) -> Option<Instant> {
         self.until
+    }
+
+    /// WeChat got `success` in its place.
+    pub fn over(&self) {
+        self.is_over.store(true, Ordering::Relaxed);
     }
 
     /// One more attempt of WeChat's waits: which it is, from 1.
@@ -60,7 +67,7 @@ impl Opened {
 #[derive(Debug)]
 pub(super) struct Hearing {
     pub(super) lead: Lead<[u8; 32], Asked>,
-    pub(super) until: Option<Instant>,
+    pub(super) opened: Arc<Opened>,
 }
 
 /// How a backend is asked.
@@ -138,9 +145,10 @@ impl Deliveries {
         digest: [u8; 32],
         until: Option<Instant>,
     ) -> Result<Hearing, watch::Receiver<Asked>> {
-        let opened = Arc::new(Opened { until, attempts: AtomicU32::new(0) });
-        match self.0.asked.join(digest, Asked::Open(opened)) {
-            Turn::First(lead) => Ok(Hearing { lead, until }),
+        let (attempts, is_over) = (AtomicU32::new(0), AtomicBool::new(false));
+        let opened = Arc::new(Opened { until, attempts, is_over });
+        match self.0.asked.join(digest, Asked::Open(opened.clone())) {
+            Turn::First(lead) => Ok(Hearing { lead, opened }),
             Turn::Later(other) => Err(other),
         }
     }
@@ -155,7 +163,7 @@ impl Deliveries {
         hearing: Hearing,
     ) {
         let Parts { registry, store, clock, .. } = &self.0.parts;
-        let Hearing { lead, until } = hearing;
+        let Hearing { lead, opened } = hearing;
         let message = Message::read(&claimed.body);
         let app = registry.live().app(&claimed.appid).cloned();
         let asked = match (body, &app) {
@@ -166,7 +174,7 @@ impl Deliveries {
             _ if sent.is_success() => Asked::Silent,
             _ => Asked::Failed,
         };
-        let is_late = || until.is_some_and(|until| clock.instant() > until);
+        let is_late = || opened.until.is_some_and(|until| clock.instant() > until);
         let mut late = None;
         let asked = match asked {
             Asked::Answered(answer) if is_late() => {
@@ -185,8 +193,9 @@ impl Deliveries {
                     );
                     tracing::warn!(event, "{lost}");
                 }
-                // Those who waited didn't wait for the store.
-                late = is_late().then(|| answer.clone());
+                // Those who waited may have been told so, and didn't wait for the store.
+                let is_over = opened.is_over.load(Ordering::Relaxed) || is_late();
+                late = is_over.then(|| answer.clone());
                 Asked::Answered(answer)
             }
             other => other,

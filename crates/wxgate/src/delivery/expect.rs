@@ -73,14 +73,14 @@ impl Deliveries {
             answer => Asked::Answered(answer),
         };
         let taken = self.0.expected.lock().unwrap_or_else(PoisonError::into_inner).remove(&digest);
-        let Hearing { lead, until } = taken.ok_or(NotTaken::Late)?.hearing;
+        let Hearing { lead, opened } = taken.ok_or(NotTaken::Late)?.hearing;
         if let Asked::Answered(answer) = &asked {
             let event = store.stored_event(claimed, message.create_time());
             let kept = answer.to_keep();
             // A duplicate that doesn't find it gets `success`.
             let _ = clock.by(clock.instant() + KEEP_TIME, store.keep_answer(&event, &kept)).await;
         }
-        let is_late = until.is_some_and(|until| clock.instant() >= until);
+        let is_late = opened.until().is_some_and(|until| clock.instant() >= until);
         lead.reached(asked);
         if is_late { Err(NotTaken::Late) } else { Ok(()) }
     }

@@ -163,7 +163,7 @@ impl Inbox {
             Hearing::Elsewhere(event) => return self.hear_another(incoming, &event, manner).await,
             Hearing::Asked(asked) => asked,
         };
-        match manner {
+        let said = match manner {
             Manner::Once => {
                 let deadline = until(&asked).map_or(incoming.deadline, |until| until.min(incoming.deadline));
                 self.listen(incoming, &mut asked, deadline).await.unwrap_or(Said::Nothing)
@@ -172,8 +172,14 @@ impl Inbox {
                 let heard = self.listen(incoming, &mut asked, incoming.until()).await;
                 heard.unwrap_or(Said::Unanswered)
             }
-            Manner::Thrice => self.hear_in_three(incoming, asked).await,
+            Manner::Thrice => self.hear_in_three(incoming, asked.clone()).await,
+        };
+        if matches!(said, Said::Nothing)
+            && let Asked::Open(opened) = &*asked.borrow()
+        {
+            opened.over();
         }
+        said
     }
 
     /// With another node that asks: for as long as this attempt of WeChat's may take.

@@ -1,7 +1,7 @@
 //! QR codes that were made here, and who scanned them: kept by a digest of the ticket, for whoever has that may let a scan pass
 //! for a login.
 
-use super::backend::Pending;
+use super::records::Pending;
 use super::{Store, StoreError};
 use crate::wake::Sleeper;
 

@@ -1,6 +1,6 @@
 //! Messages that were sent from here, and WeChat's receipts of them, which are messages of its own.
 
-use super::backend::Pending;
+use super::records::Pending;
 use super::{Store, StoreError};
 
 /// A message that WeChat took.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use wxgate::limits::Limits;
 
 use crate::app::{EXAMPLE, OFFICIAL, TestApp};
 use crate::backend::{Backend, says};
@@ -79,6 +80,40 @@ async fn a_duplicate_brings_no_second_one() {
     assert_eq!(&push().await[..], b"success");
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!((customs(&app).await.len(), backend.count()), (2, 2));
+}
+
+#[tokio::test]
+async fn what_comes_after_wechats_last_attempt_is_late_too() {
+    let backend = Backend::start().await;
+    let limits = Limits {
+        callback_time: Duration::from_millis(150),
+        callback_left: Duration::from_millis(250),
+        ..Limits::default()
+    };
+    let route = format!(
+        "[auth]\nmode = \"off\"\n[[routes]]\nname = \"late\"\ntarget = \"{}\"\nreply = true\nreply_wait = \"14s\"\n{LATE}",
+        backend.url
+    );
+    let app = TestApp::limited(&route, limits).await;
+    backend.does(|_| says(200, REPLY).after(Duration::from_millis(700)));
+    let openid = app.user(EXAMPLE).await;
+    app.control("message", json!({"appid": EXAMPLE, "openid": openid, "text": "no callback is set"})).await;
+    let message = |content: &str, ago: i64| {
+        let made = text("gh_0000000000c3", content).replace("[CDATA[o1]]", &format!("[CDATA[{openid}]]"));
+        Maker::new(EXAMPLE, app.now()).plain(&made.replace("1409735668", &(app.now() - ago).to_string()))
+    };
+    // WeChat makes no other attempt, and got `success` although the backend has some seconds left.
+    let last = app.callback(None, &message("last", 9)).await;
+    assert_eq!(&last.body[..], b"success");
+    app.until("it is there", async || customs(&app).await.len() == 1).await;
+    // One that is answered at a later attempt is no late one.
+    let first = message("first", 0);
+    let url = format!("{}/v1/service/wx/wxmsg?{}", app.url(), first.query);
+    let left = app.http.send(http::Method::POST, &url, &[], first.body.clone()).await;
+    assert!(left.is_err(), "it is left without an answer");
+    app.all_delivered().await;
+    assert!(app.callback(None, &first).await.body.starts_with(b"<xml>"));
+    assert_eq!((customs(&app).await.len(), backend.count()), (1, 2));
 }
 
 #[tokio::test]

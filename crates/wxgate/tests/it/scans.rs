@@ -269,6 +269,8 @@ async fn a_store_that_fails_keeps_nobody_from_the_code() {
     let app = TestApp::start().await;
     app.qr_code(EXAMPLE).await.ok();
     database::take_away(&app).await;
+    // It is looked at once a second.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
     let code = made(&app, json!({"scene": "s"})).await;
     assert!(!code["ticket"].as_str().unwrap().is_empty());
     assert!(code["message"].as_str().unwrap().contains("getscanresult"), "{code}");
