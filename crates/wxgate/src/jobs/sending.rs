@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::{JoinError, JoinHandle};
 use wechat::catalog::TEMPLATE_SEND;
 
 use super::fate::{self, Fate};
@@ -28,9 +28,9 @@ const SKEW: i64 = 60_000;
 /// Messages at once.
 const AT_ONCE: usize = 64;
 /// Messages that are begun in one commit.
-const BEGUN: u32 = 200;
+const BEGUN: u32 = 100;
 /// Messages of which nobody knows yet; with more none is begun.
-const UNCLEAR: usize = 1_000;
+const UNCLEAR: usize = 200;
 /// Pauses before a message is asked about again; the last one repeats.
 const PAUSES: [u64; 6] = [1, 2, 5, 10, 20, 40];
 /// What is known is written down so often.
@@ -63,7 +63,8 @@ enum Ends {
     Lost,
 }
 
-type Answered = (Trial, Fate);
+/// What a call gives; `None`: it was cut.
+type Answered = Option<(Trial, Fate)>;
 
 struct Sending<'a> {
     jobs: &'a Jobs,
@@ -75,7 +76,8 @@ struct Sending<'a> {
     fresh: VecDeque<Trial>,
     /// Tried, to be asked about then.
     again: Vec<(Instant, Trial)>,
-    calls: FuturesUnordered<BoxFuture<'a, Answered>>,
+    /// In tasks of their own, so that none waits for the store.
+    calls: FuturesUnordered<JoinHandle<Answered>>,
     /// To be written down.
     known: Vec<ItemEnd>,
     written_at: Instant,
@@ -131,7 +133,7 @@ pub(super) async fn work(
     }
 }
 
-impl<'a> Sending<'a> {
+impl Sending<'_> {
     /// What was begun when somebody was killed may have been sent.
     async fn take_over(&mut self) -> Result<(), StoreError> {
         let (mut after, now) = (0, self.parts.clock.instant());
@@ -275,7 +277,7 @@ impl<'a> Sending<'a> {
         let (body, interval) = (Bytes::copy_from_slice(body), 1.0 / f64::from(self.job.rate.max(1)));
         let now = self.parts.clock.instant();
         self.next_at = self.next_at.max(now - WRITTEN) + Duration::from_secs_f64(interval);
-        let jobs = self.jobs;
+        let jobs = self.jobs.clone();
         let call = async move {
             let inner = &jobs.0;
             caller.usage.count(SINGLE, false, inner.parts.clock.now());
@@ -290,7 +292,7 @@ impl<'a> Sending<'a> {
             };
             (trial, fate)
         };
-        self.calls.push(call.boxed());
+        self.calls.push(self.parts.tasks.spawn(call));
     }
 
     /// Whether the caller is who made the batch, and still may.
@@ -317,13 +319,22 @@ impl<'a> Sending<'a> {
             until = due.map_or(until, |due| until.min(due));
         }
         tokio::select! {
-            Some((trial, fate)) = self.calls.next() => self.answered(trial, fate),
+            Some(called) = self.calls.next() => self.called(called),
             () = self.changed.woken() => self.lease.look(),
             () = self.parts.tasks.draining.cancelled(), if self.ends.is_none() => {}
             () = clock.until(until) => {}
         }
-        while let Some(Some((trial, fate))) = self.calls.next().now_or_never() {
-            self.answered(trial, fate);
+        while let Some(Some(called)) = self.calls.next().now_or_never() {
+            self.called(called);
+        }
+    }
+
+    /// Of one that was cut nobody knows: whoever takes the batch on asks.
+    fn called(&mut self, called: Result<Answered, JoinError>) {
+        match called {
+            Ok(Some((trial, fate))) => self.answered(trial, fate),
+            _ if self.ends.is_none() => self.end(Ends::Left),
+            _ => {}
         }
     }
 
