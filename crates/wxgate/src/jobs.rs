@@ -67,7 +67,7 @@ struct Inner {
 
 impl Jobs {
     /// At work: messages go out by `upstream`, and count at `door`.
-    pub fn start(parts: Parts, door: Door, upstream: Upstream) -> Self {
+    pub fn start(parts: &Parts, door: Door, upstream: Upstream) -> Self {
         let room = || Arc::new(Semaphore::new(AT_ONCE));
         let this = Self(Arc::new(Inner {
             parts: parts.clone(),
