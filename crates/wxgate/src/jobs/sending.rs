@@ -129,6 +129,7 @@ pub(super) async fn work(
     match this.ends {
         Some(Ends::Lost) => Ok(()),
         Some(Ends::Left) => parts.store.leave_job(job.id).await,
+        _ if !this.known.is_empty() => parts.store.leave_job(job.id).await,
         ends => parts.store.end_job(job.id, ends.is_some(), now, jobs.forgotten_at(now)).await,
     }
 }
@@ -171,7 +172,8 @@ impl Sending<'_> {
         }
     }
 
-    /// Begins nothing more. What wasn't tried waits again, if the batch is still ours to say so; of what was, nobody knows once the batch is stopped.
+    /// Begins nothing more. What wasn't tried waits again, if the batch is still ours to say so; of what was, nobody knows once the
+    /// batch is stopped.
     fn end(&mut self, ends: Ends) {
         self.ends = Some(ends);
         self.put_back();
@@ -223,7 +225,11 @@ impl Sending<'_> {
                 self.fresh.extend(items.into_iter().map(|item| Trial { item, unclear: 0, code: 0 }));
             }
             Ok(false) => self.lease.look(),
-            Err(error) => self.stumbles(&error),
+            // Whether they are begun is looked at by whoever takes the batch on next.
+            Err(error) => {
+                self.stumbles(&error);
+                self.end(Ends::Left);
+            }
         }
     }
 
