@@ -3,6 +3,7 @@
 
 mod listeners;
 mod traces;
+mod world;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,11 +12,11 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 pub use listeners::{Listeners, Unbound};
 use tokio::sync::mpsc::Receiver;
+pub use world::World;
 
 use crate::admit::Door;
 use crate::alerts::Alerts;
 use crate::bookkeeping;
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::Deliveries;
 use crate::feed::Feed;
@@ -37,7 +38,7 @@ use crate::keys::Keys;
 use crate::lang::{Words, say};
 use crate::limits::Limits;
 use crate::metrics::{Metrics, NOBODY};
-use crate::net::{Client, Resolver, Spool};
+use crate::net::{Client, Spool};
 use crate::outcome::Recorder;
 use crate::parts::Parts;
 use crate::people::People;
@@ -59,40 +60,7 @@ use crate::tasks::Tasks;
 use crate::tokens::Tokens;
 use crate::transport::Transport;
 use crate::upstream::Upstream;
-use crate::workers::Workers;
 use crate::wx_quotas::WxQuotas;
-
-/// What a gateway gets from outside besides its configuration: time, randomness, names, bounds. In service the machine's;
-/// tests and simulations bring their own.
-#[derive(Clone, Debug)]
-pub struct World {
-    /// Time.
-    pub clock: Clock,
-    /// Randomness.
-    pub random: Random,
-    /// Names of targets.
-    pub resolver: Resolver,
-    /// Every bound.
-    pub limits: Limits,
-    /// Where connections are served.
-    pub workers: Workers,
-    /// What the store stands on; `None`: what the configuration names.
-    pub(crate) backend: Option<Arc<dyn Backend>>,
-}
-
-impl From<Clock> for World {
-    /// The machine's, but for the clock.
-    fn from(clock: Clock) -> Self {
-        Self {
-            clock,
-            random: Random::System,
-            resolver: Resolver::machine(),
-            limits: Limits::default(),
-            workers: Workers::none(),
-            backend: None,
-        }
-    }
-}
 
 /// How long kept connections may stay open when a stop begins.
 const LAME_DUCK: Duration = Duration::from_secs(3);
@@ -223,7 +191,7 @@ fn serve(
     let callbacks = Callbacks::new(parts.clone(), inbox);
     let oauth = OAuth::new(parts.clone(), &config);
     let public = Public::new(door.clone(), &parts, callbacks, oauth);
-    let jobs = Jobs::start(parts.clone(), door.clone(), upstream.clone());
+    let jobs = Jobs::start(&parts, door.clone(), upstream.clone());
     let service = Service::new(parts.clone(), door.clone(), upstream.clone(), (jobs.clone(), feed.clone()));
     let nodes = NodeCalls::new(parts.clone(), upstream.clone());
     let reach = upstream.tokens().handover().reach().clone();

@@ -67,7 +67,7 @@ struct Inner {
 
 impl Jobs {
     /// At work: messages go out by `upstream`, and count at `door`.
-    pub fn start(parts: Parts, door: Door, upstream: Upstream) -> Self {
+    pub fn start(parts: &Parts, door: Door, upstream: Upstream) -> Self {
         let room = || Arc::new(Semaphore::new(AT_ONCE));
         let this = Self(Arc::new(Inner {
             parts: parts.clone(),
@@ -98,10 +98,14 @@ impl Jobs {
         let mut changed = self.0.changed.sleeper();
         loop {
             changed.mark_seen();
+            let mut look = if store.is_shared() { LOOK_SHARED } else { LOOK_ALONE };
             for kind in [JobKind::Send, JobKind::Replay] {
-                while self.take_on(kind).await {}
+                while self.take_on(kind).await.unwrap_or_else(|error| {
+                    tracing::warn!(%error, "{}", say("读不到任务，稍后再试", "can't read the jobs: later"));
+                    look = millis(PAUSE);
+                    false
+                }) {}
             }
-            let look = if store.is_shared() { LOOK_SHARED } else { LOOK_ALONE };
             tokio::select! {
                 () = tasks.draining.cancelled() => return,
                 () = changed.woken() => {}
@@ -111,25 +115,20 @@ impl Jobs {
     }
 
     /// Takes on the next job of a kind, if there is one and room for it.
-    async fn take_on(&self, kind: JobKind) -> bool {
+    async fn take_on(&self, kind: JobKind) -> Result<bool, StoreError> {
         let Parts { store, clock, tasks, .. } = &self.0.parts;
         let room = match kind {
             JobKind::Send => &self.0.sends,
             JobKind::Replay => &self.0.replays,
         };
-        let Ok(room) = room.clone().try_acquire_owned() else { return false };
+        let Ok(room) = room.clone().try_acquire_owned() else { return Ok(false) };
         let except: Vec<i64> = self.at_work().iter().copied().collect();
         if except.len() >= WATCHED || tasks.draining.is_cancelled() {
-            return false;
+            return Ok(false);
         }
         let (now, ticks) = (clock.now(), clock.ticks());
-        let job = match store.claim_job(kind, except, now, now + lease::LENGTH).await {
-            Ok(Some(job)) => job,
-            Ok(None) => return false,
-            Err(error) => {
-                tracing::warn!(%error, "{}", say("读不到任务，稍后再试", "can't read the jobs: later"));
-                return false;
-            }
+        let Some(job) = store.claim_job(kind, except, now, now + lease::LENGTH).await? else {
+            return Ok(false);
         };
         self.at_work().insert(job.id);
         let this = self.clone();
@@ -137,7 +136,7 @@ impl Jobs {
             this.work(job, ticks, room).await;
             this.look();
         });
-        true
+        Ok(true)
     }
 
     async fn work(&self, job: Job, ticks: i64, room: OwnedSemaphorePermit) {

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::{JoinError, JoinHandle};
 use wechat::catalog::TEMPLATE_SEND;
 
 use super::fate::{self, Fate};
@@ -28,9 +28,9 @@ const SKEW: i64 = 60_000;
 /// Messages at once.
 const AT_ONCE: usize = 64;
 /// Messages that are begun in one commit.
-const BEGUN: u32 = 200;
+const BEGUN: u32 = 100;
 /// Messages of which nobody knows yet; with more none is begun.
-const UNCLEAR: usize = 1_000;
+const UNCLEAR: usize = 200;
 /// Pauses before a message is asked about again; the last one repeats.
 const PAUSES: [u64; 6] = [1, 2, 5, 10, 20, 40];
 /// What is known is written down so often.
@@ -63,7 +63,8 @@ enum Ends {
     Lost,
 }
 
-type Answered = (Trial, Fate);
+/// What a call gives; `None`: it was cut.
+type Answered = Option<(Trial, Fate)>;
 
 struct Sending<'a> {
     jobs: &'a Jobs,
@@ -75,7 +76,8 @@ struct Sending<'a> {
     fresh: VecDeque<Trial>,
     /// Tried, to be asked about then.
     again: Vec<(Instant, Trial)>,
-    calls: FuturesUnordered<BoxFuture<'a, Answered>>,
+    /// In tasks of their own, so that none waits for the store.
+    calls: FuturesUnordered<JoinHandle<Answered>>,
     /// To be written down.
     known: Vec<ItemEnd>,
     written_at: Instant,
@@ -127,11 +129,12 @@ pub(super) async fn work(
     match this.ends {
         Some(Ends::Lost) => Ok(()),
         Some(Ends::Left) => parts.store.leave_job(job.id).await,
+        _ if !this.known.is_empty() => parts.store.leave_job(job.id).await,
         ends => parts.store.end_job(job.id, ends.is_some(), now, jobs.forgotten_at(now)).await,
     }
 }
 
-impl<'a> Sending<'a> {
+impl Sending<'_> {
     /// What was begun when somebody was killed may have been sent.
     async fn take_over(&mut self) -> Result<(), StoreError> {
         let (mut after, now) = (0, self.parts.clock.instant());
@@ -169,7 +172,8 @@ impl<'a> Sending<'a> {
         }
     }
 
-    /// Begins nothing more. What wasn't tried waits again, if the batch is still ours to say so; of what was, nobody knows once the batch is stopped.
+    /// Begins nothing more. What wasn't tried waits again, if the batch is still ours to say so; of what was, nobody knows once the
+    /// batch is stopped.
     fn end(&mut self, ends: Ends) {
         self.ends = Some(ends);
         self.put_back();
@@ -221,7 +225,11 @@ impl<'a> Sending<'a> {
                 self.fresh.extend(items.into_iter().map(|item| Trial { item, unclear: 0, code: 0 }));
             }
             Ok(false) => self.lease.look(),
-            Err(error) => self.stumbles(&error),
+            // Whether they are begun is looked at by whoever takes the batch on next.
+            Err(error) => {
+                self.stumbles(&error);
+                self.end(Ends::Left);
+            }
         }
     }
 
@@ -275,7 +283,7 @@ impl<'a> Sending<'a> {
         let (body, interval) = (Bytes::copy_from_slice(body), 1.0 / f64::from(self.job.rate.max(1)));
         let now = self.parts.clock.instant();
         self.next_at = self.next_at.max(now - WRITTEN) + Duration::from_secs_f64(interval);
-        let jobs = self.jobs;
+        let jobs = self.jobs.clone();
         let call = async move {
             let inner = &jobs.0;
             caller.usage.count(SINGLE, false, inner.parts.clock.now());
@@ -290,7 +298,7 @@ impl<'a> Sending<'a> {
             };
             (trial, fate)
         };
-        self.calls.push(call.boxed());
+        self.calls.push(self.parts.tasks.spawn(call));
     }
 
     /// Whether the caller is who made the batch, and still may.
@@ -317,13 +325,22 @@ impl<'a> Sending<'a> {
             until = due.map_or(until, |due| until.min(due));
         }
         tokio::select! {
-            Some((trial, fate)) = self.calls.next() => self.answered(trial, fate),
+            Some(called) = self.calls.next() => self.called(called),
             () = self.changed.woken() => self.lease.look(),
             () = self.parts.tasks.draining.cancelled(), if self.ends.is_none() => {}
             () = clock.until(until) => {}
         }
-        while let Some(Some((trial, fate))) = self.calls.next().now_or_never() {
-            self.answered(trial, fate);
+        while let Some(Some(called)) = self.calls.next().now_or_never() {
+            self.called(called);
+        }
+    }
+
+    /// Of one that was cut nobody knows: whoever takes the batch on asks.
+    fn called(&mut self, called: Result<Answered, JoinError>) {
+        match called {
+            Ok(Some((trial, fate))) => self.answered(trial, fate),
+            _ if self.ends.is_none() => self.end(Ends::Left),
+            _ => {}
         }
     }
 

@@ -83,7 +83,10 @@ async fn answers_have_the_shapes_of_the_document() {
     let app = lived_in().await;
     let document = app.admin("/openapi.json").await.json();
     let event = app.api("events").await["items"][0]["id"].to_string();
-    let mut wrongs = Vec::new();
+    let replay = send(&app, "post", "/api/v1/replay", json!({"filter": {"route": "crm"}})).await;
+    let job = replay.json()["job_id"].as_str().unwrap().to_owned();
+    let mut wrongs =
+        wrong(&document, &json!({"$ref": "#/components/schemas/ReplayJob"}), &replay.json(), "replay");
     for (path, calls) in document["paths"].as_object().unwrap() {
         let Some(get) = calls.get("get") else { continue };
         let Some(schema) = get["responses"]["200"]["content"]["application/json"].get("schema") else {
@@ -93,7 +96,8 @@ async fn answers_have_the_shapes_of_the_document() {
         if path == "/api/v1/session" {
             continue;
         }
-        let mut url = path.replace("{appid}", OFFICIAL).replace("{id}", &event).replace("{code}", "40001");
+        let id = if path.contains("/jobs/") { &job } else { &event };
+        let mut url = path.replace("{appid}", OFFICIAL).replace("{id}", id).replace("{code}", "40001");
         url = url.replace("{name}", if path.contains("/routes/") { "crm" } else { "demo" });
         match path.as_str() {
             "/api/v1/series" => url.push_str("?metric=calls"),

@@ -58,7 +58,11 @@ pub(super) async fn replay(
     let (Added::New(id) | Added::Known(id)) = api.parts.store.add_job(new, &api.parts.random, now).await?;
     let after = json!({"filter": wanted.shown, "total": found.count, "rate": wanted.rate});
     let line = actor.line(now, "replay", format!("jobs/{id}"), Value::Null, after);
-    api.parts.store.keep_audit(line).await?;
+    if let Err(error) = api.parts.store.keep_audit(line).await {
+        // What stands in no book isn't done.
+        let _ = api.parts.store.stop_job(id, now, api.jobs.forgotten_at(now)).await;
+        return Err(error.into());
+    }
     api.jobs.look();
     let body = json!({"job_id": id.to_string(), "total": found.count});
     Ok((StatusCode::ACCEPTED, axum::Json(body)).into_response())
