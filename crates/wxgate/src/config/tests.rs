@@ -152,16 +152,6 @@ fn all_problems_are_reported_at_once_each_by_its_key() {
 }
 
 #[test]
-fn what_comes_later_may_stand_at_its_default_only() {
-    let none = Environment::new();
-    let route = "[[routes]]\nname = \"a\"\ntarget = \"http://127.0.0.1:1/\"\nlate_reply = ";
-    assert!(read(&format!("{route}\"\"")).is_ok());
-    assert_eq!(wrong_keys(&format!("{route}\"custom\""), &none), ["routes[0].late_reply"]);
-    let problems = read(&format!("{route}\"custom\"")).unwrap_err();
-    assert!(problems.to_string().contains("not in this version"));
-}
-
-#[test]
 fn a_store_is_a_file_or_a_server() {
     let none = Environment::new();
     let key = "master_key = \"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"";

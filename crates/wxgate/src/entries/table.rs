@@ -330,19 +330,6 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// A key whose feature comes later: its default may be written, nothing else.
-    pub fn later(&mut self, key: &'static str, default: &Value) {
-        let Some(value) = self.take(key) else { return };
-        let bare = default.as_str().map_or_else(|| default.to_string(), str::to_owned);
-        if value != *default && value.as_str() != Some(&bare) {
-            self.mistake(
-                key,
-                "此版本尚不支持（not in this version）：请删去，或写回默认值",
-                "not in this version: remove it, or write its default",
-            );
-        }
-    }
-
     /// Networks in CIDR notation, or single addresses.
     pub fn networks(&mut self, key: &'static str) -> Vec<IpNet> {
         let mut found = Vec::new();

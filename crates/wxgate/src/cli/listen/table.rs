@@ -61,7 +61,7 @@ fn written([time, appid, kind, what, status, ms, reply]: [&str; 7], width: usize
     }
     last.push((reply, 6));
     let taken: usize = cells.iter().chain(&last).map(|(_, size)| size + 1).sum();
-    cells.push((what, width.saturating_sub(taken + 1).max(8)));
+    cells.push((what, width.saturating_sub(taken + 1).max(2)));
     let line: Vec<String> = cells.into_iter().chain(last).map(|(text, size)| fitted(text, size)).collect();
     format!("{}\n", line.join(" ").trim_end())
 }
