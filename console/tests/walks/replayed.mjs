@@ -33,8 +33,9 @@ export const replayedWalks = ({ enter, asks, post, OFFICIAL }) => {
   }
 
   async function fail(page, it, backend) {
-    const route = { name: 'crm', target: backend.url, format: 'json', retry: ['6s'], concurrency: 32 }
-    assert.equal((await asks(page, it, 'POST', 'routes', route)).status(), 201)
+    const route = { name: 'crm', target: backend.url, format: 'json', secret: `whsec_${Buffer.alloc(32, 7).toString('base64')}`, retry: ['6s'], concurrency: 32 }
+    const made = await asks(page, it, 'POST', 'routes', route)
+    assert.equal(made.status(), 201, await made.text())
     const users = []
     for (let n = 0; n < 8; n++) users.push((await (await post(`${it.sandbox}/sandbox/users`, {})).json()).openids[OFFICIAL])
     for (let n = 0; n < MESSAGES; n++) await post(`${it.sandbox}/sandbox/message`, { appid: OFFICIAL, openid: users[n % users.length], text: `message ${n}` })

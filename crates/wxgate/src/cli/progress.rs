@@ -73,22 +73,22 @@ impl Pace {
         self.0.push_back((at, done));
     }
 
-    /// Thousandths a second; `None` before there is enough to go by.
-    fn milli(&self) -> Option<u64> {
+    /// What was done in how many milliseconds; `None` before there is enough to go by.
+    fn seen(&self) -> Option<(u64, u64)> {
         let ((from, before), (to, done)) = (self.0.front()?, self.0.back()?);
         let length = u64::try_from(to - from).ok().filter(|_| to - from >= ENOUGH_MS)?;
-        Some(done.saturating_sub(*before) * 1_000_000 / length)
+        Some((done.saturating_sub(*before), length))
     }
 
     /// The pace, and in how long `left` more are done.
     fn told(&self, left: u64) -> Option<String> {
-        let milli = self.milli()?;
-        let pace = if milli < 10_000 {
-            format!("{}.{}", milli / 1000, milli % 1000 / 100)
-        } else {
-            grouped(milli / 1000)
+        let (done, length) = self.seen()?;
+        let tenths = done * 10_000 / length;
+        let pace = match tenths {
+            0..100 => format!("{}.{}", tenths / 10, tenths % 10),
+            _ => grouped(tenths / 10),
         };
-        let eta = (left * 1000).checked_div(milli).map(span);
+        let eta = (left * length / 1000).checked_div(done).map(span);
         Some(match eta {
             Some(eta) => say(format!("{pace}/秒，还要 {eta}"), format!("{pace}/s, {eta} left")),
             None => say("没有进展".to_owned(), "no progress".to_owned()),
