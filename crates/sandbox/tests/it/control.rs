@@ -32,7 +32,7 @@ async fn what_is_wrong_is_named() {
             json!({"appid": OFFICIAL, "api": "/cgi-bin/menu/create", "limit": 1}),
             "/cgi-bin/menu/create",
         ),
-        ("quota", json!({"appid": OFFICIAL, "api": "/cgi-bin/message/template/send", "limit": -1}), "limit"),
+        ("quota", json!({"appid": OFFICIAL, "api": "/cgi-bin/message/template/send", "limit": -1}), "-1"),
     ] {
         let reply = rig.post(&format!("/sandbox/{name}"), body.clone()).await;
         assert_eq!(reply.status, 400, "{name} {body}: {reply:?}");

@@ -9,9 +9,11 @@ use crate::store::StoreError;
 use crate::store::backend::Pending;
 use crate::store::codes::{Code, CodeOf, CodeRow, Codes, Scan, event_name};
 
+/// Of codes that are called the same each is newer than the one before, whatever the clock says.
 static KEEP: Sql = Sql {
     text: "insert into codes as c (ticket, appid, caller, flow_id, scene, made_at, ends_at, expires_at)
-           values ($1, $2, $3, $4, $5, $6, $7, $8)
+           values ($1, $2, $3, $4, $5, greatest($6, (
+               select max(made_at) + 1 from codes where caller = $3 and flow_id = $4 and flow_id <> '')), $7, $8)
            on conflict (ticket) do update set
                flow_id = excluded.flow_id, scene = excluded.scene, made_at = excluded.made_at,
                ends_at = excluded.ends_at, expires_at = excluded.expires_at

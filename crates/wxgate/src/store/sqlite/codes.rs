@@ -27,15 +27,18 @@ impl Codes for Sqlite {
     }
 }
 
+/// Of codes that are called the same each is newer than the one before, whatever the clock says.
 fn keep(tx: &Transaction<'_>, code: &CodeRow) -> rusqlite::Result<bool> {
     let CodeRow { key, appid, caller, flow_id, scene, made_at, ends_at, expires_at } = code;
     let kept = tx
         .prepare_cached(
             "insert into codes (ticket, appid, caller, flow_id, scene, made_at, ends_at, expires_at)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+             values (?1, ?2, ?3, ?4, ?5, max(?6, ifnull(
+                 (select max(made_at) + 1 from codes where caller = ?3 and flow_id = ?4 and flow_id <> ''), ?6)), ?7, ?8)
              on conflict (ticket) do update set
-                 flow_id = ?4, scene = ?5, made_at = ?6, ends_at = ?7, expires_at = ?8
-                 where codes.appid = ?2 and codes.caller = ?3",
+                 flow_id = excluded.flow_id, scene = excluded.scene, made_at = excluded.made_at,
+                 ends_at = excluded.ends_at, expires_at = excluded.expires_at
+                 where codes.appid = excluded.appid and codes.caller = excluded.caller",
         )?
         .execute(params![key, appid, caller, flow_id, scene, made_at, ends_at, expires_at])?;
     Ok(kept > 0)

@@ -147,7 +147,8 @@ async fn a_callers_newest_code_is_found_by_what_it_calls_it() {
     let fixture = Fixture::new();
     let store = fixture.open().await;
     for (ticket, caller, made_at) in
-        [("a", "shop", NOW), ("c", "shop", NOW + 2), ("b", "shop", NOW + 1), ("d", "crm", NOW + 3)]
+        // Two in the same millisecond, and one after the clock was set back.
+        [("a", "shop", NOW + 2), ("b", "shop", NOW + 2), ("c", "shop", NOW), ("d", "crm", NOW)]
     {
         store.keep_code(NewCode { caller, made_at, scene: ticket, ..new(ticket) }).await.unwrap();
     }
