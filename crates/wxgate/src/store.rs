@@ -24,6 +24,7 @@ mod records;
 mod rings;
 mod series;
 mod sqlite;
+mod streamed;
 mod streams;
 #[cfg(test)]
 mod suite;
@@ -61,7 +62,8 @@ pub use once::{Binding, Bound, Once};
 pub use quotas::QuotaRow;
 pub use rings::{Ring, RingQuery, RingRow};
 pub use series::{SeriesQuery, SeriesRow, Stock, Tier};
-pub use streams::{KeptPlace, Opened, Opening, Reached, StreamQuery, StreamState, Streamed};
+pub use streamed::Streamed;
+pub use streams::{KeptPlace, Opened, Opening, Reached, StreamQuery, StreamState};
 pub use upgrade::{Upgraded, upgrade};
 pub use usage::{UsageDelta, UsageRow};
 pub use wx_quotas::WxQuota;
