@@ -205,7 +205,7 @@ impl Feed {
             return Err(NoReply::NoStream);
         }
         match self.0.deliveries.reply(&caller.name, claimed, said).await {
-            Err(NotTaken::Late) if store.is_shared() => {
+            Err(NotTaken::Elsewhere) if store.is_shared() => {
                 let is_his = self.replier(&app, &found.openid, &message).as_ref() == Some(&caller.name);
                 match is_his && self.is_waited_for(&app, claimed, &message) {
                     true => self.0.deliveries.reply_elsewhere(claimed, said).await,
