@@ -62,6 +62,14 @@ impl Expected {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Nobody waits for the answer to the message with this digest any more.
+    fn end(&self, digest: [u8; 32]) -> Option<Waiting> {
+        let mut answers = self.lock();
+        answers.over.truncate(OVER - 1);
+        answers.over.push_front(digest);
+        answers.waiting.remove(&digest)
+    }
+
     /// Whether `caller` may still answer the message with this digest.
     fn look(&self, digest: &[u8; 32], caller: &str) -> Result<(), NotTaken> {
         let answers = self.lock();
@@ -76,10 +84,7 @@ impl Expected {
 
 impl Drop for Expecting {
     fn drop(&mut self) {
-        let mut answers = self.expected.lock();
-        answers.waiting.remove(&self.digest);
-        answers.over.truncate(OVER - 1);
-        answers.over.push_front(self.digest);
+        self.expected.end(self.digest);
     }
 }
 
@@ -104,7 +109,7 @@ impl Deliveries {
             answer if answer.is_nothing() => Asked::Silent,
             answer => Asked::Answered(answer),
         };
-        let taken = self.0.expected.lock().waiting.remove(&digest);
+        let taken = self.0.expected.end(digest);
         let Hearing { lead, until } = taken.ok_or(NotTaken::Late)?.hearing;
         if let Asked::Answered(answer) = &asked {
             let event = store.stored_event(claimed, message.create_time());
