@@ -10,6 +10,7 @@ mod item;
 mod listening;
 mod named;
 mod stream;
+mod wanted;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -30,6 +30,7 @@ mod replays;
 mod rings;
 mod series;
 mod sqlite;
+mod streamed;
 mod streams;
 #[cfg(test)]
 mod suite;
@@ -73,7 +74,8 @@ pub use receipts::SentMessage;
 pub use replays::{Ended, EndedDelivery};
 pub use rings::{Ring, RingQuery, RingRow};
 pub use series::{SeriesQuery, SeriesRow, Stock, Tier};
-pub use streams::{KeptPlace, Opened, Opening, Reached, StreamQuery, StreamState, Streamed};
+pub use streamed::Streamed;
+pub use streams::{KeptPlace, Opened, Opening, Reached, StreamQuery, StreamState};
 pub use upgrade::{Upgraded, upgrade};
 pub use usage::{UsageDelta, UsageRow};
 pub use wx_quotas::WxQuota;

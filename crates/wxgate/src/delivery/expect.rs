@@ -1,7 +1,7 @@
 //! Replies from streams: a message whose answer somebody who reads a stream may give, and that answer when it comes.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 use wechat::message::Message;
@@ -14,8 +14,20 @@ use crate::entries::AppEntry;
 use crate::parts::Parts;
 use crate::store::Claimed;
 
-/// The messages whose answers are waited for, by digest: no more than there are callbacks at work.
-pub(super) type Expected = Arc<Mutex<HashMap<[u8; 32], Waiting>>>;
+/// The answers that are waited for, and those that were. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Expected(Arc<Mutex<Answers>>);
+
+#[derive(Debug, Default)]
+struct Answers {
+    /// By the message's digest: no more than there are callbacks at work.
+    waiting: HashMap<[u8; 32], Waiting>,
+    /// Of those that nobody waits for any more, the last ones.
+    over: VecDeque<[u8; 32]>,
+}
+
+/// So many of those are known.
+const OVER: usize = 1024;
 
 /// An answer that is waited for.
 #[derive(Debug)]
@@ -39,13 +51,40 @@ pub struct Expecting {
 pub enum NotTaken {
     /// Nobody waits for it any more, or waited for it from here.
     Late,
+    /// Nobody waited for it at this node.
+    Elsewhere,
     /// It is no reply.
     NoReply,
 }
 
+impl Expected {
+    fn lock(&self) -> MutexGuard<'_, Answers> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nobody waits for the answer to the message with this digest any more.
+    fn end(&self, digest: [u8; 32]) -> Option<Waiting> {
+        let mut answers = self.lock();
+        answers.over.truncate(OVER - 1);
+        answers.over.push_front(digest);
+        answers.waiting.remove(&digest)
+    }
+
+    /// Whether `caller` may still answer the message with this digest.
+    fn look(&self, digest: &[u8; 32], caller: &str) -> Result<(), NotTaken> {
+        let answers = self.lock();
+        match answers.waiting.get(digest) {
+            Some(waiting) if *waiting.caller == *caller => Ok(()),
+            Some(_) => Err(NotTaken::Late),
+            None if answers.over.contains(digest) => Err(NotTaken::Late),
+            None => Err(NotTaken::Elsewhere),
+        }
+    }
+}
+
 impl Drop for Expecting {
     fn drop(&mut self) {
-        self.expected.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.digest);
+        self.expected.end(self.digest);
     }
 }
 
@@ -55,7 +94,7 @@ impl Deliveries {
     pub fn expect(&self, digest: [u8; 32], caller: Arc<str>, until: Instant) -> Option<Expecting> {
         let hearing = self.open(digest, Some(until)).ok()?;
         let (asked, expected) = (hearing.lead.watch(), self.0.expected.clone());
-        expected.lock().unwrap_or_else(PoisonError::into_inner).insert(digest, Waiting { hearing, caller });
+        expected.lock().waiting.insert(digest, Waiting { hearing, caller });
         Some(Expecting { expected, digest, asked })
     }
 
@@ -65,14 +104,12 @@ impl Deliveries {
         let message = Message::read(&claimed.body);
         let app = registry.live().app(&claimed.appid).cloned().ok_or(NotTaken::Late)?;
         let digest = store.message_digest(&claimed.appid, &claimed.body);
-        if !self.is_expected(&digest, caller) {
-            return Err(NotTaken::Late);
-        }
+        self.0.expected.look(&digest, caller)?;
         let asked = match read(said, &app.entry, &message, clock.now_secs())? {
             answer if answer.is_nothing() => Asked::Silent,
             answer => Asked::Answered(answer),
         };
-        let taken = self.0.expected.lock().unwrap_or_else(PoisonError::into_inner).remove(&digest);
+        let taken = self.0.expected.end(digest);
         let Hearing { lead, opened } = taken.ok_or(NotTaken::Late)?.hearing;
         if let Asked::Answered(answer) = &asked {
             let event = store.stored_event(claimed, message.create_time());
@@ -97,11 +134,6 @@ impl Deliveries {
             return Err(NotTaken::Late);
         }
         Ok(())
-    }
-
-    fn is_expected(&self, digest: &[u8; 32], caller: &str) -> bool {
-        let expected = self.0.expected.lock().unwrap_or_else(PoisonError::into_inner);
-        expected.get(digest).is_some_and(|waiting| *waiting.caller == *caller)
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Feed;
-use super::listening::Listener;
-use super::stream::Wanted;
+use super::listening::{Listener, Note};
+use super::wanted::Wanted;
 use crate::clock::millis;
 use crate::parts::Parts;
 use crate::store::StoreError;
@@ -21,17 +21,6 @@ const TELL: Duration = Duration::from_secs(5);
 const STALE: Duration = Duration::from_secs(15);
 /// A node tells of so many streams, its newest.
 const MOST: usize = 1000;
-
-/// A stream, as its node tells of it.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Note {
-    pub(super) caller: String,
-    pub(super) openid: String,
-    pub(super) appid: Option<String>,
-    pub(super) events: Vec<String>,
-    /// When it was opened, by the time of all nodes.
-    pub(super) at: i64,
-}
 
 /// All that a node tells.
 #[derive(Debug, Default, Serialize, Deserialize)]

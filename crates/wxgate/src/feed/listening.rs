@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde::{Deserialize, Serialize};
 use wechat::message::Message;
 
 use super::Feed;
-use super::elsewhere::Note;
-use super::stream::Wanted;
+use super::wanted::Wanted;
 use crate::clock::{Instant, millis};
 use crate::delivery::{Expecting, NotTaken, answers_itself};
 use crate::parts::Parts;
@@ -40,6 +40,17 @@ struct Streams {
 pub(super) struct Listener {
     pub(super) caller: Arc<str>,
     pub(super) wanted: Arc<Wanted>,
+    /// When it was opened, by the time of all nodes.
+    pub(super) at: i64,
+}
+
+/// A stream, as its node tells of it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Note {
+    pub(super) caller: String,
+    pub(super) openid: String,
+    pub(super) appid: Option<String>,
+    pub(super) events: Vec<String>,
     /// When it was opened, by the time of all nodes.
     pub(super) at: i64,
 }
@@ -194,7 +205,7 @@ impl Feed {
             return Err(NoReply::NoStream);
         }
         match self.0.deliveries.reply(&caller.name, claimed, said).await {
-            Err(NotTaken::Late) if store.is_shared() => {
+            Err(NotTaken::Elsewhere) if store.is_shared() => {
                 let is_his = self.replier(&app, &found.openid, &message).as_ref() == Some(&caller.name);
                 match is_his && self.is_waited_for(&app, claimed, &message) {
                     true => self.0.deliveries.reply_elsewhere(claimed, said).await,

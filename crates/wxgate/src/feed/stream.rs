@@ -11,13 +11,13 @@ use tokio::sync::broadcast::error::RecvError;
 use super::item::Item;
 use super::listening::Listens;
 use super::named::Keeper;
+use super::wanted::Wanted;
 use super::{BYTES, Batch, Feed, PAUSE, Place, ROWS, SPAN, Told};
 use crate::clock::Instant;
 use crate::keys::Holder;
 use crate::parts::Parts;
 use crate::registry::callers::Caller;
-use crate::rules::filter::{Filter, Subject};
-use crate::rules::rights::AppPatterns;
+use crate::rules::filter::Subject;
 use crate::shares;
 use crate::store::{StoreError, StreamQuery, StreamState};
 use crate::wake::Sleeper;
@@ -27,21 +27,6 @@ const COMMENT: Duration = Duration::from_secs(15);
 
 /// What is said to the reader of a named stream that was opened once more.
 pub const TAKEN: &[u8] = b": taken over\n\n";
-
-/// Which messages somebody wants.
-#[derive(Debug)]
-pub(super) struct Wanted {
-    pub(super) appid: Option<String>,
-    pub(super) openid: Option<String>,
-    /// As they were written.
-    pub(super) events: Vec<String>,
-    /// By event and user.
-    filter: Filter,
-    /// What its caller may use.
-    apps: AppPatterns,
-    /// With the message as WeChat wrote it.
-    raw: bool,
-}
 
 /// What somebody asks for.
 #[derive(Debug)]
@@ -118,28 +103,6 @@ enum News {
     Time,
 }
 
-impl Wanted {
-    /// By someone who may use `apps`; the error is the kind of event that can't be read.
-    pub(super) fn of(
-        appid: Option<String>,
-        openid: Option<String>,
-        events: Vec<String>,
-        apps: &AppPatterns,
-    ) -> Result<Self, String> {
-        let openids = openid.iter().cloned().collect();
-        let filter = Filter::parse(&[Vec::new(), events.clone(), openids, Vec::new()]);
-        let filter = filter.map_err(|(_, wrong)| wrong)?;
-        Ok(Self { appid, openid, events, filter, apps: apps.clone(), raw: false })
-    }
-
-    /// Whether the message is wanted.
-    pub(super) fn takes(&self, appid: &str, tags: &[String], message: &Subject<'_>) -> bool {
-        self.appid.as_ref().is_none_or(|one| one == appid)
-            && self.apps.matches(appid, tags)
-            && self.filter.misses(appid, tags, message).is_none()
-    }
-}
-
 impl Right {
     /// Whether its caller may still read what `wanted` says.
     fn holds(&self, parts: &Parts, wanted: &Wanted) -> bool {
@@ -159,9 +122,10 @@ impl Feed {
     pub async fn open(&self, wish: Wish) -> Result<Result<Stream, String>, StoreError> {
         let parts = &self.0.parts;
         let wanted = match Wanted::of(wish.appid, wish.openid, wish.events, &wish.caller.apps) {
-            Ok(wanted) => Arc::new(Wanted { raw: wish.raw, ..wanted }),
+            Ok(wanted) => wanted,
             Err(wrong) => return Ok(Err(wrong)),
         };
+        let wanted = Arc::new(wanted.raw(wish.raw));
         let heard = self.hear();
         let (mut keeper, mut from, mut replays) = (None, wish.last, None);
         if let Some(name) = &wish.name {

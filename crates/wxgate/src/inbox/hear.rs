@@ -15,7 +15,7 @@ use super::take::{Incoming, Manner};
 use super::{Inbox, Said};
 use crate::clock::Instant;
 use crate::delivery::lease;
-use crate::delivery::{Answer, Asked, Patience};
+use crate::delivery::{Answer, Asked, Expecting, Patience};
 use crate::lang::say;
 use crate::parts::Parts;
 use crate::store::{Claimed, StoredEvent};
@@ -45,6 +45,16 @@ impl Inbox {
         let delivery = incoming.asking.as_ref().and_then(|asking| deliveries.get(asking.index));
         let Some(id) = delivery else { return Hearing::Nobody };
         self.begin(incoming, incoming.claimed(event, *id))
+    }
+
+    /// Waits for the reader of a stream, who may be heard by another node.
+    pub(super) fn expected(&self, event: &StoredEvent, expecting: &Expecting) -> Hearing {
+        let asked = expecting.asked.clone();
+        if self.0.parts.store.is_shared() {
+            Hearing::Stream(event.clone(), Some(asked))
+        } else {
+            Hearing::Asked(asked)
+        }
     }
 
     /// What there is to hear about a message that came before.

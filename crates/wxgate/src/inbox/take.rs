@@ -7,7 +7,6 @@ use tokio::sync::OwnedSemaphorePermit;
 use wechat::envelope::Mode;
 use wechat::message::Message;
 
-use super::hear::Hearing;
 use super::verify::Verified;
 use super::{Inbox, Rejected, Said, seen};
 use crate::clock::Instant;
@@ -299,15 +298,6 @@ impl Inbox {
     fn expect(&self, incoming: &Incoming, is_first: bool) -> Option<Expecting> {
         let caller = incoming.listener.clone().filter(|_| is_first)?;
         self.0.feed.expect(incoming.digest(), caller, incoming.deadline)
-    }
-
-    fn expected(&self, event: &StoredEvent, expecting: &Expecting) -> Hearing {
-        let asked = expecting.asked.clone();
-        if self.0.parts.store.is_shared() {
-            Hearing::Stream(event.clone(), Some(asked))
-        } else {
-            Hearing::Asked(asked)
-        }
     }
 
     /// Sends what has room; the workers of the other routes find theirs in the queue.

@@ -9,6 +9,9 @@ use crate::lang::say;
 const WIDTH: usize = 120;
 /// What is narrower shows less.
 const NARROW: usize = 84;
+/// And still less, down to so many columns.
+const TINY: usize = 60;
+const LEAST: usize = 40;
 /// WeChat's own time is eight hours ahead.
 const BEIJING: u64 = 8 * 3600;
 
@@ -42,11 +45,8 @@ pub(super) fn head() -> String {
 }
 
 fn width() -> usize {
-    tcgetwinsize(std::io::stdout())
-        .ok()
-        .map(|size| usize::from(size.ws_col))
-        .filter(|width| *width > 20)
-        .unwrap_or(WIDTH)
+    let size = tcgetwinsize(std::io::stdout()).ok().map(|size| usize::from(size.ws_col));
+    size.filter(|width| *width > 0).map_or(WIDTH, |width| width.max(LEAST))
 }
 
 fn written([time, appid, kind, what, status, ms, reply]: [&str; 7], width: usize) -> String {
@@ -54,12 +54,22 @@ fn written([time, appid, kind, what, status, ms, reply]: [&str; 7], width: usize
     if width >= NARROW {
         cells.push((appid, 18));
     }
-    cells.push((kind, if width >= NARROW { 22 } else { 14 }));
-    let mut last = vec![(status, 8)];
+    let is_tiny = width < TINY;
+    cells.push((
+        kind,
+        if width >= NARROW {
+            22
+        } else if is_tiny {
+            10
+        } else {
+            14
+        },
+    ));
+    let mut last = vec![(status, if is_tiny { 4 } else { 8 })];
     if width >= NARROW {
         last.push((ms, 8));
     }
-    last.push((reply, 6));
+    last.push((reply, if is_tiny { 4 } else { 6 }));
     let taken: usize = cells.iter().chain(&last).map(|(_, size)| size + 1).sum();
     cells.push((what, width.saturating_sub(taken + 1).max(2)));
     let line: Vec<String> = cells.into_iter().chain(last).map(|(text, size)| fitted(text, size)).collect();

@@ -132,7 +132,7 @@ fn not_taken(why: &NoReply) -> Problem {
             "不对：没有这条消息，或这个调用方不能用它的账号",
             "is wrong: there is no such message, or the caller may not use its account",
         ),
-        NoReply::NotTaken(NotTaken::Late) => Problem::new(
+        NoReply::NotTaken(NotTaken::Late | NotTaken::Elsewhere) => Problem::new(
             Code::Parameter,
             "来不及了：微信最多等 4.5 秒；或者这条消息已经答过、由别人来答",
             "too late: WeChat waits for 4.5 seconds; or the message was answered, or is somebody else's to answer",
