@@ -125,26 +125,37 @@ pub async fn start(config: Config, world: impl Into<World>, listeners: Listeners
     };
     let clients = (guarded(true), guarded(config.egress.allow_loopback));
     let deliveries = Deliveries::new(parts.clone(), upstream.clone(), clients);
-    parts.store.resume(parts.clock.now()).await?;
-    let address = config.advertise.as_ref().map(|url| url.as_str().trim_end_matches('/')).unwrap_or_default();
-    heartbeat::beat(&parts, address).await?;
-    parts.tasks.spawn(heartbeat::run(parts.clone(), address.to_owned()));
-    stored::load(&parts).await?;
-    parts.tasks.spawn(stored::run(parts.clone()));
-    bookkeeping::restore(&parts).await?;
-    parts.tasks.spawn(bookkeeping::run(parts.clone()));
-    let (rings, draining) = (parts.rings.clone(), parts.tasks.draining.clone());
-    parts.tasks.spawn(rings.run(parts.store.clone(), parts.clock.clone(), draining));
-    parts.tasks.spawn(deliveries.clone().run());
-    parts.tasks.spawn(deliveries.clone().keep_house());
     let feed = Feed::new(parts.clone(), deliveries.clone());
-    parts.tasks.spawn(feed.clone().share());
+    set_going(&config, &parts, &deliveries, &feed).await?;
     let inbox = Inbox::new(parts.clone(), deliveries, feed);
     let people = People::new(parts.clone(), &config.store.run_dir());
     people.begin(config.admin_password.as_ref()).await?;
     let told_by = guarded(config.egress.allow_loopback);
     let alerts = alerts(&config, &parts, &upstream, told_by);
     serve(config, parts, tls, Behind { upstream, inbox, people, alerts }, listeners)
+}
+
+/// What goes on by itself. What was made at run time is there afterwards, and what was counted before.
+async fn set_going(
+    config: &Config,
+    parts: &Parts,
+    deliveries: &Deliveries,
+    feed: &Feed,
+) -> anyhow::Result<()> {
+    parts.store.resume(parts.clock.now()).await?;
+    let address = config.advertise.as_ref().map(|url| url.as_str().trim_end_matches('/')).unwrap_or_default();
+    heartbeat::beat(parts, address).await?;
+    parts.tasks.spawn(heartbeat::run(parts.clone(), address.to_owned()));
+    stored::load(parts).await?;
+    parts.tasks.spawn(stored::run(parts.clone()));
+    bookkeeping::restore(parts).await?;
+    parts.tasks.spawn(bookkeeping::run(parts.clone()));
+    let (rings, draining) = (parts.rings.clone(), parts.tasks.draining.clone());
+    parts.tasks.spawn(rings.run(parts.store.clone(), parts.clock.clone(), draining));
+    parts.tasks.spawn(deliveries.clone().run());
+    parts.tasks.spawn(deliveries.clone().keep_house());
+    parts.tasks.spawn(feed.clone().share());
+    Ok(())
 }
 
 /// What the surfaces stand on.
@@ -205,17 +216,7 @@ fn serve(
     let api = Api::new(parts.clone(), tools, &config, ports);
     let seats = Seats::new(parts.limits.connections);
     let admin = Admin::new(parts.clone(), reach, api, seats.clone(), door.clone(), &config.server);
-    let recorder = Recorder::new(
-        config.log.access,
-        parts.clock.clone(),
-        parts.limits.log_sources,
-        (parts.rings.clone(), parts.metrics.clone()),
-        parts.traces.clone(),
-    );
-    parts.tasks.spawn({
-        let (recorder, draining) = (recorder.clone(), parts.tasks.draining.clone());
-        async move { draining.run_until_cancelled(recorder.run()).await }
-    });
+    let recorder = recorder(&config, &parts);
     let carrier = Carrier {
         limits: parts.limits.clone(),
         clock: parts.clock.clone(),
@@ -238,6 +239,20 @@ fn serve(
     let keeper = Keeper::new(parts.clone());
     parts.tasks.spawn(keeper.clone().run());
     Ok(Running { config, parts, tls, people, asked, callers, admin, public, recorder, keeper })
+}
+
+/// Who records each request.
+fn recorder(config: &Config, parts: &Parts) -> Recorder {
+    let recorder = Recorder::new(
+        config.log.access,
+        parts.clock.clone(),
+        parts.limits.log_sources,
+        (parts.rings.clone(), parts.metrics.clone()),
+        parts.traces.clone(),
+    );
+    let (running, draining) = (recorder.clone(), parts.tasks.draining.clone());
+    parts.tasks.spawn(async move { draining.run_until_cancelled(running.run()).await });
+    recorder
 }
 
 async fn open_store(

@@ -204,7 +204,8 @@ fn wanted(members: &Map<String, Value>) -> Result<Wanted, Refusal> {
 
 fn named(ids: &Value) -> Result<Vec<i64>, Refusal> {
     let ids = ids.as_array().filter(|ids| !ids.is_empty() && ids.len() <= NAMED);
-    let ids: Option<Vec<i64>> = ids.and_then(|ids| ids.iter().map(Value::as_i64).collect());
+    let number = |id: &Value| id.as_i64().or_else(|| id.as_str()?.parse().ok());
+    let ids: Option<Vec<i64>> = ids.and_then(|ids| ids.iter().map(number).collect());
     let mut ids = ids.ok_or_else(|| {
         wrong(
             "ids",
