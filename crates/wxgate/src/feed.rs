@@ -109,11 +109,11 @@ impl Feed {
         self.0.kept.all();
     }
 
-    /// A message is sent once more: streams get it, too.
-    pub async fn replayed(&self, event_id: i64) -> Result<(), StoreError> {
+    /// Messages are sent once more: streams get them, too.
+    pub async fn replayed(&self, events: Vec<i64>) -> Result<(), StoreError> {
         let Parts { store, clock, registry, .. } = &self.0.parts;
         let retention = registry.live().retention.events;
-        store.keep_replay(event_id, clock.now() + millis(retention)).await?;
+        store.keep_replays(events, clock.now() + millis(retention)).await?;
         self.0.kept.all();
         Ok(())
     }

@@ -202,7 +202,7 @@ fn serve(
     let callbacks = Callbacks::new(parts.clone(), inbox);
     let oauth = OAuth::new(parts.clone(), &config);
     let public = Public::new(door.clone(), &parts, callbacks, oauth);
-    let jobs = Jobs::start(&parts, door.clone(), upstream.clone());
+    let jobs = Jobs::start(&parts, door.clone(), upstream.clone(), feed.clone());
     let service = Service::new(parts.clone(), door.clone(), upstream.clone(), (jobs.clone(), feed.clone()));
     let nodes = NodeCalls::new(parts.clone(), upstream.clone());
     let reach = upstream.tokens().handover().reach().clone();

@@ -23,6 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::admit::Door;
 use crate::clock::millis;
+use crate::feed::Feed;
 use crate::keys::Holder;
 use crate::lang::say;
 use crate::parts::Parts;
@@ -58,6 +59,7 @@ struct Inner {
     parts: Parts,
     door: Door,
     upstream: Upstream,
+    feed: Feed,
     sends: Arc<Semaphore>,
     replays: Arc<Semaphore>,
     at_work: Mutex<HashSet<i64>>,
@@ -66,13 +68,14 @@ struct Inner {
 }
 
 impl Jobs {
-    /// At work: messages go out by `upstream`, and count at `door`.
-    pub fn start(parts: &Parts, door: Door, upstream: Upstream) -> Self {
+    /// At work: messages go out by `upstream`, and count at `door`; streams get what is replayed by `feed`.
+    pub fn start(parts: &Parts, door: Door, upstream: Upstream, feed: Feed) -> Self {
         let room = || Arc::new(Semaphore::new(AT_ONCE));
         let this = Self(Arc::new(Inner {
             parts: parts.clone(),
             door,
             upstream,
+            feed,
             sends: room(),
             replays: room(),
             at_work: Mutex::default(),

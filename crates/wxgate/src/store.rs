@@ -56,7 +56,7 @@ pub use alerts::{AlertRow, Deaths, SeenAlert};
 pub(crate) use backend::Backend;
 pub use codes::{Code, NewCode, Scan};
 pub use credentials::{Credential, Saved, SealedCredential, Taken, Turn};
-pub use deliveries::{Attempt, Claimed, Fate, Purge, Purged, Seen};
+pub use deliveries::{Attempt, Claimed, Fate, Purge, Purged, Seen, event_of};
 pub use documents::{Document, DocumentChange, Shelf};
 pub use entries::{Audit, AuditQuery, EntryChange, Made, StoredEntry};
 pub use inspection::{Inspection, inspect};

@@ -241,7 +241,8 @@ impl Service {
         };
         let fields = given.check_alone(operation.params)?;
         (operation.check)(&fields)?;
-        if !fields.appid().is_empty() {
+        // Lines may name others.
+        if !fields.appid().is_empty() && own.takes != Takes::Lines {
             self.0.door.app(&entered.caller, fields.appid(), outcome)?;
         }
         let path = head.uri.path();

@@ -1,6 +1,6 @@
 //! A replay at work: what was selected goes into the queue once more, so many a second; then what comes of it is watched.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
@@ -9,8 +9,9 @@ use super::Jobs;
 use super::lease::{Held, Standing};
 use super::selection::{Selection, has_route};
 use crate::clock::Instant;
+use crate::feed::Feed;
 use crate::parts::Parts;
-use crate::store::{EndedDelivery, ItemState, Job, StoreError};
+use crate::store::{EndedDelivery, ItemState, Job, StoreError, event_of};
 use crate::wake::Sleeper;
 
 /// Deliveries that are looked at in one step.
@@ -34,6 +35,9 @@ struct Replaying<'a> {
     /// From where begun rounds are looked at, and when next.
     folded: i64,
     fold_at: Instant,
+    feed: &'a Feed,
+    /// Nothing was sent once more yet.
+    is_first: bool,
 }
 
 /// How a step left it.
@@ -70,6 +74,8 @@ pub(super) async fn work(
         next_at: now,
         folded: i64::MIN,
         fold_at: now + SOON,
+        feed: &jobs.0.feed,
+        is_first: true,
     };
     this.lease.look();
     let mut step = this.begin_rounds().await?;
@@ -106,14 +112,15 @@ impl Replaying<'_> {
                 |one: &&EndedDelivery| self.selection.takes(one, job.made_at) && has_route(&live, one);
             let wanted: Vec<i64> = found.iter().filter(is_wanted).map(|one| one.id).collect();
             let routes: HashSet<&str> = found.iter().map(|one| one.route.as_str()).collect();
+            let routes: Vec<_> = routes.iter().filter_map(|name| live.routes.by_name(name)).collect();
             for some in wanted.chunks((job.rate / STEPS).max(1) as usize) {
                 if let Step::Ends(end) = self.begin(some, some.last().copied()).await? {
                     return Ok(Step::Ends(end));
                 }
-                routes
-                    .iter()
-                    .filter_map(|name| live.routes.by_name(name))
-                    .for_each(|route| route.lane.wake.all());
+                match std::mem::take(&mut self.is_first) {
+                    true => routes.iter().for_each(|route| route.lane.try_now(parts.clock.ticks())),
+                    false => routes.iter().for_each(|route| route.lane.wake.all()),
+                }
             }
             if let Step::Ends(end) = self.begin(&[], next).await? {
                 return Ok(Step::Ends(end));
@@ -137,6 +144,11 @@ impl Replaying<'_> {
             if let Step::Ends(end) = self.goes_on().await? {
                 return Ok(Step::Ends(end));
             }
+        }
+        // Before, so that a kill between them leaves no stream without one.
+        let events: BTreeSet<i64> = ids.iter().map(|id| event_of(*id)).collect();
+        if !events.is_empty() {
+            self.feed.replayed(events.into_iter().collect()).await?;
         }
         let is_ours =
             parts.store.replay_step(job.id, ids.to_vec(), self.selection.ended(), place, clock.now()).await?;

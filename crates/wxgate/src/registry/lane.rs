@@ -157,6 +157,16 @@ impl Lane {
         }
     }
 
+    /// Somebody expects it to work again: if it is left alone, it is tried at once, by what waits.
+    pub fn try_now(&self, ticks: i64) {
+        if let Some(tripped) = self.failing_now().as_mut().and_then(|failing| failing.tripped.as_mut())
+            && !tripped.is_tried
+        {
+            tripped.until = tripped.until.min(ticks);
+        }
+        self.wake.all();
+    }
+
     fn failing_now(&self) -> MutexGuard<'_, Option<Failing>> {
         self.failing.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -240,6 +250,12 @@ mod tests {
             assert_eq!(lane.gate(now), Gate::Shut(now + 50), "one at a time");
             fails(&lane, 1, now);
         }
+        lane.try_now(now);
+        assert_eq!(lane.gate(now), Gate::Try, "somebody expects it to work");
+        lane.tries(now + 50);
+        lane.try_now(now);
+        assert_eq!(lane.gate(now), Gate::Shut(now + 50), "by one");
+        fails(&lane, 1, now);
         // A reload doesn't forget it.
         let lane = Lane::new(2, Some(&lane));
         assert!(lane.failing().is_some_and(|failing| failing.is_left_alone()));

@@ -217,9 +217,14 @@ impl Store {
     }
 }
 
+/// The message of a delivery.
+pub fn event_of(delivery: i64) -> i64 {
+    delivery.div_euclid(DELIVERIES_PER_MESSAGE)
+}
+
 /// A row as whoever sends it sees it, without its message.
 fn taken_on(row: ClaimedRow) -> Claimed {
-    let event_id = row.id.div_euclid(DELIVERIES_PER_MESSAGE);
+    let event_id = event_of(row.id);
     Claimed {
         id: row.id,
         round: row.round,

@@ -42,9 +42,9 @@ impl Store {
         Ok(rows.into_iter().map(|(n, row)| (n, row.and_then(|row| self.streamed(row)))).collect())
     }
 
-    /// A message is sent once more: streams get it, until then.
-    pub async fn keep_replay(&self, event_id: i64, expires_at: i64) -> Result<(), StoreError> {
-        self.backend.keep_replay(event_id, expires_at).await
+    /// Messages are sent once more: streams get them, until then.
+    pub async fn keep_replays(&self, events: Vec<i64>, expires_at: i64) -> Result<(), StoreError> {
+        self.backend.keep_replays(events, expires_at).await
     }
 
     /// Opens a named stream.

@@ -12,8 +12,8 @@ pub(crate) trait Streams: Send + Sync + Debug {
     fn stream_events(&self, query: StreamQuery) -> Pending<'_, (Vec<StreamedRow>, Reached)>;
     /// What was sent once more after number `after`, in order, each with its message while that is kept.
     fn stream_replays(&self, after: i64, limit: u32) -> Pending<'_, Vec<(i64, Option<StreamedRow>)>>;
-    /// A message is sent once more.
-    fn keep_replay(&self, event_id: i64, expires_at: i64) -> Pending<'_, ()>;
+    /// Messages are sent once more.
+    fn keep_replays(&self, events: Vec<i64>, expires_at: i64) -> Pending<'_, ()>;
 
     /// Opens a named stream: a new one, or one that was forgotten at `now`, begins now.
     fn open_stream(&self, opening: Opening) -> Pending<'_, Opened>;

@@ -41,6 +41,8 @@ async fn a_dead_backend_is_tried_by_one_and_all_goes_when_it_is_back() {
         breaker(&app).await == "open"
     })
     .await;
+    // What was on its way arrives.
+    tokio::time::sleep(Duration::from_millis(500)).await;
     let tried = backend.count();
     for n in 2..30 {
         say(&app, &format!("{n}")).await;

@@ -56,13 +56,13 @@ pub(super) async fn event(
     api.parts.store.keep_audit(line).await?;
     // For whoever reads a stream: once, to however many routes it goes.
     if let Some(first) = ended.first() {
-        api.streams.replayed(first.event_id).await?;
+        api.streams.replayed(vec![first.event_id]).await?;
     }
     for one in ended {
         // Somebody else may have done so at this moment.
         api.parts.store.replay(one.id, now).await?;
         if let Some(route) = live.routes.by_name(&one.route) {
-            route.lane.wake.all();
+            route.lane.try_now(api.parts.clock.ticks());
         }
     }
     Ok((StatusCode::ACCEPTED, axum::Json(json!({"queued": queued, "waiting": waiting}))).into_response())
@@ -85,7 +85,7 @@ async fn without_route(api: &Api, actor: &Actor, id: &str, for_all: bool) -> Res
     let now = api.parts.clock.now();
     let line = actor.line(now, "replay", format!("events/{id}"), Value::Null, json!({"routes": []}));
     api.parts.store.keep_audit(line).await?;
-    api.streams.replayed(event.claimed.event_id).await?;
+    api.streams.replayed(vec![event.claimed.event_id]).await?;
     Ok((StatusCode::ACCEPTED, axum::Json(json!({"queued": [], "waiting": []}))).into_response())
 }
 

@@ -35,10 +35,11 @@ static REPLAYS: Sql = Sql {
            left join events e on e.id = r.event_id order by r.id",
     types: &[Type::INT8, Type::INT8],
 };
-static KEEP_REPLAY: Sql = Sql {
-    text: "with c as (update counter set v = v + 1 where name = 'replay' returning v)
-           insert into replays (id, event_id, expires_at) select v, $1, $2 from c",
-    types: &[Type::INT8, Type::INT8],
+static KEEP_REPLAYS: Sql = Sql {
+    text: "with c as (update counter set v = v + cardinality($1) where name = 'replay' returning v - cardinality($1) as base)
+           insert into replays (id, event_id, expires_at)
+           select base + t.ord, t.event, $2 from c, unnest($1) with ordinality as t (event, ord)",
+    types: &[Type::INT8_ARRAY, Type::INT8],
 };
 static OPEN: Sql = Sql {
     text: "insert into streams as s (caller, name, place, replayed, epoch, expires_at)
@@ -139,9 +140,9 @@ impl Streams for Pg {
         })
     }
 
-    fn keep_replay(&self, event_id: i64, expires_at: i64) -> Pending<'_, ()> {
+    fn keep_replays(&self, events: Vec<i64>, expires_at: i64) -> Pending<'_, ()> {
         let expires_at = self.time.theirs(expires_at);
-        Box::pin(async move { self.work.query(&KEEP_REPLAY, &[&event_id, &expires_at]).await.map(drop) })
+        Box::pin(async move { self.work.query(&KEEP_REPLAYS, &[&events, &expires_at]).await.map(drop) })
     }
 
     fn open_stream(&self, opening: Opening) -> Pending<'_, Opened> {

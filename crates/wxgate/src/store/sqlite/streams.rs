@@ -21,11 +21,10 @@ impl Streams for Sqlite {
         Box::pin(self.rows.read(move |db| replays(db, after, limit)))
     }
 
-    fn keep_replay(&self, event_id: i64, expires_at: i64) -> Pending<'_, ()> {
+    fn keep_replays(&self, events: Vec<i64>, expires_at: i64) -> Pending<'_, ()> {
         Box::pin(self.writer.write(move |tx| {
-            tx.prepare_cached("insert into replays (event_id, expires_at) values (?1, ?2)")?
-                .execute([event_id, expires_at])
-                .map(drop)
+            let mut keep = tx.prepare_cached("insert into replays (event_id, expires_at) values (?1, ?2)")?;
+            events.iter().try_for_each(|event| keep.execute([*event, expires_at]).map(drop))
         }))
     }
 

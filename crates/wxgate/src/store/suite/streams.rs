@@ -126,8 +126,8 @@ async fn what_is_sent_once_more_has_numbers_of_its_own() {
     let fixture = Fixture::new();
     let store = fixture.open().await;
     let all = some(&store, 2).await;
-    for id in [all[1], all[0], all[1], 4711] {
-        store.keep_replay(id, NOW + WHILE).await.unwrap();
+    for ids in [vec![all[1]], vec![all[0], all[1]], vec![4711]] {
+        store.keep_replays(ids, NOW + WHILE).await.unwrap();
     }
     let found = store.stream_replays(0, 10).await.unwrap();
     let told: Vec<_> =
