@@ -156,6 +156,35 @@ async fn replay(app: &TestApp, id: i64) -> StatusCode {
     app.http.send(Method::POST, &url, &[("authorization", &bearer)], "{}").await.unwrap().status
 }
 
+#[tokio::test]
+async fn a_replay_of_many_reaches_a_named_stream_that_was_closed_meanwhile() {
+    let backend = Backend::start().await;
+    backend.does(|_| says(410, ""));
+    let route = format!("[[routes]]\nname = \"r\"\ntarget = \"{}\"\n", backend.url);
+    let app = TestApp::configured(&format!("{CALLERS}{route}")).await;
+    let mut named = open(&app, DEV, "name=laptop", None).await;
+    for n in 0..4 {
+        send(&app, "o1", &format!("{n}")).await;
+    }
+    let first = ids(&named.some(4).await);
+    app.until("all are dead", async || app.deliveries("status=dead").await.len() == 4).await;
+    drop(named);
+    let url = format!("{}/api/v1/replay", app.admin_url());
+    let bearer = format!("Bearer {ADMIN_TOKEN}");
+    let asked = json!({"filter": {"route": "r"}, "rate": 1000}).to_string();
+    let reply = app.http.send(Method::POST, &url, &[("authorization", &bearer)], asked).await.unwrap();
+    assert_eq!(reply.json()["total"], 4);
+    app.until("all went again", async || backend.count() == 8).await;
+    let mut named = open(&app, DEV, "name=laptop", None).await;
+    let again = named.some(4).await;
+    assert!(again.iter().all(|frame| frame.event == "replay" && frame.id.is_none()), "{again:?}");
+    let mut events: Vec<i64> =
+        again.iter().map(|frame| frame.data["event_id"].as_str().unwrap().parse().unwrap()).collect();
+    events.sort_unstable();
+    assert_eq!(events, first);
+    assert!(named.is_silent().await);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn under_load_every_stream_gets_every_message_once_in_order_wherever_it_resumes() {
     let app = started().await;
