@@ -49,7 +49,7 @@ pub(super) fn moment(at: i64) -> String {
 
 /// A bar with what came out well, then what didn't.
 fn bar(good: u64, bad: u64, total: u64) -> String {
-    let cells = |n: u64| if total == 0 { CELLS } else { n.min(total) * CELLS / total };
+    let cells = |n: u64| (n.min(total) * CELLS).checked_div(total).unwrap_or(CELLS);
     let (good, done) = (cells(good), cells(good + bad));
     let part = |sign: &str, n: u64| sign.repeat(usize::try_from(n).unwrap_or_default());
     format!("[{}{}{}]", part("#", good), part("x", done - good), part("-", CELLS - done))

@@ -45,7 +45,7 @@ async fn every_users_messages_arrive_in_order_though_some_fail() {
         let mut failed = failed.lock().unwrap();
         let n = failed.len() as u32;
         let times = failed.entry(id).or_insert(n);
-        if std::mem::replace(times, 1) % 7 == 0 { says(500, "") } else { says(200, "") }
+        if std::mem::replace(times, 1).is_multiple_of(7) { says(500, "") } else { says(200, "") }
     });
     let app = in_order(&backend, "retry = [\"20ms\", \"20ms\", \"20ms\"]\n").await;
     for n in 0..EACH {
