@@ -156,6 +156,7 @@ export const entryWalks = {
     await dialog(page).getByText('不能与被动回复同用：').waitFor()
     assert.equal(await ordered.getAttribute('aria-invalid'), 'true')
     await late.check()
+    await ordered.scrollIntoViewIfNeeded()
     await seen(given, 'route-ordered-reply')
     await dialog(page).getByRole('button', { name: '保存' }).click()
     await page.waitForFunction(() => document.activeElement?.getAttribute('aria-invalid') === 'true')
@@ -168,7 +169,7 @@ export const entryWalks = {
     await dialog(page).getByLabel('被动回复', { exact: true }).selectOption('false')
     await ordered.check()
     await dialog(page).getByRole('button', { name: '保存' }).click()
-    await page.getByText('逐条按序').waitFor()
+    await page.getByText('同一用户逐条按序').waitFor()
     assert.equal(await page.getByText('超时的改发客服消息').count(), 0)
   },
 
