@@ -13,6 +13,7 @@ const { snippets } = await import('../src/pages/callers/snippets')
 const { changesOf, formOf, mistakes, wished } = await import('../src/pages/entry/form')
 const { toml } = await import('../src/pages/entry/toml')
 const { flowOf, hostOf } = await import('../src/pages/routes/flow')
+const { stateOf } = await import('../src/pages/routes/routeState')
 
 const route = { name: 'shop', target: 'http://10.0.0.5/wx', events: ['SCAN', 'subscribe'], apps: null, format: 'json', secret: true, reply: false, stop: false, concurrency: 8, timeout: '15s', paused: false, origin: 'store', position: 1 }
 
@@ -54,6 +55,34 @@ test('no retries are not the usual retries', () => {
   expect(changesOf('routes', { ...formOf('routes', route), retry: '[]' }, route)).toEqual({ retry: [] })
   expect(changesOf('routes', { ...formOf('routes', none), retry: '' }, none)).toEqual({ retry: null })
   expect(toml('routes', none, 'kept')).toContain('retry = []')
+})
+
+test('order goes with no passive reply, which is said at once', () => {
+  const form = { ...formOf('routes', route), ordered: true }
+  expect(mistakes('routes', form, route)).toEqual({})
+  expect(changesOf('routes', form, route)).toEqual({ ordered: true })
+  for (const reply of ['true', 'raw']) expect(mistakes('routes', { ...form, reply }, route), reply).toMatchObject({ ordered: { atOnce: true } })
+  expect(mistakes('routes', { ...form, reply: 'true', ordered: false }, route)).toEqual({})
+})
+
+test('a late reply goes as a customer-service message, as long as there is a reply', () => {
+  const replying = { ...route, reply: true, reply_wait: '4.5s', late_reply: 'custom' }
+  expect(changesOf('routes', { ...formOf('routes', route), reply: 'true', late_reply: true }, route)).toEqual({ reply: true, late_reply: 'custom' })
+  expect(changesOf('routes', formOf('routes', replying), replying)).toEqual({})
+  expect(changesOf('routes', { ...formOf('routes', replying), late_reply: false }, replying)).toEqual({ late_reply: null })
+  for (const [reply, sent] of [['false', false], ['raw', 'raw']] as const) expect(changesOf('routes', { ...formOf('routes', replying), reply }, replying)).toEqual({ reply: sent, late_reply: null })
+  expect(toml('routes', wished('routes', { ...formOf('routes', replying), reply: 'raw' }, replying), 'kept')).not.toContain('late_reply')
+})
+
+test('with the form of a message goes what signs the other form', () => {
+  expect(changesOf('routes', { ...formOf('routes', route), format: 'wechat' }, route)).toEqual({ format: 'wechat', secret: null })
+  const sealed = { ...route, format: 'wechat', secret: null, token: true, aes_key: true }
+  expect(changesOf('routes', { ...formOf('routes', sealed), format: 'json', secret: 'whsec_x' }, sealed)).toEqual({ format: 'json', secret: 'whsec_x', token: null, aes_key: null })
+})
+
+test('a route whose backend is left alone says so, unless it is paused', () => {
+  const state = (more: object) => stateOf({ ...route, unused: null, failing_since: 1, ...more } as unknown as Route).word
+  expect([state({ breaker: 'closed' }), state({ breaker: 'open' }), state({ breaker: 'open', paused: true }), state({ failing_since: null })]).toEqual(['failing', 'held', 'paused', 'ok'])
 })
 
 test('as TOML: what is usual is left out, a secret is a remark, texts are quoted', () => {

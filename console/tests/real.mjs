@@ -28,7 +28,7 @@ async function asks(page, demo, method, path, body) {
   return page.request.fetch(`${demo.base}/api/v1/${path}`, { method, data: body, headers: { 'x-wxgate-csrf': session.csrf, origin: demo.base } })
 }
 
-const PAGES = ['/', '/events', '/dead', '/quota', '/apps', `/apps/${OFFICIAL}`, '/callers', '/routes', '/routes/sample-backend', '/routes/test', '/refused', '/errors', '/errors/40001', '/audit', '/alerts', '/settings']
+const PAGES = ['/', '/events', '/dead', '/quota', '/apps', `/apps/${OFFICIAL}`, '/callers', '/routes', '/routes/sample-backend', '/routes/test', '/refused', '/jobs', '/errors', '/errors/40001', '/audit', '/alerts', '/settings']
 
 const walks = {
   async 'a setup code: wrong ones are slowed, the right one works once'({ page, server, expectMessages }) {

@@ -135,7 +135,7 @@ const walks = {
   async 'a viewer changes nothing'({ page }) {
     await logIn(page, 'viewer')
     await page.getByText('只读').waitFor()
-    for (const path of ['/', '/errors', '/audit', '/alerts', '/quota', '/settings', '/settings/config', '/settings/store', '/apps', '/callers', '/routes', '/events', '/dead', '/refused']) {
+    for (const path of ['/', '/errors', '/audit', '/alerts', '/quota', '/settings', '/settings/config', '/settings/store', '/apps', '/callers', '/routes', '/events', '/dead', '/refused', '/jobs']) {
       await page.goto(base + path)
       await page.locator('main h1').first().waitFor()
       await page.waitForTimeout(400)

@@ -156,6 +156,8 @@ export interface Caller extends Partial<Entry> {
   apps?: string[]
   apis?: string[]
   networks?: string[] | null
+  export_token?: boolean
+  may_reply?: boolean
   last_used_at: number | null
   calls: Record<string, number>
   since: number | null
@@ -172,6 +174,10 @@ export interface Route extends Entry {
   target: string
   position: number
   paused: boolean
+  ordered?: boolean
+  late_reply?: string | null
+  /** `open`: the backend fails and fails, and single messages try it while the others wait. */
+  breaker?: 'open' | 'closed'
   waiting: number
   dead: number
   p95: number | null
@@ -214,6 +220,7 @@ export interface Delivery {
   route: string
   status: 'pending' | 'delivered' | 'dead'
   attempts: Attempt[]
+  /** Null of one that is pending: its route keeps order, and its turn comes when the user's earlier ones have gone. */
   next_at: number | null
 }
 

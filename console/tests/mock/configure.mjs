@@ -47,6 +47,8 @@ function check(list, entry) {
   if (list === 'callers' && !entry.apps?.length) bad.push(['apps：必填', 'apps: required'])
   if (list === 'routes' && !/^https?:\/\//.test(entry.target ?? '')) bad.push(['target：以 http:// 或 https:// 开头的地址', 'target: an address that begins with http:// or https://'])
   if (list === 'routes' && /127\.0\.0\.1|localhost/.test(entry.target ?? '')) bad.push(['target：不能是本机，除非 egress.allow_loopback = true', 'target: may not be this machine unless egress.allow_loopback = true'])
+  if (list === 'routes' && entry.ordered && entry.reply) bad.push(['ordered：不能与 reply 同用', "ordered: doesn't go with reply"])
+  if (list === 'routes' && entry.late_reply && entry.reply !== true) bad.push(['late_reply：需要 reply = true', 'late_reply: needs reply = true'])
   if (bad.length) throw new Problem(422, bad.map((b) => b[0]).join('；'), bad.map((b) => b[1]).join('; '))
 }
 
@@ -77,7 +79,7 @@ const blankCaller = (key) => ({
   networks: [], rate: 0, concurrency: 0, export_token: false, may_reply: false, last_used_at: null, calls: {}, since: seconds(), refused: 0, expires_at: null, quotas: {}, used: {}, previous_key: null,
   keys: [{ slot: 'key', hint: '…' + key.slice(-4), created_at: seconds(), last_used_at: null }],
 })
-const blankRoute = (position) => ({ apps: null, events: null, openids: null, scenes: null, format: 'wechat', token: null, aes_key: null, reply: false, reply_wait: '4.5s', stop: false, concurrency: 8, timeout: '15s', retry: null, secret: null, previous_secret: null, position, paused: false, waiting: 0, dead: 0, p95: null, failing_since: null, last_error: null })
+const blankRoute = (position) => ({ apps: null, events: null, openids: null, scenes: null, format: 'wechat', token: null, aes_key: null, reply: false, reply_wait: '4.5s', late_reply: '', stop: false, ordered: false, concurrency: 8, timeout: '15s', retry: null, secret: null, previous_secret: null, position, paused: false, waiting: 0, dead: 0, p95: null, failing_since: null, last_error: null, breaker: 'closed' })
 
 const ok = (ms) => ({ ok: true, errcode: 0, advice: null, ip: null, ms })
 

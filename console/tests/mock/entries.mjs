@@ -62,7 +62,7 @@ function callers() {
       refused: 38, last_used_at: now - 12,
       keys: [{ slot: 'key', hint: '…a9f2', created_at: now - 7200, last_used_at: now - 12 }, { slot: 'previous_key', hint: '…77c1', created_at: now - 200 * 86400, last_used_at: now - 184 }],
     }),
-    caller('crm', { apis: ['/cgi-bin/message/*', '/cgi-bin/user/*'], refused: 412 }),
+    caller('crm', { may_reply: true, apis: ['/cgi-bin/message/*', '/cgi-bin/user/*'], refused: 412 }),
     caller('member-api', { apps: ['tag:member'], apis: ['/wxa/*', '/sns/jscode2session'], rate: 100 }),
     caller('ops-export', { export_token: true, networks: ['10.9.8.0/24'], origin: 'file', file: 'wxgate.toml:callers[0] "ops-export"', revision: null }),
     caller('campaign-2026', { expires_at: now + 6 * 86400, last_used_at: null, calls: {}, keys: [{ slot: 'key', hint: '…03de', created_at: now - 900, last_used_at: null }] }),
@@ -74,9 +74,9 @@ function callers() {
 
 function route(name, target, more = {}) {
   return {
-    name, apps: null, events: null, openids: null, scenes: null, target, format: 'wechat', token: null, aes_key: null, reply: false, reply_wait: '4.5s', stop: false,
+    name, apps: null, events: null, openids: null, scenes: null, target, format: 'wechat', token: null, aes_key: null, reply: false, reply_wait: '4.5s', late_reply: '', stop: false, ordered: false,
     concurrency: 8, timeout: '15s', retry: ['5s', '30s', '2m', '10m', '1h', '3h', '6h', '12h', '24h'], secret: null, previous_secret: null,
-    position: 0, origin: 'store', file: null, revision: 1, unused: null, paused: false, waiting: 0, dead: 0, p95: r.int(9, 60), failing_since: null, last_error: null,
+    position: 0, origin: 'store', file: null, revision: 1, unused: null, paused: false, waiting: 0, dead: 0, p95: r.int(9, 60), failing_since: null, last_error: null, breaker: 'closed',
     ...more,
   }
 }
@@ -84,11 +84,11 @@ function route(name, target, more = {}) {
 function routes() {
   const now = seconds()
   const list = [
-    route('shop', 'http://10.0.3.4:8080/wx', { apps: ['tag:shop'], events: ['SCAN', 'subscribe'], scenes: ['login_*'], reply: true, p95: 41 }),
-    route('crm', 'http://10.0.3.7:8080/wx/{appid}', { events: ['subscribe', 'unsubscribe', 'SCAN', 'CLICK'], waiting: 1284, dead: 37, p95: 15000, failing_since: now - 1140, last_error: 'HTTP 502' }),
+    route('shop', 'http://10.0.3.4:8080/wx', { apps: ['tag:shop'], events: ['SCAN', 'subscribe'], scenes: ['login_*'], reply: true, late_reply: 'custom', p95: 41 }),
+    route('crm', 'http://10.0.3.7:8080/wx/{appid}', { events: ['subscribe', 'unsubscribe', 'SCAN', 'CLICK'], waiting: 1284, dead: 37, p95: 15000, failing_since: now - 1140, last_error: 'HTTP 502', breaker: 'open' }),
     route('kefu', 'https://kefu.example.com/hooks/wechat', { apps: ['wx5f6602d3b81ea74c'], events: ['message:*'], format: 'json', secret: true, stop: true, p95: 88 }),
     route('coupon', 'http://10.0.5.20:9000/callback', { apps: ['tag:branch'], events: ['event:LOCATION', 'card_*'], paused: true, waiting: 212, dead: 6, p95: null }),
-    route('audit-log', 'http://10.0.3.9/hook', { format: 'json', secret: true, origin: 'file', file: 'routes.toml:3', revision: null, waiting: 3, p95: 6 }),
+    route('audit-log', 'http://10.0.3.9/hook', { format: 'json', secret: true, origin: 'file', file: 'routes.toml:3', revision: null, ordered: true, waiting: 3, p95: 6 }),
   ]
   return list.map((entry, i) => ({ ...entry, position: i + 1 }))
 }

@@ -65,6 +65,15 @@ function fate(route, isRecent, i) {
   return route === 'kefu' && i % 29 === 0 ? 'dead' : 'delivered'
 }
 
+/** Of a user's three latest, on a route that keeps order: the first fails, and those after it are in line. */
+function line(events, route) {
+  const on = (event) => event.deliveries.find((one) => one.route === route)
+  const own = events.filter((event) => event.openid === events[0].openid && on(event)).slice(0, 3)
+  for (const event of own) Object.assign(on(event), { status: 'pending', attempts: [], next_at: null })
+  const first = own.at(-1)
+  Object.assign(on(first), { attempts: [attempt(first.received_at, 502, 12, 'http://10.0.3.9/hook')], next_at: seconds() + 240 })
+}
+
 export function messages(apps, isEmpty) {
   if (isEmpty) return { events: [], refused: [], failures: [] }
   const now = seconds()
@@ -76,6 +85,7 @@ export function messages(apps, isEmpty) {
     at -= r.int(2, i < 60 ? 30 : 400)
     return made
   })
+  line(events, 'audit-log')
   const why = [
     [['签名不对：公众平台上的 Token 与这里的 callback_token 不同', 'Wrong signature: the Token on the platform differs from callback_token here'], ['在公众平台把 Token 重新贴一遍，或在账号里更新 callback_token', 'Paste the Token on the platform again, or change callback_token of the account']],
     [['明文消息，而账号设了 aes_key', 'A plain message, although the account has an aes_key'], ['公众平台选「安全模式」；过渡期可以开 allow_plain', 'Choose 安全模式 on the platform; allow_plain admits plain messages meanwhile']],

@@ -145,6 +145,64 @@ export const entryWalks = {
     await page.getByText('不重试：一次没投到就成为死信').waitFor()
   },
 
+  async 'a route that keeps order, or replies, and late at that: never both'(given) {
+    const { page, base, logIn } = given
+    await logIn(page)
+    await page.goto(base + '/routes/coupon?open=edit')
+    const [ordered, late] = ['同一用户的消息逐条按序投递', '超时的回复改用客服消息发出'].map((name) => dialog(page).getByLabel(name))
+    assert.equal(await late.count(), 0)
+    await ordered.check()
+    await dialog(page).getByLabel('被动回复', { exact: true }).selectOption('true')
+    await dialog(page).getByText('不能与被动回复同用：').waitFor()
+    assert.equal(await ordered.getAttribute('aria-invalid'), 'true')
+    await late.check()
+    await ordered.scrollIntoViewIfNeeded()
+    await seen(given, 'route-ordered-reply')
+    await dialog(page).getByRole('button', { name: '保存' }).click()
+    await page.waitForFunction(() => document.activeElement?.getAttribute('aria-invalid') === 'true')
+    await ordered.uncheck()
+    const sent = page.waitForRequest((request) => request.method() === 'PATCH')
+    await dialog(page).getByRole('button', { name: '保存' }).click()
+    assert.deepEqual((await sent).postDataJSON(), { reply: true, late_reply: 'custom' })
+    await page.getByText('超时的改发客服消息').waitFor()
+    await page.getByRole('button', { name: '修改' }).click()
+    await dialog(page).getByLabel('被动回复', { exact: true }).selectOption('false')
+    await ordered.check()
+    await dialog(page).getByRole('button', { name: '保存' }).click()
+    await page.getByText('同一用户逐条按序').waitFor()
+    assert.equal(await page.getByText('超时的改发客服消息').count(), 0)
+  },
+
+  async 'a caller that may answer users'(given) {
+    const { page, base, logIn } = given
+    await logIn(page)
+    await page.goto(base + '/callers/shop?open=edit')
+    await dialog(page).getByRole('button', { name: '更多选项' }).click()
+    await dialog(page).getByLabel('可以从事件流给出被动回复').check()
+    await seen(given, 'caller-may-reply')
+    await dialog(page).getByRole('button', { name: '保存' }).click()
+    await page.locator('dl > div', { hasText: '可以从事件流回复用户' }).getByText('可以', { exact: true }).waitFor()
+  },
+
+  async 'a backend that is left alone, and messages in line'(given) {
+    const { page, base, logIn } = given
+    await logIn(page)
+    await page.goto(base + '/routes')
+    await page.getByRole('row', { name: /crm/ }).getByText('暂停投递·试探中').waitFor()
+    await page.goto(base + '/routes/crm')
+    await page.getByText('后端连续失败 7 次').waitFor()
+    await page.goto(base + '/events?route=audit-log&status=pending')
+    await page.locator('.row-link').nth(2).waitFor()
+    await page.locator('.row-link').first().click()
+    const lane = page.locator('.lane', { hasText: 'audit-log' })
+    await lane.getByText('排队，等同一用户的前一条').waitFor()
+    assert.equal(await lane.getByText(/第 \d+ 次/).count(), 0)
+    await seen(given, 'event-in-line')
+    await page.goBack()
+    await page.locator('.row-link').nth(2).click()
+    await lane.getByText(/\d:\d\d 后第 2 次/).waitFor()
+  },
+
   async 'without a public address'(given) {
     const { page, base, logIn } = given
     await logIn(page)

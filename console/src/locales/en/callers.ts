@@ -74,6 +74,9 @@ const en: typeof zh = {
   exportToken: 'May read the real access_token',
   exportTokenYes: 'yes',
   exportTokenNo: 'no',
+  mayReply: 'May answer users from a stream',
+  mayReplyYes: 'yes',
+  mayReplyNo: 'no',
   expires: 'Ends',
   noExpiry: 'never',
   quotas: 'Quotas',
@@ -98,7 +101,7 @@ const en: typeof zh = {
     silent: 'It was never used; nobody is affected',
     key: 'Its key is void; another of this name gets a new one',
   },
-  field: { name: 'Name', apps: 'Accounts it may use', apis: 'APIs it may use', networks: 'Networks it comes from', rate: 'Requests a second, at most', concurrency: 'Requests at work at once', quotas: 'Quotas', expires_at: 'Ends at', export_token: 'May read the real access_token' },
+  field: { name: 'Name', apps: 'Accounts it may use', apis: 'APIs it may use', networks: 'Networks it comes from', rate: 'Requests a second, at most', concurrency: 'Requests at work at once', quotas: 'Quotas', expires_at: 'Ends at', export_token: 'May read the real access_token', may_reply: 'May answer users from an event stream' },
   preset: {
     apps: { all: 'All accounts', own: 'Only these' },
     apis: { all: 'All APIs', own: 'Only these' },
@@ -113,6 +116,7 @@ const en: typeof zh = {
     quotas: 'One a line: path = calls/m, h or d (minute, hour, day); empty: no limit',
     expires_at: 'It ends by itself then; empty: never',
     export_token: 'Seldom needed: wxgate adds the token itself',
+    may_reply: 'Like wxgate listen: where no route replies, its stream for that user alone does',
   },
 }
 export default en

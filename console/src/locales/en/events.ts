@@ -76,6 +76,8 @@ const en: typeof zh = {
   nextIn: 'attempt {n} in {t}',
   nextNow: 'attempt {n} is under way',
   pausedLane: 'the route is paused',
+  heldLane: 'the backend fails and is being tried; this goes when it answers',
+  inLine: 'in line behind the same user’s earlier message',
   lastOne: 'No retries left: a dead letter',
   seeDead: 'See dead letters',
   details: 'Contents',

@@ -72,6 +72,9 @@ export default {
   exportToken: '可以取真实的 access_token',
   exportTokenYes: '可以',
   exportTokenNo: '不可以',
+  mayReply: '可以从事件流回复用户',
+  mayReplyYes: '可以',
+  mayReplyNo: '不可以',
   expires: '到期',
   noExpiry: '长期有效',
   quotas: '额度',
@@ -96,7 +99,7 @@ export default {
     silent: '它从没用过，不影响谁',
     key: '密钥作废，同名重建也是新的密钥',
   },
-  field: { name: '名称', apps: '可以用的账号', apis: '可以用的接口', networks: '来自这些网段', rate: '每秒最多请求数', concurrency: '同时处理的请求数', quotas: '额度', expires_at: '到期时间', export_token: '可以取真实的 access_token' },
+  field: { name: '名称', apps: '可以用的账号', apis: '可以用的接口', networks: '来自这些网段', rate: '每秒最多请求数', concurrency: '同时处理的请求数', quotas: '额度', expires_at: '到期时间', export_token: '可以取真实的 access_token', may_reply: '可以从事件流给出被动回复' },
   preset: {
     apps: { all: '全部账号', own: '只有这些' },
     apis: { all: '全部接口', own: '只有这些' },
@@ -111,5 +114,6 @@ export default {
     quotas: '每行一条：路径 = 次数/m、h 或 d（分钟、小时、天）；不填不限',
     expires_at: '到时自动失效；不填长期有效',
     export_token: '一般不需要：令牌由 wxgate 自己带上',
+    may_reply: '如 wxgate listen：没有路由来答时，由它打开的、只看该用户的流来答',
   },
 }

@@ -74,6 +74,8 @@ export default {
   nextIn: '{t} 后第 {n} 次',
   nextNow: '正在投第 {n} 次',
   pausedLane: '路由已暂停',
+  heldLane: '后端连续失败，试探通了就投',
+  inLine: '排队，等同一用户的前一条',
   lastOne: '重试已用尽，成为死信',
   seeDead: '看死信',
   details: '内容',

@@ -3,6 +3,8 @@
 export interface Mistake {
   words: string
   values?: Record<string, string | number>
+  /** Said as soon as it is so, not only when somebody saves. */
+  atOnce?: boolean
 }
 
 const LONGEST = 64
@@ -24,6 +26,10 @@ export function quotaOf(line: string): [path: string, limit: string] | null {
   if (!path || path.startsWith('/v1/') || Number(n) < 1 || Number(n) > MOST) return null
   return [path, `${Number(n)}/${unit}`]
 }
+
+/** A passive reply can't wait for its turn. */
+export const badOrder = (text: string, { reply }: Record<string, unknown>): Mistake | null =>
+  text === 'true' && reply !== 'false' ? { words: 'routes.orderedReplies', atOnce: true } : null
 
 /** A line that says nothing must not leave a caller without a limit. */
 export function badQuotas(text: string): Mistake | null {

@@ -1,7 +1,7 @@
 // What a form asks of an account, a caller or a route: a row a key of the configuration. Their labels and hints are in
 // the locale of the list, `<list>.field.<key>` and `<list>.hint.<key>`.
 
-import { badName, badQuotas, type Mistake } from './checks'
+import { badName, badOrder, badQuotas, type Mistake } from './checks'
 
 export type ListName = 'apps' | 'callers' | 'routes'
 
@@ -13,10 +13,12 @@ export interface Field {
   isId?: boolean
   required?: boolean
   choices?: string[]
+  /** What a flag is when it is set, instead of true. */
+  on?: string
   /** Of a list: what can be chosen instead of writing one out, by name, as it stands in the form. */
   presets?: Record<string, string>
-  /** What is wrong with it, if it says something. */
-  check?: (text: string) => Mistake | null
+  /** What is wrong with it, if it says something, in a form that says `values`. */
+  check?: (text: string, values: Values) => Mistake | null
   /** What it is when nobody says. */
   usual?: string | number | boolean
   placeholder?: string
@@ -75,6 +77,7 @@ export const fields: Record<ListName, Field[]> = {
     { key: 'quotas', type: 'quotas', placeholder: '/cgi-bin/message/* = 10000/d', check: badQuotas, rare: true },
     { key: 'expires_at', type: 'expiry', rare: true },
     { key: 'export_token', type: 'flag', usual: false, rare: true },
+    { key: 'may_reply', type: 'flag', usual: false, rare: true },
   ],
   routes: [
     { key: 'name', type: 'text', isId: true, required: true, placeholder: 'shop', check: badName },
@@ -90,7 +93,9 @@ export const fields: Record<ListName, Field[]> = {
     { key: 'aes_key', type: 'secret', rare: true, when: isWechat },
     { key: 'reply', type: 'choice', choices: ['false', 'true', 'raw'], usual: 'false' },
     { key: 'reply_wait', type: 'text', usual: '4.5s', when: (values) => values.reply !== 'false' },
+    { key: 'late_reply', type: 'flag', on: 'custom', when: (values) => values.reply === 'true' },
     { key: 'stop', type: 'flag', usual: false },
+    { key: 'ordered', type: 'flag', usual: false, check: badOrder },
     { key: 'concurrency', type: 'number', usual: 8, rare: true },
     { key: 'timeout', type: 'text', usual: '15s', rare: true },
     { key: 'retry', type: 'lines', presets: { usual: '', none: NONE }, placeholder: '5s', rare: true },

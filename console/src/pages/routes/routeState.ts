@@ -1,13 +1,13 @@
 import type { Route } from '../../api/types'
 import type { StatusKind } from '../../ui/StatusBadge.vue'
 
-export type RouteState = 'ok' | 'failing' | 'paused' | 'unused'
+export type RouteState = 'ok' | 'failing' | 'held' | 'paused' | 'unused'
 
-const kinds: Record<RouteState, StatusKind> = { ok: 'ok', failing: 'bad', paused: 'warn', unused: 'warn' }
+const kinds: Record<RouteState, StatusKind> = { ok: 'ok', failing: 'bad', held: 'bad', paused: 'warn', unused: 'warn' }
 
 /** How a route does, in one word. */
 export function stateOf(route: Route): { word: RouteState; kind: StatusKind } {
-  const word = route.unused ? 'unused' : route.paused ? 'paused' : route.failing_since ? 'failing' : 'ok'
+  const word = route.unused ? 'unused' : route.paused ? 'paused' : route.breaker === 'open' ? 'held' : route.failing_since ? 'failing' : 'ok'
   return { word, kind: kinds[word] }
 }
 
