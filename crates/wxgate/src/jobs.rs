@@ -12,7 +12,7 @@ mod replaying;
 mod selection;
 mod sending;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -42,8 +42,12 @@ pub const RATE: u32 = 50;
 /// At most.
 pub const FASTEST: u32 = 1000;
 
-/// Jobs of a kind that one process works on at once.
-const AT_ONCE: usize = 4;
+/// Batches that one process works on at once, and of these one caller's; and replays that send.
+const BATCHES: usize = 32;
+const OF_ONE: i64 = 4;
+const REPLAYS: usize = 4;
+/// Uploads of one caller at once.
+const UPLOADS: usize = 4;
 /// Replays that have sent everything and wait for what comes of it.
 const WATCHED: usize = 64;
 /// How often a process looks for jobs that nobody works on, milliseconds: where there are others, which may be killed; and alone.
@@ -62,7 +66,9 @@ struct Inner {
     feed: Feed,
     sends: Arc<Semaphore>,
     replays: Arc<Semaphore>,
-    at_work: Mutex<HashSet<i64>>,
+    at_work: Mutex<HashMap<i64, JobKind>>,
+    /// Uploads that come in, by caller.
+    uploads: Mutex<HashMap<Arc<str>, usize>>,
     /// A job came, ended, or was stopped.
     changed: Wake,
 }
@@ -70,15 +76,15 @@ struct Inner {
 impl Jobs {
     /// At work: messages go out by `upstream`, and count at `door`; streams get what is replayed by `feed`.
     pub fn start(parts: &Parts, door: Door, upstream: Upstream, feed: Feed) -> Self {
-        let room = || Arc::new(Semaphore::new(AT_ONCE));
         let this = Self(Arc::new(Inner {
             parts: parts.clone(),
             door,
             upstream,
             feed,
-            sends: room(),
-            replays: room(),
+            sends: Arc::new(Semaphore::new(BATCHES)),
+            replays: Arc::new(Semaphore::new(REPLAYS)),
             at_work: Mutex::default(),
+            uploads: Mutex::default(),
             changed: Wake::default(),
         }));
         parts.tasks.spawn(this.clone().run());
@@ -120,20 +126,22 @@ impl Jobs {
     /// Takes on the next job of a kind, if there is one and room for it.
     async fn take_on(&self, kind: JobKind) -> Result<bool, StoreError> {
         let Parts { store, clock, tasks, .. } = &self.0.parts;
-        let room = match kind {
-            JobKind::Send => &self.0.sends,
-            JobKind::Replay => &self.0.replays,
+        let (room, most, of_one) = match kind {
+            JobKind::Send => (&self.0.sends, BATCHES, OF_ONE),
+            // Those that wait for results hold nobody up.
+            JobKind::Replay => (&self.0.replays, WATCHED, i64::MAX),
         };
         let Ok(room) = room.clone().try_acquire_owned() else { return Ok(false) };
-        let except: Vec<i64> = self.at_work().iter().copied().collect();
-        if except.len() >= WATCHED || tasks.draining.is_cancelled() {
+        let is_of_kind = |(_, other): &(&i64, &JobKind)| **other == kind;
+        let except: Vec<i64> = self.at_work().iter().filter(is_of_kind).map(|(id, _)| *id).collect();
+        if except.len() >= most || tasks.draining.is_cancelled() {
             return Ok(false);
         }
         let (now, ticks) = (clock.now(), clock.ticks());
-        let Some(job) = store.claim_job(kind, except, now, now + lease::LENGTH).await? else {
+        let Some(job) = store.claim_job(kind, (except, of_one), now, now + lease::LENGTH).await? else {
             return Ok(false);
         };
-        self.at_work().insert(job.id);
+        self.at_work().insert(job.id, kind);
         let this = self.clone();
         tasks.spawn(async move {
             this.work(job, ticks, room).await;
@@ -158,13 +166,43 @@ impl Jobs {
         self.at_work().remove(&job.id);
     }
 
-    fn at_work(&self) -> MutexGuard<'_, HashSet<i64>> {
+    fn at_work(&self) -> MutexGuard<'_, HashMap<i64, JobKind>> {
         self.0.at_work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An upload of a caller begins, unless enough of his come in.
+    pub fn begin_upload(&self, caller: &Arc<str>) -> Option<Uploading> {
+        let mut uploads = self.0.uploads.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = uploads.entry(caller.clone()).or_default();
+        if *own >= UPLOADS {
+            return None;
+        }
+        *own += 1;
+        Some(Uploading { jobs: self.clone(), caller: caller.clone() })
     }
 
     /// How many deliveries a selection has at `now`.
     pub async fn count(&self, selection: &Selection, now: i64) -> Result<Found, StoreError> {
         selection::count(&self.0.parts, selection, now).await
+    }
+}
+
+/// An upload that comes in, until it is dropped.
+#[derive(Debug)]
+pub struct Uploading {
+    jobs: Jobs,
+    caller: Arc<str>,
+}
+
+impl Drop for Uploading {
+    fn drop(&mut self) {
+        let mut uploads = self.jobs.0.uploads.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = uploads.get_mut(&self.caller) {
+            *own -= 1;
+            if *own == 0 {
+                uploads.remove(&self.caller);
+            }
+        }
     }
 }
 

@@ -191,6 +191,7 @@ impl Limits {
             admin_connections: admin.max(1),
             calls: self.calls.min(rest / 4).max(1),
             passed: self.passed.min(rest / 4).max(1),
+            long: self.long.min(rest / 4).max(1),
             ..self
         }
     }
@@ -281,6 +282,7 @@ mod tests {
     fn few_files_leave_something_for_everybody() {
         let usual = Limits::default().within(1024);
         assert_eq!((usual.connections, usual.admin_connections, usual.calls), (384, 64, 192));
+        assert_eq!(usual.long, 192, "what only waits leaves connections to others");
         assert!(usual.connections + usual.admin_connections + usual.calls + usual.passed + 128 < 1024);
         assert_eq!(Limits::default().within(1 << 20), Limits::default());
     }

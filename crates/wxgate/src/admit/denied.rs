@@ -319,7 +319,7 @@ fn missing(caller: &Caller, key: &str, zh: &str, en: &str) -> Words {
     let (where_zh, where_en) = caller.origin.key(key);
     let name = &caller.name;
     Words::new(
-        format!("调用方 {name} 不能{zh}：需要时在{where_zh} 里放行"),
+        format!("调用方 {name} 不能{zh}：需要时在 {where_zh} 里放行"),
         format!("caller {name} may not {en}: allow it in {where_en}"),
     )
 }

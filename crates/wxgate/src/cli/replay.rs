@@ -149,7 +149,17 @@ async fn replay(server: &Server, args: &Args) -> anyhow::Result<()> {
         server.admin(Method::POST, "replay", Value::Object(body))
     };
     let planned = ask(json!({"dry_run": true})).await?;
-    let count = planned["count"].as_u64().unwrap_or_default();
+    let Some(count) = planned["count"].as_u64() else {
+        let place = server.place();
+        bail!(Words::new(
+            format!(
+                "{place} 的应答不是 wxgate 管理接口的：--admin 应是 server.admin_listen 的地址（默认端口 36013）"
+            ),
+            format!(
+                "{place} isn't a wxgate's admin API: --admin must be where server.admin_listen is (port 36013 by default)"
+            ),
+        ));
+    };
     print(&told(&planned, count))?;
     if count == 0 || args.dry_run {
         return Ok(());

@@ -120,6 +120,23 @@ async fn send(server: &Server, args: &Args, batch: &Batch) -> anyhow::Result<()>
         ));
     };
     let place = server.place();
+    if taken["again"] == true {
+        if accepted + rejected != batch.lines {
+            bail!(Words::new(
+                format!(
+                    "这个 --idempotency-key 已经用在另一批消息上（任务 {id}），这个文件没有发送：换一个键"
+                ),
+                format!(
+                    "this --idempotency-key was used for other messages (job {id}), and nothing of this file is sent: take another"
+                ),
+            ));
+        }
+        notice(&say(
+            format!("这批消息以前交过，没有重新发送：任务 {id}"),
+            format!("these messages were handed over before, and none is sent again: job {id}"),
+        ));
+        return watch(server, &id, results, rejected).await;
+    }
     notice(&say(
         format!("{place} 收下 {n} 条，没收下 {not} 条：任务 {id}"),
         format!("{place} takes {n}, refuses {not}: job {id}"),

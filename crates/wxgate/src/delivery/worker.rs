@@ -107,6 +107,10 @@ impl Deliveries {
                 return Ok((Vec::new(), Some(now + TURN_MS / 2)));
             }
             line.ours_until = ticks + TURN_MS;
+            if store.is_shared() {
+                // One that had it before may have ended some since.
+                line.ended.extend(store.ended_elsewhere(name).await?);
+            }
         }
         if line.straight != Some(keeps_order) {
             store.straighten(name, keeps_order).await?;

@@ -221,6 +221,10 @@ impl Stream {
                 return Some(self.say(comment(self.place.events)));
             }
             let said = if self.is_behind() && now >= self.again_at {
+                let parts = &self.feed.0.parts;
+                if parts.tasks.draining.is_cancelled() || !self.right.holds(parts, &self.wanted) {
+                    return None;
+                }
                 self.catch_up().await
             } else {
                 match self.news(now).await {

@@ -219,6 +219,8 @@ pub(crate) trait Lines {
         limit: u32,
         lease: Lease,
     ) -> Pending<'_, (Vec<ClaimedRow>, Option<i64>)>;
+    /// What went of the route and has ended, and holds others still: by a process that had the route before.
+    fn ended_elsewhere(&self, route: &str) -> Pending<'_, Vec<i64>>;
     /// Before anything is taken on: what is held by nothing may go; all of it, if the route doesn't keep order.
     fn straighten(&self, route: &str, keeps_order: bool) -> Pending<'_, ()>;
 }

@@ -75,11 +75,11 @@ pub(crate) trait Jobs: Send + Sync + Debug {
     fn begin_job(&self, job: i64, total: i64, value: Vec<u8>, now: i64) -> Pending<'_, bool>;
     /// Gives up a job that comes in: it expires now.
     fn drop_job(&self, job: i64, now: i64) -> Pending<'_, ()>;
-    /// Leases the oldest job that nobody has at `now`, but none of `except`.
+    /// Leases the oldest job that nobody has at `now`, but none of `except`, and of no caller of whom so many are leased.
     fn claim_job(
         &self,
         kind: &'static str,
-        except: Vec<i64>,
+        except: (Vec<i64>, i64),
         lease: Lease,
         now: i64,
     ) -> Pending<'_, Option<JobRow>>;

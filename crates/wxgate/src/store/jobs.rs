@@ -233,16 +233,17 @@ impl Store {
         self.backend.drop_job(job, now).await
     }
 
-    /// Takes on a job until `leased_until`, unless somebody else has it, or it is one of `except`.
+    /// Takes on a job until `leased_until`, unless somebody else has it, it is one of `except`, or so many of its caller's are
+    /// at work.
     pub async fn claim_job(
         &self,
         kind: JobKind,
-        except: Vec<i64>,
+        (except, of_one): (Vec<i64>, i64),
         now: i64,
         leased_until: i64,
     ) -> Result<Option<Job>, StoreError> {
         let lease = self.lease(leased_until);
-        let row = self.backend.claim_job(kind.as_str(), except, lease, now).await?;
+        let row = self.backend.claim_job(kind.as_str(), (except, of_one), lease, now).await?;
         row.map(|row| self.open_job(row)).transpose()
     }
 

@@ -35,6 +35,11 @@ impl Store {
         Ok((self.with_bodies(rows, now).await?, next))
     }
 
+    /// Deliveries of `route` that ended at a process that had it before and didn't let go what they held.
+    pub async fn ended_elsewhere(&self, route: &str) -> Result<Vec<i64>, StoreError> {
+        self.backend.ended_elsewhere(route).await
+    }
+
     /// Before deliveries of `route` are taken on by this process: what waits for nothing that is on its way may go.
     pub async fn straighten(&self, route: &str, keeps_order: bool) -> Result<(), StoreError> {
         self.backend.straighten(route, keeps_order).await

@@ -65,6 +65,9 @@ async fn upload(service: &Service, call: Alone) -> Result<Value, Problem> {
     if hyper::body::Body::size_hint(&body).lower() > limits.batch as u64 {
         return Err(too_large(limits.batch));
     }
+    let Some(_uploading) = service.0.jobs.begin_upload(&caller.name) else {
+        return Err(Denied::Busy { caller: caller.clone() }.into());
+    };
     let long = service.0.door.place_alone(Room::Long, &caller)?;
     let by = For::from(&caller.share);
     let mut held = shares.take(Room::Bodies, 0, by).map_err(|_| Denied::Overloaded)?;
@@ -128,7 +131,12 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 /// What the upload of the same name was answered.
 async fn known(service: &Service, caller: &Caller, id: i64) -> Result<Value, Problem> {
     let job = service.0.parts.store.job(id).await?;
-    job.and_then(|job| jobs::answer_of(&job, &caller.line)).ok_or_else(|| {
+    let answer = job.and_then(|job| jobs::answer_of(&job, &caller.line));
+    let again = |mut answer: Value| {
+        answer["again"] = true.into();
+        answer
+    };
+    answer.map(again).ok_or_else(|| {
         Problem::parameter(
             "Idempotency-Key",
             "此刻另有一次上传用着它，或它属于这个调用方以前的密钥：换一个",
@@ -259,8 +267,7 @@ impl Upload<'_> {
             };
             return Err(Problem::new(Code::Parameter, zh, en));
         }
-        let answer =
-            json!({"job_id": job.to_string(), "accepted": accepted, "rejected": rejected, "errors": errors});
+        let answer = json!({"job_id": job.to_string(), "accepted": accepted, "rejected": rejected, "errors": errors, "again": false});
         let Parts { store, clock, .. } = &service.0.parts;
         let begun = store.begin_job(*job, *accepted, &jobs::batch(caller, &answer), clock.now()).await?;
         service.0.jobs.look();

@@ -7,6 +7,7 @@ use http::StatusCode;
 
 use super::fields::Fields;
 use super::{Alone, Service, Success, too_large};
+use crate::admit::Denied;
 use crate::delivery::NotTaken;
 use crate::feed::{NoReply, Wish, is_name};
 use crate::problem::{Code, Problem};
@@ -23,6 +24,19 @@ impl Service {
         let last = last.or_else(|| Some(("last_event_id", text("last_event_id")?)));
         let last = last.map(|(name, last)| number(name, &last)).transpose()?;
         let name = text("name").map(named).transpose()?;
+        if name.is_none() && is_on(&fields, "acks") {
+            let (zh, en) =
+                ("要和 name 一起用：记的是这个名字读到了哪里", "needs a name, whose place it keeps");
+            return Err(Problem::parameter("acks", zh, en));
+        }
+        if let Some(openid) = text("openid").filter(|openid| !is_openid(openid)) {
+            let (zh, en) =
+                ("应是一个 openid（字母、数字、_ 和 -）", "must be an openid: letters, digits, _ and -");
+            return Err(Problem::parameter("openid", zh, en).cause(&format!("{} characters", openid.len())));
+        }
+        if self.0.parts.tasks.draining.is_cancelled() {
+            return Err(Denied::Overloaded.into());
+        }
         let events = fields.text("event").split(',').map(str::trim).filter(|one| !one.is_empty());
         let place = self.0.door.place_alone(Room::Long, &entered.caller)?;
         let wish = Wish {
@@ -82,6 +96,10 @@ impl Service {
             Err(why) => Err(not_taken(&why)),
         }
     }
+}
+
+fn is_openid(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
 }
 
 fn is_on(fields: &Fields, name: &str) -> bool {

@@ -31,13 +31,13 @@ impl Jobs for Pg {
     fn claim_job(
         &self,
         kind: &'static str,
-        except: Vec<i64>,
+        (except, of_one): (Vec<i64>, i64),
         lease: Lease,
         now: i64,
     ) -> Pending<'_, Option<JobRow>> {
         let (lease, now) = (self.time.lease(lease), self.time.theirs(now));
         Box::pin(async move {
-            let row = jobs::claim(&self.work, kind, &except, lease, now).await?;
+            let row = jobs::claim(&self.work, kind, (&except, of_one), lease, now).await?;
             Ok(row.map(|row| self.job_in_our_time(row)))
         })
     }

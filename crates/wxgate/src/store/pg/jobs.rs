@@ -57,9 +57,11 @@ static CLAIM: Sql = Sql {
 update jobs set owner = $1, leased_until = $2 where id = any (array (
     select id from jobs
     where state < 2 and state = 1 and kind = $3 and (owner is null or leased_until <= $4) and id <> all ($5)
+        and (select count(*) from jobs w where w.state < 2 and w.state = 1 and w.kind = $3 and w.caller = jobs.caller
+             and w.leased_until > $4) < $6
     order by id limit 1 for update skip locked))
 returning id, kind, caller, state, made_at, ended_at, rate, total, place, good, bad, lost, value, expires_at",
-    types: &[Type::INT4, Type::INT8, Type::TEXT, Type::INT8, Type::INT8_ARRAY],
+    types: &[Type::INT4, Type::INT8, Type::TEXT, Type::INT8, Type::INT8_ARRAY, Type::INT8],
 };
 static KEEP: Sql = Sql {
     text: "update jobs set leased_until = $3 where id = $1 and owner = $2 and state = 1
@@ -221,11 +223,11 @@ pub(super) async fn give_up(link: &Link, job: i64, now: i64) -> Result<(), Store
 pub(super) async fn claim(
     link: &Link,
     kind: &str,
-    except: &[i64],
+    (except, of_one): (&[i64], i64),
     lease: Lease,
     now: i64,
 ) -> Result<Option<JobRow>, StoreError> {
-    let row = link.row(&CLAIM, &[&lease.owner, &lease.until, &kind, &now, &except]).await?;
+    let row = link.row(&CLAIM, &[&lease.owner, &lease.until, &kind, &now, &except, &of_one]).await?;
     Ok(row.as_ref().map(job_of))
 }
 

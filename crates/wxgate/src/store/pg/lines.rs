@@ -57,6 +57,12 @@ select id, 0, 0, null, 0, null, null from h
 order by 1",
     types: &[Type::TEXT, Type::INT8, Type::INT8, Type::INT4, Type::INT8, Type::INT8, Type::INT8],
 };
+static ENDED: Sql = Sql {
+    text: "
+select id from lines
+where route = $1 and goes = 1 and not exists (select from due where due.id = lines.id)",
+    types: &[Type::TEXT],
+};
 static LEAVE: Sql = Sql {
     text: "
 with l as (delete from lines where route = $1)
@@ -91,6 +97,13 @@ impl Lines for Pg {
             let (mut rows, next) = claim(&self.work, &route, now, limit, lease).await?;
             rows.iter_mut().for_each(|row| row.received_at = self.time.ours(row.received_at));
             Ok((rows, next.map(|next| self.time.ours(next))))
+        })
+    }
+
+    fn ended_elsewhere(&self, route: &str) -> Pending<'_, Vec<i64>> {
+        let route = route.to_owned();
+        Box::pin(async move {
+            Ok(self.work.query(&ENDED, &[&route]).await?.iter().map(|row| row.get(0)).collect())
         })
     }
 

@@ -111,7 +111,7 @@ mod tests {
             "43e245d3d7420e34",
             "c170d4b5248c21dc",
             "e9d7bfceb2167e05",
-            "f7aa1fea8133bf92",
+            "ce44cb684f1b8cb3",
         ];
         assert_eq!(digests, taken);
     }

@@ -25,11 +25,11 @@ impl Jobs for Sqlite {
     fn claim_job(
         &self,
         kind: &'static str,
-        except: Vec<i64>,
+        (except, of_one): (Vec<i64>, i64),
         lease: Lease,
         now: i64,
     ) -> Pending<'_, Option<JobRow>> {
-        Box::pin(self.writer.write(move |tx| jobs::claim(tx, kind, &except, lease, now)))
+        Box::pin(self.writer.write(move |tx| jobs::claim(tx, kind, (&except, of_one), lease, now)))
     }
 
     fn keep_job(&self, job: i64, lease: Lease) -> Pending<'_, Option<bool>> {

@@ -13,6 +13,8 @@ pub(super) const CLAIM: &str = "
         select id from jobs
         where state < 2 and state = 1 and kind = ?3 and (owner is null or leased_until <= ?4)
             and id not in (select value from json_each(?5))
+            and (select count(*) from jobs w where w.state < 2 and w.state = 1 and w.kind = ?3 and w.caller = jobs.caller
+                 and w.leased_until > ?4) < ?6
         order by id limit 1)
     returning id, kind, caller, state, made_at, ended_at, rate, total, place, good, bad, lost, value, expires_at";
 pub(super) const OPEN: &str = "
@@ -134,13 +136,13 @@ pub(super) fn give_up(tx: &Transaction<'_>, job: i64, now: i64) -> rusqlite::Res
 pub(super) fn claim(
     tx: &Transaction<'_>,
     kind: &str,
-    except: &[i64],
+    (except, of_one): (&[i64], i64),
     lease: Lease,
     now: i64,
 ) -> rusqlite::Result<Option<JobRow>> {
     let except = format!("{except:?}");
     tx.prepare_cached(CLAIM)?
-        .query_row(params![lease.owner, lease.until, kind, now, except], job_of)
+        .query_row(params![lease.owner, lease.until, kind, now, except, of_one], job_of)
         .optional()
 }
 

@@ -18,6 +18,9 @@ pub(super) const FIRST: &str =
 pub(super) const GONE: &str = "
     delete from lines where id = ?1 and route = ?2 and not exists (select 1 from due where due.id = ?1)
     returning openid";
+pub(super) const ENDED: &str = "
+    select id from lines indexed by lines_go
+    where route = ?1 and goes = 1 and not exists (select 1 from due where due.id = lines.id)";
 const NOTE: &str = "
     insert into lines (route, openid, id, goes) values (?1, ?2, ?3, ?4)
     on conflict (route, openid, id) do update set goes = ?4";
@@ -37,6 +40,14 @@ impl Lines for Sqlite {
             let_go(tx, &route, &ended)?;
             claim(tx, &route, now, limit, lease)
         }))
+    }
+
+    fn ended_elsewhere(&self, route: &str) -> Pending<'_, Vec<i64>> {
+        let route = route.to_owned();
+        Box::pin(
+            self.rows
+                .read(move |db| db.prepare_cached(ENDED)?.query_map([&route], |row| row.get(0))?.collect()),
+        )
     }
 
     fn straighten(&self, route: &str, keeps_order: bool) -> Pending<'_, ()> {

@@ -36,6 +36,7 @@ fn nothing_that_serves_walks_a_table() {
         lines::IS_BUSY,
         lines::FIRST,
         lines::GONE,
+        lines::ENDED,
         purge::DIED,
         purge::OLD,
         purge::IS_OLD,

@@ -36,7 +36,31 @@ async fn came(store: &Store, count: i64) -> i64 {
 }
 
 async fn claimed(store: &Store, now: i64) -> Option<Job> {
-    store.claim_job(JobKind::Send, Vec::new(), now, now + WHILE).await.unwrap()
+    store.claim_job(JobKind::Send, (Vec::new(), 4), now, now + WHILE).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_callers_many_jobs_keep_nobody_elses_waiting() {
+    let fixture = Fixture::new();
+    let store = fixture.open().await;
+    for caller in ["shop", "shop", "shop", "rival"] {
+        let id = id_of(add(&store, NewJob { caller: caller.to_owned(), ..batch(None) }).await);
+        assert!(store.add_items(id, &[(1, "o1".into(), b"m1".to_vec())], NOW, NOW + HOUR).await.unwrap());
+        assert!(store.begin_job(id, 1, b"answer", NOW).await.unwrap());
+    }
+    let next = async || {
+        let job = store.claim_job(JobKind::Send, (Vec::new(), 2), NOW, NOW + WHILE).await.unwrap();
+        job.map(|job| (job.id, job.caller))
+    };
+    let mut callers = Vec::new();
+    let mut first = None;
+    while let Some((id, caller)) = next().await {
+        first.get_or_insert(id);
+        callers.push(caller);
+    }
+    assert_eq!(callers, ["shop", "shop", "rival"]);
+    store.end_job(first.unwrap(), false, NOW, NOW + HOUR).await.unwrap();
+    assert_eq!(next().await.map(|(_, caller)| caller).as_deref(), Some("shop"), "one of two has ended");
 }
 
 async fn states(store: &Store, job: i64) -> Vec<(i64, ItemState)> {
@@ -109,7 +133,8 @@ async fn a_job_is_one_process_at_a_time() {
     assert!(one.begin_items(id, vec![1], NOW + 5).await.unwrap());
     let begun = other.open_items(id, ItemState::Begun, 0, 10).await.unwrap();
     assert_eq!((begun.len(), begun[0].begun_at), (1, Some(NOW + 5)));
-    let except = other.claim_job(JobKind::Send, vec![id], NOW + 2 * WHILE, NOW + 3 * WHILE).await.unwrap();
+    let except =
+        other.claim_job(JobKind::Send, (vec![id], 4), NOW + 2 * WHILE, NOW + 3 * WHILE).await.unwrap();
     assert_eq!(except, None);
     assert!(claimed(&other, NOW + 2 * WHILE).await.is_some(), "the lease ran out");
     assert_eq!(one.keep_job(id, NOW + 3 * WHILE).await.unwrap(), None);
@@ -227,7 +252,7 @@ async fn what_has_ended_is_sent_once_more_and_watched() {
         !store.replay_step(job, ids[..1].to_vec(), Ended::Dead, Some(ids[0]), NOW).await.unwrap(),
         "it isn't ours"
     );
-    let claimed = store.claim_job(JobKind::Replay, Vec::new(), NOW, NOW + WHILE).await.unwrap();
+    let claimed = store.claim_job(JobKind::Replay, (Vec::new(), i64::MAX), NOW, NOW + WHILE).await.unwrap();
     assert_eq!(claimed.map(|job| job.id), Some(job));
     assert!(store.replay_step(job, ids[..2].to_vec(), Ended::Delivered, Some(ids[1]), NOW).await.unwrap());
     assert_eq!(store.items(job, 0, 9).await.unwrap().len(), 0, "none of them has arrived");

@@ -100,7 +100,9 @@ async fn what_a_crash_left_in_line_goes_on() {
     store.close().await;
     let store = fixture.open().await;
     assert!(take(&store, &[], NOW, 10).await.is_empty());
+    assert_eq!(store.ended_elsewhere("r").await.unwrap(), [first[0].id]);
     store.straighten("r", true).await.unwrap();
+    assert!(store.ended_elsewhere("r").await.unwrap().is_empty());
     let second = take(&store, &[], NOW, 10).await;
     assert_eq!(contents(&second), ["a2"]);
     store.straighten("r", true).await.unwrap();

@@ -351,6 +351,7 @@ create table lines (
     primary key (route, openid, id)
 ) without rowid;
 create index lines_id on lines (id);
+create index lines_go on lines (route) where goes = 1;
 -- How far named streams have come, in events and in what was sent once more; epoch: how often it was opened.
 create table streams (
     caller     text not null,

