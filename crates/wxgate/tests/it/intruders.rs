@@ -135,7 +135,9 @@ async fn viewers_see_nobody_in_what_explains_a_message() {
     let app = TestApp::configured("[auth]\nmode = \"off\"\n[[routes]]\nname = \"r\"\napps = [\"*\"]\nopenids = [\"oNobody*\"]\nscenes = [\"login_*\"]\ntarget = \"http://127.0.0.1:9/\"\n").await;
     let admin = with_admin(&app).await;
     user(&admin, "vic", "viewer").await;
-    let callback = Maker::new(EXAMPLE, app.now()).plain(&text("gh_0000000000c3", "13800138000"));
+    // One that stands in no other word by chance.
+    let message = text("gh_0000000000c3", "13800138000").replace("[o1]", "[oSeenByNobodyElse]");
+    let callback = Maker::new(EXAMPLE, app.now()).plain(&message);
     assert_eq!(app.callback(None, &callback).await.status, 200);
     let event = app.events().await[0].clone();
     let openid = event["openid"].as_str().unwrap();
