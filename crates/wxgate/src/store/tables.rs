@@ -2,6 +2,8 @@
 
 use sha2::{Digest as _, Sha256};
 
+use super::lines::{HELD, IN_ORDER};
+
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -48,7 +50,11 @@ impl Table {
     /// A row whose times are by a clock that is ahead by `shift`.
     pub(super) fn shifted(&self, mut row: Row, shift: i64) -> Row {
         for (value, (_, kind)) in row.iter_mut().zip(self.columns) {
-            if let (Value::Number(at), Time) = (value, kind) {
+            // A delivery's turn in a line is no time.
+            if let (Value::Number(at), Time) = (value, kind)
+                && *at != IN_ORDER
+                && *at != HELD
+            {
                 *at = at.saturating_add(shift);
             }
         }
@@ -381,5 +387,10 @@ mod tests {
         let row = vec![Value::Bytes(vec![1]), Value::Nothing, Value::Number(5), Value::Nothing];
         let shifted = vec![Value::Bytes(vec![1]), Value::Nothing, Value::Number(-2), Value::Nothing];
         assert_eq!(bound.shifted(row, -7), shifted);
+        let due = TABLES.iter().find(|table| table.name == "due").unwrap();
+        for (at, shifted) in [(IN_ORDER, IN_ORDER), (HELD, HELD), (9, 2)] {
+            let row = |at| vec![Value::Number(4), Value::Text("r".to_owned()), Value::Number(at)];
+            assert_eq!(due.shifted(row(at), -7), row(shifted), "a turn is no time");
+        }
     }
 }

@@ -59,7 +59,7 @@ async fn moved(app: &TestApp, text: &str) -> Moved {
 
 #[track_caller]
 fn assert_equal(moved: &Moved) {
-    assert!(moved.tables.len() == 16 && moved.tables.iter().all(|table| table.is_equal), "{moved:?}");
+    assert!(moved.tables.len() == 23 && moved.tables.iter().all(|table| table.is_equal), "{moved:?}");
 }
 
 fn rows(moved: &Moved, name: &str) -> u64 {
