@@ -1,4 +1,5 @@
-// The real gateway and a receiver that answers 502 until it is mended: lanes, dead letters, their replay, its job.
+// The real gateway and a receiver that answers 403 until it is mended (502 would have it left alone, and the letters would wait):
+// lanes, dead letters, their replay, its job.
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 
@@ -7,7 +8,7 @@ const MESSAGES = 64
 
 /** A backend that answers `status`, and keeps the ids of what it took. */
 function receiver() {
-  const it = { status: 502, taken: new Set() }
+  const it = { status: 403, taken: new Set() }
   const server = createServer((asked, answer) => {
     asked.resume()
     asked.on('end', () => {
@@ -46,13 +47,13 @@ export const replayedWalks = ({ enter, asks, post, OFFICIAL }) => {
     await page.locator('.row-link').first().click()
     await page.waitForURL(/\/events\/\d+/)
     const lane = page.locator('.lane', { hasText: 'crm' })
-    await lane.getByText('502').first().waitFor()
+    await lane.getByText('403').first().waitFor()
     await lane.getByText(/\d:\d\d 后第 2 次/).waitFor()
     await lane.getByText('重试已用尽').waitFor({ timeout: 120_000 })
   }
 
   return {
-    async 'a receiver that answers 502: lanes, countdown, dead letters; replayed all of them, over pages, a reload and a stop'({ page, demo, look }) {
+    async 'a receiver that answers 403: lanes, countdown, dead letters; replayed all of them, over pages, a reload and a stop'({ page, demo, look }) {
       const it = await demo()
       await enter(page, it)
       if (!(await can(page, it))) return
@@ -63,7 +64,7 @@ export const replayedWalks = ({ enter, asks, post, OFFICIAL }) => {
         await page.goto(`${it.base}/dead?route=crm`)
         await page.locator('.groups').getByText(String(MESSAGES), { exact: true }).waitFor({ timeout: 120_000 })
         backend.status = 200
-        await page.getByRole('button', { name: /重放 crm（HTTP 502）/ }).click()
+        await page.getByRole('button', { name: /重放 crm（HTTP 403）/ }).click()
         assert.equal(await planned(page), MESSAGES)
         await dialog(page).getByRole('button', { name: '先试 1 条' }).click()
         await dialog(page).getByText('送到了：HTTP 200').waitFor()

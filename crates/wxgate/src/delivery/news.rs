@@ -8,7 +8,7 @@ use crate::registry::routes::Route;
 /// Notes how an attempt went, and tells what is new in it.
 pub(super) fn tell(route: &Route, well: bool, sent: &Sent, (now, ticks): (i64, i64)) {
     let name = route.entry.name.as_str();
-    match route.lane.went((!well).then_some(&sent.error), now, ticks) {
+    match route.lane.went((!well).then_some((&sent.error, sent.is_broken())), now, ticks) {
         News::Nothing => {}
         News::Fails => {
             let (status, error) = (sent.status, &sent.error);

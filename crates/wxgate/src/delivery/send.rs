@@ -41,6 +41,11 @@ impl Sent {
         (200..300).contains(&self.status)
     }
 
+    /// Whether it failed for a backend that is broken: no answer, one of its own trouble, or too much for it.
+    pub(super) fn is_broken(&self) -> bool {
+        self.status == 0 || self.status == 429 || self.status >= 500
+    }
+
     /// Without an answer.
     pub(super) fn failed(why: impl Into<String>) -> Self {
         let mut error: String = why.into();

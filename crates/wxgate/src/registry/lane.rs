@@ -37,6 +37,8 @@ pub struct Failing {
     /// Why the last attempt failed.
     pub error: Arc<str>,
     told: i64,
+    /// How often in a row the backend was broken.
+    row: u64,
     /// It is left alone.
     tripped: Option<Tripped>,
 }
@@ -117,20 +119,30 @@ impl Lane {
         }
     }
 
-    /// Notes how an attempt went at `now` (Unix milliseconds, and in ticks); `error`: it failed.
-    pub fn went(&self, error: Option<&str>, now: i64, ticks: i64) -> News {
+    /// Notes how an attempt went at `now` (Unix milliseconds, and in ticks); `error`: it failed, and whether for a backend that
+    /// is broken, or by one that is well and doesn't want this message.
+    pub fn went(&self, error: Option<(&str, bool)>, now: i64, ticks: i64) -> News {
         let mut failing = self.failing_now();
-        let Some(error) = error else { return failing.take().map_or(News::Nothing, News::Works) };
+        let Some((error, is_broken)) = error else {
+            return failing.take().map_or(News::Nothing, News::Works);
+        };
         let Some(failing) = &mut *failing else {
-            *failing = Some(Failing { since: now, count: 1, error: error.into(), told: now, tripped: None });
+            let row = u64::from(is_broken);
+            let (error, told) = (error.into(), now);
+            *failing = Some(Failing { since: now, count: 1, error, told, row, tripped: None });
             return News::Fails;
         };
         failing.count += 1;
+        failing.row = if is_broken { failing.row + 1 } else { 0 };
         if *failing.error != *error {
             failing.error = error.into();
         }
+        if !is_broken {
+            failing.tripped = None;
+            return News::Nothing;
+        }
         let pause = match failing.tripped {
-            None if failing.count < TRIPS => return News::Nothing,
+            None if failing.row < TRIPS => return News::Nothing,
             None => FIRST_PAUSE,
             // It was on its way before.
             Some(tripped) if !tripped.is_tried => return News::Nothing,
@@ -216,8 +228,8 @@ mod tests {
     fn a_failure_is_told_once_then_hourly_and_when_it_is_over() {
         let lane = Lane::new(1, None);
         assert_eq!(lane.went(None, 0, 0), News::Nothing);
-        assert_eq!(lane.went(Some("HTTP 500"), 1, 0), News::Fails);
-        assert_eq!(lane.went(Some("HTTP 502"), 2, 0), News::Nothing);
+        assert_eq!(lane.went(Some(("HTTP 500", true)), 1, 0), News::Fails);
+        assert_eq!(lane.went(Some(("HTTP 502", true)), 2, 0), News::Nothing);
         assert_eq!(lane.still_failing(TOLD_EVERY_MS), None);
         let told = lane.still_failing(TOLD_EVERY_MS + 1).expect("an hour later");
         assert_eq!((told.since, told.count, &*told.error), (1, 2, "HTTP 502"));
@@ -230,7 +242,7 @@ mod tests {
     }
 
     fn fails(lane: &Lane, times: u32, ticks: i64) -> News {
-        (0..times).fold(News::Nothing, |_, _| lane.went(Some("HTTP 500"), 0, ticks))
+        (0..times).fold(News::Nothing, |_, _| lane.went(Some(("HTTP 500", true)), 0, ticks))
     }
 
     #[test]
@@ -274,5 +286,13 @@ mod tests {
             lane.went(None, 0, 0);
         }
         assert_eq!(lane.gate(0), Gate::Open);
+        // A backend that answers isn't broken.
+        fails(&lane, 7, 0);
+        assert_ne!(lane.gate(0), Gate::Open);
+        for _ in 0..20 {
+            assert_eq!(lane.went(Some(("HTTP 410", false)), 0, 0), News::Nothing);
+            assert_eq!(lane.gate(0), Gate::Open);
+        }
+        assert_eq!(lane.failing().map(|failing| failing.count), Some(27));
     }
 }
