@@ -13,6 +13,7 @@ pub mod entries;
 pub mod errors;
 pub mod feed;
 pub mod flights;
+mod flushing;
 pub mod gateway;
 pub mod handover;
 mod heartbeat;

@@ -7,19 +7,17 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::lang::{Words, say};
+use crate::flushing::each_second;
+use crate::lang::Words;
 use crate::store::{Ring, RingRow, Store, StoreError};
 
 pub use callbacks::{Callbacks, Lately};
 
-/// How often what is gathered goes to the store.
-const EVERY: Duration = Duration::from_secs(1);
 /// Rows of a ring that wait for the store.
 const WAITING: usize = 1_000;
 /// Refused callbacks of one address that are remembered a minute.
@@ -173,18 +171,8 @@ impl Rings {
 
     /// Brings what is gathered to the store each second, until the stop begins.
     pub async fn run(self, store: Store, clock: Clock, draining: CancellationToken) {
-        let mut was_away = false;
-        loop {
-            tokio::select! {
-                () = draining.cancelled() => return,
-                () = clock.pause(EVERY) => {}
-            }
-            let flushed = self.flush(&store).await;
-            if let Some(error) = flushed.as_ref().err().filter(|_| !was_away) {
-                tracing::warn!(%error, "{}", say("失败记录暂时存不下，稍后再存", "can't keep what failed just now: later"));
-            }
-            was_away = flushed.is_err();
-        }
+        let trouble = Words::fixed("失败记录暂时存不下，稍后再存", "can't keep what failed just now: later");
+        each_second(&clock, &draining, &trouble, || self.flush(&store)).await;
     }
 
     /// Brings what was gathered to the store; what it doesn't take now is tried again the next time.

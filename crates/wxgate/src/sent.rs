@@ -2,16 +2,14 @@
 //! bounds, and brought to the store each second; what there is too much of is dropped.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::lang::say;
+use crate::flushing::each_second;
+use crate::lang::Words;
 use crate::store::{SentMessage, Store, StoreError};
 
-/// How often what is gathered goes to the store.
-const EVERY: Duration = Duration::from_secs(1);
 /// Messages that wait for the store.
 const WAITING: usize = 50_000;
 /// Messages in one write.
@@ -40,18 +38,9 @@ impl Sent {
 
     /// Brings what is gathered to the store each second, until the stop begins.
     pub async fn run(self, store: Store, clock: Clock, draining: CancellationToken) {
-        let mut was_away = false;
-        loop {
-            tokio::select! {
-                () = draining.cancelled() => return,
-                () = clock.pause(EVERY) => {}
-            }
-            let flushed = self.flush(&store).await;
-            if let Some(error) = flushed.as_ref().err().filter(|_| !was_away) {
-                tracing::warn!(%error, "{}", say("发过的消息暂时记不下，稍后再记", "can't keep what was sent just now: later"));
-            }
-            was_away = flushed.is_err();
-        }
+        let trouble =
+            Words::fixed("发过的消息暂时记不下，稍后再记", "can't keep what was sent just now: later");
+        each_second(&clock, &draining, &trouble, || self.flush(&store)).await;
     }
 
     /// Brings what was gathered to the store; what it doesn't take now is tried again the next time, for to keep it twice is to

@@ -38,6 +38,7 @@ const LAYERS: Layers<'_> = &[
     &["registry"],
     &["slots"],
     &["transport", "rings", "sent"],
+    &["flushing"],
     &["net"],
     &["store"],
     &["flights", "telemetry"],
