@@ -11,6 +11,7 @@ use crate::admit::Denied;
 use crate::lang::say;
 use crate::outcome::{End, Outcome, RequestId};
 use crate::problem::{Code, Problem, Words};
+use crate::store::StoreError;
 
 /// When whoever was over a rate, or found no place, may come again: rates are averaged over a second.
 pub const RETRY_SOON: HeaderValue = HeaderValue::from_static("1");
@@ -28,6 +29,14 @@ pub struct Unhandled<'a> {
     pub words: Words,
     /// In which language.
     pub english: bool,
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let (zh, en) =
+            ("数据库暂时不可用，稍后重试", "the database is unavailable at this moment: try again later");
+        Self::new(Code::Store, zh, en).cause(&error)
+    }
 }
 
 impl From<Denied> for Problem {

@@ -20,7 +20,7 @@ use crate::parts::Parts;
 use crate::problem::{Code, Problem};
 use crate::registry::callers::Caller;
 use crate::shares::{For, Place, Room};
-use crate::store::{Added, ItemState, Job, JobItem, JobKind, NewJob, StoreError};
+use crate::store::{Added, ItemState, Job, JobItem, JobKind, NewJob};
 use lines::Lines;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -132,17 +132,15 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 async fn known(service: &Service, caller: &Caller, id: i64) -> Result<Value, Problem> {
     let job = service.0.parts.store.job(id).await?;
     let answer = job.and_then(|job| jobs::answer_of(&job, &caller.line));
-    let again = |mut answer: Value| {
-        answer["again"] = true.into();
-        answer
-    };
-    answer.map(again).ok_or_else(|| {
-        Problem::parameter(
+    let Some(mut answer) = answer else {
+        return Err(Problem::parameter(
             "Idempotency-Key",
             "此刻另有一次上传用着它，或它属于这个调用方以前的密钥：换一个",
             "is in use by another upload at this moment, or belongs to former keys of this caller: take another",
-        )
-    })
+        ));
+    };
+    answer["again"] = true.into();
+    Ok(answer)
 }
 
 /// A batch that comes in.
@@ -362,12 +360,4 @@ fn result(item: &JobItem) -> Value {
     json!({
         "line": item.n, "openid": item.openid, "msgid": item.msgid, "wx_errcode": item.code, "status": status,
     })
-}
-
-impl From<StoreError> for Problem {
-    fn from(error: StoreError) -> Self {
-        let (zh, en) =
-            ("数据库暂时不可用，稍后重试", "the database is unavailable at this moment: try again later");
-        Self::new(Code::Store, zh, en).cause(&error)
-    }
 }

@@ -9,9 +9,9 @@ use super::fields::Fields;
 use super::{Call, Service, Success};
 use crate::clock::{Clock, Instant, millis};
 use crate::parts::Parts;
-use crate::problem::{Code, Problem};
+use crate::problem::Problem;
 use crate::registry::callers::Caller;
-use crate::store::{self, SentMessage, StoreError};
+use crate::store::{self, SentMessage};
 
 /// Who waits for a scan looks again after this, where another node may have got it.
 const LOOK: Duration = Duration::from_millis(500);
@@ -42,7 +42,7 @@ impl Service {
             ticket => ("ticket", store.code_of_ticket(ticket).await),
         };
         let of_caller = |code: &store::Code| *code.caller == *caller.name;
-        found.map_err(|error| unavailable(&error))?.filter(of_caller).ok_or_else(|| no_code(name))
+        found?.filter(of_caller).ok_or_else(|| no_code(name))
     }
 
     /// Waits until somebody has scanned the code, or it has ended, for as long as the caller likes.
@@ -54,7 +54,7 @@ impl Service {
         let mut wake = store.scans(&code);
         loop {
             wake.mark_seen();
-            let found = store.code(code.key).await.map_err(|error| unavailable(&error))?;
+            let found = store.code(code.key).await?;
             // What is forgotten meanwhile has ended long ago.
             code = found.unwrap_or(code);
             let (status, over) = standing(&code, clock);
@@ -101,7 +101,7 @@ impl Service {
         let (appid, msgid) = (&call.app.entry.appid, call.fields.text("msgid"));
         // What this node noted just now is known to it; if the store is away, the next line says so.
         let _ = sent.flush(store).await;
-        let (caller, receipt) = store.receipt(appid, msgid).await.map_err(|error| unavailable(&error))?;
+        let (caller, receipt) = store.receipt(appid, msgid).await?;
         let is_others = caller.as_deref().is_some_and(|caller| *caller != *call.caller.name);
         let receipt = receipt.filter(|_| !is_others).and_then(|body| Message::read(&body).receipt());
         let (status, finished_at) = match receipt {
@@ -152,9 +152,4 @@ fn no_code(name: &str) -> Problem {
         "没有对应的二维码：只能查本调用方用 getwxqrcode 建的码；过期的码在 retention.events 之后不再记得",
         "names no code: a caller may ask only for codes that it made by getwxqrcode; those that ended are forgotten after retention.events",
     )
-}
-
-fn unavailable(error: &StoreError) -> Problem {
-    let (zh, en) = ("数据库暂时不可用，请重试", "the store is unavailable now: try again");
-    Problem::new(Code::Store, zh, en).cause(error)
 }

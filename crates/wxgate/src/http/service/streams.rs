@@ -12,7 +12,6 @@ use crate::delivery::NotTaken;
 use crate::feed::{NoReply, Wish, is_name};
 use crate::problem::{Code, Problem};
 use crate::shares::Room;
-use crate::store::StoreError;
 
 impl Service {
     /// `GET events`
@@ -29,10 +28,10 @@ impl Service {
                 ("要和 name 一起用：记的是这个名字读到了哪里", "needs a name, whose place it keeps");
             return Err(Problem::parameter("acks", zh, en));
         }
-        if let Some(openid) = text("openid").filter(|openid| !is_openid(openid)) {
+        if !is_openid(fields.text("openid")) {
             let (zh, en) =
                 ("应是一个 openid（字母、数字、_ 和 -）", "must be an openid: letters, digits, _ and -");
-            return Err(Problem::parameter("openid", zh, en).cause(&format!("{} characters", openid.len())));
+            return Err(Problem::parameter("openid", zh, en));
         }
         if self.0.parts.tasks.draining.is_cancelled() {
             return Err(Denied::Overloaded.into());
@@ -53,7 +52,7 @@ impl Service {
             last,
             place,
         };
-        let opened = self.0.feed.open(wish).await.map_err(|error| unavailable(&error))?;
+        let opened = self.0.feed.open(wish).await?;
         let opened = opened.map_err(|_| {
             Problem::parameter(
                 "event",
@@ -74,7 +73,7 @@ impl Service {
         let name = named(call.fields.text("name").to_owned())?;
         let id = number("id", call.fields.text("id"))?;
         let noted = self.0.feed.ack(&call.entered.caller, &name, id).await;
-        match noted.map_err(|error| unavailable(&error))? {
+        match noted? {
             true => Ok(Success::Body(serde_json::json!({}))),
             false => Err(Problem::parameter(
                 "id",
@@ -93,7 +92,7 @@ impl Service {
         }
         match self.0.feed.reply(&call.entered.caller, &call.segment, &call.body).await {
             Ok(()) => Ok(Success::Body(serde_json::json!({}))),
-            Err(why) => Err(not_taken(&why)),
+            Err(why) => Err(not_taken(why)),
         }
     }
 }
@@ -124,16 +123,7 @@ fn named(name: String) -> Result<String, Problem> {
     Err(Problem::parameter("name", zh, en))
 }
 
-fn unavailable(error: &StoreError) -> Problem {
-    Problem::new(
-        Code::Store,
-        "数据库暂不可用，请稍后重试",
-        "the store is not available at the moment: try again later",
-    )
-    .cause(error)
-}
-
-fn not_taken(why: &NoReply) -> Problem {
+fn not_taken(why: NoReply) -> Problem {
     match why {
         NoReply::Right => Problem::new(
             Code::Forbidden,
@@ -161,6 +151,6 @@ fn not_taken(why: &NoReply) -> Problem {
             "请求体不是被动回复：应是有 MsgType 的 <xml> 或 JSON 对象，或 success",
             "the body is no passive reply: <xml> or a JSON object with a MsgType, or success",
         ),
-        NoReply::Store(error) => unavailable(error),
+        NoReply::Store(error) => error.into(),
     }
 }
