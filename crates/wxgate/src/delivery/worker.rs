@@ -107,8 +107,8 @@ impl Deliveries {
                 return Ok((Vec::new(), Some(now + TURN_MS / 2)));
             }
             line.ours_until = ticks + TURN_MS;
-            if store.is_shared() {
-                // One that had it before may have ended some since.
+            if store.is_shared() && line.straight == Some(true) {
+                // One that had it before may have ended some since it was straightened.
                 line.ended.extend(store.ended_elsewhere(name).await?);
             }
         }

@@ -26,7 +26,13 @@ pub(super) const BATCH: Operation = Operation {
         "Template messages in bulk: a sendwxtemplatemsg request a line (NDJSON, 100,000 lines and 64 MiB at most), which become a job",
     ),
     params: UPLOAD,
-    answer: &[("job_id", "string"), ("accepted", "integer"), ("rejected", "integer"), ("errors", "array")],
+    answer: &[
+        ("job_id", "string"),
+        ("accepted", "integer"),
+        ("rejected", "integer"),
+        ("errors", "array"),
+        ("again", "boolean"),
+    ],
     refused_as: Code::Message,
     own: Some(Own {
         run: |service, call| async move { service.batch(call).await }.boxed(),
