@@ -114,20 +114,31 @@ def dead(bench: Bench) -> Result:
     return Result("\n".join(rows) + "\n", lines)
 
 
+def beside(bench: Bench, server: Server) -> tuple[float, float]:
+    """The delay at a healthy route, ms: its mean and p99."""
+    since = int(time.time() * 1000)
+    drive(server, pushes(bench.bin, server, bench.seconds, rate=100))
+    drained(server, "select exists (select 1 from due where route = 'well')")
+    found = delays(server, since)
+    return sum(found) / len(found), found[len(found) * 99 // 100]
+
+
 def backlog(bench: Bench) -> Result:
-    """What waits for a dead backend, idle: CPU with 100,000; time to be ready and memory with 1,000,000."""
-    held = socket.create_server(("127.0.0.1", 0), backlog=4096)
-    more = route("held", f"127.0.0.1:{held.getsockname()[1]}", 'timeout = "2s"')
+    """What waits for a dead backend: CPU while idle, time to be ready, memory, and what another route feels of it."""
+    held, backend = socket.create_server(("127.0.0.1", 0), backlog=4096), receiver(bench)
+    dead_route = route("held", f"127.0.0.1:{held.getsockname()[1]}", 'timeout = "2s"')
     few = folder()
     first = wxgate(bench.upstream, more=route("held", "127.0.0.1:9", "paused = true"), name="seeds", at=few)
     drive(first, pushes(bench.bin, first, 600, count=1000, length=60))
     stop([first], keep=True)
     found = {}
-    for total in (100_000, 1_000_000):
+    for total in (1_000, 100_000, 1_000_000):
         at = folder()
         shutil.copytree(few, at, dirs_exist_ok=True)
-        multiply(at / "wxgate.db", total)
+        if total > 1_000:
+            multiply(at / "wxgate.db", total)
         began = time.time()
+        more = dead_route + route("well", backend.address)
         ours = wxgate(bench.upstream, more=more, name=f"{total:,} waiting", at=at)
         ready = time.time() - began
         settle(ours)
@@ -135,15 +146,26 @@ def backlog(bench: Bench) -> Result:
         before, then = sum(cpu(ours.process.pid)), time.time()
         time.sleep(30)
         share = (sum(cpu(ours.process.pid)) - before) / (time.time() - then) * 100
-        found[total] = (ready, share, rss(ours.process.pid))
+        memory = rss(ours.process.pid)
+        felt = [beside(bench, ours) for _ in range(bench.rounds + 1)][1:]
+        found[total] = (ready, share, memory, [mean for mean, _ in felt], [p99 for _, p99 in felt])
         stop([ours])
     shutil.rmtree(few)
+    stop([backend])
     held.close()
-    rows = ["### a backlog for a backend that never answers", "", "| waiting | ready after s | CPU % of a core, idle | resident MiB |", "|---|---|---|---|"]
-    rows += [f"| {total:,} | {ready:.2f} | {share:.2f} | {memory:.0f} |" for total, (ready, share, memory) in found.items()]
+    rows = [
+        "### a backlog for a backend that never answers", "",
+        "| waiting | ready after s | CPU % of a core, idle | resident MiB | another route's mean delay ms | p99 ms |", "|---|---|---|---|---|---|",
+    ]
+    rows += [
+        f"| {total:,} | {ready:.2f} | {share:.2f} | {memory:.0f} | {spread(mean)} | {spread(p99, '{:.0f}')} |"
+        for total, (ready, share, memory, mean, p99) in found.items()
+    ]
+    few_mean = found[1_000][3]
     lines = [
         Line("100,000 waiting for a dead backend", "–", [found[100_000][1]], 2, "CPU", unit="%"),
         Line("1,000,000 waiting", "–", [found[1_000_000][0]], 3, "ready after", unit="s"),
         Line("1,000,000 waiting", "–", [found[1_000_000][2]], 256, "resident", unit="MiB", form="{:.0f}"),
+        Line("delay of another route, 1,000,000 waiting", "1,000 waiting", [a / b for a, b in zip(found[1_000_000][3], few_mean)], 1.1, "mean"),
     ]
     return Result("\n".join(rows) + "\n", lines)

@@ -23,12 +23,19 @@ fn header<'a>(head: &'a [u8], name: &str) -> &'a str {
     line.and_then(|line| line.strip_prefix(": ")).unwrap_or_default()
 }
 
+/// A number that looks like chance, and is the same again.
+fn mixed(id: u64) -> u64 {
+    let id = (id ^ id >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let id = (id ^ id >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    id ^ id >> 31
+}
+
 impl Seen {
     /// Whether it is taken.
     fn takes(&mut self, head: &[u8]) -> bool {
-        let id: u64 = header(head, "x-wxgate-event-id").split('_').nth(1).and_then(|id| id.parse().ok()).unwrap_or(0);
+        let id: u64 = header(head, "x-wxgate-event-id").parse().expect("an id");
         let is_first = header(head, "x-wxgate-attempt") == "1";
-        if is_first && id.wrapping_mul(2_654_435_761) / 97 % 100 < self.percent {
+        if is_first && mixed(id) % 100 < self.percent {
             return false;
         }
         self.arrived += 1;
