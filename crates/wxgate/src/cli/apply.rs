@@ -70,7 +70,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         "没有管理令牌：设置环境变量 WXGATE_ADMIN_TOKEN（或 WXGATE_ADMIN_TOKEN_FILE）",
         "there is no admin token: set WXGATE_ADMIN_TOKEN (or WXGATE_ADMIN_TOKEN_FILE) in the environment",
     ))?;
-    let server = Server::new(args.url, args.ca_file.as_deref(), token.expose_secret())?;
+    let server = Server::new(args.url, args.ca_file.as_deref(), token.expose_secret(), "WXGATE_ADMIN_TOKEN")?;
     let ask = |more: Value| {
         let mut body: Map<String, Value> = lists.clone();
         body.extend(more.as_object().cloned().unwrap_or_default());

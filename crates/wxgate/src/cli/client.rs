@@ -20,6 +20,8 @@ pub(super) struct Server {
     client: Client,
     url: Url,
     token: HeaderValue,
+    /// How the token or key is given, for whoever gave a wrong one.
+    given_by: &'static str,
     pub(super) limits: Limits,
 }
 
@@ -31,7 +33,7 @@ pub(super) struct Answer {
 }
 
 impl Server {
-    pub(super) fn new(url: Url, ca_file: Option<&Path>, token: &str) -> anyhow::Result<Self> {
+    pub(super) fn new(url: Url, ca_file: Option<&Path>, token: &str, given_by: &'static str) -> anyhow::Result<Self> {
         let authorities = match ca_file {
             Some(file) => Authorities::read(file)?,
             None => Authorities::default(),
@@ -40,7 +42,7 @@ impl Server {
         let client = Client::new(None, authorities.client_config()?, &limits, 1);
         let mut token = HeaderValue::from_str(&format!("Bearer {token}"))?;
         token.set_sensitive(true);
-        Ok(Self { client, url, token, limits })
+        Ok(Self { client, url, token, given_by, limits })
     }
 
     /// Where it is, for people.
@@ -54,12 +56,25 @@ impl Server {
         if status.is_success() {
             return Ok(body);
         }
+        bail!(self.refusal(status, &body))
+    }
+
+    /// What it says no with, in either API's shape; and what to look at if it knows the token or key not.
+    pub(super) fn refusal(&self, status: StatusCode, body: &Value) -> Words {
         let place = self.place();
-        let (status, detail) = (status.as_u16(), body["detail"].as_str().unwrap_or_default());
-        bail!(Words::new(
-            format!("{place} 没有接受（HTTP {status}）：{detail}"),
-            format!("{place} refuses it (HTTP {status}): {detail}"),
-        ))
+        let code = body["ret"]["code"].as_i64();
+        let (zh, en) = code.map(|code| (format!("，{code}"), format!(", {code}"))).unwrap_or_default();
+        let said = body["ret"]["msg"].as_str().or(body["detail"].as_str()).unwrap_or_default();
+        let by = self.given_by;
+        let (look_zh, look_en) = match status {
+            StatusCode::UNAUTHORIZED => (format!("（{by}）"), format!(" ({by})")),
+            _ => (String::new(), String::new()),
+        };
+        let status = status.as_u16();
+        Words::new(
+            format!("{place} 没有接受（HTTP {status}{zh}）：{said}{look_zh}"),
+            format!("{place} refuses it (HTTP {status}{en}): {said}{look_en}"),
+        )
     }
 
     /// A call with a body of JSON, or none for `null`. Only what kept an answer from coming is an error.

@@ -56,6 +56,16 @@ enum Format {
     Json,
 }
 
+/// Kinds as a route's `events` writes them; as the table shows them, they are taken as well.
+fn as_in_routes(kinds: &str) -> String {
+    let one = |kind: &str| match kind.trim().split_once('.') {
+        Some(("message", kind)) => format!("message:{kind}"),
+        Some(("event", name)) => name.to_owned(),
+        _ => kind.trim().to_owned(),
+    };
+    kinds.split(',').map(one).collect::<Vec<_>>().join(",")
+}
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:36012", help = say(
@@ -191,7 +201,8 @@ fn listener(args: Args) -> anyhow::Result<Listener> {
     let replies = args.openid.is_some() && args.forward.is_some();
     let is_raw = args.forward.is_some() && matches!(form, Form::Wechat(_));
     let mut wanted = Vec::new();
-    let given = [("appid", args.appid), ("openid", args.openid), ("event", args.event)];
+    let event = args.event.map(|kinds| as_in_routes(&kinds));
+    let given = [("appid", args.appid), ("openid", args.openid), ("event", event)];
     wanted.extend(given.into_iter().filter_map(|(key, value)| Some((key, value?))));
     if is_raw {
         wanted.push(("raw", "1".to_owned()));
@@ -400,5 +411,16 @@ impl Listener {
         if let (Some(name), true) = (&self.name, id > 0) {
             let _ = tokio::time::timeout(LAST_WORDS, self.gateway.ack(name, id)).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_taken_as_the_table_shows_them() {
+        assert_eq!(as_in_routes("SCAN, message:text"), "SCAN,message:text");
+        assert_eq!(as_in_routes("event.SCAN,message.text"), "SCAN,message:text");
     }
 }

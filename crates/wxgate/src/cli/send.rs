@@ -89,7 +89,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         "没有调用方密钥：用 --key，或设置环境变量 WXGATE_KEY（或 WXGATE_KEY_FILE）",
         "there is no caller's key: use --key, or set WXGATE_KEY (or WXGATE_KEY_FILE) in the environment",
     ))?;
-    let server = Server::new(args.gateway.clone(), args.ca_file.as_deref(), key.expose_secret())?;
+    let server = Server::new(args.gateway.clone(), args.ca_file.as_deref(), key.expose_secret(), "--key, WXGATE_KEY")?;
     match (&args.job, &args.file) {
         (Some(id), _) if args.stop => stop(&server, id).await,
         (Some(id), _) => watch(&server, id, Results::new(args.results.as_deref())?, 0).await,
@@ -202,19 +202,8 @@ fn taken(server: &Server, answer: Answer) -> anyhow::Result<Value> {
     let Answer { status, mut body } = answer;
     match body["ret"]["code"].as_i64() {
         Some(0) if status.is_success() => Ok(body["body"].take()),
-        _ => Err(refusal(server, status, &body).into()),
+        _ => Err(server.refusal(status, &body).into()),
     }
-}
-
-fn refusal(server: &Server, status: StatusCode, body: &Value) -> Words {
-    let (place, status) = (server.place(), status.as_u16());
-    let code = body["ret"]["code"].as_i64().map(|code| format!("，{code}")).unwrap_or_default();
-    let msg = body["ret"]["msg"].as_str().or(body["detail"].as_str()).unwrap_or_default();
-    let english = code.replace('，', ", ");
-    Words::new(
-        format!("{place} 没有接受（HTTP {status}{code}）：{msg}"),
-        format!("{place} refuses it (HTTP {status}{english}): {msg}"),
-    )
 }
 
 /// Where a job is; its id may be anything that somebody typed.
@@ -227,7 +216,7 @@ async fn look(server: &Server, id: &str) -> Result<Job, Unseen> {
     let asked = server.ask(Method::GET, &format!("{}?limit=1", path(id)), Value::Null).await;
     let Answer { status, body } = asked.map_err(Unseen::Away)?;
     if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-        return Err(Unseen::Away(refusal(server, status, &body)));
+        return Err(Unseen::Away(server.refusal(status, &body)));
     }
     let body = taken(server, Answer { status, body }).map_err(Unseen::Refused)?;
     Job::read(&body, "sent").ok_or_else(|| Unseen::Refused(STRANGE.into()))

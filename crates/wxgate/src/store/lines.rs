@@ -1,7 +1,7 @@
 //! Routes that keep order: of each user's messages one is on its way at a time, the oldest first.
 //!
 //! A new delivery of such a route is due before everything else, in the order of ids, which is that of the messages
-//! ([`IN_ORDER`]). Whoever takes deliveries on looks at each: the first of a user's goes, and those after it are held
+//! ([`IN_ORDER`]), but for half of the room, which those have first that are due again. Whoever takes deliveries on looks at each: the first of a user's goes, and those after it are held
 //! ([`HELD`]) until it has ended, so that each is looked at twice at most, however many wait. The table `lines` says what
 //! goes and what is held.
 
@@ -11,8 +11,14 @@ use super::{Claimed, Store, StoreError};
 pub(crate) const IN_ORDER: i64 = 0;
 /// When one is due that waits for another of its user's.
 pub(crate) const HELD: i64 = 1 << 60;
-/// Deliveries looked at in one go.
+/// New deliveries looked at in one go.
 pub(super) const LOOK: u32 = 256;
+
+/// So many of `limit` are for those that were tried before, even if new ones wait: a user whose message failed once must not
+/// wait until all of a backlog was looked at.
+pub(super) const fn tried_first(limit: u32) -> usize {
+    limit.div_ceil(2) as usize
+}
 
 /// When a delivery is tried next, for people; `None`: in its turn.
 pub(super) fn next_at(due_at: i64) -> Option<i64> {

@@ -256,11 +256,12 @@ impl Upload<'_> {
     async fn end(&self) -> Result<Value, Problem> {
         let Self { service, caller, job, accepted, rejected, errors, .. } = self;
         if *accepted == 0 {
-            let first = errors.first().map(|error| format!("{} {}", error["line"], error["msg"]));
+            let first = errors.first().map(|error| (&error["line"], error["msg"].as_str().unwrap_or_default()));
             let (zh, en) = match first {
-                Some(first) => {
-                    (format!("没有一行能发送。第 {first}"), format!("no line can be sent; line {first}"))
-                }
+                Some((line, msg)) => (
+                    format!("没有一行能发送。第 {line} 行：{msg}"),
+                    format!("no line can be sent. Line {line}: {msg}"),
+                ),
                 None => ("请求体里没有一行".to_owned(), "the body has no line".to_owned()),
             };
             return Err(Problem::new(Code::Parameter, zh, en));

@@ -2,10 +2,10 @@
 
 use tokio_postgres::types::Type;
 
-use super::link::{Link, Sql};
+use super::link::{Link, Sql, Values};
 use super::{Pg, queue};
 use crate::store::backend::{ClaimedRow, Lines};
-use crate::store::lines::{HELD, IN_ORDER, LOOK};
+use crate::store::lines::{HELD, IN_ORDER, LOOK, tried_first};
 use crate::store::records::Pending;
 use crate::store::{Lease, StoreError};
 
@@ -28,16 +28,23 @@ static CLAIM: Sql = Sql {
     text: "
 with x as (select set_config('synchronous_commit', 'off', true) as off),
 c as materialized (
-    select d.id, e.openid from x, due d
+    select d.id, d.turn, e.openid from x, (
+        select id, case when row_number() over (order by due_at, id) <= $9 then 0 else 2 end as turn from (
+            select id, due_at from due
+            where route = $1 and due_at > $8 and due_at <= $2 and (leased_until is null or leased_until <= $2)
+            order by due_at, id limit $6) as tried
+        union all
+        (select id, 1 from due
+         where route = $1 and due_at = $8 and (leased_until is null or leased_until <= $2)
+         order by id limit $3)) as d
     cross join lateral (select openid from events where events.id = d.id >> 16 offset 0) as e
-    where d.route = $1 and d.due_at <= $2 and (d.leased_until is null or d.leased_until <= $2) and off = 'off'
-    order by d.due_at, d.id limit $3),
+    where off = 'off'),
 r as materialized (
     select c.*, coalesce(l.goes, 0) as goes,
            row_number() over (partition by c.openid order by coalesce(l.goes, 0) desc, c.id) as n,
            exists (select from lines o where o.route = $1 and o.openid = c.openid and o.goes = 1 and o.id <> c.id) as busy
     from c left join lines l on l.route = $1 and l.openid = c.openid and l.id = c.id),
-g as materialized (select id, openid from r where n = 1 and not busy order by id limit $6),
+g as materialized (select id, openid from r where n = 1 and not busy order by turn, id limit $6),
 h as materialized (
     select id, openid from r
     where goes = 0 and (busy or n > 1 and openid in (select openid from g)) and id not in (select id from g)),
@@ -55,7 +62,17 @@ from u cross join lateral (select * from events where events.id = u.id >> 16 off
 union all
 select id, 0, 0, null, 0, null, null from h
 order by 1",
-    types: &[Type::TEXT, Type::INT8, Type::INT8, Type::INT4, Type::INT8, Type::INT8, Type::INT8],
+    types: &[
+        Type::TEXT,
+        Type::INT8,
+        Type::INT8,
+        Type::INT4,
+        Type::INT8,
+        Type::INT8,
+        Type::INT8,
+        Type::INT8,
+        Type::INT8,
+    ],
 };
 static ENDED: Sql = Sql {
     text: "
@@ -122,7 +139,10 @@ async fn claim(
     lease: Lease,
 ) -> Result<(Vec<ClaimedRow>, Option<i64>), StoreError> {
     let (look, most) = (i64::from(LOOK), i64::from(limit));
-    let rows = link.query(&CLAIM, &[&route, &now, &look, &lease.owner, &lease.until, &most, &HELD]).await?;
+    let first = tried_first(limit) as i64;
+    let values: Values<'_> =
+        &[&route, &now, &look, &lease.owner, &lease.until, &most, &HELD, &IN_ORDER, &first];
+    let rows = link.query(&CLAIM, values).await?;
     let is_claimed = |row: &&tokio_postgres::Row| row.get::<_, Option<&str>>(3).is_some();
     let claimed: Vec<ClaimedRow> = rows.iter().filter(is_claimed).map(queue::claimed).collect();
     if claimed.len() >= limit as usize || rows.len() > claimed.len() {

@@ -5,12 +5,12 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 use super::{Sqlite, queue};
 use crate::store::Lease;
 use crate::store::backend::{ClaimedRow, Lines};
-use crate::store::lines::{HELD, IN_ORDER, LOOK};
+use crate::store::lines::{HELD, IN_ORDER, LOOK, tried_first};
 use crate::store::records::Pending;
 
 pub(super) const DUE: &str = "
     select due.id, events.openid from due indexed by due_at cross join events on events.id = due.id >> 16
-    where due.route = ?1 and due.due_at <= ?2 order by due.due_at, due.id limit ?3";
+    where due.route = ?1 and due.due_at between ?2 and ?3 order by due.due_at, due.id limit ?4";
 pub(super) const IS_BUSY: &str =
     "select exists (select 1 from lines where route = ?1 and openid = ?2 and goes = 1 and id <> ?3)";
 pub(super) const FIRST: &str =
@@ -79,13 +79,16 @@ fn claim(
     limit: u32,
     lease: Lease,
 ) -> rusqlite::Result<(Vec<ClaimedRow>, Option<i64>)> {
-    let due: Vec<(i64, String)> = tx
-        .prepare_cached(DUE)?
-        .query_map(params![route, now, LOOK], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<rusqlite::Result<_>>()?;
-    let mut is_all = due.len() < LOOK as usize;
+    let due = |from: i64, to: i64, most: u32| -> rusqlite::Result<Vec<(i64, String)>> {
+        tx.prepare_cached(DUE)?
+            .query_map(params![route, from, to, most], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect()
+    };
+    let (mut tried, new) = (due(IN_ORDER + 1, now, limit)?, due(IN_ORDER, IN_ORDER, LOOK)?);
+    let mut is_all = tried.len() < limit as usize && new.len() < LOOK as usize;
+    let more = tried.split_off(tried.len().min(tried_first(limit)));
     let mut claimed = Vec::new();
-    for (id, openid) in due {
+    for (id, openid) in tried.into_iter().chain(new).chain(more) {
         if claimed.len() >= limit as usize {
             is_all = false;
             break;

@@ -70,6 +70,21 @@ async fn what_there_is_no_room_for_is_held_by_nothing() {
 }
 
 #[tokio::test]
+async fn what_failed_is_tried_again_although_new_ones_wait_and_leaves_them_half_of_the_room() {
+    let fixture = Fixture::new();
+    let store = fixture.open().await;
+    for (openid, content) in [("a", "a1"), ("b", "b1"), ("c", "c1"), ("d", "d1"), ("e", "e1"), ("f", "f1")] {
+        keep_of(&store, openid, content).await;
+    }
+    for failed in take(&store, &[], NOW, 3).await {
+        record(&store, &failed, 500, Fate::Retry(NOW + 5)).await;
+    }
+    assert_eq!(contents(&take(&store, &[], NOW + 5, 2).await), ["a1", "d1"]);
+    assert_eq!(contents(&take(&store, &[], NOW + 5, 1).await), ["b1"], "one that failed tries a broken backend");
+    assert_eq!(contents(&take(&store, &[], NOW + 5, 10).await), ["c1", "e1", "f1"]);
+}
+
+#[tokio::test]
 async fn a_replay_waits_for_what_is_on_its_way_and_a_lease_that_ran_out_for_nothing() {
     let fixture = Fixture::new();
     let store = fixture.open().await;
