@@ -33,7 +33,12 @@ pub(super) struct Answer {
 }
 
 impl Server {
-    pub(super) fn new(url: Url, ca_file: Option<&Path>, token: &str, given_by: &'static str) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        url: Url,
+        ca_file: Option<&Path>,
+        token: &str,
+        given_by: &'static str,
+    ) -> anyhow::Result<Self> {
         let authorities = match ca_file {
             Some(file) => Authorities::read(file)?,
             None => Authorities::default(),

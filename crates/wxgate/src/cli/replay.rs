@@ -134,7 +134,12 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         "没有管理令牌：用 --token，或设置环境变量 WXGATE_ADMIN_TOKEN（或 WXGATE_ADMIN_TOKEN_FILE）",
         "there is no admin token: use --token, or set WXGATE_ADMIN_TOKEN (or WXGATE_ADMIN_TOKEN_FILE) in the environment",
     ))?;
-    let server = Server::new(args.admin.clone(), args.ca_file.as_deref(), token.expose_secret(), "--token, WXGATE_ADMIN_TOKEN")?;
+    let server = Server::new(
+        args.admin.clone(),
+        args.ca_file.as_deref(),
+        token.expose_secret(),
+        "--token, WXGATE_ADMIN_TOKEN",
+    )?;
     match &args.job {
         Some(id) if args.stop => stop(&server, id).await,
         Some(id) => watch(&server, id).await,

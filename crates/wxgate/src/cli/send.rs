@@ -89,7 +89,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         "没有调用方密钥：用 --key，或设置环境变量 WXGATE_KEY（或 WXGATE_KEY_FILE）",
         "there is no caller's key: use --key, or set WXGATE_KEY (or WXGATE_KEY_FILE) in the environment",
     ))?;
-    let server = Server::new(args.gateway.clone(), args.ca_file.as_deref(), key.expose_secret(), "--key, WXGATE_KEY")?;
+    let server =
+        Server::new(args.gateway.clone(), args.ca_file.as_deref(), key.expose_secret(), "--key, WXGATE_KEY")?;
     match (&args.job, &args.file) {
         (Some(id), _) if args.stop => stop(&server, id).await,
         (Some(id), _) => watch(&server, id, Results::new(args.results.as_deref())?, 0).await,

@@ -256,7 +256,8 @@ impl Upload<'_> {
     async fn end(&self) -> Result<Value, Problem> {
         let Self { service, caller, job, accepted, rejected, errors, .. } = self;
         if *accepted == 0 {
-            let first = errors.first().map(|error| (&error["line"], error["msg"].as_str().unwrap_or_default()));
+            let first =
+                errors.first().map(|error| (&error["line"], error["msg"].as_str().unwrap_or_default()));
             let (zh, en) = match first {
                 Some((line, msg)) => (
                     format!("没有一行能发送。第 {line} 行：{msg}"),

@@ -80,7 +80,11 @@ async fn what_failed_is_tried_again_although_new_ones_wait_and_leaves_them_half_
         record(&store, &failed, 500, Fate::Retry(NOW + 5)).await;
     }
     assert_eq!(contents(&take(&store, &[], NOW + 5, 2).await), ["a1", "d1"]);
-    assert_eq!(contents(&take(&store, &[], NOW + 5, 1).await), ["b1"], "one that failed tries a broken backend");
+    assert_eq!(
+        contents(&take(&store, &[], NOW + 5, 1).await),
+        ["b1"],
+        "one that failed tries a broken backend"
+    );
     assert_eq!(contents(&take(&store, &[], NOW + 5, 10).await), ["c1", "e1", "f1"]);
 }
 
