@@ -1,5 +1,6 @@
 //! Scripted faults: what a test says should go wrong, and how often.
 
+use crate::world::Random;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
@@ -126,11 +127,11 @@ impl Fault {
     }
 
     /// Whether it hits a call, which chance may decide.
-    fn hits(&self, path: &str, appid: &str, concerns: &impl Fn(&str) -> bool) -> bool {
+    fn hits(&self, path: &str, appid: &str, concerns: &impl Fn(&str) -> bool, chance: &mut Random) -> bool {
         self.path == path
             && self.appid.as_deref().is_none_or(|wanted| wanted == appid)
             && self.openid.as_deref().is_none_or(concerns)
-            && self.probability.is_none_or(rand::random_bool)
+            && self.probability.is_none_or(|probability| chance.chance(probability))
     }
 }
 
@@ -175,8 +176,14 @@ impl Faults {
 
     /// The fault of a call of `appid` at `path`: counted ones first, in the order they were posted, then the newest of
     /// those that last until reset.
-    pub(crate) fn take(&mut self, path: &str, appid: &str, concerns: impl Fn(&str) -> bool) -> Option<Fault> {
-        let hits = |posted: &Posted| posted.fault.hits(path, appid, &concerns);
+    pub(crate) fn take(
+        &mut self,
+        path: &str,
+        appid: &str,
+        concerns: impl Fn(&str) -> bool,
+        chance: &mut Random,
+    ) -> Option<Fault> {
+        let mut hits = |posted: &Posted| posted.fault.hits(path, appid, &concerns, chance);
         let Some(at) = self.posted.iter().position(|posted| posted.fault.times > 0 && hits(posted)) else {
             let lasting = self.posted.iter().rev().find(|posted| posted.fault.times == 0 && hits(posted));
             return lasting.map(|posted| posted.fault.clone());
@@ -203,9 +210,9 @@ mod tests {
         let mut faults = Faults::default();
         faults.add(fault(json!({"path": "/a", "errcode": -1, "times": 0}))).unwrap();
         faults.add(fault(json!({"path": "/a", "errcode": 45011, "times": 2}))).unwrap();
-        let mut next = || faults.take("/a", "", |_| false).and_then(|f| f.errcode);
+        let mut next = || faults.take("/a", "", |_| false, &mut Random::default()).and_then(|f| f.errcode);
         assert_eq!([next(), next(), next(), next()], [Some(45011), Some(45011), Some(-1), Some(-1)]);
-        assert!(faults.take("/b", "", |_| false).is_none());
+        assert!(faults.take("/b", "", |_| false, &mut Random::default()).is_none());
     }
 
     #[test]
@@ -215,7 +222,9 @@ mod tests {
         faults.add(fault(json!({"path": "/a", "openid": "o1", "errcode": 2}))).unwrap();
         faults.add(fault(json!({"path": "/a", "probability": 1e-12, "errcode": 3, "times": 0}))).unwrap();
         let mut next = |appid: &str, openid: &str| {
-            faults.take("/a", appid, |wanted| wanted == openid).and_then(|f| f.errcode)
+            faults
+                .take("/a", appid, |wanted| wanted == openid, &mut Random::default())
+                .and_then(|f| f.errcode)
         };
         assert_eq!([next("wx2", "o2"), next("wx2", "o1"), next("wx2", "o1")], [None, Some(2), None]);
         assert_eq!([next("wx1", "o2"), next("wx1", "o2")], [Some(1), None]);

@@ -6,11 +6,11 @@
 mod message;
 mod reply;
 
-pub(crate) use message::{Field, Push};
+pub(crate) use message::Push;
 
 use crate::Shared;
 use crate::sign;
-use crate::world::{App, Attempt, Callback, Mode, PushRecord};
+use crate::world::{App, Attempt, Callback, Mode, PushRecord, Random};
 use bytes::Bytes;
 use http::{Request, header};
 use http_body_util::{BodyExt, Full, Limited};
@@ -44,11 +44,11 @@ pub(crate) async fn deliver(shared: &Shared, push: Push) -> Option<PushRecord> {
         (app, callback, world.quirks.is("retry_signature", "new"))
     };
     let message = push.render(&app.original_id, now_seconds(), callback.format);
-    let mut sealed = seal(&app, &callback, &push.openid, &message);
+    let mut sealed = seal(&mut shared.world().random, &app, &callback, &push.openid, &message);
     let mut attempts = Vec::new();
     while attempts.len() < ATTEMPTS {
         if fresh && !attempts.is_empty() {
-            sealed = seal(&app, &callback, &push.openid, &message);
+            sealed = seal(&mut shared.world().random, &app, &callback, &push.openid, &message);
         }
         let attempt = post(shared, &app, &callback, &sealed).await;
         let done = attempt.status == 200;
@@ -68,8 +68,8 @@ struct Sealed {
     body: String,
 }
 
-fn seal(app: &App, callback: &Callback, openid: &str, message: &str) -> Sealed {
-    let (timestamp, nonce) = (now_seconds().to_string(), nonce());
+fn seal(chance: &mut Random, app: &App, callback: &Callback, openid: &str, message: &str) -> Sealed {
+    let (timestamp, nonce) = (now_seconds().to_string(), nonce(chance));
     let token = app.callback_token.as_str();
     let mut query = form_urlencoded::Serializer::new(String::new());
     query
@@ -80,7 +80,7 @@ fn seal(app: &App, callback: &Callback, openid: &str, message: &str) -> Sealed {
     let body = if callback.mode == Mode::Plain {
         message.to_owned()
     } else {
-        let encrypted = sign::encrypt(&app.aes_key, rand::random(), message, &app.appid);
+        let encrypted = sign::encrypt(&app.aes_key, chance.bytes(), message, &app.appid);
         let parts = [token, &timestamp, &nonce, &encrypted];
         query.append_pair("encrypt_type", "aes").append_pair("msg_signature", &sign::signature(&parts));
         match callback.mode {
@@ -119,8 +119,11 @@ pub(crate) async fn verify(shared: &Shared, app: &App, url: &str) -> Result<(), 
     if parsed.scheme() != "http" || !parsed.has_host() {
         return Err("url: must begin with http://".into());
     }
-    let (timestamp, nonce) = (now_seconds().to_string(), nonce());
-    let echostr = rand::random::<u64>().to_string();
+    let (nonce, echostr) = {
+        let chance = &mut shared.world().random;
+        (nonce(chance), chance.number(0..u64::MAX).to_string())
+    };
+    let timestamp = now_seconds().to_string();
     let query = form_urlencoded::Serializer::new(String::new())
         .append_pair("signature", &sign::signature(&[&app.callback_token, &timestamp, &nonce]))
         .append_pair("timestamp", &timestamp)
@@ -169,8 +172,8 @@ fn with_query(url: &str, query: &str) -> String {
     format!("{url}{separator}{query}")
 }
 
-fn nonce() -> String {
-    rand::random_range(100_000_000..2_000_000_000).to_string()
+fn nonce(chance: &mut Random) -> String {
+    chance.number(100_000_000..2_000_000_000).to_string()
 }
 
 /// The machine's clock: a push is always sent now.

@@ -1,5 +1,6 @@
 //! WeChat's way of saying no: `errcode`, `errmsg`, `rid`.
 
+use crate::world::World;
 use serde_json::{Value, json};
 
 /// A refused call.
@@ -23,7 +24,7 @@ pub(crate) fn refuse_with(code: i64, text: String) -> Refusal {
 impl Refusal {
     /// The answer's body. `/sns` puts a comma before the `rid`, everything else a space; `rid` begins
     /// with the time.
-    pub(crate) fn body(&self, path: &str, now_seconds: i64) -> Value {
+    pub(crate) fn body(&self, path: &str, world: &mut World) -> Value {
         let known = wechat::errcode::lookup(self.code).map_or("unknown error", |row| row.text);
         let text = self.text.as_deref().unwrap_or(known);
         // A scripted text may be a whole one.
@@ -31,27 +32,31 @@ impl Refusal {
             return json!({"errcode": self.code, "errmsg": text});
         }
         let comma = if path.starts_with("/sns/") { "," } else { "" };
-        json!({"errcode": self.code, "errmsg": format!("{text}{comma} rid: {}", rid(now_seconds))})
+        json!({"errcode": self.code, "errmsg": format!("{text}{comma} rid: {}", rid(world))})
     }
 }
 
 /// Three groups of eight hexadecimal digits; the first is the time.
-fn rid(now_seconds: i64) -> String {
-    let [a, b]: [u32; 2] = rand::random();
-    format!("{:08x}-{a:08x}-{b:08x}", now_seconds & 0xffff_ffff)
+fn rid(world: &mut World) -> String {
+    let time = world.now_seconds() & 0xffff_ffff;
+    format!("{time:08x}-{}-{}", world.random.hex::<4>(), world.random.hex::<4>())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn at(seconds: i64) -> World {
+        World { now: seconds * 1000, ..World::default() }
+    }
+
     #[test]
     fn words_and_rid() {
-        let body = refuse(40029).body("/sns/userinfo", 0x65a3_3cd8);
+        let body = refuse(40029).body("/sns/userinfo", &mut at(0x65a3_3cd8));
         let text = body["errmsg"].as_str().unwrap();
         assert!(text.starts_with("invalid code, rid: 65a33cd8-"), "{text}");
         assert!(wechat::errcode::rid(text).is_some());
-        let body = refuse(40003).body("/cgi-bin/user/info", 1);
+        let body = refuse(40003).body("/cgi-bin/user/info", &mut at(1));
         assert!(body["errmsg"].as_str().unwrap().starts_with("invalid openid rid: 00000001-"));
     }
 }

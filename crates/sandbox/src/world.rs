@@ -12,6 +12,7 @@ mod message;
 mod qr;
 mod quirks;
 pub(crate) mod quota;
+mod random;
 mod state;
 mod token;
 mod user;
@@ -23,6 +24,7 @@ pub(crate) use journal::{Entry, Filter};
 pub(crate) use log::{Attempt, PushRecord};
 pub(crate) use message::{Message, TEMPLATE};
 pub(crate) use qr::{MAX_SECONDS, Scene};
+pub(crate) use random::Random;
 pub(crate) use token::Kept;
 pub(crate) use user::User;
 pub(crate) use values::check as check_values;
@@ -53,6 +55,8 @@ pub(crate) struct World {
     pub(crate) quirks: quirks::Quirks,
     pub(crate) calls: log::Calls,
     pub(crate) pushes: log::Pushes,
+    /// Whatever is made up comes from here, so that a seed makes it again.
+    pub(crate) random: Random,
 }
 
 impl World {
@@ -105,18 +109,4 @@ impl World {
     pub(crate) fn unionid<'a>(&self, appid: &str, user: &'a User) -> Option<&'a str> {
         self.apps.get(appid).is_some_and(|app| app.bound).then_some(user.unionid.as_str())
     }
-}
-
-/// Random bytes as base64url: tokens, tickets and the like.
-fn random_text<const BYTES: usize>() -> String {
-    use base64::Engine;
-    let mut bytes = [0; BYTES];
-    rand::fill(&mut bytes);
-    base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(bytes)
-}
-
-/// Random ASCII letters and digits.
-fn random_alphanumeric(length: usize) -> String {
-    const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    (0..length).map(|_| char::from(LETTERS[rand::random_range(0..LETTERS.len())])).collect()
 }

@@ -27,39 +27,19 @@ use wechat::catalog::{self, Auth, Endpoint};
 
 /// What an endpoint does with a call; the AppID is that of its access_token, else empty.
 type Handler = fn(&mut World, &Call, &str) -> Result<Answer, Refusal>;
+/// An endpoint and what it does.
+type Row = (&'static Endpoint, Handler);
 
-/// Every endpoint that does something. Others of the catalogue are "api unauthorized".
-const HANDLERS: &[(&Endpoint, Handler)] = &[
-    (&catalog::TOKEN, token::classic),
-    (&catalog::STABLE_TOKEN, token::stable),
-    (&catalog::GET_TICKET, token::ticket),
-    (&catalog::CLEAR_QUOTA, token::clear_quota),
-    (&catalog::CLEAR_QUOTA_V2, token::clear_quota_by_secret),
-    (&catalog::QUOTA_GET, token::quota),
-    (&catalog::API_DOMAIN_IP, token::addresses),
-    (&catalog::CALLBACK_IP, token::addresses),
-    (&catalog::OAUTH_ACCESS_TOKEN, sns::access_token),
-    (&catalog::OAUTH_REFRESH_TOKEN, sns::refresh_token),
-    (&catalog::SNS_USERINFO, sns::userinfo),
-    (&catalog::SNS_AUTH, sns::auth),
-    (&catalog::JSCODE2SESSION, sns::session),
-    (&catalog::USER_INFO, user::info),
-    (&catalog::USER_INFO_BATCHGET, user::infos),
-    (&catalog::USER_GET, user::followers),
-    (&catalog::QRCODE_CREATE, qr::create),
-    (&catalog::SHOWQRCODE, qr::show),
-    (&catalog::TEMPLATE_SEND, message::template),
-    (&catalog::TEMPLATE_LIST, message::templates),
-    (&catalog::SUBSCRIBE_BIZSEND, message::bizsend),
-    (&catalog::SUBSCRIBE_SEND, message::subscribe),
-    (&catalog::CUSTOM_SEND, message::custom),
-    (&catalog::CUSTOM_TYPING, message::typing),
-    (&catalog::WXACODE_UNLIMIT, wxa::code),
-    (&catalog::PHONE_NUMBER, wxa::phone),
-    (&catalog::MEDIA_UPLOAD, media::upload),
-    (&catalog::MEDIA_GET, media::get),
-    (&catalog::OAUTH_AUTHORIZE, oauth::authorize),
-    (&catalog::QRCONNECT, oauth::qrconnect),
+/// Endpoints that do something, by family; others aren't simulated.
+const HANDLERS: &[&[Row]] = &[
+    token::HANDLERS,
+    sns::HANDLERS,
+    user::HANDLERS,
+    qr::HANDLERS,
+    message::HANDLERS,
+    wxa::HANDLERS,
+    media::HANDLERS,
+    &[(&catalog::OAUTH_AUTHORIZE, oauth::authorize), (&catalog::QRCONNECT, oauth::qrconnect)],
 ];
 
 /// How long after its cause a callback is sent.
@@ -69,13 +49,13 @@ const PUSH_DELAY: Duration = Duration::from_millis(100);
 pub(super) async fn wechat(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
     let call = Call::read(request).await;
     let (fault, seq, mut answer) = {
-        let mut world = shared.world();
-        let appid = appid_of(&world, &call);
+        let world = &mut *shared.world();
+        let appid = appid_of(world, &call);
         let fault = match call.stopped {
             Some(_) => None,
-            None => world.faults.take(&call.path, &appid, |openid| call.concerns(openid)),
+            None => world.faults.take(&call.path, &appid, |openid| call.concerns(openid), &mut world.random),
         };
-        let (seq, answer) = answer(&mut world, call, appid, fault.as_ref());
+        let (seq, answer) = answer(world, call, appid, fault.as_ref());
         (fault, seq, answer)
     };
     for push in std::mem::take(&mut answer.pushes) {
@@ -141,7 +121,7 @@ fn entry(call: Call, appid: String, at: i64, status: u16) -> Entry {
 }
 
 /// The answer a fault dictates, if it does.
-fn scripted(world: &World, call: &Call, fault: &Fault) -> Option<Answer> {
+fn scripted(world: &mut World, call: &Call, fault: &Fault) -> Option<Answer> {
     let mut answer = match (fault.body_bytes(), fault.errcode, fault.status) {
         (Some(body), ..) => Answer::new("application/json; encoding=utf-8", Content::Bytes(body)),
         (None, Some(code), _) => refused(world, call, &Refusal { code, text: fault.errmsg.clone() }),
@@ -152,8 +132,8 @@ fn scripted(world: &World, call: &Call, fault: &Fault) -> Option<Answer> {
     Some(answer)
 }
 
-fn refused(world: &World, call: &Call, refusal: &Refusal) -> Answer {
-    Answer::json(&call.path, refusal.body(&call.path, world.now_seconds()))
+fn refused(world: &mut World, call: &Call, refusal: &Refusal) -> Answer {
+    Answer::json(&call.path, refusal.body(&call.path, world))
 }
 
 fn handle(world: &mut World, call: &Call) -> Answer {
@@ -171,7 +151,7 @@ fn route(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
         catalog::Method::Post if call.method != Method::POST => return Err(refuse(43002)),
         _ => {}
     }
-    let found = HANDLERS.iter().find(|(known, _)| known.path == endpoint.path);
+    let found = HANDLERS.iter().copied().flatten().find(|(known, _)| known.path == endpoint.path);
     let (_, handler) = found.ok_or(refuse(48001))?;
     handler(world, call, &appid)
 }

@@ -56,6 +56,7 @@ pub(super) fn router() -> Router<Arc<Shared>> {
         .route("/message", post(act::message))
         .route("/event", post(act::event))
         .route("/unfollow", post(act::unfollow))
+        .route("/push", post(act::any))
         .route("/state", get(state))
         .fallback(nothing)
         .method_not_allowed_fallback(nothing)

@@ -1,69 +1,63 @@
 //! Messages and events as XML or JSON, and their envelopes.
 
 use crate::world::{Format, Scene};
-use serde_json::{Map, Value};
-
-/// One member of a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Field {
-    Text(String),
-    Number(u64),
-}
+use serde_json::{Map, Value, json};
 
 /// A message from a user to an account.
 #[derive(Clone, Debug)]
 pub(crate) struct Push {
     pub(crate) appid: String,
     pub(crate) openid: String,
-    fields: Vec<(&'static str, Field)>,
+    /// Its members in order; who it is from and to and when need not be among them. A list is its name again and
+    /// again in XML.
+    message: Map<String, Value>,
 }
 
 impl Push {
+    /// Any message: members as given, and what is missing of who it is from and to and when.
+    pub(crate) fn new(appid: &str, openid: &str, message: Map<String, Value>) -> Self {
+        Self { appid: appid.to_owned(), openid: openid.to_owned(), message }
+    }
+
     /// A text the user wrote.
-    pub(crate) fn text(appid: &str, openid: &str, content: String, msgid: u64) -> Self {
-        Self {
-            appid: appid.to_owned(),
-            openid: openid.to_owned(),
-            fields: vec![
-                ("MsgType", Field::Text("text".to_owned())),
-                ("Content", Field::Text(content)),
-                ("MsgId", Field::Number(msgid)),
-            ],
-        }
+    pub(crate) fn text(appid: &str, openid: &str, content: &str, msgid: u64) -> Self {
+        Self::new(appid, openid, object(json!({"MsgType": "text", "Content": content, "MsgId": msgid})))
     }
 
     /// An event and what else it carries.
-    pub(crate) fn event(appid: &str, openid: &str, event: &str, more: Vec<(&'static str, Field)>) -> Self {
-        let mut fields =
-            vec![("MsgType", Field::Text("event".to_owned())), ("Event", Field::Text(event.to_owned()))];
-        fields.extend(more);
-        Self { appid: appid.to_owned(), openid: openid.to_owned(), fields }
+    pub(crate) fn event(appid: &str, openid: &str, event: &str, more: Value) -> Self {
+        let mut message = object(json!({"MsgType": "event", "Event": event}));
+        message.extend(object(more));
+        Self::new(appid, openid, message)
     }
 
     /// A scan: `subscribe` with `qrscene_…` if the user follows by it, else `SCAN`.
-    pub(crate) fn scan(appid: &str, openid: &str, news: bool, scene: &Scene, ticket: String) -> Self {
+    pub(crate) fn scan(appid: &str, openid: &str, news: bool, scene: &Scene, ticket: &str) -> Self {
         let (event, key) =
             if news { ("subscribe", format!("qrscene_{scene}")) } else { ("SCAN", scene.to_string()) };
-        let more = vec![("EventKey", Field::Text(key)), ("Ticket", Field::Text(ticket))];
-        Self::event(appid, openid, event, more)
+        Self::event(appid, openid, event, json!({"EventKey": key, "Ticket": ticket}))
     }
 
     /// The text of the message.
     pub(crate) fn render(&self, original_id: &str, create_time: i64, format: Format) -> String {
-        let time = u64::try_from(create_time).unwrap_or_default();
-        let mut fields = vec![
-            ("ToUserName", Field::Text(original_id.to_owned())),
-            ("FromUserName", Field::Text(self.openid.clone())),
-            ("CreateTime", Field::Number(time)),
-        ];
-        fields.extend(self.fields.clone());
+        let mut message = object(json!({
+            "ToUserName": original_id,
+            "FromUserName": self.openid,
+            "CreateTime": create_time,
+        }));
+        message.extend(self.message.clone());
         match format {
-            Format::Xml => format!("<xml>{}</xml>", fields.iter().map(xml).collect::<String>()),
-            Format::Json => {
-                let object: Map<String, Value> = fields.into_iter().map(json).collect();
-                Value::Object(object).to_string()
-            }
+            Format::Xml => format!("<xml>{}</xml>", xml(&message)),
+            Format::Json => Value::Object(message).to_string(),
         }
+    }
+}
+
+/// The members of an object; none of anything else.
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(members) => members,
+        _ => Map::new(),
     }
 }
 
@@ -76,22 +70,21 @@ impl Format {
     }
 }
 
-fn xml((name, value): &(&'static str, Field)) -> String {
+fn xml(members: &Map<String, Value>) -> String {
+    members.iter().map(|(name, value)| element(name, value)).collect()
+}
+
+fn element(name: &str, value: &Value) -> String {
     match value {
-        Field::Text(text) => {
+        Value::String(text) => {
             let text = text.replace("]]>", "]]]]><![CDATA[>");
             format!("<{name}><![CDATA[{text}]]></{name}>\n")
         }
-        Field::Number(number) => format!("<{name}>{number}</{name}>\n"),
+        Value::Array(list) => list.iter().map(|one| element(name, one)).collect(),
+        Value::Object(members) => format!("<{name}>{}</{name}>\n", xml(members)),
+        Value::Null => format!("<{name}></{name}>\n"),
+        plain => format!("<{name}>{plain}</{name}>\n"),
     }
-}
-
-fn json((name, value): (&'static str, Field)) -> (String, Value) {
-    let value = match value {
-        Field::Text(text) => text.into(),
-        Field::Number(number) => number.into(),
-    };
-    (name.to_owned(), value)
 }
 
 /// The document of safe mode.
@@ -123,8 +116,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn members_have_members_and_lists_repeat_their_name() {
+        let more = json!({"Sent": {"List": [{"Id": 1}, {"Id": 2}], "Of": "a"}, "ToUserName": "gh_2"});
+        let xml = Push::event("wx1", "oA", "x", more).render("gh_1", 5, Format::Xml);
+        let sent =
+            "<Sent><List><Id>1</Id>\n</List>\n<List><Id>2</Id>\n</List>\n<Of><![CDATA[a]]></Of>\n</Sent>";
+        assert!(xml.contains(sent) && xml.contains("gh_2") && !xml.contains("gh_1"), "{xml}");
+    }
+
+    #[test]
     fn both_formats() {
-        let push = Push::text("wx1", "oA", "a]]>b".to_owned(), 7);
+        let push = Push::text("wx1", "oA", "a]]>b", 7);
         let xml = push.render("gh_1", 5, Format::Xml);
         assert!(xml.starts_with("<xml><ToUserName><![CDATA[gh_1]]></ToUserName>"), "{xml}");
         assert!(xml.contains("<Content><![CDATA[a]]]]><![CDATA[>b]]></Content>"), "{xml}");

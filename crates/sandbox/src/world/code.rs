@@ -1,6 +1,6 @@
 //! Single-use codes: web OAuth, mini-program login, phone number.
 
-use super::{World, random_alphanumeric};
+use super::World;
 use crate::refusal::{Refusal, refuse};
 use std::collections::{HashMap, VecDeque};
 
@@ -52,8 +52,8 @@ impl World {
     /// A new code for this user of this account.
     pub(crate) fn give_code(&mut self, kind: CodeKind, appid: &str, openid: &str, scope: &str) -> String {
         let text = match kind {
-            CodeKind::Phone => (0..8).map(|_| format!("{:08x}", rand::random::<u32>())).collect(),
-            CodeKind::OAuth | CodeKind::Login => random_alphanumeric(32),
+            CodeKind::Phone => self.random.hex::<32>(),
+            CodeKind::OAuth | CodeKind::Login => self.random.alphanumeric(32),
         };
         let code = Code {
             kind,

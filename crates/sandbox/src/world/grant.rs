@@ -1,6 +1,7 @@
 //! What web OAuth gives: a user's own token, and a longer one to renew it by.
 
-use super::{World, random_text};
+use super::World;
+use super::random::Random;
 use crate::refusal::{Refusal, refuse};
 use std::collections::{HashMap, VecDeque};
 
@@ -37,8 +38,8 @@ impl Grants {
     }
 }
 
-fn user_token() -> String {
-    format!("{}_{}", rand::random_range(50..110), random_text::<66>())
+fn user_token(random: &mut Random) -> String {
+    format!("{}_{}", random.number(50..110), random.text::<66>())
 }
 
 impl World {
@@ -47,8 +48,8 @@ impl World {
             appid: appid.to_owned(),
             openid,
             scope,
-            token: user_token(),
-            refresh_token: user_token(),
+            token: user_token(&mut self.random),
+            refresh_token: user_token(&mut self.random),
             token_expires: self.now + TOKEN_LIFE,
             refresh_expires: self.now + REFRESH_LIFE,
         };
@@ -78,7 +79,7 @@ impl World {
             return Err(refuse(42002));
         }
         if now >= grant.token_expires {
-            let old = std::mem::replace(&mut grant.token, user_token());
+            let old = std::mem::replace(&mut grant.token, user_token(&mut self.random));
             self.grants.refresh_of.remove(&old);
             self.grants.refresh_of.insert(grant.token.clone(), refresh_token.to_owned());
         }

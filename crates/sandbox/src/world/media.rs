@@ -1,6 +1,6 @@
 //! Uploaded files: kept for three days, the newest 64 MiB of them.
 
-use super::{World, random_text};
+use super::World;
 use bytes::Bytes;
 use std::collections::VecDeque;
 
@@ -34,7 +34,7 @@ impl World {
         content_type: String,
         bytes: Bytes,
     ) -> String {
-        let media_id = random_text::<48>();
+        let media_id = self.random.text::<48>();
         self.media.size += bytes.len();
         self.media.files.push_back(Media {
             appid: appid.to_owned(),

@@ -1,7 +1,7 @@
 //! Parametric QR codes of official accounts.
 
+use super::World;
 use super::quota::{QR_DAY, QR_PERMANENT};
-use super::{World, random_alphanumeric};
 use crate::refusal::Refusal;
 use base64::Engine;
 use serde::{Serialize, Serializer};
@@ -82,14 +82,13 @@ impl World {
             self.quotas.take(appid, QR_PERMANENT, self.now)?;
         }
         // 70 bytes: a ticket ends in "==" and must be URL-encoded, as WeChat's.
-        let mut bytes = [0; 70];
-        rand::fill(&mut bytes);
+        let mut bytes = self.random.bytes::<70>();
         bytes[..3].copy_from_slice(&[0x81, 0x07, 0xf0]);
         let code = QrCode {
             appid: appid.to_owned(),
             scene,
             ticket: base64::prelude::BASE64_STANDARD.encode(bytes),
-            url: format!("http://weixin.qq.com/q/{}", random_alphanumeric(22)),
+            url: format!("http://weixin.qq.com/q/{}", self.random.alphanumeric(22)),
             expires: seconds.map(|seconds| self.now + seconds * 1000),
         };
         let codes = &mut self.qr;

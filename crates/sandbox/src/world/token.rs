@@ -3,8 +3,8 @@
 //! An account has two slots that know nothing of each other. In each, only the newest token and the one
 //! before it ever work, the latter for at most five minutes.
 
+use super::World;
 use super::quota::{FORCED_DAY, STABLE_DAY, STABLE_MINUTE, TOKEN_DAY};
-use super::{World, random_text};
 use crate::refusal::{Refusal, refuse};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, VecDeque};
@@ -66,8 +66,7 @@ pub(crate) struct Issued {
 }
 
 impl Tokens {
-    fn issue(&mut self, appid: &str, kept: Kept, now: i64, ttl: i64, overlap: i64) -> Issued {
-        let token = format!("{}_{}", rand::random_range(50..110), random_text::<105>());
+    fn issue(&mut self, token: String, appid: &str, kept: Kept, now: i64, ttl: i64, overlap: i64) -> Issued {
         let slot = self.slots.entry((appid.to_owned(), kept)).or_default();
         let current = slot.current.replace(token.clone());
         let dying = std::mem::replace(&mut slot.previous, current.clone());
@@ -122,11 +121,16 @@ impl World {
         self.apps.get(appid).map_or(7200, |app| app.token_ttl)
     }
 
+    fn issue(&mut self, appid: &str, kept: Kept, ttl: i64, overlap: i64) -> Issued {
+        let token = format!("{}_{}", self.random.number(50..110), self.random.text::<105>());
+        self.tokens.issue(token, appid, kept, self.now, ttl, overlap)
+    }
+
     /// `/cgi-bin/token`: a new one every time.
     pub(crate) fn classic_token(&mut self, appid: &str) -> Result<Issued, Refusal> {
         self.quotas.take(appid, TOKEN_DAY, self.now)?;
         let ttl = self.ttl(appid);
-        Ok(self.tokens.issue(appid, Kept::Classic, self.now, ttl, OVERLAP))
+        Ok(self.issue(appid, Kept::Classic, ttl, OVERLAP))
     }
 
     /// `/cgi-bin/stable_token`: the same one until five minutes before its end.
@@ -143,7 +147,7 @@ impl World {
                 return Ok(Issued { token: token.to_owned(), expires_in: left / 1000 });
             }
         }
-        Ok(self.tokens.issue(appid, Kept::Stable, self.now, ttl, OVERLAP))
+        Ok(self.issue(appid, Kept::Stable, ttl, OVERLAP))
     }
 
     /// Counts a forced refresh; within 30 s of the last one nothing is refreshed.
@@ -165,7 +169,7 @@ impl World {
     pub(crate) fn rotate_token(&mut self, appid: &str, kept: Kept, hard: bool) {
         let ttl = self.ttl(appid);
         let overlap = if hard { 0 } else { OVERLAP };
-        self.tokens.issue(appid, kept, self.now, ttl, overlap);
+        self.issue(appid, kept, ttl, overlap);
     }
 
     /// Ends the current tokens of both slots.
@@ -201,8 +205,9 @@ impl World {
     /// The account's ticket of this type, and how many seconds it has left.
     pub(crate) fn ticket(&mut self, appid: &str, kind: &str) -> (String, i64) {
         let now = self.now;
-        let fresh = || Ticket { value: random_text::<64>(), expires: now + 7_200_000 };
-        let ticket = self.tickets.entry((appid.to_owned(), kind.to_owned())).or_insert_with(fresh);
+        let random = &mut self.random;
+        let mut fresh = || Ticket { value: random.text::<64>(), expires: now + 7_200_000 };
+        let ticket = self.tickets.entry((appid.to_owned(), kind.to_owned())).or_insert_with(&mut fresh);
         if ticket.expires - now <= OVERLAP {
             *ticket = fresh();
         }

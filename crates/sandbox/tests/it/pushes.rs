@@ -218,3 +218,22 @@ async fn a_template_message_is_reported_finished() {
     }
     panic!("no push");
 }
+
+#[tokio::test]
+async fn any_message_with_any_field_can_be_pushed() {
+    let rig = Rig::start().await;
+    let receiver = Receiver::start().await;
+    set(&rig, &receiver, OFFICIAL, "plain", "xml").await;
+    let openid = rig.user(OFFICIAL).await;
+    let message = json!({"MsgType": "event", "Event": "scancode_push", "EventKey": "k",
+        "ScanCodeInfo": {"ScanType": "qrcode", "ScanResult": "1"}, "CreateTime": 5});
+    let asked = json!({"appid": OFFICIAL, "openid": openid, "message": message});
+    rig.control("push", asked).await;
+    let got = String::from_utf8(receiver.take()[0].body.to_vec()).unwrap();
+    assert!(got.contains("<ScanCodeInfo><ScanType><![CDATA[qrcode]]></ScanType>"), "{got}");
+    assert_eq!(got.matches("<CreateTime>").count(), 1, "{got}");
+    for wrong in [json!({}), json!({"MsgType": 1}), json!({"MsgType": "text", "a b": 1})] {
+        let asked = json!({"appid": OFFICIAL, "openid": openid, "message": wrong});
+        assert_eq!(rig.post("/sandbox/push", asked).await.status, 400, "{wrong}");
+    }
+}

@@ -2,12 +2,16 @@
 
 use super::super::answer::{Answer, Content};
 use super::super::call::Call;
+use super::Row;
 use crate::refusal::{Refusal, refuse};
 use crate::world::World;
 use crate::world::quota::MEDIA_DAY;
 use bytes::Bytes;
 use http::header;
 use serde_json::json;
+use wechat::catalog;
+
+pub(super) const HANDLERS: &[Row] = &[(&catalog::MEDIA_UPLOAD, upload), (&catalog::MEDIA_GET, get)];
 
 pub(super) fn upload(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
     let kind = call.param("type");

@@ -2,12 +2,22 @@
 
 use super::super::answer::Answer;
 use super::super::call::{Call, text};
-use crate::push::{Field, Push};
+use super::Row;
+use crate::push::Push;
 use crate::refusal::{Refusal, refuse, refuse_with};
 use crate::world::quota::{CUSTOM_DAY, TEMPLATE_DAY};
 use crate::world::{App, Kind, Message, TEMPLATE, World, check_values};
 use serde_json::{Map, Value, json};
 use wechat::catalog;
+
+pub(super) const HANDLERS: &[Row] = &[
+    (&catalog::TEMPLATE_SEND, template),
+    (&catalog::TEMPLATE_LIST, templates),
+    (&catalog::SUBSCRIBE_BIZSEND, bizsend),
+    (&catalog::SUBSCRIBE_SEND, subscribe),
+    (&catalog::CUSTOM_SEND, custom),
+    (&catalog::CUSTOM_TYPING, typing),
+];
 
 /// The page every mini program has.
 pub(super) const PAGE: &str = "pages/index/index";
@@ -86,7 +96,7 @@ pub(super) fn template(world: &mut World, call: &Call, appid: &str) -> Result<An
         data: Value::Object(data.clone()),
         msgid,
     });
-    let finished = vec![("MsgID", Field::Number(msgid)), ("Status", Field::Text("success".to_owned()))];
+    let finished = json!({"MsgID": msgid, "Status": "success"});
     let mut answer = sent(call, msgid);
     answer.pushes.push(Push::event(appid, openid, "TEMPLATESENDJOBFINISH", finished));
     Ok(answer)

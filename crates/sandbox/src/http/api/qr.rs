@@ -2,11 +2,15 @@
 
 use super::super::answer::{Answer, Content};
 use super::super::call::{Call, text};
+use super::Row;
 use crate::picture::Picture;
 use crate::refusal::{Refusal, refuse};
 use crate::world::{Kind, MAX_SECONDS, Scene, World};
 use http::header;
 use serde_json::{Value, json};
+use wechat::catalog;
+
+pub(super) const HANDLERS: &[Row] = &[(&catalog::QRCODE_CREATE, create), (&catalog::SHOWQRCODE, show)];
 
 /// Life of a temporary code that names none, in seconds.
 const DEFAULT_SECONDS: i64 = 60;

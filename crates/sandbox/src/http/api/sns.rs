@@ -2,11 +2,21 @@
 
 use super::super::answer::Answer;
 use super::super::call::Call;
+use super::Row;
 use super::token::check_secret;
 use crate::refusal::{Refusal, refuse};
 use crate::world::{CodeKind, World};
 use base64::Engine;
 use serde_json::{Value, json};
+use wechat::catalog;
+
+pub(super) const HANDLERS: &[Row] = &[
+    (&catalog::OAUTH_ACCESS_TOKEN, access_token),
+    (&catalog::OAUTH_REFRESH_TOKEN, refresh_token),
+    (&catalog::SNS_USERINFO, userinfo),
+    (&catalog::SNS_AUTH, auth),
+    (&catalog::JSCODE2SESSION, session),
+];
 
 pub(super) fn access_token(world: &mut World, call: &Call, _: &str) -> Result<Answer, Refusal> {
     let (appid, code) = (call.param("appid"), call.param("code"));
@@ -100,8 +110,8 @@ pub(super) fn session(world: &mut World, call: &Call, _: &str) -> Result<Answer,
     let (appid, code) = (call.param("appid"), call.param("js_code"));
     check_exchange(world, call, code)?;
     let spent = world.spend_code(CodeKind::Login, appid, code)?;
+    let key = world.random.bytes::<16>();
     let user = world.users.of(appid, &spent.openid).ok_or(refuse(40029))?;
-    let key: [u8; 16] = rand::random();
     let mut body = json!({
         "session_key": base64::prelude::BASE64_STANDARD.encode(key),
         "openid": spent.openid,

@@ -2,12 +2,24 @@
 
 use super::super::answer::Answer;
 use super::super::call::{Call, text};
+use super::Row;
 use super::check_address;
 use crate::refusal::{Refusal, refuse};
 use crate::world::quota::{self, CLEAR};
 use crate::world::{Kind, World};
 use serde_json::{Value, json};
 use wechat::catalog;
+
+pub(super) const HANDLERS: &[Row] = &[
+    (&catalog::TOKEN, classic),
+    (&catalog::STABLE_TOKEN, stable),
+    (&catalog::GET_TICKET, ticket),
+    (&catalog::CLEAR_QUOTA, clear_quota),
+    (&catalog::CLEAR_QUOTA_V2, clear_quota_by_secret),
+    (&catalog::QUOTA_GET, quota),
+    (&catalog::API_DOMAIN_IP, addresses),
+    (&catalog::CALLBACK_IP, addresses),
+];
 
 /// An AppID and its secret, which must fit.
 pub(super) fn check_secret(world: &World, appid: &str, secret: &str) -> Result<(), Refusal> {

@@ -2,10 +2,15 @@
 
 use super::super::answer::Answer;
 use super::super::call::{Call, text};
+use super::Row;
 use crate::refusal::{Refusal, refuse};
 use crate::world::quota::USER_INFO_DAY;
 use crate::world::{Kind, Scene, World};
 use serde_json::{Value, json};
+use wechat::catalog;
+
+pub(super) const HANDLERS: &[Row] =
+    &[(&catalog::USER_INFO, info), (&catalog::USER_INFO_BATCHGET, infos), (&catalog::USER_GET, followers)];
 
 /// Only official accounts have followers.
 fn check_kind(world: &World, appid: &str) -> Result<(), Refusal> {

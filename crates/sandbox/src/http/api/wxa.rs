@@ -2,6 +2,7 @@
 
 use super::super::answer::{Answer, Content};
 use super::super::call::{Call, text};
+use super::Row;
 use super::message::PAGE;
 use crate::picture::Picture;
 use crate::refusal::{Refusal, refuse};
@@ -9,6 +10,9 @@ use crate::world::quota::{WXACODE_MINUTE, WXACODE_UNCHECKED};
 use crate::world::{CodeKind, Kind, World};
 use serde_json::{Value, json};
 use url::form_urlencoded;
+use wechat::catalog;
+
+pub(super) const HANDLERS: &[Row] = &[(&catalog::WXACODE_UNLIMIT, code), (&catalog::PHONE_NUMBER, phone)];
 
 pub(super) fn code(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
     if world.apps.get(appid).is_none_or(|app| app.kind != Kind::Mini) {

@@ -2,11 +2,11 @@
 
 use super::{Done, Reply, Wrong, members};
 use crate::Shared;
-use crate::push::{self, Field, Push};
+use crate::push::{self, Push};
 use axum::body::Bytes;
 use axum::extract::State;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 /// Customer-service messages a text from the user allows, and how long.
@@ -47,7 +47,7 @@ pub(super) async fn scan(State(shared): State<Arc<Shared>>, body: Bytes) -> Repl
         let user = world.users.of_mut(&code.appid, &asked.openid);
         let news = user.is_some_and(|user| user.follow(&code.appid, since, &scene));
         world.allow_custom(&code.appid, &asked.openid, AFTER_TOUCH.0, AFTER_TOUCH.1);
-        Push::scan(&code.appid, &asked.openid, news, &code.scene, code.ticket)
+        Push::scan(&code.appid, &asked.openid, news, &code.scene, &code.ticket)
     };
     push(&shared, scanned).await
 }
@@ -67,7 +67,7 @@ pub(super) async fn message(State(shared): State<Arc<Shared>>, body: Bytes) -> R
         world.user_of(&asked.appid, &asked.openid)?;
         world.allow_custom(&asked.appid, &asked.openid, AFTER_TEXT.0, AFTER_TEXT.1);
         let msgid = world.next_msgid();
-        Push::text(&asked.appid, &asked.openid, asked.text, msgid)
+        Push::text(&asked.appid, &asked.openid, &asked.text, msgid)
     };
     push(&shared, said).await
 }
@@ -105,7 +105,7 @@ pub(super) async fn event(State(shared): State<Arc<Shared>>, body: Bytes) -> Rep
             world.allow_custom(&asked.appid, &asked.openid, AFTER_TOUCH.0, AFTER_TOUCH.1);
         }
     }
-    let key = vec![("EventKey", Field::Text(asked.key))];
+    let key = json!({"EventKey": asked.key});
     push(&shared, Push::event(&asked.appid, &asked.openid, &asked.event, key)).await
 }
 
@@ -125,6 +125,41 @@ pub(super) async fn unfollow(State(shared): State<Arc<Shared>>, body: Bytes) -> 
             user.following.remove(&asked.appid);
         }
     }
-    let key = vec![("EventKey", Field::Text(String::new()))];
+    let key = json!({"EventKey": ""});
     push(&shared, Push::event(&asked.appid, &asked.openid, "unsubscribe", key)).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sent {
+    appid: String,
+    openid: String,
+    message: Map<String, Value>,
+}
+
+/// Any message at all, every member as given.
+pub(super) async fn any(State(shared): State<Arc<Shared>>, body: Bytes) -> Reply {
+    let asked: Sent = members(&body)?;
+    if !asked.message.get("MsgType").is_some_and(Value::is_string) {
+        return Err(Wrong("message.MsgType must be a text".to_owned()));
+    }
+    if let Some(name) = wrong_name(&asked.message) {
+        return Err(Wrong(format!("message: {name:?} can't be an element's name")));
+    }
+    shared.world().user_of(&asked.appid, &asked.openid)?;
+    push(&shared, Push::new(&asked.appid, &asked.openid, asked.message)).await
+}
+
+/// A member's name that would break the XML.
+fn wrong_name(members: &Map<String, Value>) -> Option<&str> {
+    let fits = |name: &str| {
+        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
+    };
+    members.iter().find_map(|(name, value)| match value {
+        _ if !fits(name) => Some(name.as_str()),
+        Value::Object(inner) => wrong_name(inner),
+        Value::Array(list) => list.iter().filter_map(Value::as_object).find_map(wrong_name),
+        _ => None,
+    })
 }
