@@ -4,12 +4,13 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Name and values; the first is the default.
-const QUIRKS: [(&str, [&str; 2]); 6] = [
+const QUIRKS: [(&str, [&str; 2]); 7] = [
     ("retry_signature", ["same", "new"]),
     ("forced_refresh_within_30s", ["same", "error"]),
     ("hyaline", ["png", "jpeg"]),
     ("garbage_token", ["40001", "40014"]),
     ("country_code", ["string", "number"]),
+    ("bankcard_number", ["number", "id"]),
     ("ip_scope", ["all", "secret"]),
 ];
 
