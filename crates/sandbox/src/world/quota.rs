@@ -82,9 +82,9 @@ impl Quotas {
         Ok(())
     }
 
-    /// `clear_quota`.
+    /// `clear_quota`: what is limited for good stays.
     pub(crate) fn clear(&mut self, appid: &str) {
-        self.used.retain(|(of, name), _| of != appid || *name == CLEAR.name);
+        self.used.retain(|(of, name), _| of != appid || FOR_GOOD.iter().any(|limit| limit.name == *name));
     }
 }
 
@@ -128,6 +128,9 @@ pub(crate) const CUSTOM_DAY: Limit = limit("custom/send", Window::Day, 500_000, 
 pub(crate) const MEDIA_DAY: Limit = limit("media/upload", Window::Day, 100_000, 45009);
 /// Ten a month on the platform; a month's length in windows isn't worth a rule of its own.
 pub(crate) const CLEAR: Limit = limit("clear_quota", Window::Never, 10, 48006);
+
+/// What `clear_quota` doesn't clear.
+const FOR_GOOD: [Limit; 5] = [CLEAR, QR_PERMANENT, SHORTLINK_PERMANENT, WXACODE_IN_ALL, WXACODE_UNCHECKED];
 
 /// The limit of a day of this path.
 pub(crate) fn of_day(path: &str) -> Option<Limit> {

@@ -38,9 +38,9 @@ fn see(
     kind: &str,
 ) -> Result<(Option<Value>, (u32, u32)), Refusal> {
     let address = call.param("img_url");
-    let (name, size) = if !address.is_empty() {
+    let (name, size) = if is_web(address) {
         (address.to_owned(), SIZE)
-    } else if call.header(header::CONTENT_TYPE).starts_with("multipart/") {
+    } else if address.is_empty() && call.header(header::CONTENT_TYPE).starts_with("multipart/") {
         let part = file_part(call, "img").ok_or(refuse(41005))?;
         let size = picture::dimensions(&part.bytes).filter(|_| part.bytes.len() <= MAX_IMAGE);
         (sign::sha256_hex(&part.bytes), size.ok_or(refuse(101_002))?)
@@ -52,7 +52,7 @@ fn see(
         world.quotas.take(appid, limit, now)?;
     }
     let seen = world.look_at(&name);
-    if !address.is_empty() && (seen.missing || !is_web(address)) {
+    if !address.is_empty() && seen.missing {
         return Err(refuse(101_000));
     }
     Ok((seen.shows.get(kind).cloned(), size))
