@@ -45,7 +45,7 @@ pub(crate) struct Link {
     /// 0: never.
     pub(crate) expire_time: i64,
     /// The page between, of a URL link.
-    #[serde(skip_serializing_if = "Value::is_null")]
+    #[serde(default, skip_serializing_if = "Value::is_null")]
     pub(crate) cloud_base: Value,
     /// How often it was opened.
     pub(crate) visits: u64,

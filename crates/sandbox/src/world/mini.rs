@@ -104,3 +104,40 @@ impl World {
             .any(|paid| paid.appid == appid && paid.openid == openid && is_meant(paid))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::content::Content;
+    use super::super::link::Links;
+    use super::super::session::Sessions;
+    use super::super::{LinkKind, Target};
+    use super::*;
+    use serde_json::Value;
+
+    const MINI: &str = "wx00000000000000b2";
+
+    #[test]
+    fn a_kept_mini_program_goes_on_where_it_was() {
+        let mut world = World { now: 1_767_339_000_000, ..World::new() };
+        let openid = world.users.all[0].openid(MINI).to_owned();
+        let key = world.log_in(MINI, &openid);
+        let keys = world.encrypt_keys(MINI, &openid).len();
+        world.seal_phone(MINI, &openid).unwrap();
+        world.set_risk_rank(MINI, &openid, 3);
+        let paid = world.pay(MINI, &openid, String::new(), String::new());
+        let target = Target { appid: MINI.to_owned(), ..Target::default() };
+        let link = world.make_link(LinkKind::Url, target, 7, "", Value::Null);
+
+        let kept =
+            serde_json::to_string(&(&world.minis, &world.sessions, &world.links, &world.content)).unwrap();
+        let (minis, sessions, links, content): (Minis, Sessions, Links, Content) =
+            serde_json::from_str(&kept).unwrap();
+        let mut world = World { now: world.now, minis, sessions, links, content, ..World::new() };
+        assert_eq!(world.check_visitor(MINI, &openid), Ok(()));
+        assert_eq!(world.risk_rank(MINI, &openid), 3);
+        assert!(world.has_paid(MINI, &openid, |known| known.transaction_id == paid.transaction_id));
+        assert_eq!(world.links.find(&link).map(|link| link.expire_time), Some(7));
+        assert_eq!(world.encrypt_keys(MINI, &openid).len(), keys);
+        assert_eq!(world.log_in(MINI, &openid), key, "the login is still fresh");
+    }
+}

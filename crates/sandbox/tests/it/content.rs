@@ -203,6 +203,9 @@ async fn a_picture_is_a_file_called_media() {
 
     assert_eq!(refused(&check("a.png", &png(751, 10)).await), 40009);
     assert_eq!(refused(&check("a.png", &png(10, 1335)).await), 40009);
+    rig.control("quirks", json!({"img_check_pixels": "4000"})).await;
+    assert_eq!(errcode(&check("a.png", &png(4000, 10)).await), 0);
+    assert_eq!(refused(&check("a.png", &png(4001, 10)).await), 40009);
     assert_eq!(refused(&check("a.png", b"no picture").await), 40137);
     assert_eq!(refused(&check("a.png", b"").await), 44001);
     let long = [picture.as_slice(), &vec![0; 1 << 20]].concat();
