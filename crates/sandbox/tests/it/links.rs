@@ -213,6 +213,10 @@ async fn a_url_link_lives_thirty_days_at_most() {
     assert_eq!(errcode(&ask(link).await), 0);
     let scheme = member(&rig.call(MINI, SCHEME, json!({})).await, "openlink");
     assert_eq!(refused(&ask(scheme).await), 85403, "a scheme is no URL link");
+    let app = json!({"appid": "wxmini2", "secret": secret("wxmini2"), "kind": "mini"});
+    rig.control("apps", app).await;
+    let theirs = member(&rig.call("wxmini2", URL_LINK, json!({})).await, "url_link");
+    assert_eq!(refused(&ask(theirs).await), 85403, "another account's");
 }
 
 #[tokio::test]
