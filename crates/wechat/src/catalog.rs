@@ -421,9 +421,6 @@ pub const IMG_SEC_CHECK: Endpoint =
 /// Content check of a picture or a sound, whose result is pushed.
 pub const MEDIA_CHECK_ASYNC: Endpoint =
     api("wxa.media_check_async", Method::Post, "/wxa/media_check_async", Auth::AccessToken, Effect::Writes);
-/// How risky a mini-program user is.
-pub const USER_RISK_RANK: Endpoint =
-    api("wxa.getuserriskrank", Method::Post, "/wxa/getuserriskrank", Auth::AccessToken, Effect::Reads);
 /// OCR: bank card.
 pub const OCR_BANKCARD: Endpoint =
     api("cv.ocr.bankcard", Method::Post, "/cv/ocr/bankcard", Auth::AccessToken, Effect::Reads);
@@ -569,7 +566,6 @@ pub const ALL: &[&Endpoint] = &[
     &GENERATE_SCHEME,
     &GENERATE_SHORTLINK,
     &PAID_UNIONID,
-    &USER_RISK_RANK,
     &WXACODE,
     &WXACODE_UNLIMIT,
     &IMG_SEC_CHECK,

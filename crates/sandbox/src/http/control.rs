@@ -46,7 +46,6 @@ pub(super) fn router() -> Router<Arc<Shared>> {
         .route("/pay", post(mini::pay))
         .route("/phone/sealed", post(mini::sealed_phone))
         .route("/pictures", post(mini::picture))
-        .route("/risk", post(mini::risk))
         .route("/words", post(mini::word))
         .route("/subscribe", post(set::subscribe))
         .route("/token/expire", post(set::expire))

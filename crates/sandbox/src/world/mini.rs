@@ -1,4 +1,4 @@
-//! What users do in mini programs: when they were there last, what they paid, how far WeChat trusts them.
+//! What users do in mini programs: when they were there last, what they paid.
 
 use super::World;
 use crate::refusal::{Refusal, refuse};
@@ -26,13 +26,11 @@ pub(crate) struct Payment {
     at: i64,
 }
 
-/// All of it. What is by AppID and openid has an entry a user at most.
+/// All of it. Of visits there is one a user.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Minis {
     /// Unix milliseconds of the last visit.
     visits: BTreeMap<String, BTreeMap<String, i64>>,
-    /// Risk ranks that aren't 0.
-    ranks: BTreeMap<String, BTreeMap<String, u8>>,
     payments: VecDeque<Payment>,
 }
 
@@ -60,15 +58,6 @@ impl World {
             Some(at) if self.now - at < RECENT => Ok(()),
             _ => Err(refuse(61010)),
         }
-    }
-
-    /// What `getuserriskrank` says of a user from now on: 0 to 4.
-    pub(crate) fn set_risk_rank(&mut self, appid: &str, openid: &str, rank: u8) {
-        self.minis.ranks.entry(appid.to_owned()).or_default().insert(openid.to_owned(), rank);
-    }
-
-    pub(crate) fn risk_rank(&self, appid: &str, openid: &str) -> u8 {
-        self.minis.ranks.get(appid).and_then(|ranks| ranks.get(openid)).copied().unwrap_or(0)
     }
 
     /// The user pays; merchant and order are made up where they aren't given.
@@ -123,7 +112,6 @@ mod tests {
         let key = world.log_in(MINI, &openid);
         let keys = world.encrypt_keys(MINI, &openid).len();
         world.seal_phone(MINI, &openid).unwrap();
-        world.set_risk_rank(MINI, &openid, 3);
         let paid = world.pay(MINI, &openid, String::new(), String::new());
         let target = Target { appid: MINI.to_owned(), ..Target::default() };
         let link = world.make_link(LinkKind::Url, target, 7, "", Value::Null);
@@ -134,7 +122,6 @@ mod tests {
             serde_json::from_str(&kept).unwrap();
         let mut world = World { now: world.now, minis, sessions, links, content, ..World::new() };
         assert_eq!(world.check_visitor(MINI, &openid), Ok(()));
-        assert_eq!(world.risk_rank(MINI, &openid), 3);
         assert!(world.has_paid(MINI, &openid, |known| known.transaction_id == paid.transaction_id));
         assert_eq!(world.links.find(&link).map(|link| link.expire_time), Some(7));
         assert_eq!(world.encrypt_keys(MINI, &openid).len(), keys);

@@ -1,10 +1,10 @@
-//! WeChat's checks of texts, pictures and users.
+//! WeChat's checks of texts and pictures.
 //!
 //! What WeChat does is from the official pages under `miniprogram/dev/server/API/sec-center` and, of the first
 //! versions, `security.msgSecCheck-v1`, `security.imgSecCheck`, `security.mediaCheckAsync-v1`.
 
 use crate::receiver::Receiver;
-use crate::rig::{EXAMPLE, MINI, OFFICIAL, Reply, Rig, errcode, png, refused};
+use crate::rig::{EXAMPLE, MINI, OFFICIAL, Rig, errcode, png, refused};
 use http::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -12,7 +12,6 @@ use std::time::Duration;
 const MESSAGE: &str = "/wxa/msg_sec_check";
 const IMAGE: &str = "/wxa/img_sec_check";
 const MEDIA: &str = "/wxa/media_check_async";
-const RANK: &str = "/wxa/getuserriskrank";
 /// The page's own texts for trying.
 const OFFICIAL_RISKY: [&str; 2] =
     ["特3456书yuuo莞6543李zxcz蒜7782法fgnv级", "完2347全dfji试3726测asad感3847知qwez到"];
@@ -327,30 +326,4 @@ async fn a_media_check_that_is_refused_pushes_nothing() {
     assert_eq!(refused(&rig.call(MINI, MEDIA, fine).await), 45009);
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(receiver.take().is_empty());
-}
-
-#[tokio::test]
-async fn how_risky_a_user_is_can_be_set() {
-    let rig = Rig::start().await;
-    let (openid, _) = rig.visitor(MINI).await;
-    let fine = json!({"appid": MINI, "openid": openid, "scene": 1, "client_ip": "1.2.3.4"});
-    let ask = async |body: Value| -> Reply { rig.call(MINI, RANK, body).await };
-    let body = ask(fine.clone()).await.json();
-    // The page's example, and its spelling.
-    assert_eq!((&body["errcode"], &body["errmsg"]), (&json!(0), &json!("getuserriskrank succ")));
-    assert!(body["risk_rank"] == 0 && body["unoin_id"].is_u64(), "{body}");
-    rig.control("risk", json!({"appid": MINI, "openid": openid, "rank": 4})).await;
-    assert_eq!(ask(fine.clone()).await.json()["risk_rank"], 4);
-    let stranger = rig.user(MINI).await;
-    for (name, value, code) in [
-        ("appid", json!(OFFICIAL), 40013),
-        ("scene", json!(3), 40129),
-        ("client_ip", json!(""), 47001),
-        ("openid", json!(stranger), 61010),
-        ("openid", json!("oNobody"), 40003),
-    ] {
-        assert_eq!(refused(&ask(with(fine.clone(), name, value)).await), code, "{name}");
-    }
-    let wrong = json!({"appid": MINI, "openid": openid, "rank": 5});
-    assert_eq!(rig.post("/sandbox/risk", wrong).await.status, 400);
 }

@@ -64,8 +64,6 @@ pub(super) const AT: &[(&str, Entry)] = &[
     (catalog::MEDIA_CHECK_ASYNC.path, row(40004, Class::Argument, "invalid media type",
         "media_type 不正确：1 为音频，2 为图片。",
         "Wrong media_type: 1 is a sound, 2 a picture.")),
-    (catalog::USER_RISK_RANK.path, OTHERS_OPENID),
-    (catalog::USER_RISK_RANK.path, NOT_VISITED),
     (catalog::CHECK_ENCRYPTED.path, row(1, Class::Argument, "data not exit",
         "微信没有生成过这份加密数据：三天以前的、别的小程序的查不到，核对哈希是不是 encryptedData 原文的 SHA-256。",
         "WeChat sealed no such data: what is older than three days or another mini program's isn't found, check that the hash is the SHA-256 of encryptedData as it came.")),

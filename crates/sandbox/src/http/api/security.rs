@@ -1,4 +1,4 @@
-//! Content checks of texts, pictures and sounds, and how risky a user is.
+//! Content checks of texts, pictures and sounds.
 
 use super::super::answer::Answer;
 use super::super::call::{Call, text, without_escapes};
@@ -21,7 +21,6 @@ pub(super) const HANDLERS: &[Row] = &[
     (&catalog::MSG_SEC_CHECK, message),
     (&catalog::IMG_SEC_CHECK, image),
     (&catalog::MEDIA_CHECK_ASYNC, media),
-    (&catalog::USER_RISK_RANK, risk_rank),
 ];
 
 /// Longest text: characters of version 2, bytes of version 1.
@@ -66,13 +65,9 @@ fn is_second(world: &World, appid: &str, body: &Value) -> Result<bool, Refusal> 
     if !(1..=4).contains(&scene) {
         return Err(refuse(40129));
     }
-    check_user(world, appid, body)?;
-    Ok(true)
-}
-
-fn check_user(world: &World, appid: &str, body: &Value) -> Result<(), Refusal> {
     let openid = body.get("openid").and_then(Value::as_str).ok_or(refuse(47001))?;
-    world.check_visitor(appid, openid)
+    world.check_visitor(appid, openid)?;
+    Ok(true)
 }
 
 /// An `access_token` in the body is a mistake, and so is a missing text. `\u` escapes are no text: WeChat takes them
@@ -204,29 +199,4 @@ pub(super) fn media(world: &mut World, call: &Call, appid: &str) -> Result<Answe
 /// Whether an address is one that can be loaded from.
 pub(super) fn is_web(address: &str) -> bool {
     url::Url::parse(address).is_ok_and(|url| ["http", "https"].contains(&url.scheme()) && url.has_host())
-}
-
-/// `unoin_id` is WeChat's own spelling.
-pub(super) fn risk_rank(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    check_kind(world, appid)?;
-    let body = call.json()?;
-    if text(&body, "appid") != appid {
-        return Err(refuse(40013));
-    }
-    let scene = number(&body, "scene")?.ok_or(refuse(47001))?;
-    if !(0..=2).contains(&scene) {
-        return Err(refuse(40129));
-    }
-    if text(&body, "client_ip").is_empty() {
-        return Err(refuse(47001));
-    }
-    check_user(world, appid, &body)?;
-    let rank = world.risk_rank(appid, text(&body, "openid"));
-    let body = json!({
-        "errcode": 0,
-        "errmsg": "getuserriskrank succ",
-        "risk_rank": rank,
-        "unoin_id": world.random.number(100_000_000..10_000_000_000),
-    });
-    Ok(Answer::json(&call.path, body))
 }

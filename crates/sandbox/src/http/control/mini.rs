@@ -1,5 +1,5 @@
-//! Control calls about mini programs: a link is opened, an order paid, a phone number shared; what words, pictures and
-//! users are to WeChat's checks.
+//! Control calls about mini programs: a link is opened, an order paid, a phone number shared; what words and pictures
+//! are to WeChat's checks.
 
 use super::{Done, Reply, Wrong, members};
 use crate::Shared;
@@ -78,26 +78,6 @@ pub(super) async fn sealed_phone(State(shared): Held, body: Bytes) -> Reply {
     check_mini(&world, &asked.appid)?;
     let (sealed, iv) = world.seal_phone(&asked.appid, &asked.openid)?;
     Ok(Done(json!({"encryptedData": sealed, "iv": iv})))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Rank {
-    appid: String,
-    openid: String,
-    rank: u8,
-}
-
-pub(super) async fn risk(State(shared): Held, body: Bytes) -> Reply {
-    let asked: Rank = members(&body)?;
-    let mut world = shared.world();
-    check_mini(&world, &asked.appid)?;
-    world.user_of(&asked.appid, &asked.openid)?;
-    if asked.rank > 4 {
-        return Err(Wrong("rank: 0 to 4".to_owned()));
-    }
-    world.set_risk_rank(&asked.appid, &asked.openid, asked.rank);
-    fine()
 }
 
 #[derive(Deserialize)]
