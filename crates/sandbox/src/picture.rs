@@ -5,8 +5,9 @@
 
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
-use image::{ExtendedColorType, ImageEncoder, Rgba, RgbaImage};
+use image::{ExtendedColorType, ImageEncoder, ImageReader, Rgba, RgbaImage};
 use qrcode::{Color, EcLevel, QrCode};
+use std::io::Cursor;
 
 /// What to draw.
 #[derive(Clone, Debug)]
@@ -33,7 +34,9 @@ const QUIET: u32 = 4;
 
 /// The picture's bytes; `None` if the text is too long for a QR code.
 pub(crate) fn draw(picture: &Picture) -> Option<Vec<u8>> {
-    let code = QrCode::with_error_correction_level(&picture.text, EcLevel::M).ok()?;
+    let code = [EcLevel::M, EcLevel::L]
+        .into_iter()
+        .find_map(|level| QrCode::with_error_correction_level(&picture.text, level).ok())?;
     let side = u32::try_from(code.width()).ok()?;
     let scale = (picture.width / (side + 2 * QUIET)).max(1);
     let width = picture.width.max(scale * (side + 2 * QUIET));
@@ -50,6 +53,17 @@ pub(crate) fn draw(picture: &Picture) -> Option<Vec<u8>> {
         if dark { Rgba([red, green, blue, 255]) } else { paper }
     });
     encode(&drawn, picture.transparent)
+}
+
+/// Width and height of a PNG, a JPEG or a GIF; `None` of anything else.
+pub(crate) fn dimensions(bytes: &[u8]) -> Option<(u32, u32)> {
+    if let Some([left, right, top, bottom, ..]) = bytes.strip_prefix(b"GIF8").and_then(|rest| rest.get(2..)) {
+        return Some((
+            u16::from_le_bytes([*left, *right]).into(),
+            u16::from_le_bytes([*top, *bottom]).into(),
+        ));
+    }
+    ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok()?.into_dimensions().ok()
 }
 
 fn encode(drawn: &RgbaImage, transparent: bool) -> Option<Vec<u8>> {

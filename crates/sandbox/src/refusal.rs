@@ -25,7 +25,7 @@ impl Refusal {
     /// The answer's body. `/sns` puts a comma before the `rid`, everything else a space; `rid` begins
     /// with the time.
     pub(crate) fn body(&self, path: &str, world: &mut World) -> Value {
-        let known = wechat::errcode::lookup(self.code).map_or("unknown error", |row| row.text);
+        let known = wechat::errcode::lookup_at(path, self.code).map_or("unknown error", |row| row.text);
         let text = self.text.as_deref().unwrap_or(known);
         // A scripted text may be a whole one.
         if wechat::errcode::rid(text).is_some() {
@@ -37,7 +37,7 @@ impl Refusal {
 }
 
 /// Three groups of eight hexadecimal digits; the first is the time.
-fn rid(world: &mut World) -> String {
+pub(crate) fn rid(world: &mut World) -> String {
     let time = world.now_seconds() & 0xffff_ffff;
     format!("{time:08x}-{}-{}", world.random.hex::<4>(), world.random.hex::<4>())
 }

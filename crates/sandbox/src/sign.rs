@@ -3,13 +3,15 @@
 //! Written apart from the `wechat` crate on purpose. If a gateway and its simulator shared this code,
 //! a mistake in it would agree with itself; this way both are held to the published vectors.
 
-use aes::Aes256;
-use aes::cipher::block_padding::NoPadding;
+use aes::cipher::block_padding::{NoPadding, Pkcs7};
 use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
+use aes::{Aes128, Aes256};
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use hmac::{Hmac, KeyInit, Mac};
 use sha1::{Digest, Sha1};
+use sha2::Sha256;
 
 /// Real keys carry stray bits in their last character.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
@@ -19,7 +21,33 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 
 /// Lower-case hexadecimal SHA-1.
 pub(crate) fn sha1_hex(text: &[u8]) -> String {
-    Sha1::digest(text).iter().map(|b| format!("{b:02x}")).collect()
+    hex(&Sha1::digest(text))
+}
+
+/// Lower-case hexadecimal SHA-256.
+pub(crate) fn sha256_hex(text: &[u8]) -> String {
+    hex(&Sha256::digest(text))
+}
+
+/// Lower-case hexadecimal HMAC-SHA256; a key may have any length.
+pub(crate) fn hmac_sha256_hex(key: &[u8], text: &[u8]) -> String {
+    Hmac::<Sha256>::new_from_slice(key).map_or_else(
+        |_| String::new(),
+        |mut mac| {
+            mac.update(text);
+            hex(&mac.finalize().into_bytes())
+        },
+    )
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// What a mini program's page gets as `encryptedData`: AES-128-CBC with the session key, in Base64.
+pub(crate) fn encrypt_user_data(key: &[u8; 16], iv: &[u8; 16], text: &str) -> String {
+    let cipher = cbc::Encryptor::<Aes128>::new(&(*key).into(), &(*iv).into());
+    STANDARD.encode(cipher.encrypt_padded_vec::<Pkcs7>(text.as_bytes()))
 }
 
 /// `signature` (token, timestamp, nonce) and `msg_signature` (those and the ciphertext).

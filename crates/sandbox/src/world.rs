@@ -4,15 +4,19 @@
 
 mod app;
 mod code;
+mod content;
 mod grant;
 mod journal;
+mod link;
 mod log;
 mod media;
 mod message;
+mod mini;
 mod qr;
 mod quirks;
 pub(crate) mod quota;
 mod random;
+mod session;
 mod state;
 mod token;
 mod user;
@@ -20,7 +24,9 @@ mod values;
 
 pub(crate) use app::{App, AppSettings, Callback, Format, Kind, Mode};
 pub(crate) use code::{CodeKind, DEMO_CODES};
+pub(crate) use content::{DOCUMENTS, LABELS, Picture, Suggest, Verdict, Word, check_shows};
 pub(crate) use journal::{Entry, Filter};
+pub(crate) use link::{Link, LinkKind, Target, without_query};
 pub(crate) use log::{Attempt, PushRecord};
 pub(crate) use message::{Message, TEMPLATE};
 pub(crate) use qr::{MAX_SECONDS, Scene};
@@ -47,14 +53,18 @@ pub(crate) struct World {
     pub(crate) tickets: HashMap<(String, String), token::Ticket>,
     pub(crate) quotas: quota::Quotas,
     pub(crate) codes: code::Codes,
+    pub(crate) content: content::Content,
     pub(crate) grants: grant::Grants,
     pub(crate) qr: qr::QrCodes,
+    pub(crate) links: link::Links,
     pub(crate) messages: message::Messages,
     pub(crate) media: media::Store,
+    pub(crate) minis: mini::Minis,
     pub(crate) faults: Faults,
     pub(crate) quirks: quirks::Quirks,
     pub(crate) calls: log::Calls,
     pub(crate) pushes: log::Pushes,
+    pub(crate) sessions: session::Sessions,
     /// Whatever is made up comes from here, so that a seed makes it again.
     pub(crate) random: Random,
 }

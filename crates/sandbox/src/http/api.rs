@@ -1,8 +1,12 @@
 //! WeChat's own paths: which exist, what every call must show, and how its answer is logged.
 
+mod link;
 mod media;
 mod message;
+mod ocr;
 mod qr;
+mod security;
+mod session;
 mod sns;
 mod token;
 mod user;
@@ -38,7 +42,11 @@ const HANDLERS: &[&[Row]] = &[
     qr::HANDLERS,
     message::HANDLERS,
     wxa::HANDLERS,
+    link::HANDLERS,
     media::HANDLERS,
+    ocr::HANDLERS,
+    security::HANDLERS,
+    session::HANDLERS,
     &[(&catalog::OAUTH_AUTHORIZE, oauth::authorize), (&catalog::QRCONNECT, oauth::qrconnect)],
 ];
 

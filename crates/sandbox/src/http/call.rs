@@ -99,6 +99,27 @@ fn has_unicode_escape(json: &[u8]) -> bool {
     false
 }
 
+/// A JSON object whose `\u` escapes stand for themselves: for those that read bodies so.
+pub(crate) fn without_escapes(body: &[u8]) -> Result<Value, Refusal> {
+    if body.trim_ascii().is_empty() {
+        return Err(refuse(44002));
+    }
+    let mut plain = Vec::with_capacity(body.len());
+    let mut bytes = body.iter();
+    while let Some(byte) = bytes.next() {
+        plain.push(*byte);
+        if *byte == b'\\'
+            && let Some(escaped) = bytes.next()
+        {
+            if *escaped == b'u' {
+                plain.push(b'\\');
+            }
+            plain.push(*escaped);
+        }
+    }
+    serde_json::from_slice(&plain).ok().filter(Value::is_object).ok_or(refuse(47001))
+}
+
 /// A text member; empty if absent or of another type.
 pub(crate) fn text<'a>(body: &'a Value, name: &str) -> &'a str {
     body.get(name).and_then(Value::as_str).unwrap_or_default()
@@ -107,6 +128,14 @@ pub(crate) fn text<'a>(body: &'a Value, name: &str) -> &'a str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn escapes_that_stand_for_themselves() {
+        let read = |json: &str| without_escapes(json.as_bytes()).map(|body| text(&body, "a").to_owned());
+        assert_eq!(read(r#"{"a":"\u4e2d\n\\u4e2d"}"#), Ok("\\u4e2d\n\\u4e2d".to_owned()));
+        assert_eq!(read(""), Err(refuse(44002)));
+        assert_eq!(read("[]"), Err(refuse(47001)));
+    }
 
     #[test]
     fn unicode_escapes() {

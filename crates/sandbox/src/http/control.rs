@@ -1,6 +1,7 @@
 //! The control calls under `/sandbox`: what a test, or the demo's page, makes the world do.
 
 mod act;
+mod mini;
 mod set;
 
 use super::call::MAX_BODY;
@@ -41,6 +42,11 @@ pub(super) fn router() -> Router<Arc<Shared>> {
         .route("/oauth/code", post(set::oauth_code))
         .route("/phone/code", post(set::phone_code))
         .route("/login/code", post(set::login_code))
+        .route("/open", post(mini::open))
+        .route("/pay", post(mini::pay))
+        .route("/phone/sealed", post(mini::sealed_phone))
+        .route("/pictures", post(mini::picture))
+        .route("/words", post(mini::word))
         .route("/subscribe", post(set::subscribe))
         .route("/token/expire", post(set::expire))
         .route("/token/rotate", post(set::rotate))

@@ -62,6 +62,8 @@ pub(crate) struct App {
     pub(crate) bound: bool,
     /// Mini programs that its messages may open.
     pub(crate) linked: Vec<String>,
+    /// Pages of the published version, the home page first; none: nothing is published.
+    pub(crate) pages: Vec<String>,
     pub(crate) callback: Option<Callback>,
 }
 
@@ -83,12 +85,17 @@ pub(crate) struct AppSettings {
     bound: Option<bool>,
     #[serde(default)]
     linked: Vec<String>,
+    pages: Option<Vec<String>>,
 }
 
 /// The callback settings an account has unless it is given others.
 const CALLBACK_TOKEN: &str = "sandboxtoken";
 const AES_KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
 const TOKEN_TTL: i64 = 7200;
+/// The page every mini program has unless it is given others.
+const PAGE: &str = "pages/index/index";
+/// Most pages an account has.
+const MAX_PAGES: usize = 1_000;
 
 impl AppSettings {
     /// The account, or what is wrong.
@@ -101,6 +108,12 @@ impl AppSettings {
         let token_ttl = self.token_ttl.unwrap_or(TOKEN_TTL);
         if !(1..=31_536_000).contains(&token_ttl) {
             return Err("token_ttl: 1 to 31536000 seconds".into());
+        }
+        let pages = self.pages.unwrap_or_else(|| vec![PAGE.to_owned()]);
+        let is_page =
+            |page: &String| !page.is_empty() && !page.starts_with('/') && !page.contains(['?', '#']);
+        if pages.len() > MAX_PAGES || !pages.iter().all(is_page) {
+            return Err(format!("pages: at most {MAX_PAGES}, without a leading slash or a query"));
         }
         let ip_allow = self.ip_allow.iter().map(|text| net(text));
         Ok(App {
@@ -115,12 +128,23 @@ impl AppSettings {
             oauth_domains: self.oauth_domains,
             bound: self.bound.unwrap_or(true),
             linked: self.linked,
+            pages,
             callback: None,
         })
     }
 }
 
 impl App {
+    /// Whether the published version has this page.
+    pub(crate) fn has_page(&self, path: &str) -> bool {
+        self.pages.iter().any(|page| page == path)
+    }
+
+    /// The page that opens where none is named.
+    pub(crate) fn home(&self) -> &str {
+        self.pages.first().map_or(PAGE, String::as_str)
+    }
+
     /// Whether this address may use the account's token.
     pub(crate) fn admits(&self, ip: IpAddr) -> bool {
         let ip = ip.to_canonical();
@@ -170,6 +194,7 @@ pub(super) fn standing() -> Vec<App> {
             oauth_domains: Vec::new(),
             bound: None,
             linked: if kind == Kind::Official { vec![MINI.to_owned()] } else { Vec::new() },
+            pages: None,
         };
         settings.into_app().ok()
     })

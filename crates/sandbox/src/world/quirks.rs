@@ -4,12 +4,14 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Name and values; the first is the default.
-const QUIRKS: [(&str, [&str; 2]); 6] = [
+const QUIRKS: [(&str, [&str; 2]); 8] = [
     ("retry_signature", ["same", "new"]),
     ("forced_refresh_within_30s", ["same", "error"]),
     ("hyaline", ["png", "jpeg"]),
     ("garbage_token", ["40001", "40014"]),
     ("country_code", ["string", "number"]),
+    ("bankcard_number", ["number", "id"]),
+    ("img_check_pixels", ["documented", "4000"]),
     ("ip_scope", ["all", "secret"]),
 ];
 

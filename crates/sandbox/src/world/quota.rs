@@ -16,6 +16,7 @@ pub(crate) struct Limit {
 /// When a counter begins anew.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Window {
+    Second,
     Minute,
     /// At midnight in Beijing.
     Day,
@@ -26,6 +27,7 @@ impl Window {
     /// The number of the window that `now` is in.
     fn of(self, now: i64) -> i64 {
         match self {
+            Self::Second => now.div_euclid(1_000),
             Self::Minute => now.div_euclid(60_000),
             Self::Day => (now + 8 * 3_600_000).div_euclid(86_400_000),
             Self::Never => 0,
@@ -67,26 +69,32 @@ impl Quotas {
         self.set.get(&(appid.to_owned(), limit.name)).copied().unwrap_or(limit.most)
     }
 
-    /// Gives an account another limit of a day for an endpoint; what it has used stays.
+    /// Gives an account another limit of a day for an endpoint, or the one for good if it has no other; what it has
+    /// used stays.
     pub(crate) fn set(&mut self, appid: &str, path: &str, most: u32) -> Result<(), String> {
-        let day = OF_PATHS.iter().find(|(known, ..)| *known == path).and_then(|(_, day, _)| *day);
-        let day = day.ok_or_else(|| {
-            let known: Vec<&str> =
-                OF_PATHS.iter().filter(|(_, day, _)| day.is_some()).map(|(path, ..)| *path).collect();
+        let in_all = IN_ALL.iter().find(|(known, _)| *known == path).map(|(_, limit)| *limit);
+        let day = of_day(path).or(in_all).ok_or_else(|| {
+            let of_a_day = OF_PATHS.iter().filter(|(_, day, _)| day.is_some()).map(|(path, ..)| *path);
+            let known: Vec<&str> = of_a_day.chain(IN_ALL.iter().map(|(path, _)| *path)).collect();
             format!("api: {path:?} has no limit of a day here; there is {}", known.join(", "))
         })?;
         self.set.insert((appid.to_owned(), day.name), most);
         Ok(())
     }
 
-    /// `clear_quota`.
+    /// `clear_quota`: what is limited for good stays.
     pub(crate) fn clear(&mut self, appid: &str) {
-        self.used.retain(|(of, name), _| of != appid || *name == CLEAR.name);
+        self.used.retain(|(of, name), _| of != appid || FOR_GOOD.iter().any(|limit| limit.name == *name));
     }
 }
 
 const fn limit(name: &'static str, window: Window, most: u32, code: i64) -> Limit {
     Limit { name, window, most, code }
+}
+
+/// What is free a day, of each kind of document.
+const fn ocr(name: &'static str) -> Limit {
+    limit(name, Window::Day, 100, 101_003)
 }
 
 pub(crate) const TOKEN_DAY: Limit = limit("token", Window::Day, 2_000, 45009);
@@ -98,11 +106,36 @@ pub(crate) const QR_PERMANENT: Limit = limit("qrcode/permanent", Window::Never, 
 pub(crate) const TEMPLATE_DAY: Limit = limit("template", Window::Day, 100_000, 45009);
 pub(crate) const WXACODE_MINUTE: Limit = limit("wxacode", Window::Minute, 5_000, 45009);
 pub(crate) const WXACODE_UNCHECKED: Limit = limit("wxacode/unchecked", Window::Never, 60_000, 45009);
+/// `getwxacode` and `createwxaqrcode` together, for good.
+pub(crate) const WXACODE_IN_ALL: Limit = limit("wxacode/in_all", Window::Never, 100_000, 45029);
+pub(crate) const SCHEME_SECOND: Limit = limit("scheme/second", Window::Second, 100, 44990);
+pub(crate) const NFC_SECOND: Limit = limit("nfc_scheme/second", Window::Second, 100, 44990);
+pub(crate) const URLLINK_SECOND: Limit = limit("urllink/second", Window::Second, 100, 44990);
+/// Schemes and URL links together.
+pub(crate) const LINK_DAY: Limit = limit("links", Window::Day, 500_000, 44993);
+pub(crate) const LINK_VISITS: Limit = limit("links/visits", Window::Day, 3_000_000, 85406);
+pub(crate) const SHORTLINK_DAY: Limit = limit("shortlink", Window::Day, 10_000_000, 45009);
+pub(crate) const SHORTLINK_PERMANENT: Limit = limit("shortlink/permanent", Window::Never, 100_000, 85400);
+pub(crate) const MSG_CHECK_MINUTE: Limit = limit("msg_sec_check/minute", Window::Minute, 4_000, 44991);
+pub(crate) const MSG_CHECK_DAY: Limit = limit("msg_sec_check", Window::Day, 2_000_000, 45009);
+pub(crate) const IMG_CHECK_MINUTE: Limit = limit("img_sec_check/minute", Window::Minute, 2_000, 45011);
+pub(crate) const IMG_CHECK_DAY: Limit = limit("img_sec_check", Window::Day, 200_000, 45009);
+pub(crate) const MEDIA_CHECK_MINUTE: Limit = limit("media_check/minute", Window::Minute, 2_000, 44991);
+pub(crate) const MEDIA_CHECK_DAY: Limit = limit("media_check", Window::Day, 200_000, 45009);
+pub(crate) const RESET_SESSION_MINUTE: Limit = limit("resetusersessionkey", Window::Minute, 60_000, 45011);
 pub(crate) const USER_INFO_DAY: Limit = limit("user/info", Window::Day, 5_000_000, 45009);
 pub(crate) const CUSTOM_DAY: Limit = limit("custom/send", Window::Day, 500_000, 45009);
 pub(crate) const MEDIA_DAY: Limit = limit("media/upload", Window::Day, 100_000, 45009);
 /// Ten a month on the platform; a month's length in windows isn't worth a rule of its own.
 pub(crate) const CLEAR: Limit = limit("clear_quota", Window::Never, 10, 48006);
+
+/// What `clear_quota` doesn't clear.
+const FOR_GOOD: [Limit; 5] = [CLEAR, QR_PERMANENT, SHORTLINK_PERMANENT, WXACODE_IN_ALL, WXACODE_UNCHECKED];
+
+/// The limit of a day of this path.
+pub(crate) fn of_day(path: &str) -> Option<Limit> {
+    OF_PATHS.iter().find(|(known, ..)| *known == path).and_then(|(_, day, _)| *day)
+}
 
 /// The day's limit and the minute's of the endpoints that have one here.
 pub(crate) const OF_PATHS: &[(&str, Option<Limit>, Option<Limit>)] = &[
@@ -114,4 +147,23 @@ pub(crate) const OF_PATHS: &[(&str, Option<Limit>, Option<Limit>)] = &[
     (catalog::TOKEN.path, Some(TOKEN_DAY), None),
     (catalog::STABLE_TOKEN.path, Some(STABLE_DAY), Some(STABLE_MINUTE)),
     (catalog::WXACODE_UNLIMIT.path, None, Some(WXACODE_MINUTE)),
+    (catalog::GENERATE_SCHEME.path, Some(LINK_DAY), None),
+    (catalog::GENERATE_NFC_SCHEME.path, Some(LINK_DAY), None),
+    (catalog::GENERATE_URLLINK.path, Some(LINK_DAY), None),
+    (catalog::GENERATE_SHORTLINK.path, Some(SHORTLINK_DAY), None),
+    (catalog::MSG_SEC_CHECK.path, Some(MSG_CHECK_DAY), Some(MSG_CHECK_MINUTE)),
+    (catalog::IMG_SEC_CHECK.path, Some(IMG_CHECK_DAY), Some(IMG_CHECK_MINUTE)),
+    (catalog::MEDIA_CHECK_ASYNC.path, Some(MEDIA_CHECK_DAY), Some(MEDIA_CHECK_MINUTE)),
+    (catalog::RESET_SESSION.path, None, Some(RESET_SESSION_MINUTE)),
+    (catalog::OCR_BANKCARD.path, Some(ocr("ocr/bankcard")), None),
+    (catalog::OCR_BIZLICENSE.path, Some(ocr("ocr/bizlicense")), None),
+    (catalog::OCR_COMM.path, Some(ocr("ocr/comm")), None),
+    (catalog::OCR_DRIVING.path, Some(ocr("ocr/driving")), None),
+    (catalog::OCR_DRIVINGLICENSE.path, Some(ocr("ocr/drivinglicense")), None),
+    (catalog::OCR_IDCARD.path, Some(ocr("ocr/idcard")), None),
+    (catalog::OCR_PLATENUM.path, Some(ocr("ocr/platenum")), None),
 ];
+
+/// Limits of endpoints that have none of a day, but one for good.
+const IN_ALL: &[(&str, Limit)] =
+    &[(catalog::WXACODE.path, WXACODE_IN_ALL), (catalog::WXA_QRCODE.path, WXACODE_IN_ALL)];

@@ -13,6 +13,7 @@ struct State<'a> {
     tokens: Vec<Value>,
     pushes: &'a log::Pushes,
     messages: &'a VecDeque<message::Message>,
+    links: Vec<&'a super::Link>,
     quirks: &'a super::quirks::Quirks,
     calls: &'a log::Calls,
 }
@@ -39,6 +40,7 @@ impl World {
                 .collect(),
             pushes: &self.pushes,
             messages: &self.messages.sent,
+            links: self.links.list().collect(),
             quirks: &self.quirks,
             calls: &self.calls,
         };
@@ -59,6 +61,7 @@ impl App {
             "oauth_domains": self.oauth_domains,
             "bound": self.bound,
             "linked": self.linked,
+            "pages": self.pages,
         })
     }
 }

@@ -64,7 +64,7 @@ impl User {
 }
 
 /// 28 characters that begin with `o`, the same at every start.
-fn identity(scope: &str, id: &str) -> String {
+pub(super) fn identity(scope: &str, id: &str) -> String {
     let hash = Sha1::digest(format!("{scope}/{id}"));
     format!("o{}", base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(hash))
 }

@@ -125,7 +125,7 @@ async fn the_state_holds_no_secret_and_reset_forgets() {
         state["apps"][1],
         json!({
             "appid": MINI, "kind": "mini", "original_id": "gh_0000000000b2", "callback": Value::Null,
-            "ip_allow": [], "token_ttl": 7200, "oauth_domains": [], "bound": true, "linked": [],
+            "ip_allow": [], "token_ttl": 7200, "oauth_domains": [], "bound": true, "linked": [], "pages": ["pages/index/index"],
         })
     );
     assert_eq!(state["apps"][2]["original_id"], "gh_0000000000c3");

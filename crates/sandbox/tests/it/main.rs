@@ -5,12 +5,16 @@
 mod bound;
 mod chunked;
 mod codes;
+mod content;
 mod control;
 mod faults;
 mod journal;
+mod links;
 mod messages;
+mod ocr;
 mod pushes;
 mod qr;
 mod receiver;
 mod rig;
+mod sessions;
 mod tokens;

@@ -121,6 +121,53 @@ impl Rig {
         self.post(&format!("{path}?access_token={token}"), body).await
     }
 
+    /// A GET with a token of the account; `query` without its `?`.
+    pub(crate) async fn ask(&self, appid: &str, path: &str, query: &str) -> Reply {
+        let (token, _) = self.stable(appid, false).await;
+        self.get(&format!("{path}?access_token={token}&{query}")).await
+    }
+
+    /// A file as an HTML form sends it.
+    pub(crate) async fn upload(
+        &self,
+        appid: &str,
+        path: &str,
+        field: &str,
+        name: &str,
+        file: &[u8],
+    ) -> Reply {
+        let (token, _) = self.stable(appid, false).await;
+        let head = format!(
+            "--B1\r\nContent-Disposition: form-data; name=\"{field}\"; filename=\"{name}\"\r\n\
+             Content-Type: application/octet-stream\r\n\r\n"
+        );
+        let body = [head.as_bytes(), file, b"\r\n--B1--\r\n"].concat();
+        let path = format!("{path}?access_token={token}");
+        self.send(Method::POST, &path, &[("content-type", "multipart/form-data; boundary=B1")], body)
+            .await
+            .unwrap()
+    }
+
+    /// A user of the account who has just logged in there: openid and session key.
+    pub(crate) async fn visitor(&self, appid: &str) -> (String, String) {
+        let openid = self.user(appid).await;
+        let key = self.log_in(appid, &openid).await;
+        (openid, key)
+    }
+
+    /// The user logs in: the session key.
+    pub(crate) async fn log_in(&self, appid: &str, openid: &str) -> String {
+        let given = self.control("login/code", json!({"appid": appid, "openid": openid})).await;
+        let session = self
+            .get(&format!(
+                "/sns/jscode2session?appid={appid}&secret={}&js_code={}&grant_type=authorization_code",
+                secret(appid),
+                given["code"].as_str().unwrap()
+            ))
+            .await;
+        session.json()["session_key"].as_str().unwrap().to_owned()
+    }
+
     /// What a business call says of this token.
     pub(crate) async fn verdict(&self, token: &str) -> i64 {
         errcode(&self.get(&format!("/cgi-bin/get_api_domain_ip?access_token={token}")).await)
@@ -163,6 +210,15 @@ pub(crate) fn refused(reply: &Reply) -> i64 {
     let text = body["errmsg"].as_str().unwrap();
     assert!(wechat::errcode::rid(text).is_some(), "{text}");
     body["errcode"].as_i64().unwrap()
+}
+
+/// A white picture.
+pub(crate) fn png(width: u32, height: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    image::RgbImage::from_pixel(width, height, image::Rgb([255; 3]))
+        .write_to(&mut std::io::Cursor::new(&mut bytes), image::ImageFormat::Png)
+        .unwrap();
+    bytes
 }
 
 /// What a picture says when it is scanned.

@@ -71,6 +71,10 @@ const SAYS: &[(i64, &str, &str, &str)] = &[
     (45009, "reach max api daily quota limit", "当日", "day's quota"),
     (41030, "invalid page", "check_path", "check_path"),
     (45171, "some openid fail", "fail_openid_list", "fail_openid_list"),
+    (40225, "invalid page title", "page_title", "page_title"),
+    (85401, "time limit between 1min and 30days", "30 天", "30 days"),
+    (85403, "not found", "不存在", "no such link"),
+    (85406, "daily visit limit", "300 万", "3,000,000"),
     (101_002, "decode image failed", "解码", "decoded"),
 ];
 
@@ -84,6 +88,11 @@ const SAYS_AT: &[(&str, i64, &str, &str)] = &[
     ("/cgi-bin/user/get", 45009, "当日", "day's quota"),
     ("/wxa/getwxacodeunlimit", 41030, "check_path", "check_path"),
     ("/cgi-bin/token", 40013, "大小写", "case and spaces"),
+    ("/wxa/msg_sec_check", 61010, "近两小时", "two hours"),
+    ("/wxa/media_check_async", 43104, "不是这个小程序", "isn't this mini program"),
+    ("/wxa/media_check_async", 40004, "media_type", "media_type"),
+    ("/cgi-bin/user/get", 61010, "授权码", "authorisation code"),
+    ("/wxa/business/checkencryptedmsg", 1, "SHA-256", "SHA-256"),
 ];
 
 #[test]

@@ -19,9 +19,6 @@ pub(super) const HANDLERS: &[Row] = &[
     (&catalog::CUSTOM_TYPING, typing),
 ];
 
-/// The page every mini program has.
-pub(super) const PAGE: &str = "pages/index/index";
-
 fn check_kind(world: &World, appid: &str, kind: Kind) -> Result<(), Refusal> {
     match world.apps.get(appid) {
         Some(app) if app.kind == kind => Ok(()),
@@ -124,7 +121,8 @@ pub(super) fn subscribe(world: &mut World, call: &Call, appid: &str) -> Result<A
     check_kind(world, appid, Kind::Mini)?;
     let body = call.json()?;
     let page = text(&body, "page").split('?').next().unwrap_or_default();
-    if !["", PAGE].contains(&page) {
+    let is_published = world.apps.get(appid).is_some_and(|app| app.has_page(page));
+    if !page.is_empty() && !is_published {
         return Err(refuse(41030));
     }
     let states = ["", "developer", "trial", "formal"];

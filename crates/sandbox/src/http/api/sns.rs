@@ -6,7 +6,6 @@ use super::Row;
 use super::token::check_secret;
 use crate::refusal::{Refusal, refuse};
 use crate::world::{CodeKind, World};
-use base64::Engine;
 use serde_json::{Value, json};
 use wechat::catalog;
 
@@ -110,10 +109,10 @@ pub(super) fn session(world: &mut World, call: &Call, _: &str) -> Result<Answer,
     let (appid, code) = (call.param("appid"), call.param("js_code"));
     check_exchange(world, call, code)?;
     let spent = world.spend_code(CodeKind::Login, appid, code)?;
-    let key = world.random.bytes::<16>();
+    let key = world.log_in(appid, &spent.openid);
     let user = world.users.of(appid, &spent.openid).ok_or(refuse(40029))?;
     let mut body = json!({
-        "session_key": base64::prelude::BASE64_STANDARD.encode(key),
+        "session_key": key,
         "openid": spent.openid,
     });
     if let Some(unionid) = world.unionid(appid, user) {

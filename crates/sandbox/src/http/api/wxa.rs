@@ -3,50 +3,100 @@
 use super::super::answer::{Answer, Content};
 use super::super::call::{Call, text};
 use super::Row;
-use super::message::PAGE;
 use crate::picture::Picture;
 use crate::refusal::{Refusal, refuse};
-use crate::world::quota::{WXACODE_MINUTE, WXACODE_UNCHECKED};
-use crate::world::{CodeKind, Kind, World};
+use crate::world::quota::{WXACODE_IN_ALL, WXACODE_MINUTE, WXACODE_UNCHECKED};
+use crate::world::{App, CodeKind, Kind, World};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 use wechat::catalog;
 
-pub(super) const HANDLERS: &[Row] = &[(&catalog::WXACODE_UNLIMIT, code), (&catalog::PHONE_NUMBER, phone)];
+pub(super) const HANDLERS: &[Row] = &[
+    (&catalog::WXACODE, limited),
+    (&catalog::WXA_QRCODE, square),
+    (&catalog::WXACODE_UNLIMIT, code),
+    (&catalog::PHONE_NUMBER, phone),
+];
 
-pub(super) fn code(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    if world.apps.get(appid).is_none_or(|app| app.kind != Kind::Mini) {
-        return Err(refuse(45063));
-    }
-    let body = call.json()?;
-    let scene = scene(&body)?;
-    let check_path = flag(&body, "check_path", true)?;
-    let page = page(&body, check_path)?;
-    let environment = match body.get("env_version") {
-        None | Some(Value::Null) => "release",
+/// The mini program that makes codes.
+fn mini<'a>(world: &'a World, appid: &str) -> Result<&'a App, Refusal> {
+    world.apps.get(appid).filter(|app| app.kind == Kind::Mini).ok_or(refuse(45063))
+}
+
+/// An answer that shows a code: of what opens (`opens`, pairs), as the body wants it to look.
+fn picture(world: &World, body: &Value, opens: &[(&str, &str)]) -> Result<Answer, Refusal> {
+    let width = width(body)?;
+    let ink = if flag(body, "auto_color", false)? { [0; 3] } else { line_color(body)? };
+    let transparent = flag(body, "is_hyaline", false)? && world.quirks.is("hyaline", "png");
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(opens).finish();
+    let picture =
+        Picture { text: format!("https://mp.weixin.qq.com/a/sandbox?{query}"), width, ink, transparent };
+    let content_type = if transparent { "image/png" } else { "image/jpeg" };
+    Ok(Answer::new(content_type, Content::Picture(picture)))
+}
+
+fn environment(body: &Value) -> Result<&str, Refusal> {
+    match body.get("env_version") {
+        None | Some(Value::Null) => Ok("release"),
         Some(value) => value
             .as_str()
             .filter(|version| ["release", "trial", "develop"].contains(version))
-            .ok_or(refuse(40097))?,
-    };
-    let width = width(&body)?;
-    let ink = if flag(&body, "auto_color", false)? { [0; 3] } else { line_color(&body)? };
-    let transparent = flag(&body, "is_hyaline", false)? && world.quirks.is("hyaline", "png");
+            .ok_or(refuse(40097)),
+    }
+}
+
+/// A parameter WeChat adds itself.
+const RESERVED: &str = "scancode_time";
+
+/// What a code opens, with its query: 1 to `most` characters. Whether the page exists isn't looked at.
+fn path(body: &Value, most: usize) -> Result<&str, Refusal> {
+    let path = body.get("path").and_then(Value::as_str).unwrap_or_default();
+    if !(1..=most).contains(&path.chars().count()) {
+        return Err(refuse(40159));
+    }
+    if path.contains(RESERVED) {
+        return Err(refuse(85096));
+    }
+    Ok(path)
+}
+
+/// `getwxacode`: 100,000 together with `square`, for good.
+pub(super) fn limited(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
+    mini(world, appid)?;
+    let body = call.json()?;
+    let (path, environment) = (path(&body, 1024)?, environment(&body)?);
+    let opens = [("appid", appid), ("path", path), ("env_version", environment)];
+    let answer = picture(world, &body, &opens)?;
+    let now = world.now;
+    world.quotas.take(appid, WXACODE_IN_ALL, now)?;
+    Ok(answer)
+}
+
+/// `createwxaqrcode`: a square code of the published version, black on white.
+pub(super) fn square(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
+    mini(world, appid)?;
+    let body = call.json()?;
+    let plain = json!({"width": body.get("width")});
+    let answer = picture(world, &plain, &[("appid", appid), ("path", path(&body, 128)?)])?;
+    let now = world.now;
+    world.quotas.take(appid, WXACODE_IN_ALL, now)?;
+    Ok(answer)
+}
+
+pub(super) fn code(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
+    let app = mini(world, appid)?;
+    let body = call.json()?;
+    let scene = scene(&body)?;
+    let check_path = flag(&body, "check_path", true)?;
+    let page = page(app, &body, check_path)?.to_owned();
+    let opens = [("appid", appid), ("page", &page), ("scene", scene), ("env_version", environment(&body)?)];
+    let answer = picture(world, &body, &opens)?;
     let now = world.now;
     world.quotas.take(appid, WXACODE_MINUTE, now)?;
     if !check_path {
         world.quotas.take(appid, WXACODE_UNCHECKED, now)?;
     }
-    let query = form_urlencoded::Serializer::new(String::new())
-        .append_pair("appid", appid)
-        .append_pair("page", page)
-        .append_pair("scene", scene)
-        .append_pair("env_version", environment)
-        .finish();
-    let picture =
-        Picture { text: format!("https://mp.weixin.qq.com/a/sandbox?{query}"), width, ink, transparent };
-    let content_type = if transparent { "image/png" } else { "image/jpeg" };
-    Ok(Answer::new(content_type, Content::Picture(picture)))
+    Ok(answer)
 }
 
 /// 1 to 32 characters that need no encoding.
@@ -66,14 +116,17 @@ fn scene(body: &Value) -> Result<&str, Refusal> {
 const MAX_PAGE: usize = 128;
 
 /// A published page, or any if that isn't to be checked; never with a leading slash or a query.
-fn page(body: &Value, check_path: bool) -> Result<&str, Refusal> {
+fn page<'a>(app: &'a App, body: &'a Value, check_path: bool) -> Result<&'a str, Refusal> {
     let page = match body.get("page") {
-        None | Some(Value::Null) => PAGE,
+        None | Some(Value::Null) => "",
         Some(page) => page.as_str().ok_or(refuse(41030))?,
     };
-    let page = if page.is_empty() { PAGE } else { page };
+    let page = if page.is_empty() { app.home() } else { page };
+    if page.contains(RESERVED) {
+        return Err(refuse(85096));
+    }
     let malformed = page.starts_with('/') || page.contains('?') || page.len() > MAX_PAGE;
-    if malformed || (check_path && page != PAGE) {
+    if malformed || (check_path && !app.has_page(page)) {
         return Err(refuse(41030));
     }
     Ok(page)

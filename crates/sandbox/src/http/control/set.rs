@@ -99,6 +99,10 @@ fn give(shared: &Shared, kind: CodeKind, asked: &NewCode, of: &[Kind]) -> Reply 
     if !of.contains(&world.app(&asked.appid)?.kind) {
         return Err(Wrong("appid: this kind of account has no such codes".to_owned()));
     }
+    if kind != CodeKind::OAuth {
+        // Only a page of the mini program gets such a code.
+        world.visit(&asked.appid, &asked.openid);
+    }
     let code = world.give_code(kind, &asked.appid, &asked.openid, &asked.scope);
     Ok(Done(json!({"code": code})))
 }
