@@ -14,6 +14,7 @@ mod quirks;
 pub(crate) mod quota;
 mod random;
 mod state;
+mod template;
 mod token;
 mod user;
 mod values;
@@ -22,12 +23,13 @@ pub(crate) use app::{App, AppSettings, Callback, Format, Kind, Mode};
 pub(crate) use code::{CodeKind, DEMO_CODES};
 pub(crate) use journal::{Entry, Filter};
 pub(crate) use log::{Attempt, PushRecord};
-pub(crate) use message::{Message, TEMPLATE};
+pub(crate) use media::File;
+pub(crate) use message::Message;
 pub(crate) use qr::{MAX_SECONDS, Scene};
 pub(crate) use random::Random;
+pub(crate) use template::{Purpose, TEMPLATE};
 pub(crate) use token::Kept;
 pub(crate) use user::User;
-pub(crate) use values::check as check_values;
 
 use crate::faults::Faults;
 use std::collections::HashMap;
@@ -50,6 +52,7 @@ pub(crate) struct World {
     pub(crate) grants: grant::Grants,
     pub(crate) qr: qr::QrCodes,
     pub(crate) messages: message::Messages,
+    pub(crate) templates: template::Templates,
     pub(crate) media: media::Store,
     pub(crate) faults: Faults,
     pub(crate) quirks: quirks::Quirks,
@@ -66,7 +69,7 @@ impl World {
         for app in app::standing() {
             world.put_app(app);
         }
-        world.add_user("Hui🐠".to_owned());
+        world.add_user("Hui🐠".to_owned(), false);
         let first = &mut world.users.all[0];
         for app in world.apps.values().filter(|app| app.kind == Kind::Official) {
             first.follow(&app.appid, 0, &None);
@@ -85,13 +88,15 @@ impl World {
         } else {
             self.order.push(app.appid.clone());
             self.users.join(&app.appid);
+            self.templates.welcome(&app);
         }
         self.apps.insert(app.appid.clone(), app);
     }
 
-    /// A new WeChat user, who has an openid for every account and follows none.
-    pub(crate) fn add_user(&mut self, nickname: String) -> &User {
-        self.users.add(nickname, &self.order)
+    /// A new WeChat user, who has an openid for every account and follows none; or a virtual account, which a page
+    /// that is shown as a snapshot takes for one.
+    pub(crate) fn add_user(&mut self, nickname: String, snapshot: bool) -> &User {
+        self.users.add(nickname, snapshot, &self.order)
     }
 
     /// The account of an AppID, or what is wrong, for the control calls.

@@ -4,13 +4,16 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Name and values; the first is the default.
-const QUIRKS: [(&str, [&str; 2]); 6] = [
+const QUIRKS: [(&str, [&str; 2]); 9] = [
     ("retry_signature", ["same", "new"]),
     ("forced_refresh_within_30s", ["same", "error"]),
     ("hyaline", ["png", "jpeg"]),
     ("garbage_token", ["40001", "40014"]),
     ("country_code", ["string", "number"]),
     ("ip_scope", ["all", "secret"]),
+    ("oauth_link", ["lenient", "strict"]),
+    ("subscribe_msgid", ["present", "absent"]),
+    ("u_escapes", ["accept", "refuse"]),
 ];
 
 /// How they are set.
