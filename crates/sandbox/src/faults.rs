@@ -59,6 +59,9 @@ pub(crate) struct Fault {
     /// Where the connection is cut.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cut: Option<Cut>,
+    /// The call happens; what the receipt says that follows it: `failed:user block`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) receipt: Option<String>,
     /// How often; 0: until reset.
     #[serde(default = "once")]
     times: u64,
@@ -85,10 +88,11 @@ impl Fault {
             && self.delay_ms.is_none()
             && !has_body
             && self.content_type.is_none()
-            && self.cut.is_none();
+            && self.cut.is_none()
+            && self.receipt.is_none();
         if silent {
             return Err(
-                "one of errcode, status, delay_ms, body, body_base64, content_type and cut is required"
+                "one of errcode, status, delay_ms, body, body_base64, content_type, cut and receipt is required"
                     .into(),
             );
         }

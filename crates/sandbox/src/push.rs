@@ -6,7 +6,7 @@
 mod message;
 mod reply;
 
-pub(crate) use message::Push;
+pub(crate) use message::{Push, Subscription};
 
 use crate::Shared;
 use crate::sign;

@@ -25,15 +25,27 @@ impl Refusal {
     /// The answer's body. `/sns` puts a comma before the `rid`, everything else a space; `rid` begins
     /// with the time.
     pub(crate) fn body(&self, path: &str, world: &mut World) -> Value {
-        let known = wechat::errcode::lookup_at(path, self.code).map_or("unknown error", |row| row.text);
+        // Its very own row: families and -1 have words that are about others.
+        let row = wechat::errcode::lookup_at(path, self.code).filter(|row| row.code == self.code);
+        let known = row.map_or("unknown error", |row| row.text);
         let text = self.text.as_deref().unwrap_or(known);
         // A scripted text may be a whole one.
         if wechat::errcode::rid(text).is_some() {
             return json!({"errcode": self.code, "errmsg": text});
         }
-        let comma = if path.starts_with("/sns/") { "," } else { "" };
-        json!({"errcode": self.code, "errmsg": format!("{text}{comma} rid: {}", rid(world))})
+        let is_sns = path.starts_with("/sns/");
+        let comma = if is_sns { "," } else { "" };
+        let hint = if HINTED.contains(&self.code) && !is_sns { hint(world) } else { String::new() };
+        json!({"errcode": self.code, "errmsg": format!("{text}{hint}{comma} rid: {}", rid(world))})
     }
+}
+
+/// What is refused with an old-style hint as well, as captures show it; 40029 except under `/sns`.
+const HINTED: [i64; 4] = [40005, 40007, 40029, 41005];
+
+/// ` hint: [HEDcr7Ore-vifjwA]`
+fn hint(world: &mut World) -> String {
+    format!(" hint: [{}-{}]", world.random.alphanumeric(9), world.random.alphanumeric(6))
 }
 
 /// Three groups of eight hexadecimal digits; the first is the time.
@@ -58,5 +70,9 @@ mod tests {
         assert!(wechat::errcode::rid(text).is_some());
         let body = refuse(40003).body("/cgi-bin/user/info", &mut at(1));
         assert!(body["errmsg"].as_str().unwrap().starts_with("invalid openid rid: 00000001-"));
+        for code in [-1000, 99_999, 268_487_123] {
+            let body = refuse(code).body("/cgi-bin/user/info", &mut at(1));
+            assert!(body["errmsg"].as_str().unwrap().starts_with("unknown error rid: "), "{body}");
+        }
     }
 }

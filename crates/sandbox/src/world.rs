@@ -18,6 +18,7 @@ pub(crate) mod quota;
 mod random;
 mod session;
 mod state;
+mod template;
 mod token;
 mod user;
 mod values;
@@ -28,12 +29,13 @@ pub(crate) use content::{DOCUMENTS, LABELS, Picture, Suggest, Verdict, Word, che
 pub(crate) use journal::{Entry, Filter};
 pub(crate) use link::{Link, LinkKind, Target, without_query};
 pub(crate) use log::{Attempt, PushRecord};
-pub(crate) use message::{Message, TEMPLATE};
+pub(crate) use media::File;
+pub(crate) use message::Message;
 pub(crate) use qr::{MAX_SECONDS, Scene};
 pub(crate) use random::Random;
+pub(crate) use template::{Purpose, TEMPLATE};
 pub(crate) use token::Kept;
 pub(crate) use user::User;
-pub(crate) use values::check as check_values;
 
 use crate::faults::Faults;
 use std::collections::HashMap;
@@ -58,6 +60,7 @@ pub(crate) struct World {
     pub(crate) qr: qr::QrCodes,
     pub(crate) links: link::Links,
     pub(crate) messages: message::Messages,
+    pub(crate) templates: template::Templates,
     pub(crate) media: media::Store,
     pub(crate) minis: mini::Minis,
     pub(crate) faults: Faults,
@@ -76,7 +79,7 @@ impl World {
         for app in app::standing() {
             world.put_app(app);
         }
-        world.add_user("Hui🐠".to_owned());
+        world.add_user("Hui🐠".to_owned(), false);
         let first = &mut world.users.all[0];
         for app in world.apps.values().filter(|app| app.kind == Kind::Official) {
             first.follow(&app.appid, 0, &None);
@@ -95,13 +98,15 @@ impl World {
         } else {
             self.order.push(app.appid.clone());
             self.users.join(&app.appid);
+            self.templates.welcome(&app);
         }
         self.apps.insert(app.appid.clone(), app);
     }
 
-    /// A new WeChat user, who has an openid for every account and follows none.
-    pub(crate) fn add_user(&mut self, nickname: String) -> &User {
-        self.users.add(nickname, &self.order)
+    /// A new WeChat user, who has an openid for every account and follows none; or a virtual account, which a page
+    /// that is shown as a snapshot takes for one.
+    pub(crate) fn add_user(&mut self, nickname: String, snapshot: bool) -> &User {
+        self.users.add(nickname, snapshot, &self.order)
     }
 
     /// The account of an AppID, or what is wrong, for the control calls.

@@ -91,6 +91,16 @@ impl Answer {
         answer
     }
 
+    /// What no API of WeChat's says: this one can be called there, and not here.
+    pub(crate) fn not_simulated(path: &str) -> Self {
+        let text = format!(
+            "{path} is not simulated by the sandbox; docs/sandbox.md lists what is.\n沙箱没有模拟 {path}；已模拟的接口见 docs/sandbox.md。\n"
+        );
+        let mut answer = Self::new("text/plain; charset=utf-8", Content::Page(text));
+        answer.status = 501;
+        answer
+    }
+
     /// Makes the body, which takes time if it is a picture, and says what of it goes out.
     pub(super) async fn make(&mut self, cut: Option<Cut>) -> Bytes {
         if !matches!(self.content, Content::Redirect(_)) {

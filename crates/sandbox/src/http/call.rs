@@ -3,7 +3,7 @@
 use crate::refusal::{Refusal, refuse};
 use axum::body::Body;
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Collected, Limited};
 use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -17,6 +17,7 @@ pub(super) const MAX_BODY: usize = 20 << 20;
 pub(crate) struct Call {
     pub(crate) method: Method,
     pub(crate) path: String,
+    /// Parameters of the query, and after them those of a form in the body.
     pub(crate) query: Vec<(String, String)>,
     /// The query as it came.
     pub(crate) raw_query: String,
@@ -35,12 +36,15 @@ impl Call {
             head.method == Method::POST && head.headers.contains_key(header::TRANSFER_ENCODING);
         // Read even if it is refused: else the client may not see the answer.
         let body = Limited::new(body, MAX_BODY).collect().await.map(Collected::to_bytes).ok();
-        let query = head.uri.query().unwrap_or_default();
+        let raw_query = head.uri.query().unwrap_or_default();
+        let mut query: Vec<_> = form_urlencoded::parse(raw_query.as_bytes()).into_owned().collect();
+        let form = body.as_ref().filter(|body| is_form(&head.headers, body));
+        query.extend(form.into_iter().flat_map(|body| form_urlencoded::parse(body).into_owned()));
         Self {
             method: head.method,
             path: head.uri.path().to_owned(),
-            query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
-            raw_query: query.to_owned(),
+            query,
+            raw_query: raw_query.to_owned(),
             headers: head.headers,
             peer: peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
             stopped: has_no_length
@@ -65,7 +69,7 @@ impl Call {
         self.param("openid") == openid || in_body()
     }
 
-    /// A parameter of the query; empty if absent.
+    /// A parameter of the query, or of a form; empty if absent.
     pub(crate) fn param(&self, name: &str) -> &str {
         let found = self.query.iter().find(|(key, _)| key == name);
         found.map_or("", |(_, value)| value)
@@ -76,16 +80,26 @@ impl Call {
         value.unwrap_or_default()
     }
 
-    /// The body, which must be a JSON object without `\u` escapes.
+    /// The body, which must be a JSON object.
     pub(crate) fn json(&self) -> Result<Value, Refusal> {
         if self.body.trim_ascii().is_empty() {
             return Err(refuse(44002));
         }
-        if has_unicode_escape(&self.body) {
-            return Err(refuse(47002));
-        }
         serde_json::from_slice(&self.body).ok().filter(Value::is_object).ok_or(refuse(47001))
     }
+
+    /// Whether the body is JSON with a `\u` escape.
+    pub(crate) fn has_unicode_escape(&self) -> bool {
+        let is_json = matches!(self.body.trim_ascii_start().first(), Some(b'{' | b'['));
+        is_json && has_unicode_escape(&self.body)
+    }
+}
+
+/// Whether a body is a form; curl says so of JSON, too.
+fn is_form(headers: &HeaderMap, body: &[u8]) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    content_type.starts_with(b"application/x-www-form-urlencoded")
+        && !body.trim_ascii_start().starts_with(b"{")
 }
 
 /// Whether a JSON text has a `\u` escape; `\\u` is none.

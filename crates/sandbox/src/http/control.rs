@@ -10,7 +10,7 @@ use crate::world::Filter;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use http::{StatusCode, header};
@@ -60,6 +60,7 @@ pub(super) fn router() -> Router<Arc<Shared>> {
         .route("/reset", post(set::reset))
         .route("/scan", post(act::scan))
         .route("/message", post(act::message))
+        .route("/media/{media_id}", get(media))
         .route("/event", post(act::event))
         .route("/unfollow", post(act::unfollow))
         .route("/push", post(act::any))
@@ -85,6 +86,14 @@ async fn calls(
 async fn forget_calls(State(shared): State<Arc<Shared>>) -> Done {
     shared.world().calls.clear();
     Done(json!({"ok": true}))
+}
+
+/// A video, whose address `media/get` tells.
+async fn media(State(shared): State<Arc<Shared>>, Path(media_id): Path<String>) -> Response {
+    match shared.world().any_media(&media_id).cloned() {
+        Some(file) => ([(header::CONTENT_TYPE, file.content_type)], file.bytes).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
 }
 
 async fn nothing() -> Response {

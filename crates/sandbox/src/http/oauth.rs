@@ -24,24 +24,31 @@ pub(super) fn qrconnect(world: &mut World, call: &Call, _: &str) -> Result<Answe
 /// WeChat shows a code and a sentence, with HTTP 200.
 type PageError = (i64, &'static str);
 
-/// The parameters WeChat's pattern wants, in this order; the last may be missing.
+/// The parameters of a link, in the order that the documentation wants; the last may be missing.
 const ORDER: [&str; 5] = ["appid", "redirect_uri", "response_type", "scope", "state"];
 /// Longest `state`.
 const MAX_STATE: usize = 128;
 
 fn start(world: &mut World, call: &Call, kind: Kind, scopes: &[&str]) -> Result<Answer, PageError> {
+    let strict = world.quirks.is("oauth_link", "strict");
     let names = call.query.iter().map(|(name, _)| name.as_str());
     let given: Vec<&str> = names.filter(|name| ORDER.contains(name)).collect();
-    if given != ORDER && given != ORDER[..4] {
-        return Err((10002, "parameters are missing or not in WeChat's order"));
+    if ORDER[..4].iter().any(|name| !given.contains(name)) {
+        return Err((10002, "parameters are missing"));
+    }
+    if strict && given != ORDER && given != ORDER[..4] {
+        return Err((10002, "parameters are not in WeChat's order"));
     }
     let (appid, scope, state) = (call.param("appid"), call.param("scope"), call.param("state"));
     let app = world.apps.get(appid).ok_or((40013, "invalid appid"))?;
     if call.param("response_type") != "code" {
         return Err((10002, "response_type must be code"));
     }
-    if state.len() > MAX_STATE || !state.bytes().all(|b| b.is_ascii_alphanumeric()) {
-        return Err((10002, "state takes at most 128 letters and digits"));
+    if state.len() > MAX_STATE {
+        return Err((10002, "state takes at most 128 bytes"));
+    }
+    if strict && !state.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        return Err((10002, "state takes letters and digits only"));
     }
     if app.kind != kind || !scopes.contains(&scope) {
         return Err((10005, "Scope 参数错误或没有 Scope 权限"));

@@ -11,12 +11,48 @@ pub(crate) struct Push {
     /// Its members in order; who it is from and to and when need not be among them. A list is its name again and
     /// again in XML.
     message: Map<String, Value>,
+    /// What an event about subscriptions tells of each template; XML and JSON wrap it differently.
+    about: Option<(Subscription, Vec<Value>)>,
+}
+
+/// An event about subscription messages.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Subscription {
+    /// The user answered the question.
+    Popup,
+    /// The user changed the answer.
+    Change,
+    /// A message was sent.
+    Sent,
+}
+
+impl Subscription {
+    pub(crate) fn of(event: &str) -> Option<Self> {
+        [Self::Popup, Self::Change, Self::Sent].into_iter().find(|known| known.event() == event)
+    }
+
+    const fn event(self) -> &'static str {
+        match self {
+            Self::Popup => "subscribe_msg_popup_event",
+            Self::Change => "subscribe_msg_change_event",
+            Self::Sent => "subscribe_msg_sent_event",
+        }
+    }
+
+    /// The element around the list in XML.
+    const fn element(self) -> &'static str {
+        match self {
+            Self::Popup => "SubscribeMsgPopupEvent",
+            Self::Change => "SubscribeMsgChangeEvent",
+            Self::Sent => "SubscribeMsgSentEvent",
+        }
+    }
 }
 
 impl Push {
     /// Any message: members as given, and what is missing of who it is from and to and when.
     pub(crate) fn new(appid: &str, openid: &str, message: Map<String, Value>) -> Self {
-        Self { appid: appid.to_owned(), openid: openid.to_owned(), message }
+        Self { appid: appid.to_owned(), openid: openid.to_owned(), message, about: None }
     }
 
     /// A text the user wrote.
@@ -29,6 +65,25 @@ impl Push {
         let mut message = object(json!({"MsgType": "event", "Event": event}));
         message.extend(object(more));
         Self::new(appid, openid, message)
+    }
+
+    /// An event about subscription messages, with an item a template.
+    pub(crate) fn subscription(appid: &str, openid: &str, event: Subscription, items: Vec<Value>) -> Self {
+        Self { about: Some((event, items)), ..Self::event(appid, openid, event.event(), json!({})) }
+    }
+
+    /// What a sent message came to in the end, if that is not what this says.
+    pub(crate) fn came_to(&mut self, status: &str) {
+        if let Some(said) = self.message.get_mut("Status") {
+            *said = status.into();
+        }
+        if let Some((Subscription::Sent, items)) = &mut self.about {
+            let code = if status == "success" { 0 } else { -1 };
+            for item in items {
+                item["ErrorCode"] = code.into();
+                item["ErrorStatus"] = status.into();
+            }
+        }
     }
 
     /// A scan: `subscribe` with `qrscene_…` if the user follows by it, else `SCAN`.
@@ -46,6 +101,19 @@ impl Push {
             "CreateTime": create_time,
         }));
         message.extend(self.message.clone());
+        match (&self.about, format) {
+            (Some((event, items)), Format::Xml) => {
+                message.insert(event.element().to_owned(), json!({"List": items}));
+            }
+            (Some((_, items)), Format::Json) => {
+                message.insert("CreateTime".to_owned(), create_time.to_string().into());
+                let mut items: Vec<Value> = items.iter().map(as_texts).collect();
+                // One is not a list of one.
+                let list = if items.len() == 1 { items.remove(0) } else { items.into() };
+                message.insert("List".to_owned(), list);
+            }
+            (None, _) => {}
+        }
         match format {
             Format::Xml => format!("<xml>{}</xml>", xml(&message)),
             Format::Json => Value::Object(message).to_string(),
@@ -59,6 +127,12 @@ fn object(value: Value) -> Map<String, Value> {
         Value::Object(members) => members,
         _ => Map::new(),
     }
+}
+
+/// An object with its numbers as texts.
+fn as_texts(item: &Value) -> Value {
+    let text = |value: &Value| if value.is_number() { value.to_string().into() } else { value.clone() };
+    object(item.clone()).into_iter().map(|(name, value)| (name, text(&value))).collect()
 }
 
 impl Format {

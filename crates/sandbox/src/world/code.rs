@@ -1,6 +1,7 @@
 //! Single-use codes: web OAuth, mini-program login, phone number.
 
-use super::World;
+use super::quota::LOGIN_MINUTE;
+use super::{Kind, World};
 use crate::refusal::{Refusal, refuse};
 use std::collections::{HashMap, VecDeque};
 
@@ -12,7 +13,17 @@ pub(crate) enum CodeKind {
     Phone,
 }
 
-/// Codes of every account that never run out and belong to the first user.
+impl CodeKind {
+    /// Whether this kind of account has such codes.
+    pub(crate) fn is_of(self, kind: Kind) -> bool {
+        match self {
+            Self::OAuth => kind != Kind::Mini,
+            Self::Login | Self::Phone => kind == Kind::Mini,
+        }
+    }
+}
+
+/// Codes that never run out and belong to the first user, of every account that has such codes.
 pub(crate) const DEMO_CODES: [(&str, CodeKind); 3] =
     [("demo-oauth", CodeKind::OAuth), ("demo-login", CodeKind::Login), ("demo-phone", CodeKind::Phone)];
 
@@ -76,13 +87,18 @@ impl World {
     /// Exchanges a code. Only its own account may, once, within five minutes.
     ///
     /// A used phone code is just invalid (40029), the others say so (40163); a phone code of another
-    /// account is a wrong appid (40013).
+    /// account, or asked for by an account that has none, is a wrong appid (40013). One user logs in a hundred times a
+    /// minute at most (45011).
     pub(crate) fn spend_code(&mut self, kind: CodeKind, appid: &str, text: &str) -> Result<Spent, Refusal> {
+        let phone = kind == CodeKind::Phone;
+        if !self.apps.get(appid).is_some_and(|app| kind.is_of(app.kind)) {
+            return Err(refuse(if phone { 40013 } else { 40029 }));
+        }
         if let Some(spent) = self.eternal(kind, appid, text) {
+            self.count_login(kind, appid, &spent.openid)?;
             return Ok(spent);
         }
-        let phone = kind == CodeKind::Phone;
-        let Some(code) = self.codes.known.get_mut(text).filter(|code| code.kind == kind) else {
+        let Some(code) = self.codes.known.get(text).filter(|code| code.kind == kind) else {
             return Err(refuse(40029));
         };
         if code.appid != appid {
@@ -94,8 +110,19 @@ impl World {
         if self.now >= code.expires {
             return Err(refuse(40029));
         }
-        code.used = true;
-        Ok(Spent { openid: code.openid.clone(), scope: code.scope.clone() })
+        let spent = Spent { openid: code.openid.clone(), scope: code.scope.clone() };
+        self.count_login(kind, appid, &spent.openid)?;
+        if let Some(code) = self.codes.known.get_mut(text) {
+            code.used = true;
+        }
+        Ok(spent)
+    }
+
+    fn count_login(&mut self, kind: CodeKind, appid: &str, openid: &str) -> Result<(), Refusal> {
+        match kind {
+            CodeKind::Login => self.quotas.take(&format!("{appid}/{openid}"), LOGIN_MINUTE, self.now),
+            CodeKind::OAuth | CodeKind::Phone => Ok(()),
+        }
     }
 
     fn eternal(&self, kind: CodeKind, appid: &str, text: &str) -> Option<Spent> {
@@ -103,8 +130,8 @@ impl World {
         let example = kind == CodeKind::OAuth && (text, appid) == EXAMPLE;
         let app = self.apps.get(appid).filter(|_| demo || example)?;
         let scope = match app.kind {
-            super::Kind::Open => "snsapi_login",
-            super::Kind::Official | super::Kind::Mini => "snsapi_userinfo",
+            Kind::Open => "snsapi_login",
+            Kind::Official | Kind::Mini => "snsapi_userinfo",
         };
         Some(Spent { openid: self.users.first()?.openid(appid).to_owned(), scope: scope.to_owned() })
     }

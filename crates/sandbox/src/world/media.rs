@@ -7,14 +7,23 @@ use std::collections::VecDeque;
 const LIFE: i64 = 3 * 86_400_000;
 const MAX_BYTES: usize = 64 << 20;
 
-/// One file.
+/// A file as it was uploaded.
+#[derive(Clone, Debug)]
+pub(crate) struct File {
+    /// `image`, `voice`, `video` or `thumb`.
+    pub(crate) kind: String,
+    /// How its name ended: `jpg`.
+    pub(crate) suffix: String,
+    pub(crate) content_type: String,
+    pub(crate) bytes: Bytes,
+}
+
+/// One of them, and how long it is kept.
 #[derive(Clone, Debug)]
 pub(crate) struct Media {
     pub(crate) appid: String,
     pub(crate) media_id: String,
-    pub(crate) name: String,
-    pub(crate) content_type: String,
-    pub(crate) bytes: Bytes,
+    pub(crate) file: File,
     expires: i64,
 }
 
@@ -27,35 +36,41 @@ pub(crate) struct Store {
 
 impl World {
     /// Keeps a file; its media_id.
-    pub(crate) fn keep_media(
-        &mut self,
-        appid: &str,
-        name: String,
-        content_type: String,
-        bytes: Bytes,
-    ) -> String {
+    pub(crate) fn keep_media(&mut self, appid: &str, file: File) -> String {
         let media_id = self.random.text::<48>();
-        self.media.size += bytes.len();
+        self.media.size += file.bytes.len();
         self.media.files.push_back(Media {
             appid: appid.to_owned(),
             media_id: media_id.clone(),
-            name,
-            content_type,
-            bytes,
+            file,
             expires: self.now + LIFE,
         });
         while self.media.size > MAX_BYTES
             && let Some(oldest) = self.media.files.pop_front()
         {
-            self.media.size -= oldest.bytes.len();
+            self.media.size -= oldest.file.bytes.len();
         }
         media_id
     }
 
-    pub(crate) fn media(&self, appid: &str, media_id: &str) -> Option<&Media> {
-        self.media
-            .files
-            .iter()
-            .find(|file| file.media_id == media_id && file.appid == appid && file.expires > self.now)
+    /// A file of this account.
+    pub(crate) fn media(&self, appid: &str, media_id: &str) -> Option<&File> {
+        self.media_of(media_id, |media| media.appid == appid)
+    }
+
+    /// Whether a message of this account may carry this.
+    pub(crate) fn has_media(&self, appid: &str, media_id: &str) -> bool {
+        self.media(appid, media_id).is_some()
+    }
+
+    /// A file of any account, as its address is known to whoever was told it.
+    pub(crate) fn any_media(&self, media_id: &str) -> Option<&File> {
+        self.media_of(media_id, |_| true)
+    }
+
+    fn media_of(&self, media_id: &str, fits: impl Fn(&Media) -> bool) -> Option<&File> {
+        let mut files = self.media.files.iter();
+        let found = files.find(|media| media.media_id == media_id && media.expires > self.now && fits(media));
+        found.map(|media| &media.file)
     }
 }

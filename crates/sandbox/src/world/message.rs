@@ -1,13 +1,11 @@
 //! Messages to users: who may get one, and what was sent.
 
-use super::World;
+use super::{Kind, World};
 use crate::refusal::{Refusal, refuse};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{HashMap, VecDeque};
 
-/// The one template every account has.
-pub(crate) const TEMPLATE: &str = "sandbox-template-00000000000000000000000001";
 /// How long a `client_msg_id` stops a second message.
 const DEDUPE: i64 = 600_000;
 /// Messages, and `client_msg_id`s, kept.
@@ -84,6 +82,12 @@ impl World {
         *credits
     }
 
+    /// The user allows none of this template any more.
+    pub(crate) fn end_subscription(&mut self, appid: &str, openid: &str, template: &str) {
+        let key = (appid.to_owned(), openid.to_owned(), template.to_owned());
+        self.messages.credits.remove(&key);
+    }
+
     /// Uses one of them up.
     pub(crate) fn use_subscription(
         &mut self,
@@ -99,8 +103,29 @@ impl World {
         Ok(())
     }
 
-    /// What the user did allows so many customer-service messages within so many seconds.
-    pub(crate) fn allow_custom(&mut self, appid: &str, openid: &str, seconds: i64, count: u32) {
+    /// A user did something (an event's name) or wrote something (none): follows, leaves, may get customer-service
+    /// messages for it.
+    pub(crate) fn user_did(&mut self, appid: &str, openid: &str, event: Option<&str>) {
+        let since = self.now_seconds();
+        let user = self.users.of_mut(appid, openid);
+        match (event, user) {
+            (Some("subscribe"), Some(user)) => {
+                user.follow(appid, since, &None);
+            }
+            (Some("unsubscribe"), Some(user)) => {
+                user.following.remove(appid);
+                // Whoever has left is out of reach, whatever they did before.
+                self.messages.allowances.remove(&(appid.to_owned(), openid.to_owned()));
+            }
+            _ => {}
+        }
+        let allowed = self.apps.get(appid).and_then(|app| allowance(app.kind, event));
+        if let Some((seconds, count)) = allowed {
+            self.allow_custom(appid, openid, seconds, count);
+        }
+    }
+
+    fn allow_custom(&mut self, appid: &str, openid: &str, seconds: i64, count: u32) {
         let now = self.now;
         let key = (appid.to_owned(), openid.to_owned());
         let allowances = self.messages.allowances.entry(key).or_default();
@@ -122,5 +147,17 @@ impl World {
         let (_, left) = allowances.iter_mut().find(|(_, left)| *left > 0).ok_or(refuse(45047))?;
         *left -= 1;
         Ok(())
+    }
+}
+
+/// Within how many seconds of what a user did how many customer-service messages may be sent.
+fn allowance(kind: Kind, event: Option<&str>) -> Option<(i64, u32)> {
+    match (kind, event) {
+        (_, None) => Some((48 * 3600, 5)),
+        (Kind::Official, Some("subscribe" | "SCAN" | "CLICK" | "scancode_push" | "scancode_waitmsg")) => {
+            Some((60, 3))
+        }
+        (Kind::Mini, Some("user_enter_tempsession")) => Some((60, 2)),
+        _ => None,
     }
 }

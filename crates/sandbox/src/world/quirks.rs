@@ -4,7 +4,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Name and values; the first is the default.
-const QUIRKS: [(&str, [&str; 2]); 8] = [
+const QUIRKS: &[(&str, [&str; 2])] = &[
     ("retry_signature", ["same", "new"]),
     ("forced_refresh_within_30s", ["same", "error"]),
     ("hyaline", ["png", "jpeg"]),
@@ -13,6 +13,9 @@ const QUIRKS: [(&str, [&str; 2]); 8] = [
     ("bankcard_number", ["number", "id"]),
     ("img_check_pixels", ["documented", "4000"]),
     ("ip_scope", ["all", "secret"]),
+    ("oauth_link", ["lenient", "strict"]),
+    ("subscribe_msgid", ["present", "absent"]),
+    ("u_escapes", ["accept", "refuse"]),
 ];
 
 /// How they are set.

@@ -20,6 +20,8 @@ pub(crate) enum Window {
     Minute,
     /// At midnight in Beijing.
     Day,
+    /// At the first midnight of a month in Beijing.
+    Month,
     Never,
 }
 
@@ -29,10 +31,27 @@ impl Window {
         match self {
             Self::Second => now.div_euclid(1_000),
             Self::Minute => now.div_euclid(60_000),
-            Self::Day => (now + 8 * 3_600_000).div_euclid(86_400_000),
+            Self::Day => day(now),
+            Self::Month => month(day(now)),
             Self::Never => 0,
         }
     }
+}
+
+/// Days since 1970 in Beijing.
+const fn day(now: i64) -> i64 {
+    (now + 8 * 3_600_000).div_euclid(86_400_000)
+}
+
+/// A number of its own for every month of the calendar, by its days since 1970: counted from a March in years that
+/// begin with it, so that the leap day is a year's last.
+const fn month(day: i64) -> i64 {
+    const CYCLE: i64 = 146_097;
+    let since = day + 719_468;
+    let (cycle, day) = (since.div_euclid(CYCLE), since.rem_euclid(CYCLE));
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    (cycle * 400 + year) * 12 + (5 * day + 2) / 153
 }
 
 /// What has been used, and the limits that are others than usual.
@@ -124,10 +143,12 @@ pub(crate) const MEDIA_CHECK_MINUTE: Limit = limit("media_check/minute", Window:
 pub(crate) const MEDIA_CHECK_DAY: Limit = limit("media_check", Window::Day, 200_000, 45009);
 pub(crate) const RESET_SESSION_MINUTE: Limit = limit("resetusersessionkey", Window::Minute, 60_000, 45011);
 pub(crate) const USER_INFO_DAY: Limit = limit("user/info", Window::Day, 5_000_000, 45009);
+pub(crate) const USER_GET_DAY: Limit = limit("user/get", Window::Day, 500, 45009);
 pub(crate) const CUSTOM_DAY: Limit = limit("custom/send", Window::Day, 500_000, 45009);
 pub(crate) const MEDIA_DAY: Limit = limit("media/upload", Window::Day, 100_000, 45009);
-/// Ten a month on the platform; a month's length in windows isn't worth a rule of its own.
-pub(crate) const CLEAR: Limit = limit("clear_quota", Window::Never, 10, 48006);
+pub(crate) const CLEAR: Limit = limit("clear_quota", Window::Month, 10, 48006);
+/// Of one user: counted under the account and the openid.
+pub(crate) const LOGIN_MINUTE: Limit = limit("jscode2session/user", Window::Minute, 100, 45011);
 
 /// What `clear_quota` doesn't clear.
 const FOR_GOOD: [Limit; 5] = [CLEAR, QR_PERMANENT, SHORTLINK_PERMANENT, WXACODE_IN_ALL, WXACODE_UNCHECKED];
@@ -142,6 +163,7 @@ pub(crate) const OF_PATHS: &[(&str, Option<Limit>, Option<Limit>)] = &[
     (catalog::QRCODE_CREATE.path, Some(QR_DAY), None),
     (catalog::TEMPLATE_SEND.path, Some(TEMPLATE_DAY), None),
     (catalog::CUSTOM_SEND.path, Some(CUSTOM_DAY), None),
+    (catalog::USER_GET.path, Some(USER_GET_DAY), None),
     (catalog::USER_INFO.path, Some(USER_INFO_DAY), None),
     (catalog::MEDIA_UPLOAD.path, Some(MEDIA_DAY), None),
     (catalog::TOKEN.path, Some(TOKEN_DAY), None),
@@ -167,3 +189,18 @@ pub(crate) const OF_PATHS: &[(&str, Option<Limit>, Option<Limit>)] = &[
 /// Limits of endpoints that have none of a day, but one for good.
 const IN_ALL: &[(&str, Limit)] =
     &[(catalog::WXACODE.path, WXACODE_IN_ALL), (catalog::WXA_QRCODE.path, WXACODE_IN_ALL)];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn months_begin_at_midnight_in_beijing() {
+        // The last millisecond of a month there, and the first of the next, in Unix seconds of the latter.
+        for first in [951_840_000, 1_769_875_200, 1_772_294_400, 1_767_196_800, -2_707_200] {
+            let month = |now| Window::Month.of(now);
+            assert_eq!(month(first * 1000), month(first * 1000 - 1) + 1, "{first}");
+            assert_eq!(month(first * 1000), month((first + 27 * 86_400) * 1000), "{first}");
+        }
+    }
+}

@@ -20,6 +20,9 @@ pub(crate) struct User {
     /// Official accounts this person follows, by AppID.
     pub(crate) following: BTreeMap<String, Following>,
     pub(crate) phone: String,
+    /// A virtual account: what a page learns of whoever sees it as a snapshot.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) snapshot: bool,
 }
 
 /// Since when and how a person follows an account.
@@ -30,7 +33,7 @@ pub(crate) struct Following {
 }
 
 impl User {
-    fn new(number: usize, nickname: String) -> Self {
+    fn new(number: usize, nickname: String, snapshot: bool) -> Self {
         let id = format!("u{number}");
         let digits = sha1_hex(id.as_bytes());
         let digits = i64::from_str_radix(&digits[..12], 16).unwrap_or_default() % 100_000_000;
@@ -39,6 +42,7 @@ impl User {
             openids: BTreeMap::new(),
             following: BTreeMap::new(),
             phone: format!("138{digits:08}"),
+            snapshot,
             id,
             nickname,
         }
@@ -81,10 +85,10 @@ pub(crate) struct Users {
 }
 
 impl Users {
-    pub(super) fn add(&mut self, nickname: String, appids: &[String]) -> &User {
+    pub(super) fn add(&mut self, nickname: String, snapshot: bool, appids: &[String]) -> &User {
         // Beyond what anybody simulates the last one is returned again.
         if self.all.len() < MAX_USERS {
-            self.all.push(User::new(self.all.len() + 1, nickname));
+            self.all.push(User::new(self.all.len() + 1, nickname, snapshot));
             let at = self.all.len() - 1;
             for appid in appids {
                 self.identify(at, appid);

@@ -1,34 +1,10 @@
 //! What a subscription message's values may be: the name of a keyword is its type and a number.
 
-use crate::refusal::{Refusal, refuse, refuse_with};
-use serde_json::{Map, Value};
-
-/// Checks every value; the refusal names the first that breaks its rule.
-pub(crate) fn check(data: &Map<String, Value>) -> Result<(), Refusal> {
-    for (name, member) in data {
-        let complain = |what: &str| refuse_with(47003, format!("argument invalid! data.{name}.value {what}"));
-        let member = member.as_object().ok_or(refuse(47001))?;
-        let value = match member.get("value") {
-            Some(Value::String(text)) => text.clone(),
-            Some(Value::Number(number)) => number.to_string(),
-            None | Some(Value::Null) => String::new(),
-            Some(_) => return Err(complain("invalid")),
-        };
-        if value.is_empty() {
-            return Err(complain("is empty"));
-        }
-        if !fits(name.trim_end_matches(|c: char| c.is_ascii_digit()), &value) {
-            return Err(complain("invalid"));
-        }
-    }
-    Ok(())
-}
-
-/// Whether a value fits its type; types the documentation doesn't limit take anything.
-fn fits(kind: &str, value: &str) -> bool {
+/// Whether a value fits a keyword's type; types the documentation doesn't limit take anything.
+pub(super) fn fits(keyword: &str, value: &str) -> bool {
     let length = value.chars().count();
     let all = |allowed: fn(char) -> bool| value.chars().all(allowed);
-    match kind {
+    match keyword.trim_end_matches(|c: char| c.is_ascii_digit()) {
         "thing" => length <= 20 && !value.contains(['\n', '\r']),
         "number" => length <= 32 && all(|c| c.is_ascii_digit() || c == '.' || c == '-'),
         "letter" => length <= 32 && all(|c| c.is_ascii_alphabetic()),

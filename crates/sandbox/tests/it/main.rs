@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
+mod audit_kinder;
+mod audit_pushes;
+mod audit_stricter;
+mod audit_words;
 mod bound;
 mod chunked;
 mod codes;

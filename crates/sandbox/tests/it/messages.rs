@@ -148,25 +148,14 @@ async fn followers_are_told_apart() {
 #[tokio::test]
 async fn media_come_back_byte_for_byte() {
     let rig = Rig::start().await;
-    let (token, _) = rig.stable(OFFICIAL, false).await;
-    let bytes = b"\r\n--not the end\r\n\xff\x00";
-    let mut body = b"--B1\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n1\r\n--B1\r\nContent-Disposition: form-data; name=\"media\"; filename=\"a.png\"\r\nContent-Type: image/png\r\n\r\n".to_vec();
-    body.extend(bytes);
-    body.extend(b"\r\n--B1--\r\n");
-    let path = format!("/cgi-bin/media/upload?access_token={token}&type=image");
-    let headers = [("content-type", "multipart/form-data; boundary=B1")];
-    let reply = rig.send(http::Method::POST, &path, &headers, body).await.unwrap().json();
-    let path =
-        format!("/cgi-bin/media/get?access_token={token}&media_id={}", reply["media_id"].as_str().unwrap());
-    let file = rig.get(&path).await;
+    let bytes = b"\x89PNG\r\n--not the end\r\n\xff\x00";
+    let media_id = rig.upload_media(OFFICIAL, "image", "a.png", bytes).await.json()["media_id"].clone();
+    let file = rig.media(OFFICIAL, media_id.as_str().unwrap()).await;
     assert_eq!((&file.body[..], file.header("content-type")), (&bytes[..], "image/png"));
-    assert_eq!(file.header("content-disposition"), "attachment; filename=\"a.png\"");
+    assert_eq!(refused(&rig.media(OFFICIAL, "x").await), 40007);
+    assert_eq!(refused(&rig.media(MINI, media_id.as_str().unwrap()).await), 40007, "another account's");
     rig.advance(3 * 86_400).await;
-    let (token, _) = rig.stable(OFFICIAL, false).await;
-    assert_eq!(
-        refused(&rig.get(&format!("/cgi-bin/media/get?access_token={token}&media_id=x")).await),
-        40007
-    );
+    assert_eq!(refused(&rig.media(OFFICIAL, media_id.as_str().unwrap()).await), 40007);
 }
 
 #[tokio::test]

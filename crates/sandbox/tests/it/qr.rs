@@ -61,11 +61,6 @@ async fn four_kinds_and_their_limits() {
         assert_eq!(refused(&make(body.clone()).await), code, "{body}");
     }
     assert_eq!(refused(&rig.call(MINI, CREATE, number("QR_SCENE", json!(1))).await), 48001);
-    let (token, _) = rig.stable(OFFICIAL, false).await;
-    let path = format!("{CREATE}?access_token={token}");
-    let escaped = r#"{"action_name":"QR_STR_SCENE","action_info":{"scene":{"scene_str":"\u4e2d"}}}"#;
-    let reply = rig.send(http::Method::POST, &path, &[], escaped).await.unwrap();
-    assert_eq!(refused(&reply), 47002);
 }
 
 #[tokio::test]

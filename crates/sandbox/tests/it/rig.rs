@@ -15,6 +15,10 @@ pub(crate) const OFFICIAL: &str = "wx00000000000000a1";
 pub(crate) const MINI: &str = "wx00000000000000b2";
 pub(crate) const EXAMPLE: &str = "wx3cc8fd6963e31a32";
 pub(crate) const TEMPLATE: &str = "sandbox-template-00000000000000000000000001";
+/// Declares first, keyword1, keyword2, remark.
+pub(crate) const DECLARED: &str = "sandbox-template-00000000000000000000000002";
+/// Of subscriptions: thing1, time2.
+pub(crate) const SUBSCRIPTION: &str = "sandbox-template-00000000000000000000000003";
 
 pub(crate) fn secret(appid: &str) -> String {
     match appid {
@@ -168,6 +172,27 @@ impl Rig {
         session.json()["session_key"].as_str().unwrap().to_owned()
     }
 
+    /// An upload of a file by this name, as `image/png`.
+    pub(crate) async fn upload_media(&self, appid: &str, kind: &str, name: &str, bytes: &[u8]) -> Reply {
+        let (token, _) = self.stable(appid, false).await;
+        let mut body = format!(
+            "--B1\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n1\r\n--B1\r\nContent-Disposition: form-data; \
+             name=\"media\"; filename=\"{name}\"\r\nContent-Type: image/png\r\n\r\n"
+        )
+        .into_bytes();
+        body.extend(bytes);
+        body.extend(b"\r\n--B1--\r\n");
+        let path = format!("/cgi-bin/media/upload?access_token={token}&type={kind}");
+        let headers = [("content-type", "multipart/form-data; boundary=B1")];
+        self.send(Method::POST, &path, &headers, body).await.unwrap()
+    }
+
+    /// A file that was uploaded.
+    pub(crate) async fn media(&self, appid: &str, media_id: &str) -> Reply {
+        let (token, _) = self.stable(appid, false).await;
+        self.get(&format!("/cgi-bin/media/get?access_token={token}&media_id={media_id}")).await
+    }
+
     /// What a business call says of this token.
     pub(crate) async fn verdict(&self, token: &str) -> i64 {
         errcode(&self.get(&format!("/cgi-bin/get_api_domain_ip?access_token={token}")).await)
@@ -219,6 +244,11 @@ pub(crate) fn png(width: u32, height: u32) -> Vec<u8> {
         .write_to(&mut std::io::Cursor::new(&mut bytes), image::ImageFormat::Png)
         .unwrap();
     bytes
+}
+
+/// The refusal's words.
+pub(crate) fn words(reply: &Reply) -> String {
+    reply.json()["errmsg"].as_str().unwrap().to_owned()
 }
 
 /// What a picture says when it is scanned.

@@ -4,8 +4,8 @@ use super::super::answer::{Answer, Content};
 use super::super::call::Call;
 use super::Row;
 use crate::refusal::{Refusal, refuse};
-use crate::world::World;
 use crate::world::quota::MEDIA_DAY;
+use crate::world::{File, World};
 use bytes::Bytes;
 use http::header;
 use serde_json::json;
@@ -13,34 +13,64 @@ use wechat::catalog;
 
 pub(super) const HANDLERS: &[Row] = &[(&catalog::MEDIA_UPLOAD, upload), (&catalog::MEDIA_GET, get)];
 
+/// What may be uploaded: kind, most bytes, how the name may end.
+const KINDS: [(&str, usize, &[&str]); 4] = [
+    ("image", 10 << 20, &["bmp", "gif", "jpeg", "jpg", "png"]),
+    ("voice", 2 << 20, &["amr", "mp3"]),
+    ("video", 10 << 20, &["mp4"]),
+    ("thumb", 64 << 10, &["jpeg", "jpg"]),
+];
+
 pub(super) fn upload(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    let kind = call.param("type");
-    let most = match kind {
-        "image" | "video" => 10 << 20,
-        "voice" => 2 << 20,
-        "thumb" => 64 << 10,
-        _ => return Err(refuse(40004)),
-    };
+    let asked = call.param("type");
+    let (kind, most, suffixes) = KINDS.into_iter().find(|(kind, ..)| *kind == asked).ok_or(refuse(40004))?;
     let part = file_part(call, "media").ok_or(refuse(41005))?;
     if part.bytes.is_empty() {
         return Err(refuse(44001));
+    }
+    let suffix = part.name.rsplit_once('.').map(|(_, suffix)| suffix.to_ascii_lowercase());
+    let suffix = suffix.filter(|suffix| suffixes.contains(&suffix.as_str())).ok_or(refuse(40005))?;
+    if !may_be(kind, &part.bytes) {
+        return Err(refuse(40005));
     }
     if part.bytes.len() > most {
         return Err(refuse(40006));
     }
     let now = world.now;
     world.quotas.take(appid, MEDIA_DAY, now)?;
-    let media_id = world.keep_media(appid, part.name, part.content_type, part.bytes);
+    let file = File { kind: kind.to_owned(), suffix, content_type: part.content_type, bytes: part.bytes };
+    let media_id = world.keep_media(appid, file);
     let member = if kind == "thumb" { "thumb_media_id" } else { "media_id" };
     let body = json!({"type": kind, member: media_id, "created_at": world.now_seconds()});
     Ok(Answer::json(&call.path, body))
 }
 
+/// Whether bytes may be of this kind: a picture is known by how it begins, a recording by not being something else.
+fn may_be(kind: &str, bytes: &[u8]) -> bool {
+    let begins = |marks: &[&[u8]]| marks.iter().any(|mark| bytes.starts_with(mark));
+    let is_image = begins(&[b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM"]);
+    let is_voice = begins(&[b"#!AMR", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2"]);
+    let is_video = bytes.get(4..8) == Some(b"ftyp");
+    match kind {
+        "voice" => !is_image && !is_video,
+        "video" => !is_image && !is_voice,
+        _ => is_image,
+    }
+}
+
+/// The file; of a video where it is.
 pub(super) fn get(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    let file = world.media(appid, call.param("media_id")).ok_or(refuse(40007))?;
-    let disposition = format!("attachment; filename=\"{}\"", file.name);
+    let media_id = call.param("media_id");
+    let file = world.media(appid, media_id).ok_or(refuse(40007))?;
+    if file.kind == "video" {
+        let host = call.header(header::HOST);
+        let body = json!({"video_url": format!("http://{host}/sandbox/media/{media_id}")});
+        return Ok(Answer::json(&call.path, body));
+    }
+    let disposition = format!("attachment; filename=\"{media_id}.{}\"", file.suffix);
     Ok(Answer::new(&file.content_type, Content::Bytes(file.bytes.clone()))
-        .with_header(header::CONTENT_DISPOSITION, &disposition))
+        .with_header(header::CONTENT_DISPOSITION, &disposition)
+        .with_header(header::CACHE_CONTROL, "no-cache, must-revalidate"))
 }
 
 pub(super) struct Part {

@@ -1,12 +1,12 @@
-//! Messages to users: template, subscription, customer service.
+//! Messages to users by templates: template and subscription messages.
 
 use super::super::answer::Answer;
 use super::super::call::{Call, text};
 use super::Row;
-use crate::push::Push;
-use crate::refusal::{Refusal, refuse, refuse_with};
-use crate::world::quota::{CUSTOM_DAY, TEMPLATE_DAY};
-use crate::world::{App, Kind, Message, TEMPLATE, World, check_values};
+use crate::push::{Push, Subscription};
+use crate::refusal::{Refusal, refuse};
+use crate::world::quota::TEMPLATE_DAY;
+use crate::world::{App, Kind, Message, Purpose, World};
 use serde_json::{Map, Value, json};
 use wechat::catalog;
 
@@ -15,8 +15,6 @@ pub(super) const HANDLERS: &[Row] = &[
     (&catalog::TEMPLATE_LIST, templates),
     (&catalog::SUBSCRIBE_BIZSEND, bizsend),
     (&catalog::SUBSCRIBE_SEND, subscribe),
-    (&catalog::CUSTOM_SEND, custom),
-    (&catalog::CUSTOM_TYPING, typing),
 ];
 
 fn check_kind(world: &World, appid: &str, kind: Kind) -> Result<(), Refusal> {
@@ -27,7 +25,7 @@ fn check_kind(world: &World, appid: &str, kind: Kind) -> Result<(), Refusal> {
 }
 
 /// `touser`, who must be a user of this account.
-fn recipient<'a>(world: &World, appid: &str, body: &'a Value) -> Result<&'a str, Refusal> {
+pub(super) fn recipient<'a>(world: &World, appid: &str, body: &'a Value) -> Result<&'a str, Refusal> {
     let openid = text(body, "touser");
     if openid.is_empty() {
         return Err(refuse(41009));
@@ -58,16 +56,13 @@ pub(super) fn template(world: &mut World, call: &Call, appid: &str) -> Result<An
     check_kind(world, appid, Kind::Official)?;
     let body = call.json()?;
     let openid = recipient(world, appid, &body)?;
-    if text(&body, "template_id") != TEMPLATE {
-        return Err(refuse(40037));
+    let template_id = text(&body, "template_id");
+    if template_id.is_empty() {
+        return Err(refuse(40036));
     }
+    let template = world.templates.find(appid, template_id, Purpose::Message).ok_or(refuse(40037))?;
     let data = keywords(&body)?;
-    for (name, member) in data {
-        let member = member.as_object().ok_or(refuse(47001))?;
-        if member.get("value").is_none_or(Value::is_null) {
-            return Err(refuse_with(47003, format!("argument invalid! data.{name}.value is empty")));
-        }
-    }
+    template.check(Purpose::Message, data)?;
     if !world.users.of(appid, openid).is_some_and(|user| user.follows(appid)) {
         return Err(refuse(43004));
     }
@@ -89,7 +84,7 @@ pub(super) fn template(world: &mut World, call: &Call, appid: &str) -> Result<An
         appid: appid.to_owned(),
         path: catalog::TEMPLATE_SEND.path,
         touser: openid.to_owned(),
-        template_id: TEMPLATE.to_owned(),
+        template_id: template_id.to_owned(),
         data: Value::Object(data.clone()),
         msgid,
     });
@@ -101,15 +96,20 @@ pub(super) fn template(world: &mut World, call: &Call, appid: &str) -> Result<An
 
 pub(super) fn templates(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
     check_kind(world, appid, Kind::Official)?;
-    let template = json!({
-        "template_id": TEMPLATE,
-        "title": "沙箱通知",
-        "primary_industry": "IT科技",
-        "deputy_industry": "互联网|电子商务",
-        "content": "{{keyword1.DATA}}\n{{keyword2.DATA}}",
-        "example": "",
-    });
-    Ok(Answer::json(&call.path, json!({"template_list": [template]})))
+    let templates = world.templates.of(appid).iter().filter(|template| template.is_for(Purpose::Message));
+    let list: Vec<Value> = templates
+        .map(|template| {
+            json!({
+                "template_id": template.id,
+                "title": template.title,
+                "primary_industry": "IT科技",
+                "deputy_industry": "互联网|电子商务",
+                "content": template.content,
+                "example": template.example,
+            })
+        })
+        .collect();
+    Ok(Answer::json(&call.path, json!({"template_list": list})))
 }
 
 pub(super) fn bizsend(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
@@ -121,7 +121,8 @@ pub(super) fn subscribe(world: &mut World, call: &Call, appid: &str) -> Result<A
     check_kind(world, appid, Kind::Mini)?;
     let body = call.json()?;
     let page = text(&body, "page").split('?').next().unwrap_or_default();
-    let is_published = world.apps.get(appid).is_some_and(|app| app.has_page(page));
+    let is_published =
+        world.apps.get(appid).is_some_and(|app| app.has_page(page.strip_prefix('/').unwrap_or(page)));
     if !page.is_empty() && !is_published {
         return Err(refuse(41030));
     }
@@ -136,67 +137,26 @@ pub(super) fn subscribe(world: &mut World, call: &Call, appid: &str) -> Result<A
 fn subscription(world: &mut World, call: &Call, appid: &str, path: &'static str) -> Result<Answer, Refusal> {
     let body = call.json()?;
     let openid = recipient(world, appid, &body)?;
-    if text(&body, "template_id") != TEMPLATE {
-        return Err(refuse(40037));
-    }
+    let template_id = text(&body, "template_id");
+    let template = world.templates.find(appid, template_id, Purpose::Subscription).ok_or(refuse(40037))?;
     let data = keywords(&body)?;
-    check_values(data)?;
-    world.use_subscription(appid, openid, TEMPLATE)?;
+    template.check(Purpose::Subscription, data)?;
+    world.use_subscription(appid, openid, template_id)?;
     let msgid = world.next_msgid();
     world.record_message(Message {
         appid: appid.to_owned(),
         path,
         touser: openid.to_owned(),
-        template_id: TEMPLATE.to_owned(),
+        template_id: template_id.to_owned(),
         data: Value::Object(data.clone()),
         msgid,
     });
-    Ok(sent(call, msgid))
-}
-
-pub(super) fn custom(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    let body = call.json()?;
-    let openid = recipient(world, appid, &body)?;
-    let kind = text(&body, "msgtype");
-    let known = [
-        "text",
-        "image",
-        "voice",
-        "video",
-        "music",
-        "news",
-        "mpnewsarticle",
-        "msgmenu",
-        "wxcard",
-        "miniprogrampage",
-        "link",
-    ];
-    if !known.contains(&kind) {
-        return Err(refuse(40008));
+    let mut answer = sent(call, msgid);
+    if world.quirks.is("subscribe_msgid", "absent") {
+        answer = Answer::json(&call.path, json!({"errcode": 0, "errmsg": "ok"}));
     }
-    if !body.get(kind).is_some_and(Value::is_object) {
-        return Err(refuse(47001));
-    }
-    let now = world.now;
-    world.quotas.take(appid, CUSTOM_DAY, now)?;
-    world.use_custom(appid, openid)?;
-    let msgid = world.next_msgid();
-    world.record_message(Message {
-        appid: appid.to_owned(),
-        path: catalog::CUSTOM_SEND.path,
-        touser: openid.to_owned(),
-        template_id: String::new(),
-        data: body.clone(),
-        msgid,
-    });
-    Ok(Answer::json(&call.path, json!({"errcode": 0, "errmsg": "ok"})))
-}
-
-pub(super) fn typing(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    let body = call.json()?;
-    recipient(world, appid, &body)?;
-    if !["Typing", "CancelTyping"].contains(&text(&body, "command")) {
-        return Err(refuse(45072));
-    }
-    Ok(Answer::json(&call.path, json!({"errcode": 0, "errmsg": "ok"})))
+    let finished =
+        json!({"TemplateId": template_id, "MsgID": msgid, "ErrorCode": 0, "ErrorStatus": "success"});
+    answer.pushes.push(Push::subscription(appid, openid, Subscription::Sent, vec![finished]));
+    Ok(answer)
 }

@@ -19,7 +19,7 @@ pub(super) fn create(world: &mut World, call: &Call, appid: &str) -> Result<Answ
     if world.apps.get(appid).is_none_or(|app| app.kind != Kind::Official) {
         return Err(refuse(48001));
     }
-    let body = call.json()?;
+    let body = read(call)?;
     let (permanent, by_text) = match text(&body, "action_name") {
         "QR_SCENE" => (false, false),
         "QR_STR_SCENE" => (false, true),
@@ -28,7 +28,7 @@ pub(super) fn create(world: &mut World, call: &Call, appid: &str) -> Result<Answ
         _ => return Err(refuse(40052)),
     };
     let scene = body.pointer("/action_info/scene").filter(|scene| scene.is_object()).ok_or(refuse(40053))?;
-    let scene = if by_text { scene_text(scene)? } else { scene_number(scene, permanent)? };
+    let scene = if by_text { scene_text(scene, permanent)? } else { scene_number(scene, permanent)? };
     let seconds = (!permanent).then(|| seconds(&body)).transpose()?;
     let code = world.make_qr(appid, scene, seconds)?;
     let mut body = json!({"ticket": code.ticket});
@@ -39,13 +39,27 @@ pub(super) fn create(world: &mut World, call: &Call, appid: &str) -> Result<Answ
     Ok(Answer::json(&call.path, body))
 }
 
-fn scene_text(scene: &Value) -> Result<Scene, Refusal> {
-    let text = scene.get("scene_str").ok_or(refuse(40053))?;
-    let text = text.as_str().ok_or(refuse(40129))?;
-    if !(1..=64).contains(&text.chars().count()) {
-        return Err(refuse(40129));
+/// The body; WeChat reads quotes of the wrong kind, and then finds no action by that name.
+fn read(call: &Call) -> Result<Value, Refusal> {
+    call.json().map_err(|refusal| {
+        let text = String::from_utf8_lossy(&call.body).replace('\'', "\"");
+        let is_misquoted = call.body.contains(&b'\'') && serde_json::from_str::<Value>(&text).is_ok();
+        if is_misquoted { refuse(40052) } else { refusal }
+    })
+}
+
+/// 1 to 64 characters; a number is as good as its digits.
+fn scene_text(scene: &Value, permanent: bool) -> Result<Scene, Refusal> {
+    let text = match scene.get("scene_str").ok_or(refuse(40053))? {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => return Err(refuse(40129)),
+    };
+    match text.chars().count() {
+        1..=64 => Ok(Scene::Text(text)),
+        65.. if permanent => Err(refuse(40053)),
+        _ => Err(refuse(40129)),
     }
-    Ok(Scene::Text(text.to_owned()))
 }
 
 fn scene_number(scene: &Value, permanent: bool) -> Result<Scene, Refusal> {

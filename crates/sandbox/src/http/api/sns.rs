@@ -29,6 +29,9 @@ pub(super) fn access_token(world: &mut World, call: &Call, _: &str) -> Result<An
         "openid": grant.openid,
         "scope": grant.scope,
     });
+    if world.users.of(appid, &grant.openid).is_some_and(|user| user.snapshot) {
+        body["is_snapshotuser"] = 1.into();
+    }
     if grant.scope != "snsapi_base"
         && let Some(user) = world.users.of(appid, &grant.openid)
         && let Some(unionid) = world.unionid(appid, user)

@@ -4,7 +4,7 @@ use super::super::answer::Answer;
 use super::super::call::{Call, text};
 use super::Row;
 use crate::refusal::{Refusal, refuse};
-use crate::world::quota::USER_INFO_DAY;
+use crate::world::quota::{USER_GET_DAY, USER_INFO_DAY};
 use crate::world::{Kind, Scene, World};
 use serde_json::{Value, json};
 use wechat::catalog;
@@ -32,7 +32,10 @@ pub(super) fn infos(world: &mut World, call: &Call, appid: &str) -> Result<Answe
     check_kind(world, appid)?;
     let body = call.json()?;
     let list = body.get("user_list").and_then(Value::as_array);
-    let list = list.filter(|list| list.len() <= 100).ok_or(refuse(40003))?;
+    let list = list.filter(|list| !list.is_empty()).ok_or(refuse(40031))?;
+    if list.len() > 100 {
+        return Err(refuse(40032));
+    }
     let views = list.iter().map(|asked| view(world, appid, text(asked, "openid"), text(asked, "lang")));
     let views = views.collect::<Result<Vec<_>, _>>()?;
     Ok(Answer::json(&call.path, json!({"user_info_list": views})))
@@ -80,6 +83,8 @@ const PAGE: usize = 10_000;
 
 pub(super) fn followers(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
     check_kind(world, appid)?;
+    let now = world.now;
+    world.quotas.take(appid, USER_GET_DAY, now)?;
     let all: Vec<&str> =
         world.users.all.iter().filter(|user| user.follows(appid)).map(|user| user.openid(appid)).collect();
     let from = match call.param("next_openid") {

@@ -1,18 +1,15 @@
 //! Control calls by which a user does something, and WeChat tells the account.
 
+use super::set::check_subscription;
 use super::{Done, Reply, Wrong, members};
 use crate::Shared;
-use crate::push::{self, Push};
+use crate::push::{self, Push, Subscription};
+use crate::world::{Kind, World};
 use axum::body::Bytes;
 use axum::extract::State;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-
-/// Customer-service messages a text from the user allows, and how long.
-const AFTER_TEXT: (i64, u32) = (48 * 3600, 5);
-/// Likewise a scan, a follow, a menu click.
-const AFTER_TOUCH: (i64, u32) = (60, 3);
 
 /// Sends a push to its end, even if whoever asked has gone, and answers with what came of it.
 async fn push(shared: &Arc<Shared>, push: Push) -> Reply {
@@ -46,7 +43,7 @@ pub(super) async fn scan(State(shared): State<Arc<Shared>>, body: Bytes) -> Repl
         let scene = Some(code.scene.clone());
         let user = world.users.of_mut(&code.appid, &asked.openid);
         let news = user.is_some_and(|user| user.follow(&code.appid, since, &scene));
-        world.allow_custom(&code.appid, &asked.openid, AFTER_TOUCH.0, AFTER_TOUCH.1);
+        world.user_did(&code.appid, &asked.openid, Some("SCAN"));
         Push::scan(&code.appid, &asked.openid, news, &code.scene, &code.ticket)
     };
     push(&shared, scanned).await
@@ -65,7 +62,7 @@ pub(super) async fn message(State(shared): State<Arc<Shared>>, body: Bytes) -> R
     let said = {
         let mut world = shared.world();
         world.user_of(&asked.appid, &asked.openid)?;
-        world.allow_custom(&asked.appid, &asked.openid, AFTER_TEXT.0, AFTER_TEXT.1);
+        world.user_did(&asked.appid, &asked.openid, None);
         let msgid = world.next_msgid();
         Push::text(&asked.appid, &asked.openid, &asked.text, msgid)
     };
@@ -80,6 +77,23 @@ struct Happened {
     event: String,
     #[serde(default)]
     key: String,
+    /// Of what the user says about subscription messages.
+    #[serde(default)]
+    list: Vec<Decided>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Decided {
+    template_id: String,
+    status: Status,
+}
+
+#[derive(Clone, Copy, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    Accept,
+    Reject,
 }
 
 pub(super) async fn event(State(shared): State<Arc<Shared>>, body: Bytes) -> Reply {
@@ -87,26 +101,52 @@ pub(super) async fn event(State(shared): State<Arc<Shared>>, body: Bytes) -> Rep
     if asked.event.is_empty() {
         return Err(Wrong("event must not be empty".to_owned()));
     }
-    {
+    let happened = {
         let mut world = shared.world();
         world.user_of(&asked.appid, &asked.openid)?;
-        let since = world.now_seconds();
-        let user = world.users.of_mut(&asked.appid, &asked.openid);
-        match (asked.event.as_str(), user) {
-            ("subscribe", Some(user)) => {
-                user.follow(&asked.appid, since, &None);
+        world.user_did(&asked.appid, &asked.openid, Some(&asked.event));
+        about(&mut world, &asked)?
+    };
+    push(&shared, happened).await
+}
+
+/// What the account is told of it.
+fn about(world: &mut World, asked: &Happened) -> Result<Push, Wrong> {
+    let Happened { appid, openid, event, key, list } = asked;
+    if !list.is_empty() {
+        let kind = Subscription::of(event).filter(|kind| !matches!(kind, Subscription::Sent));
+        let kind = kind.ok_or_else(|| Wrong(format!("list: {event} has none")))?;
+        return answered(world, asked, kind);
+    }
+    // Who enters a session comes from somewhere instead of choosing something.
+    let name = if event == "user_enter_tempsession" { "SessionFrom" } else { "EventKey" };
+    Ok(Push::event(appid, openid, event, json!({name: key})))
+}
+
+/// The user says yes or no to messages of some templates; a no in the settings ends what was allowed before.
+fn answered(world: &mut World, asked: &Happened, kind: Subscription) -> Result<Push, Wrong> {
+    let Happened { appid, openid, list, .. } = asked;
+    for one in list {
+        check_subscription(world, appid, &one.template_id)?;
+    }
+    // Where it was asked: in a mini program, or on a web page.
+    let scene = if world.app(appid)?.kind == Kind::Mini { 0 } else { 1 };
+    let items = list.iter().map(|Decided { template_id, status }| {
+        let mut item = json!({"TemplateId": template_id, "SubscribeStatusString": status});
+        match (kind, status) {
+            (Subscription::Popup, Status::Accept) => {
+                world.allow_subscription(appid, openid, template_id, 1);
             }
-            ("unsubscribe", Some(user)) => {
-                user.following.remove(&asked.appid);
-            }
+            (Subscription::Change, Status::Reject) => world.end_subscription(appid, openid, template_id),
             _ => {}
         }
-        if ["subscribe", "SCAN", "CLICK"].contains(&asked.event.as_str()) {
-            world.allow_custom(&asked.appid, &asked.openid, AFTER_TOUCH.0, AFTER_TOUCH.1);
+        if matches!(kind, Subscription::Popup) {
+            item["PopupScene"] = scene.into();
         }
-    }
-    let key = json!({"EventKey": asked.key});
-    push(&shared, Push::event(&asked.appid, &asked.openid, &asked.event, key)).await
+        item
+    });
+    let items = items.collect();
+    Ok(Push::subscription(appid, openid, kind, items))
 }
 
 #[derive(Deserialize)]
@@ -121,9 +161,7 @@ pub(super) async fn unfollow(State(shared): State<Arc<Shared>>, body: Bytes) -> 
     {
         let mut world = shared.world();
         world.user_of(&asked.appid, &asked.openid)?;
-        if let Some(user) = world.users.of_mut(&asked.appid, &asked.openid) {
-            user.following.remove(&asked.appid);
-        }
+        world.user_did(&asked.appid, &asked.openid, Some("unsubscribe"));
     }
     let key = json!({"EventKey": ""});
     push(&shared, Push::event(&asked.appid, &asked.openid, "unsubscribe", key)).await
@@ -146,7 +184,13 @@ pub(super) async fn any(State(shared): State<Arc<Shared>>, body: Bytes) -> Reply
     if let Some(name) = wrong_name(&asked.message) {
         return Err(Wrong(format!("message: {name:?} can't be an element's name")));
     }
-    shared.world().user_of(&asked.appid, &asked.openid)?;
+    {
+        let mut world = shared.world();
+        world.user_of(&asked.appid, &asked.openid)?;
+        let text = |name: &str| asked.message.get(name).and_then(Value::as_str);
+        let event = (text("MsgType") == Some("event")).then(|| text("Event").unwrap_or_default());
+        world.user_did(&asked.appid, &asked.openid, event);
+    }
     push(&shared, Push::new(&asked.appid, &asked.openid, asked.message)).await
 }
 

@@ -4,7 +4,7 @@ use super::{Done, Reply, Wrong, members};
 use crate::Shared;
 use crate::faults::Fault;
 use crate::push;
-use crate::world::{AppSettings, Callback, CodeKind, Format, Kept, Kind, Mode, TEMPLATE, World};
+use crate::world::{AppSettings, Callback, CodeKind, Format, Kept, Kind, Mode, Purpose, World};
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use serde::Deserialize;
@@ -40,13 +40,16 @@ pub(super) async fn reset(State(shared): Held, body: Bytes) -> Reply {
 #[serde(deny_unknown_fields)]
 struct NewUser {
     nickname: Option<String>,
+    /// A virtual account, as of a page that is shown as a snapshot.
+    #[serde(default)]
+    snapshot: bool,
 }
 
 pub(super) async fn users(State(shared): Held, body: Bytes) -> Reply {
     let asked: NewUser = members(&body)?;
     let mut world = shared.world();
     let number = world.users.all.len() + 1;
-    let user = world.add_user(asked.nickname.unwrap_or_else(|| format!("用户{number}")));
+    let user = world.add_user(asked.nickname.unwrap_or_else(|| format!("用户{number}")), asked.snapshot);
     Ok(Done(json!({
         "user": user.id, "nickname": user.nickname, "unionid": user.unionid, "openids": user.openids,
     })))
@@ -93,10 +96,10 @@ struct NewCode {
     scope: String,
 }
 
-fn give(shared: &Shared, kind: CodeKind, asked: &NewCode, of: &[Kind]) -> Reply {
+fn give(shared: &Shared, kind: CodeKind, asked: &NewCode) -> Reply {
     let mut world = shared.world();
     world.user_of(&asked.appid, &asked.openid)?;
-    if !of.contains(&world.app(&asked.appid)?.kind) {
+    if !kind.is_of(world.app(&asked.appid)?.kind) {
         return Err(Wrong("appid: this kind of account has no such codes".to_owned()));
     }
     if kind != CodeKind::OAuth {
@@ -115,15 +118,15 @@ pub(super) async fn oauth_code(State(shared): Held, body: Bytes) -> Reply {
     if !["snsapi_base", "snsapi_userinfo", "snsapi_login"].contains(&asked.scope.as_str()) {
         return Err(Wrong("scope: snsapi_base, snsapi_userinfo or snsapi_login".to_owned()));
     }
-    give(&shared, CodeKind::OAuth, &asked, &[Kind::Official, Kind::Open])
+    give(&shared, CodeKind::OAuth, &asked)
 }
 
 pub(super) async fn phone_code(State(shared): Held, body: Bytes) -> Reply {
-    give(&shared, CodeKind::Phone, &members(&body)?, &[Kind::Mini])
+    give(&shared, CodeKind::Phone, &members(&body)?)
 }
 
 pub(super) async fn login_code(State(shared): Held, body: Bytes) -> Reply {
-    give(&shared, CodeKind::Login, &members(&body)?, &[Kind::Mini])
+    give(&shared, CodeKind::Login, &members(&body)?)
 }
 
 #[derive(Deserialize)]
@@ -135,14 +138,20 @@ struct Consent {
     count: u64,
 }
 
+/// A template of the account whose messages a user may allow.
+pub(super) fn check_subscription(world: &World, appid: &str, id: &str) -> Result<(), Wrong> {
+    let found = world.templates.find(appid, id, Purpose::Subscription);
+    found
+        .map(|_| ())
+        .ok_or_else(|| Wrong(format!("template_id: {appid} has no subscription template {id:?}")))
+}
+
 pub(super) async fn subscribe(State(shared): Held, body: Bytes) -> Reply {
     let asked: Consent = members(&body)?;
     let mut world = shared.world();
     world.user_of(&asked.appid, &asked.openid)?;
-    if asked.template_id != TEMPLATE {
-        return Err(Wrong(format!("template_id: there is only {TEMPLATE}")));
-    }
-    let credits = world.allow_subscription(&asked.appid, &asked.openid, TEMPLATE, asked.count);
+    check_subscription(&world, &asked.appid, &asked.template_id)?;
+    let credits = world.allow_subscription(&asked.appid, &asked.openid, &asked.template_id, asked.count);
     Ok(Done(json!({"count": credits})))
 }
 

@@ -273,7 +273,7 @@ pub(super) const ROWS: &[Entry] = &[
     row(40247, Argument, "need new category template",
         "旧模板库的编号不能再用：改用类目模板库里的模板编号。",
         "Ids of the old template library can't be used any more: use an id of the category library."),
-    row(40249, Config, "template contains marketing content",
+    row(40249, Config, "this template msg has been blocked for illegal content",
         "模板消息含营销内容，被拦截：去掉营销内容，或更换合规的模板。",
         "The template message holds marketing content and is blocked: remove it or use a conforming template."),
     row(40250, Config, "template does not conform",
