@@ -3,16 +3,25 @@
 //! Whoever locks it sets [`World::now`] first, so a rule reads one time from beginning to end.
 
 mod app;
+mod audience;
 mod code;
+mod cube;
+pub(crate) mod date;
+mod desk;
 mod grant;
 mod journal;
+pub(crate) mod library;
 mod log;
 mod media;
 mod message;
+mod once;
 mod qr;
 mod quirks;
 pub(crate) mod quota;
 mod random;
+mod rid;
+mod shelf;
+mod short;
 mod state;
 mod token;
 mod user;
@@ -20,11 +29,16 @@ mod values;
 
 pub(crate) use app::{App, AppSettings, Callback, Format, Kind, Mode};
 pub(crate) use code::{CodeKind, DEMO_CODES};
+pub(crate) use cube::{Callbacks, Day};
+pub(crate) use desk::{Record, Told, Worker};
 pub(crate) use journal::{Entry, Filter};
 pub(crate) use log::{Attempt, PushRecord};
 pub(crate) use message::{Message, TEMPLATE};
+pub(crate) use once::MAX_SCENE;
 pub(crate) use qr::{MAX_SECONDS, Scene};
 pub(crate) use random::Random;
+pub(crate) use rid::Refused;
+pub(crate) use shelf::Private;
 pub(crate) use token::Kept;
 pub(crate) use user::User;
 pub(crate) use values::check as check_values;
@@ -43,13 +57,20 @@ pub(crate) struct World {
     /// AppIDs in the order they were added.
     pub(crate) order: Vec<String>,
     pub(crate) users: user::Users,
+    pub(crate) audiences: audience::Audiences,
     pub(crate) tokens: token::Tokens,
     pub(crate) tickets: HashMap<(String, String), token::Ticket>,
     pub(crate) quotas: quota::Quotas,
     pub(crate) codes: code::Codes,
+    pub(crate) cube: cube::Cube,
+    pub(crate) desks: desk::Desks,
     pub(crate) grants: grant::Grants,
     pub(crate) qr: qr::QrCodes,
     pub(crate) messages: message::Messages,
+    pub(crate) once: once::Once,
+    pub(crate) rids: rid::Rids,
+    pub(crate) shelves: shelf::Shelves,
+    pub(crate) shorts: short::Shorts,
     pub(crate) media: media::Store,
     pub(crate) faults: Faults,
     pub(crate) quirks: quirks::Quirks,

@@ -1,9 +1,15 @@
 //! WeChat's own paths: which exist, what every call must show, and how its answer is logged.
 
+mod account;
+mod datacube;
+mod kf;
 mod media;
 mod message;
+mod once;
 mod qr;
 mod sns;
+mod tag;
+mod template;
 mod token;
 mod user;
 mod wxa;
@@ -13,7 +19,7 @@ use super::call::Call;
 use super::oauth;
 use crate::faults::{Cut, Fault};
 use crate::refusal::{Refusal, refuse, refuse_with};
-use crate::world::{Entry, World};
+use crate::world::{Entry, Refused, World};
 use crate::{Shared, push};
 use axum::body::Body;
 use axum::extract::State;
@@ -39,6 +45,12 @@ const HANDLERS: &[&[Row]] = &[
     message::HANDLERS,
     wxa::HANDLERS,
     media::HANDLERS,
+    account::HANDLERS,
+    datacube::HANDLERS,
+    kf::HANDLERS,
+    once::HANDLERS,
+    tag::HANDLERS,
+    template::HANDLERS,
     &[(&catalog::OAUTH_AUTHORIZE, oauth::authorize), (&catalog::QRCONNECT, oauth::qrconnect)],
 ];
 
@@ -96,9 +108,26 @@ fn answer(world: &mut World, call: Call, appid: String, fault: Option<&Fault>) -
         Some(Cut::After) => (0, answer.errcode()),
         Some(Cut::Half) | None => (answer.status, answer.errcode()),
     };
+    if let Some(rid) = answer.rid() {
+        world.remember_rid(&rid, refused_call(&call, &appid, &answer, world.now));
+    }
     let at = world.now_seconds();
     let seq = world.calls.add(errcode, entry(call, appid, at, status));
     (seq, answer)
+}
+
+/// A refused call, for whoever looks its rid up.
+fn refused_call(call: &Call, appid: &str, answer: &Answer, at: i64) -> Refused {
+    Refused {
+        appid: appid.to_owned(),
+        path: call.path.clone(),
+        at,
+        cost_in_ms: 0,
+        query: call.raw_query.clone(),
+        body: String::from_utf8_lossy(&call.body).into_owned(),
+        answer: answer.text(),
+        client_ip: call.peer.to_canonical().to_string(),
+    }
 }
 
 /// A call for the journal; its number and its answer are still to come. Its texts are copied: what came from the

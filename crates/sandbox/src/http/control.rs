@@ -1,6 +1,7 @@
 //! The control calls under `/sandbox`: what a test, or the demo's page, makes the world do.
 
 mod act;
+mod kf;
 mod set;
 
 use super::call::MAX_BODY;
@@ -56,6 +57,7 @@ pub(super) fn router() -> Router<Arc<Shared>> {
         .route("/message", post(act::message))
         .route("/event", post(act::event))
         .route("/unfollow", post(act::unfollow))
+        .route("/kf", post(kf::act))
         .route("/push", post(act::any))
         .route("/state", get(state))
         .fallback(nothing)

@@ -4,13 +4,15 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Name and values; the first is the default.
-const QUIRKS: [(&str, [&str; 2]); 6] = [
+const QUIRKS: [(&str, [&str; 2]); 8] = [
     ("retry_signature", ["same", "new"]),
     ("forced_refresh_within_30s", ["same", "error"]),
     ("hyaline", ["png", "jpeg"]),
     ("garbage_token", ["40001", "40014"]),
     ("country_code", ["string", "number"]),
+    ("datacube_before_8", ["ready", "61503"]),
     ("ip_scope", ["all", "secret"]),
+    ("tag_name", ["bytes", "characters"]),
 ];
 
 /// How they are set.

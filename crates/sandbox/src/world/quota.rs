@@ -100,6 +100,8 @@ pub(crate) const WXACODE_MINUTE: Limit = limit("wxacode", Window::Minute, 5_000,
 pub(crate) const WXACODE_UNCHECKED: Limit = limit("wxacode/unchecked", Window::Never, 60_000, 45009);
 pub(crate) const USER_INFO_DAY: Limit = limit("user/info", Window::Day, 5_000_000, 45009);
 pub(crate) const CUSTOM_DAY: Limit = limit("custom/send", Window::Day, 500_000, 45009);
+pub(crate) const TAG_DAY: Limit = limit("tags/create", Window::Day, 1_000, 45009);
+pub(crate) const REMARK_DAY: Limit = limit("user/info/updateremark", Window::Day, 10_000, 45009);
 pub(crate) const MEDIA_DAY: Limit = limit("media/upload", Window::Day, 100_000, 45009);
 /// Ten a month on the platform; a month's length in windows isn't worth a rule of its own.
 pub(crate) const CLEAR: Limit = limit("clear_quota", Window::Never, 10, 48006);
@@ -111,7 +113,9 @@ pub(crate) const OF_PATHS: &[(&str, Option<Limit>, Option<Limit>)] = &[
     (catalog::CUSTOM_SEND.path, Some(CUSTOM_DAY), None),
     (catalog::USER_INFO.path, Some(USER_INFO_DAY), None),
     (catalog::MEDIA_UPLOAD.path, Some(MEDIA_DAY), None),
+    (catalog::TAGS_CREATE.path, Some(TAG_DAY), None),
     (catalog::TOKEN.path, Some(TOKEN_DAY), None),
+    (catalog::USER_REMARK.path, Some(REMARK_DAY), None),
     (catalog::STABLE_TOKEN.path, Some(STABLE_DAY), Some(STABLE_MINUTE)),
     (catalog::WXACODE_UNLIMIT.path, None, Some(WXACODE_MINUTE)),
 ];

@@ -43,14 +43,14 @@ pub(super) fn get(world: &mut World, call: &Call, appid: &str) -> Result<Answer,
         .with_header(header::CONTENT_DISPOSITION, &disposition))
 }
 
-struct Part {
+pub(super) struct Part {
     name: String,
     content_type: String,
-    bytes: Bytes,
+    pub(super) bytes: Bytes,
 }
 
 /// The field `media` of a multipart body.
-fn media_part(call: &Call) -> Option<Part> {
+pub(super) fn media_part(call: &Call) -> Option<Part> {
     let content_type = call.header(header::CONTENT_TYPE);
     let (_, boundary) = content_type.split_once("boundary=")?;
     let boundary = boundary.split(';').next()?.trim().trim_matches('"');

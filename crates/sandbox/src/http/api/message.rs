@@ -2,7 +2,7 @@
 
 use super::super::answer::Answer;
 use super::super::call::{Call, text};
-use super::Row;
+use super::{Row, kf, template};
 use crate::push::Push;
 use crate::refusal::{Refusal, refuse, refuse_with};
 use crate::world::quota::{CUSTOM_DAY, TEMPLATE_DAY};
@@ -74,6 +74,7 @@ pub(super) fn template(world: &mut World, call: &Call, appid: &str) -> Result<An
     if !world.users.of(appid, openid).is_some_and(|user| user.follows(appid)) {
         return Err(refuse(43004));
     }
+    world.check_not_blocked(appid, openid)?;
     check_linked(world, appid, &body)?;
     let client_id = text(&body, "client_msg_id");
     let key = (appid.to_owned(), openid.to_owned(), client_id.to_owned());
@@ -104,7 +105,9 @@ pub(super) fn template(world: &mut World, call: &Call, appid: &str) -> Result<An
 
 pub(super) fn templates(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
     check_kind(world, appid, Kind::Official)?;
-    let template = json!({
+    let chosen = world.private_templates(appid).iter().filter(|private| private.kind == 1);
+    let chosen = chosen.map(template::view);
+    let standing = json!({
         "template_id": TEMPLATE,
         "title": "沙箱通知",
         "primary_industry": "IT科技",
@@ -112,7 +115,8 @@ pub(super) fn templates(world: &mut World, call: &Call, appid: &str) -> Result<A
         "content": "{{keyword1.DATA}}\n{{keyword2.DATA}}",
         "example": "",
     });
-    Ok(Answer::json(&call.path, json!({"template_list": [template]})))
+    let all: Vec<Value> = std::iter::once(standing).chain(chosen).collect();
+    Ok(Answer::json(&call.path, json!({"template_list": all})))
 }
 
 pub(super) fn bizsend(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
@@ -179,9 +183,16 @@ pub(super) fn custom(world: &mut World, call: &Call, appid: &str) -> Result<Answ
     if !body.get(kind).is_some_and(Value::is_object) {
         return Err(refuse(47001));
     }
+    world.check_not_blocked(appid, openid)?;
+    let worker = kf::sender(world, appid, &body)?;
     let now = world.now;
     world.quotas.take(appid, CUSTOM_DAY, now)?;
     world.use_custom(appid, openid)?;
+    if let Some(worker) = worker {
+        let said = body.pointer("/text/content").and_then(Value::as_str);
+        let said = said.map_or_else(|| format!("[{kind}]"), str::to_owned);
+        world.record_talk(appid, openid, Some(worker), &said);
+    }
     let msgid = world.next_msgid();
     world.record_message(Message {
         appid: appid.to_owned(),

@@ -42,10 +42,7 @@ pub(super) async fn scan(State(shared): State<Arc<Shared>>, body: Bytes) -> Repl
             return Err(Wrong("ticket: the code has expired".to_owned()));
         }
         world.user_of(&code.appid, &asked.openid)?;
-        let since = world.now_seconds();
-        let scene = Some(code.scene.clone());
-        let user = world.users.of_mut(&code.appid, &asked.openid);
-        let news = user.is_some_and(|user| user.follow(&code.appid, since, &scene));
+        let news = world.follow(&code.appid, &asked.openid, &Some(code.scene.clone()));
         world.allow_custom(&code.appid, &asked.openid, AFTER_TOUCH.0, AFTER_TOUCH.1);
         Push::scan(&code.appid, &asked.openid, news, &code.scene, &code.ticket)
     };
@@ -65,7 +62,10 @@ pub(super) async fn message(State(shared): State<Arc<Shared>>, body: Bytes) -> R
     let said = {
         let mut world = shared.world();
         world.user_of(&asked.appid, &asked.openid)?;
-        world.allow_custom(&asked.appid, &asked.openid, AFTER_TEXT.0, AFTER_TEXT.1);
+        // What never arrives allows no answer.
+        if !world.is_blocked(&asked.appid, &asked.openid) {
+            world.allow_custom(&asked.appid, &asked.openid, AFTER_TEXT.0, AFTER_TEXT.1);
+        }
         let msgid = world.next_msgid();
         Push::text(&asked.appid, &asked.openid, &asked.text, msgid)
     };
@@ -90,15 +90,11 @@ pub(super) async fn event(State(shared): State<Arc<Shared>>, body: Bytes) -> Rep
     {
         let mut world = shared.world();
         world.user_of(&asked.appid, &asked.openid)?;
-        let since = world.now_seconds();
-        let user = world.users.of_mut(&asked.appid, &asked.openid);
-        match (asked.event.as_str(), user) {
-            ("subscribe", Some(user)) => {
-                user.follow(&asked.appid, since, &None);
+        match asked.event.as_str() {
+            "subscribe" => {
+                world.follow(&asked.appid, &asked.openid, &None);
             }
-            ("unsubscribe", Some(user)) => {
-                user.following.remove(&asked.appid);
-            }
+            "unsubscribe" => world.unfollow(&asked.appid, &asked.openid),
             _ => {}
         }
         if ["subscribe", "SCAN", "CLICK"].contains(&asked.event.as_str()) {
@@ -121,9 +117,7 @@ pub(super) async fn unfollow(State(shared): State<Arc<Shared>>, body: Bytes) -> 
     {
         let mut world = shared.world();
         world.user_of(&asked.appid, &asked.openid)?;
-        if let Some(user) = world.users.of_mut(&asked.appid, &asked.openid) {
-            user.following.remove(&asked.appid);
-        }
+        world.unfollow(&asked.appid, &asked.openid);
     }
     let key = json!({"EventKey": ""});
     push(&shared, Push::event(&asked.appid, &asked.openid, "unsubscribe", key)).await
