@@ -116,6 +116,9 @@ fn answer(world: &mut World, call: Call, appid: String, fault: Option<&Fault>) -
     (seq, answer)
 }
 
+/// Bytes of a refused call's body that are worth a look.
+const MAX_REMEMBERED: usize = 8_192;
+
 /// A refused call, for whoever looks its rid up.
 fn refused_call(call: &Call, appid: &str, answer: &Answer, at: i64) -> Refused {
     Refused {
@@ -124,7 +127,7 @@ fn refused_call(call: &Call, appid: &str, answer: &Answer, at: i64) -> Refused {
         at,
         cost_in_ms: 0,
         query: call.raw_query.clone(),
-        body: String::from_utf8_lossy(&call.body).into_owned(),
+        body: String::from_utf8_lossy(&call.body[..call.body.len().min(MAX_REMEMBERED)]).into_owned(),
         answer: answer.text(),
         client_ip: call.peer.to_canonical().to_string(),
     }

@@ -116,3 +116,20 @@ impl World {
         callbacks.longest = callbacks.longest.max(took);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    #[test]
+    fn figures_can_be_kept_as_json() {
+        let mut world = World { now: 1_767_339_000_000, ..World::default() };
+        world.count_message("wx1", "oA", "text");
+        world.count_follower("wx1", true, true);
+        let kept: Value = serde_json::to_value(&world.cube).unwrap();
+        let back: Cube = serde_json::from_value(kept.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&back).unwrap(), kept);
+        assert_eq!(back.0["wx1"][&20_455].messages[&15][&1]["oA"], 1);
+    }
+}

@@ -332,15 +332,21 @@ impl World {
     }
 
     /// A worker hands a user to another one; what is wrong, for the control call.
-    pub(crate) fn hand_session(&mut self, appid: &str, openid: &str, to: &str) -> Result<Told, String> {
+    pub(crate) fn hand_session(
+        &mut self,
+        appid: &str,
+        openid: &str,
+        from: &str,
+        to: &str,
+    ) -> Result<Told, String> {
         let now = self.now_seconds();
         let desk = self.desk_mut(appid);
         if !desk.worker(to).is_some_and(|worker| worker.is_online) {
             return Err(format!("to: {to:?} is not at work"));
         }
         match desk.sessions.get(openid) {
-            Some(session) if session.account != to => Ok(desk.assign(to, openid, now)),
-            _ => Err(format!("openid: {openid:?} is served by nobody else")),
+            Some(session) if session.account == from && from != to => Ok(desk.assign(to, openid, now)),
+            _ => Err(format!("openid: {openid:?} is not served by {from:?}")),
         }
     }
 

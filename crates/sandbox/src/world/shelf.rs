@@ -1,7 +1,7 @@
 //! Templates that an account has chosen from the library, and its industries.
 
-use super::World;
 use super::library::{self, Public};
+use super::{TEMPLATE, World};
 use crate::refusal::{Refusal, refuse};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -104,6 +104,21 @@ impl World {
         let found = templates.iter().position(|known| known.id == id && (known.kind != 1) == is_subscription);
         templates.remove(found.ok_or(refuse(40037))?);
         Ok(())
+    }
+
+    /// The keywords that a template of this sort declares; the standing one takes any. 40037 if the account has none.
+    pub(crate) fn declared(
+        &self,
+        appid: &str,
+        id: &str,
+        is_subscription: bool,
+    ) -> Result<Vec<String>, Refusal> {
+        if id == TEMPLATE {
+            return Ok(Vec::new());
+        }
+        let mut chosen = self.private_templates(appid).iter();
+        let found = chosen.find(|known| known.id == id && (known.kind != 1) == is_subscription);
+        found.map(|known| known.keywords.clone()).ok_or(refuse(40037))
     }
 
     /// What an account has chosen, the oldest first.

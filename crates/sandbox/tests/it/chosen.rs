@@ -64,6 +64,46 @@ async fn a_template_of_the_library_is_chosen_by_its_keywords() {
     assert_eq!(refused(&rig.call(MINI, ADD, json!({})).await), 48001);
 }
 
+/// A chosen template is good for sending, with all its keywords.
+#[tokio::test]
+async fn what_is_chosen_can_be_sent() {
+    let rig = Rig::start().await;
+    let add = json!({"template_id_short": "47123", "keyword_name_list": ["时间", "金额"]});
+    let message = rig.call(OFFICIAL, ADD, add).await.json()["template_id"].clone();
+    let openid = rig.follower(OFFICIAL).await;
+    let send = async |path: &str, id: &Value, data: Value| {
+        let body = json!({"touser": openid, "template_id": id, "data": data});
+        rig.call(OFFICIAL, path, body).await
+    };
+    let whole = json!({"time1": {"value": "2026年1月2日"}, "amount3": {"value": "1元"}});
+    let part = json!({"time1": {"value": "2026年1月2日"}});
+    let template = "/cgi-bin/message/template/send";
+    let reply = send(template, &message, part.clone()).await;
+    assert_eq!(refused(&reply), 47003);
+    assert!(
+        reply.json()["errmsg"]
+            .as_str()
+            .unwrap()
+            .starts_with("argument invalid! data.amount3.value is empty rid")
+    );
+    assert_eq!(errcode(&send(template, &message, whole.clone()).await), 0);
+    assert_eq!(rig.state().await["messages"][0]["template_id"], message);
+
+    let choose = json!({"tid": "47123", "kidList": [1, 3]});
+    let subscription = rig.call(OFFICIAL, CHOOSE, choose).await.json()["priTmplId"].clone();
+    let subscribe = "/cgi-bin/message/subscribe/bizsend";
+    assert_eq!(refused(&send(template, &subscription, whole.clone()).await), 40037, "each for its own");
+    assert_eq!(refused(&send(subscribe, &message, whole.clone()).await), 40037);
+    let consent = json!({"appid": OFFICIAL, "openid": openid, "template_id": subscription, "count": 1});
+    rig.control("subscribe", consent.clone()).await;
+    assert_eq!(refused(&send(subscribe, &subscription, part).await), 47003);
+    assert_eq!(errcode(&send(subscribe, &subscription, whole.clone()).await), 0);
+    assert_eq!(refused(&send(subscribe, &subscription, whole.clone()).await), 43101);
+    rig.call(OFFICIAL, "/wxaapi/newtmpl/deltemplate", json!({"priTmplId": subscription})).await;
+    assert_eq!(refused(&send(subscribe, &subscription, whole).await), 40037);
+    assert_eq!(rig.post("/sandbox/subscribe", consent).await.status, 400);
+}
+
 async fn templates_of_another(rig: &Rig) -> Value {
     let reply = rig.ask(crate::rig::EXAMPLE, "/cgi-bin/template/get_all_private_template", "").await;
     reply.json()["template_list"].clone()

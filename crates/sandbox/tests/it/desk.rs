@@ -178,6 +178,9 @@ async fn sessions_begin_end_and_are_handed_over_and_the_account_is_told() {
         json!({"kf_account": ONE, "status": 1, "kf_id": "1001", "accepted_case": 1})
     );
 
+    let not_his =
+        json!({"appid": OFFICIAL, "kf_account": OTHER, "act": "switch", "openid": openid, "to": ONE});
+    assert_eq!(rig.post("/sandbox/kf", not_his).await.status, 400);
     act(&rig, ONE, "switch", json!({"openid": openid, "to": OTHER})).await;
     let told = heard(&receiver).await;
     assert!(

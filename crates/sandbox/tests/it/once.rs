@@ -56,6 +56,9 @@ async fn a_yes_allows_one_message_for_its_scene() {
     let mut long = message(openid, 1000);
     long["title"] = json!("十六个字的标题是太长的一个标题了");
     assert_eq!(refused(&send(long).await), 40062);
+    let mut unlinked = message(openid, 1000);
+    unlinked["miniprogram"] = json!({"appid": "wx0", "pagepath": "a"});
+    assert_eq!(refused(&send(unlinked).await), 40013);
     let mut empty = message(openid, 1000);
     empty["data"] = json!({"content": {"value": ""}});
     let reply = send(empty).await;

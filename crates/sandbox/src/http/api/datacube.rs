@@ -7,7 +7,7 @@ use super::tag::official;
 use crate::refusal::{Refusal, refuse};
 use crate::world::date::{date, day, day_of, hour_of, monday};
 use crate::world::{Callbacks, Day, World};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use wechat::catalog;
 
@@ -52,7 +52,7 @@ fn span(world: &World, call: &Call, appid: &str, most: i64) -> Result<(i64, i64)
 }
 
 fn list(call: &Call, list: Vec<Value>) -> Answer {
-    Answer::json(&call.path, json!({"list": list}))
+    Answer::json(&call.path, Value::Object(Map::from_iter([("list".to_owned(), list.into())])))
 }
 
 /// Days of the span on which something happened.

@@ -43,12 +43,24 @@ fn keywords(body: &Value) -> Result<&Map<String, Value>, Refusal> {
     body.get("data").and_then(Value::as_object).ok_or(refuse(47001))
 }
 
+/// A template's keywords must all be there.
+fn check_declared(declared: &[String], data: &Map<String, Value>) -> Result<(), Refusal> {
+    let is_there = |name: &&String| match data.get(*name).and_then(|member| member.get("value")) {
+        None | Some(Value::Null) => false,
+        Some(value) => value != "",
+    };
+    match declared.iter().find(|name| !is_there(name)) {
+        Some(name) => Err(refuse_with(47003, format!("argument invalid! data.{name}.value is empty"))),
+        None => Ok(()),
+    }
+}
+
 fn sent(call: &Call, msgid: u64) -> Answer {
     Answer::json(&call.path, json!({"errcode": 0, "errmsg": "ok", "msgid": msgid}))
 }
 
 /// The mini program that a message opens must be one of the account's.
-fn check_linked(world: &World, appid: &str, body: &Value) -> Result<(), Refusal> {
+pub(super) fn check_linked(world: &World, appid: &str, body: &Value) -> Result<(), Refusal> {
     let opened = body.pointer("/miniprogram/appid").and_then(Value::as_str).unwrap_or_default();
     let is_linked = |app: &App| app.linked.iter().any(|linked| linked == opened);
     match world.apps.get(appid) {
@@ -61,10 +73,10 @@ pub(super) fn template(world: &mut World, call: &Call, appid: &str) -> Result<An
     check_kind(world, appid, Kind::Official)?;
     let body = call.json()?;
     let openid = recipient(world, appid, &body)?;
-    if text(&body, "template_id") != TEMPLATE {
-        return Err(refuse(40037));
-    }
+    let id = text(&body, "template_id");
+    let declared = world.declared(appid, id, false)?;
     let data = keywords(&body)?;
+    check_declared(&declared, data)?;
     for (name, member) in data {
         let member = member.as_object().ok_or(refuse(47001))?;
         if member.get("value").is_none_or(Value::is_null) {
@@ -93,7 +105,7 @@ pub(super) fn template(world: &mut World, call: &Call, appid: &str) -> Result<An
         appid: appid.to_owned(),
         path: catalog::TEMPLATE_SEND.path,
         touser: openid.to_owned(),
-        template_id: TEMPLATE.to_owned(),
+        template_id: id.to_owned(),
         data: Value::Object(data.clone()),
         msgid,
     });
@@ -142,18 +154,18 @@ pub(super) fn subscribe(world: &mut World, call: &Call, appid: &str) -> Result<A
 fn subscription(world: &mut World, call: &Call, appid: &str, path: &'static str) -> Result<Answer, Refusal> {
     let body = call.json()?;
     let openid = recipient(world, appid, &body)?;
-    if text(&body, "template_id") != TEMPLATE {
-        return Err(refuse(40037));
-    }
+    let id = text(&body, "template_id");
+    let declared = world.declared(appid, id, true)?;
     let data = keywords(&body)?;
+    check_declared(&declared, data)?;
     check_values(data)?;
-    world.use_subscription(appid, openid, TEMPLATE)?;
+    world.use_subscription(appid, openid, id)?;
     let msgid = world.next_msgid();
     world.record_message(Message {
         appid: appid.to_owned(),
         path,
         touser: openid.to_owned(),
-        template_id: TEMPLATE.to_owned(),
+        template_id: id.to_owned(),
         data: Value::Object(data.clone()),
         msgid,
     });

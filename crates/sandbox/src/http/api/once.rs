@@ -5,6 +5,7 @@ use super::super::call::{Call, text};
 use super::super::home::escape;
 use super::super::oauth;
 use super::Row;
+use super::message::check_linked;
 use super::tag::{number, official};
 use crate::refusal::{Refusal, refuse, refuse_with};
 use crate::world::{Kind, MAX_SCENE, Message, TEMPLATE, World};
@@ -106,6 +107,7 @@ fn send(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> 
         let what = if is_empty { "is empty" } else { "invalid" };
         return Err(refuse_with(47003, format!("argument invalid! data.content.value {what}")));
     }
+    check_linked(world, appid, &body)?;
     world.check_not_blocked(appid, openid)?;
     world.check_once(appid, openid, scene)?;
     world.use_once(appid, openid, scene);

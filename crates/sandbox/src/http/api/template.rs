@@ -4,7 +4,7 @@ use super::super::answer::Answer;
 use super::super::call::{Call, text};
 use super::Row;
 use super::tag::{done, number, official};
-use crate::refusal::{Refusal, refuse};
+use crate::refusal::{Refusal, refuse, refuse_with};
 use crate::world::library::{self, CATEGORIES, LIBRARY, Public};
 use crate::world::{Kind, Private, World};
 use http::header;
@@ -37,12 +37,15 @@ pub(super) fn view(private: &Private) -> Value {
     })
 }
 
+/// What a real call was refused with; lists of codes have `need new category template`.
+const OLD_LIBRARY: &str = "历史模板库已升级为类目模板。历史模板库内模板不再支持添加。 如有相关消息需求，可使用类目模板库ID添加对应模板";
+
 fn add(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
     official(world, appid)?;
     let body = call.json()?;
     let short = text(&body, "template_id_short");
     if library::is_of_old_library(short) {
-        return Err(refuse(40247));
+        return Err(refuse_with(40247, OLD_LIBRARY.to_owned()));
     }
     let public = short.parse().ok().and_then(library::public).ok_or(refuse(40037))?;
     let names = body.get("keyword_name_list").and_then(Value::as_array);

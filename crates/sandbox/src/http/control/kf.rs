@@ -69,7 +69,7 @@ fn told(world: &mut World, asked: &Acted) -> Result<Option<Told>, Wrong> {
     let refused = |refusal: crate::refusal::Refusal| Wrong(wechat::errcode::text(refusal.code).to_owned());
     match act {
         Act::Take => world.begin_session(appid, kf_account, openid).map_err(refused),
-        Act::Switch => Ok(Some(world.hand_session(appid, openid, to)?)),
+        Act::Switch => Ok(Some(world.hand_session(appid, openid, kf_account, to)?)),
         _ => world.end_session(appid, kf_account, openid).map(Some).map_err(refused),
     }
 }

@@ -135,10 +135,12 @@ pub(super) async fn subscribe(State(shared): Held, body: Bytes) -> Reply {
     let asked: Consent = members(&body)?;
     let mut world = shared.world();
     world.user_of(&asked.appid, &asked.openid)?;
-    if asked.template_id != TEMPLATE {
-        return Err(Wrong(format!("template_id: there is only {TEMPLATE}")));
+    if world.declared(&asked.appid, &asked.template_id, true).is_err() {
+        return Err(Wrong(format!(
+            "template_id: there is {TEMPLATE}, and what the account chose of the library"
+        )));
     }
-    let credits = world.allow_subscription(&asked.appid, &asked.openid, TEMPLATE, asked.count);
+    let credits = world.allow_subscription(&asked.appid, &asked.openid, &asked.template_id, asked.count);
     Ok(Done(json!({"count": credits})))
 }
 

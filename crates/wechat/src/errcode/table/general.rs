@@ -276,7 +276,7 @@ pub(super) const ROWS: &[Entry] = &[
     row(40246, Argument, "keyword name invalid",
         "模板库关键词不正确：检查 keyword_name_list 里的关键词名称。",
         "Template keywords are wrong: check the names in keyword_name_list."),
-    row(40247, Argument, "历史模板库已升级为类目模板。历史模板库内模板不再支持添加。 如有相关消息需求，可使用类目模板库ID添加对应模板",
+    row(40247, Argument, "need new category template",
         "旧模板库的编号不能再用：改用类目模板库里的模板编号。",
         "Ids of the old template library can't be used any more: use an id of the category library."),
     row(40249, Config, "template contains marketing content",
