@@ -102,7 +102,8 @@ impl World {
     ) -> Result<(), Refusal> {
         let templates = &mut self.shelf_mut(appid).templates;
         let found = templates.iter().position(|known| known.id == id && (known.kind != 1) == is_subscription);
-        templates.remove(found.ok_or(refuse(40037))?);
+        // The page of subscriptions has a code of its own for wrong parameters.
+        templates.remove(found.ok_or(refuse(if is_subscription { 20002 } else { 40037 }))?);
         Ok(())
     }
 
@@ -133,11 +134,8 @@ impl World {
 
     /// Changes them, once a month.
     pub(crate) fn set_industries(&mut self, appid: &str, first: u32, second: u32) -> Result<(), Refusal> {
-        if [first, second].iter().any(|number| library::industry(*number).is_none()) {
+        if first == second || [first, second].iter().any(|number| library::industry(*number).is_none()) {
             return Err(refuse(40102));
-        }
-        if first == second {
-            return Err(refuse(40103));
         }
         let now = self.now;
         let shelf = self.shelf_mut(appid);

@@ -68,8 +68,13 @@ fn delete(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal
 
 fn set_industry(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
     official(world, appid)?;
-    let body = call.json()?;
-    world.set_industries(appid, number(&body, "industry_id1")?, number(&body, "industry_id2")?)?;
+    // Also what is no JSON, as callers who sent a form were told.
+    let body = call.json().map_err(|_| refuse(40103))?;
+    let industry = |name| match body.get(name) {
+        Some(_) => number(&body, name).map_err(|_| refuse(40102)),
+        None => Err(refuse(40103)),
+    };
+    world.set_industries(appid, industry("industry_id1")?, industry("industry_id2")?)?;
     Ok(done(call))
 }
 
