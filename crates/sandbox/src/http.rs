@@ -9,6 +9,7 @@ mod call;
 mod control;
 mod home;
 mod oauth;
+mod probe;
 mod scanner;
 
 use crate::Shared;

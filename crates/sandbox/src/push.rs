@@ -10,7 +10,7 @@ pub(crate) use message::{Push, Subscription};
 
 use crate::Shared;
 use crate::sign;
-use crate::world::{App, Attempt, Callback, Mode, PushRecord, Random};
+use crate::world::{App, Attempt, Callback, Format, Mode, PushRecord, Random, Told, World};
 use bytes::Bytes;
 use http::{Request, header};
 use http_body_util::{BodyExt, Full, Limited};
@@ -38,7 +38,10 @@ pub(crate) fn client() -> Client {
 /// Sends a push, if its account has a callback, and keeps what came of it.
 pub(crate) async fn deliver(shared: &Shared, push: Push) -> Option<PushRecord> {
     let (app, callback, fresh) = {
-        let world = shared.world();
+        let mut world = shared.world();
+        if !arrives(&mut world, &push) {
+            return None;
+        }
         let app = world.apps.get(&push.appid)?.clone();
         let callback = app.callback.clone()?;
         (app, callback, world.quirks.is("retry_signature", "new"))
@@ -58,8 +61,40 @@ pub(crate) async fn deliver(shared: &Shared, push: Push) -> Option<PushRecord> {
         }
     }
     let record = PushRecord { url: callback.url, attempts, appid: push.appid, openid: push.openid, message };
-    shared.world().pushes.add(record.clone());
+    let told = {
+        let mut world = shared.world();
+        world.pushes.add(record.clone());
+        world.count_callback(&record);
+        transferred(&mut world, &record, callback.format)
+    };
+    if let Some(told) = told {
+        let told = Push::of_session(&record.appid, &record.openid, &told);
+        Box::pin(deliver(shared, told)).await;
+    }
     Some(record)
+}
+
+/// Whether an account hears of a message at all: not of those from its blacklist. What it hears is counted, and a worker
+/// who serves the user hears it too.
+fn arrives(world: &mut World, push: &Push) -> bool {
+    let kind = push.member("MsgType");
+    if kind == "event" {
+        return true;
+    }
+    if world.is_blocked(&push.appid, &push.openid) {
+        return false;
+    }
+    world.count_message(&push.appid, &push.openid, kind);
+    let said = if kind == "text" { push.member("Content").to_owned() } else { format!("[{kind}]") };
+    world.record_talk(&push.appid, &push.openid, None, &said);
+    true
+}
+
+/// A reply may hand the user to customer service.
+fn transferred(world: &mut World, record: &PushRecord, format: Format) -> Option<Told> {
+    let reply = record.attempts.last()?.reply.as_deref()?;
+    let account = reply::transfer(reply, format)?;
+    world.transfer(&record.appid, &record.openid, account.as_deref())
 }
 
 /// What goes over the wire.

@@ -3,20 +3,29 @@
 //! Whoever locks it sets [`World::now`] first, so a rule reads one time from beginning to end.
 
 mod app;
+mod audience;
 mod code;
 mod content;
+mod cube;
+pub(crate) mod date;
+mod desk;
 mod grant;
+mod industry;
 mod journal;
+pub(crate) mod library;
 mod link;
 mod log;
 mod media;
 mod message;
 mod mini;
+mod once;
 mod qr;
 mod quirks;
 pub(crate) mod quota;
 mod random;
+mod rid;
 mod session;
+mod short;
 mod state;
 mod template;
 mod token;
@@ -26,14 +35,18 @@ mod values;
 pub(crate) use app::{App, AppSettings, Callback, Format, Kind, Mode};
 pub(crate) use code::{CodeKind, DEMO_CODES};
 pub(crate) use content::{DOCUMENTS, LABELS, Picture, Suggest, Verdict, Word, check_shows};
+pub(crate) use cube::{Callbacks, Day};
+pub(crate) use desk::{Record, Told, Worker};
 pub(crate) use journal::{Entry, Filter};
 pub(crate) use link::{Link, LinkKind, Target, without_query};
 pub(crate) use log::{Attempt, PushRecord};
 pub(crate) use media::File;
 pub(crate) use message::Message;
+pub(crate) use once::MAX_SCENE;
 pub(crate) use qr::{MAX_SECONDS, Scene};
 pub(crate) use random::Random;
-pub(crate) use template::{Purpose, TEMPLATE};
+pub(crate) use rid::Refused;
+pub(crate) use template::{Purpose, TEMPLATE, Template};
 pub(crate) use token::Kept;
 pub(crate) use user::User;
 
@@ -51,16 +64,23 @@ pub(crate) struct World {
     /// AppIDs in the order they were added.
     pub(crate) order: Vec<String>,
     pub(crate) users: user::Users,
+    pub(crate) audiences: audience::Audiences,
     pub(crate) tokens: token::Tokens,
     pub(crate) tickets: HashMap<(String, String), token::Ticket>,
     pub(crate) quotas: quota::Quotas,
     pub(crate) codes: code::Codes,
     pub(crate) content: content::Content,
+    pub(crate) cube: cube::Cube,
+    pub(crate) desks: desk::Desks,
     pub(crate) grants: grant::Grants,
     pub(crate) qr: qr::QrCodes,
     pub(crate) links: link::Links,
     pub(crate) messages: message::Messages,
     pub(crate) templates: template::Templates,
+    pub(crate) once: once::Once,
+    pub(crate) rids: rid::Rids,
+    pub(crate) industries: industry::Industries,
+    pub(crate) shorts: short::Shorts,
     pub(crate) media: media::Store,
     pub(crate) minis: mini::Minis,
     pub(crate) faults: Faults,

@@ -1,5 +1,6 @@
 //! Answers as plain data, and how they go out, whole or cut.
 
+use super::probe::Probe;
 use crate::faults::Cut;
 use crate::picture::{self, Picture};
 use crate::push::Push;
@@ -20,6 +21,8 @@ pub(crate) enum Content {
     Redirect(String),
     /// Drawn when it goes out: not under the world's lock.
     Picture(Picture),
+    /// Looked up when it goes out.
+    Probe(Probe),
     Bytes(Bytes),
 }
 
@@ -79,6 +82,20 @@ impl Answer {
             _ => None,
         };
         found.unwrap_or(without)
+    }
+
+    /// The `rid` that a refusal carries.
+    pub(crate) fn rid(&self) -> Option<String> {
+        let Content::Json(body) = &self.content else { return None };
+        wechat::errcode::rid(body.get("errmsg")?.as_str()?).map(str::to_owned)
+    }
+
+    /// A JSON answer as it goes out; empty if it is another.
+    pub(crate) fn text(&self) -> String {
+        match &self.content {
+            Content::Json(body) => body.to_string(),
+            _ => String::new(),
+        }
     }
 
     /// What the edge in front of WeChat says by itself: a page, and nothing at all to a body without a length.
@@ -156,6 +173,7 @@ impl Content {
             Self::Page(html) => html.into(),
             Self::Redirect(_) => Bytes::new(),
             Self::Bytes(bytes) => bytes,
+            Self::Probe(probe) => probe.look().await.to_string().into(),
             Self::Picture(asked) => {
                 // Drawing takes milliseconds: not on a thread that serves connections.
                 let drawn = tokio::task::spawn_blocking(move || picture::draw(&asked)).await;

@@ -1,6 +1,7 @@
 //! The control calls under `/sandbox`: what a test, or the demo's page, makes the world do.
 
 mod act;
+mod kf;
 mod mini;
 mod set;
 
@@ -63,6 +64,7 @@ pub(super) fn router() -> Router<Arc<Shared>> {
         .route("/media/{media_id}", get(media))
         .route("/event", post(act::event))
         .route("/unfollow", post(act::unfollow))
+        .route("/kf", post(kf::act))
         .route("/push", post(act::any))
         .route("/state", get(state))
         .fallback(nothing)

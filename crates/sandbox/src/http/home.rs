@@ -31,6 +31,11 @@ const CALLS: &[[&str; 3]] = &[
     ["POST /sandbox/scan {ticket, openid}", "用户扫码", "a user scans a code"],
     ["POST /sandbox/message {appid, openid, text}", "用户发消息", "a user writes"],
     ["POST /sandbox/event {appid, openid, event, key}", "用户触发事件", "any event"],
+    [
+        "POST /sandbox/kf {appid, kf_account, act, openid?, to?}",
+        "客服：接受邀请、上下线、接待、结束、转接",
+        "customer service: agree, come, go, take, close, switch",
+    ],
     ["POST /sandbox/unfollow {appid, openid}", "用户取消关注", "a user leaves"],
     [
         "POST /sandbox/token/expire · token/rotate {appid}",

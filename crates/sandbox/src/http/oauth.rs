@@ -22,7 +22,7 @@ pub(super) fn qrconnect(world: &mut World, call: &Call, _: &str) -> Result<Answe
 }
 
 /// WeChat shows a code and a sentence, with HTTP 200.
-type PageError = (i64, &'static str);
+pub(super) type PageError = (i64, &'static str);
 
 /// The parameters of a link, in the order that the documentation wants; the last may be missing.
 const ORDER: [&str; 5] = ["appid", "redirect_uri", "response_type", "scope", "state"];
@@ -76,7 +76,7 @@ fn start(world: &mut World, call: &Call, kind: Kind, scopes: &[&str]) -> Result<
 }
 
 /// The host must be one of the account's domains, to the letter, or this machine.
-fn may_return_to(app: &App, redirect_uri: &str) -> bool {
+pub(super) fn may_return_to(app: &App, redirect_uri: &str) -> bool {
     let Ok(url) = Url::parse(redirect_uri) else {
         return false;
     };
@@ -91,7 +91,7 @@ fn may_return_to(app: &App, redirect_uri: &str) -> bool {
 }
 
 /// Appends parameters as WeChat does; the page's own query and fragment stay.
-fn with_query(url: &str, pairs: &[(&str, &str)]) -> String {
+pub(super) fn with_query(url: &str, pairs: &[(&str, &str)]) -> String {
     let (url, fragment) = url.split_once('#').map_or((url, None), |(u, f)| (u, Some(f)));
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
     let separator = if url.contains('?') { '&' } else { '?' };
@@ -99,7 +99,7 @@ fn with_query(url: &str, pairs: &[(&str, &str)]) -> String {
     format!("{url}{separator}{query}{fragment}")
 }
 
-fn remembered<'a>(world: &'a World, call: &Call) -> Option<&'a User> {
+pub(super) fn remembered<'a>(world: &'a World, call: &Call) -> Option<&'a User> {
     let cookies = call.header(header::COOKIE).split(';');
     let mut pairs = cookies.filter_map(|pair| pair.trim().split_once('='));
     let (_, id) = pairs.find(|(name, _)| *name == "sandbox_user")?;
@@ -109,41 +109,46 @@ fn remembered<'a>(world: &'a World, call: &Call) -> Option<&'a User> {
 /// Users shown at once.
 const SHOWN: usize = 50;
 
-fn consent_page(world: &World, call: &Call, app: &App) -> String {
+/// The page's own address with a choice in it.
+pub(super) fn link(call: &Call, name: &str, value: &str) -> String {
     let own = |name: &str| name.starts_with("sandbox_");
-    let link = |name: &str, value: &str| {
-        let query = form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(call.query.iter().filter(|(name, _)| !own(name)))
-            .append_pair(name, value)
-            .finish();
-        escape(&format!("{}?{query}", call.path))
-    };
+    let query = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(call.query.iter().filter(|(name, _)| !own(name)))
+        .append_pair(name, value)
+        .finish();
+    escape(&format!("{}?{query}", call.path))
+}
+
+/// A list of users, one of whom says yes.
+pub(super) fn users_list(world: &World, call: &Call) -> String {
     let mut users: Vec<&User> = world.users.all.iter().take(SHOWN).collect();
     if let Some(last) = remembered(world, call) {
         users.sort_by_key(|user| user.id != last.id);
     }
-    let items: String = users
-        .iter()
-        .map(|user| {
-            let href = link("sandbox_user", &user.id);
-            format!("<li><a href=\"{href}\">{}</a></li>", escape(&user.nickname))
-        })
-        .collect();
+    let item = |user: &&User| {
+        let href = link(call, "sandbox_user", &user.id);
+        format!("<li><a href=\"{href}\">{}</a></li>", escape(&user.nickname))
+    };
+    users.iter().map(item).collect()
+}
+
+fn consent_page(world: &World, call: &Call, app: &App) -> String {
     format!(
         "<!doctype html><html lang=\"zh\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
          <title>微信授权 · sandbox</title><style>{STYLE}</style><main><h1>{} 申请使用</h1><p>你的昵称、头像 ({})</p>\
-         <ul>{items}</ul><p><a class=\"no\" href=\"{}\">拒绝 Deny</a></p></main></html>",
+         <ul>{}</ul><p><a class=\"no\" href=\"{}\">拒绝 Deny</a></p></main></html>",
         escape(&app.appid),
         escape(call.param("scope")),
-        link("sandbox_consent", "deny"),
+        users_list(world, call),
+        link(call, "sandbox_consent", "deny"),
     )
 }
 
-const STYLE: &str = "body{font:16px/1.6 system-ui,sans-serif;margin:0;background:#ededed}main{max-width:24rem;margin:3rem auto;\
+pub(super) const STYLE: &str = "body{font:16px/1.6 system-ui,sans-serif;margin:0;background:#ededed}main{max-width:24rem;margin:3rem auto;\
 padding:1.5rem;background:#fff;border-radius:12px}h1{font-size:1.1rem}ul{list-style:none;padding:0}li a{display:block;margin:.5rem 0;\
 padding:.6rem 1rem;background:#07c160;color:#fff;border-radius:8px;text-decoration:none}.no{color:#576b95}";
 
-fn error_page((code, text): PageError) -> Answer {
+pub(super) fn error_page((code, text): PageError) -> Answer {
     Answer::page(format!(
         "<!doctype html><html lang=\"zh\"><meta charset=\"utf-8\"><title>出错了</title><body><h1>出错了</h1>\
          <p>{text}</p><p>错误码: {code}</p></body></html>"

@@ -1,6 +1,6 @@
 //! Messages and events as XML or JSON, and their envelopes.
 
-use crate::world::{Format, Scene};
+use crate::world::{Format, Scene, Told};
 use serde_json::{Map, Value, json};
 
 /// A message from a user to an account.
@@ -91,6 +91,23 @@ impl Push {
         let (event, key) =
             if news { ("subscribe", format!("qrscene_{scene}")) } else { ("SCAN", scene.to_string()) };
         Self::event(appid, openid, event, json!({"EventKey": key, "Ticket": ticket}))
+    }
+
+    /// A text member at the top; empty if there is none.
+    pub(crate) fn member(&self, name: &str) -> &str {
+        self.message.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// What an account is told of a customer-service session.
+    pub(crate) fn of_session(appid: &str, openid: &str, told: &Told) -> Self {
+        let (event, more) = match told {
+            Told::Begun(account) => ("kf_create_session", json!({"KfAccount": account})),
+            Told::Over(account) => ("kf_close_session", json!({"KfAccount": account})),
+            Told::Handed(from, to) => {
+                ("kf_switch_session", json!({"FromKfAccount": from, "ToKfAccount": to}))
+            }
+        };
+        Self::event(appid, openid, event, more)
     }
 
     /// The text of the message.

@@ -45,6 +45,19 @@ fn names_a_type(reply: &str, format: Format) -> bool {
     begins && member(reply, "MsgType", format).is_some()
 }
 
+/// Whether a reply hands the user to customer service: to anybody there, or to the one it names.
+pub(super) fn transfer(reply: &str, format: Format) -> Option<Option<String>> {
+    let is_meant = member(reply, "MsgType", format)? == "transfer_customer_service";
+    let named = || match format {
+        Format::Xml => member(reply, "KfAccount", format),
+        Format::Json => {
+            let reply: Value = serde_json::from_str(reply).ok()?;
+            reply.pointer("/TransInfo/KfAccount")?.as_str().map(str::to_owned)
+        }
+    };
+    is_meant.then(named)
+}
+
 /// A member at the top, as text.
 fn member(body: &str, name: &str, format: Format) -> Option<String> {
     match format {

@@ -106,17 +106,17 @@ impl World {
     /// A user did something (an event's name) or wrote something (none): follows, leaves, may get customer-service
     /// messages for it.
     pub(crate) fn user_did(&mut self, appid: &str, openid: &str, event: Option<&str>) {
-        let since = self.now_seconds();
-        let user = self.users.of_mut(appid, openid);
-        match (event, user) {
-            (Some("subscribe"), Some(user)) => {
-                user.follow(appid, since, &None);
+        match event {
+            Some("subscribe") => {
+                self.follow(appid, openid, &None);
             }
-            (Some("unsubscribe"), Some(user)) => {
-                user.following.remove(appid);
+            Some("unsubscribe") => {
+                self.unfollow(appid, openid);
                 // Whoever has left is out of reach, whatever they did before.
                 self.messages.allowances.remove(&(appid.to_owned(), openid.to_owned()));
             }
+            // What never arrives allows no answer.
+            None if self.is_blocked(appid, openid) => return,
             _ => {}
         }
         let allowed = self.apps.get(appid).and_then(|app| allowance(app.kind, event));

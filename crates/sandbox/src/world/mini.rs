@@ -50,8 +50,7 @@ impl World {
     /// if it is nobody's, 61010 if they weren't there.
     pub(crate) fn check_visitor(&self, appid: &str, openid: &str) -> Result<(), Refusal> {
         if self.users.of(appid, openid).is_none() {
-            let is_elsewhere = self.users.all.iter().any(|user| user.openids.values().any(|id| id == openid));
-            return Err(refuse(if is_elsewhere { 43104 } else { 40003 }));
+            return Err(refuse(if self.users.is_anywhere(openid) { 43104 } else { 40003 }));
         }
         let visit = self.minis.visits.get(appid).and_then(|visits| visits.get(openid));
         match visit {

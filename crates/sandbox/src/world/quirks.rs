@@ -12,10 +12,12 @@ const QUIRKS: &[(&str, [&str; 2])] = &[
     ("country_code", ["string", "number"]),
     ("bankcard_number", ["number", "id"]),
     ("img_check_pixels", ["documented", "4000"]),
+    ("datacube_before_8", ["ready", "61503"]),
     ("ip_scope", ["all", "secret"]),
     ("oauth_link", ["lenient", "strict"]),
     ("subscribe_msgid", ["present", "absent"]),
     ("u_escapes", ["accept", "refuse"]),
+    ("tag_name", ["bytes", "characters"]),
 ];
 
 /// How they are set.

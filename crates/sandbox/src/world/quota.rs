@@ -145,6 +145,8 @@ pub(crate) const RESET_SESSION_MINUTE: Limit = limit("resetusersessionkey", Wind
 pub(crate) const USER_INFO_DAY: Limit = limit("user/info", Window::Day, 5_000_000, 45009);
 pub(crate) const USER_GET_DAY: Limit = limit("user/get", Window::Day, 500, 45009);
 pub(crate) const CUSTOM_DAY: Limit = limit("custom/send", Window::Day, 500_000, 45009);
+pub(crate) const TAG_DAY: Limit = limit("tags/create", Window::Day, 1_000, 45009);
+pub(crate) const REMARK_DAY: Limit = limit("user/info/updateremark", Window::Day, 10_000, 45009);
 pub(crate) const MEDIA_DAY: Limit = limit("media/upload", Window::Day, 100_000, 45009);
 pub(crate) const CLEAR: Limit = limit("clear_quota", Window::Month, 10, 48006);
 /// Of one user: counted under the account and the openid.
@@ -166,7 +168,9 @@ pub(crate) const OF_PATHS: &[(&str, Option<Limit>, Option<Limit>)] = &[
     (catalog::USER_GET.path, Some(USER_GET_DAY), None),
     (catalog::USER_INFO.path, Some(USER_INFO_DAY), None),
     (catalog::MEDIA_UPLOAD.path, Some(MEDIA_DAY), None),
+    (catalog::TAGS_CREATE.path, Some(TAG_DAY), None),
     (catalog::TOKEN.path, Some(TOKEN_DAY), None),
+    (catalog::USER_REMARK.path, Some(REMARK_DAY), None),
     (catalog::STABLE_TOKEN.path, Some(STABLE_DAY), Some(STABLE_MINUTE)),
     (catalog::WXACODE_UNLIMIT.path, None, Some(WXACODE_MINUTE)),
     (catalog::GENERATE_SCHEME.path, Some(LINK_DAY), None),

@@ -13,7 +13,7 @@ pub(crate) const TEMPLATE: &str = "sandbox-template-00000000000000000000000001";
 const DECLARED: &str = "sandbox-template-00000000000000000000000002";
 /// Likewise one of subscriptions.
 const SUBSCRIPTION: &str = "sandbox-template-00000000000000000000000003";
-/// Most templates of an account for one purpose.
+/// Most templates that an account chooses for one purpose, besides those it has from the start.
 const MOST: usize = 25;
 
 /// What a template is for.
@@ -42,6 +42,10 @@ pub(crate) struct Template {
     pub(crate) example: String,
     /// The keywords a message must give, in their order; none: it takes any.
     pub(crate) keywords: Vec<String>,
+    /// Its number in the library, if it was chosen there.
+    pub(crate) tid: Option<u32>,
+    /// A subscription by which one consent is good for many messages.
+    pub(crate) is_lasting: bool,
 }
 
 impl Template {
@@ -98,18 +102,25 @@ impl Templates {
         self.of(appid).iter().find(|template| template.id == id && template.is_for(purpose))
     }
 
-    /// False: the account has 25 for this purpose.
-    pub(crate) fn add(&mut self, appid: &str, template: Template) -> bool {
+    /// Adds what was chosen of the library: 45026, or of subscriptions 200012, if the account has 25, and 200022 for a
+    /// subscription that it has already.
+    pub(crate) fn add(&mut self, appid: &str, template: Template) -> Result<(), Refusal> {
         let list = self.0.entry(appid.to_owned()).or_default();
-        if list.iter().filter(|known| known.is_for(template.purpose)).count() >= MOST {
-            return false;
+        let is_subscription = template.purpose == Purpose::Subscription;
+        let alike = || list.iter().filter(|known| known.purpose == template.purpose && known.tid.is_some());
+        if alike().count() >= MOST {
+            return Err(refuse(if is_subscription { 200_012 } else { 45026 }));
+        }
+        if is_subscription
+            && alike().any(|known| known.tid == template.tid && known.keywords == template.keywords)
+        {
+            return Err(refuse(200_022));
         }
         list.push(template);
-        true
+        Ok(())
     }
 
     /// Whether there was such a template, which is gone now.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the APIs that manage templates"))]
     pub(crate) fn remove(&mut self, appid: &str, id: &str, purpose: Purpose) -> bool {
         let Some(list) = self.0.get_mut(appid) else { return false };
         let before = list.len();
@@ -125,7 +136,7 @@ impl Templates {
                 Purpose::Subscription | Purpose::Both => app.kind != Kind::Open,
             };
             if may_have {
-                self.add(&app.appid, template);
+                self.0.entry(app.appid.clone()).or_default().push(template);
             }
         }
     }
@@ -140,6 +151,8 @@ fn standing() -> [Template; 3] {
             content: content.to_owned(),
             example: example.to_owned(),
             keywords: keywords.iter().map(|&name| name.to_owned()).collect(),
+            tid: None,
+            is_lasting: false,
         };
     [
         template(TEMPLATE, Purpose::Both, "沙箱通知", "{{keyword1.DATA}}\n{{keyword2.DATA}}", "", &[]),
@@ -169,17 +182,21 @@ mod tests {
     #[test]
     fn an_account_has_twenty_five_for_a_purpose() {
         let mut templates = Templates::default();
-        let add = |templates: &mut Templates, id: usize, purpose| {
-            templates.add("wx1", Template { id: id.to_string(), purpose, ..Template::default() })
+        let add = |templates: &mut Templates, tid: u32, purpose| {
+            let template = Template { id: tid.to_string(), purpose, tid: Some(tid), ..Template::default() };
+            templates.add("wx1", template).map_err(|refusal| refusal.code)
         };
-        assert!((0..25).all(|id| add(&mut templates, id, Purpose::Message)));
-        assert!(!add(&mut templates, 25, Purpose::Message) && add(&mut templates, 25, Purpose::Subscription));
-        assert!(templates.find("wx1", "25", Purpose::Message).is_none());
+        for (purpose, full) in [(Purpose::Message, 45026), (Purpose::Subscription, 200_012)] {
+            assert!((0..25).all(|tid| add(&mut templates, tid, purpose).is_ok()));
+            assert_eq!(add(&mut templates, 25, purpose), Err(full));
+        }
         assert!(templates.find("wx2", "1", Purpose::Message).is_none(), "of another account");
+        assert!(templates.remove("wx1", "1", Purpose::Subscription));
         assert!(!templates.remove("wx1", "1", Purpose::Subscription), "it is for messages");
         assert!(templates.remove("wx1", "1", Purpose::Message));
         assert!(!templates.remove("wx1", "1", Purpose::Message));
-        assert!(add(&mut templates, 26, Purpose::Message));
+        assert_eq!(add(&mut templates, 2, Purpose::Subscription), Err(200_022), "twice the same");
+        assert_eq!(add(&mut templates, 2, Purpose::Message), Ok(()));
     }
 
     #[test]

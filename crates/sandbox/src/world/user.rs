@@ -121,6 +121,11 @@ impl Users {
         self.by_openid.get(&key).map(|at| &mut self.all[*at])
     }
 
+    /// Whether somebody has this openid, for whichever account.
+    pub(crate) fn is_anywhere(&self, openid: &str) -> bool {
+        self.all.iter().any(|user| user.openids.values().any(|known| known == openid))
+    }
+
     /// By id, openid or nickname.
     pub(crate) fn find(&self, name: &str) -> Option<&User> {
         let named = |user: &&User| {

@@ -2,23 +2,29 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
+mod account;
 mod audit_kinder;
 mod audit_pushes;
 mod audit_stricter;
 mod audit_words;
 mod bound;
+mod chosen;
 mod chunked;
 mod codes;
 mod content;
 mod control;
+mod desk;
 mod faults;
+mod figures;
 mod journal;
 mod links;
 mod messages;
 mod ocr;
+mod once;
 mod pushes;
 mod qr;
 mod receiver;
 mod rig;
 mod sessions;
+mod tags;
 mod tokens;

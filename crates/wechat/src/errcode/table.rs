@@ -57,6 +57,8 @@ pub(super) const AT: &[(&str, Entry)] = &[
     (catalog::SUBSCRIBE_BIZSEND.path, UNLINKED),
     (catalog::SUBSCRIBE_SEND.path, NO_PAGE),
     (catalog::SUBSCRIBE_BIZSEND.path, NO_PAGE),
+    (catalog::USER_RISK.path, OTHERS_OPENID),
+    (catalog::USER_RISK.path, NOT_VISITED),
     (catalog::MSG_SEC_CHECK.path, OTHERS_OPENID),
     (catalog::MSG_SEC_CHECK.path, NOT_VISITED),
     (catalog::MEDIA_CHECK_ASYNC.path, OTHERS_OPENID),

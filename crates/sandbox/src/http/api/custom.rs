@@ -2,8 +2,8 @@
 
 use super::super::answer::Answer;
 use super::super::call::{Call, text};
-use super::Row;
 use super::message::recipient;
+use super::{Row, kf};
 use crate::refusal::{Refusal, refuse};
 use crate::world::quota::CUSTOM_DAY;
 use crate::world::{Message, World};
@@ -37,9 +37,16 @@ fn send(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> 
     }
     let content = body.get(kind).filter(|content| content.is_object()).ok_or(refuse(47001))?;
     check_content(world, appid, kind, content)?;
+    world.check_not_blocked(appid, openid)?;
+    let worker = kf::sender(world, appid, &body)?;
     let now = world.now;
     world.quotas.take(appid, CUSTOM_DAY, now)?;
     world.use_custom(appid, openid)?;
+    if let Some(worker) = worker {
+        let said = content.get("content").and_then(Value::as_str);
+        let said = said.map_or_else(|| format!("[{kind}]"), str::to_owned);
+        world.record_talk(appid, openid, Some(worker), &said);
+    }
     let msgid = world.next_msgid();
     world.record_message(Message {
         appid: appid.to_owned(),

@@ -6,7 +6,7 @@ use super::Row;
 use crate::push::{Push, Subscription};
 use crate::refusal::{Refusal, refuse};
 use crate::world::quota::TEMPLATE_DAY;
-use crate::world::{App, Kind, Message, Purpose, World};
+use crate::world::{App, Kind, Message, Purpose, Template, World};
 use serde_json::{Map, Value, json};
 use wechat::catalog;
 
@@ -43,7 +43,7 @@ fn sent(call: &Call, msgid: u64) -> Answer {
 }
 
 /// The mini program that a message opens must be one of the account's.
-fn check_linked(world: &World, appid: &str, body: &Value) -> Result<(), Refusal> {
+pub(super) fn check_linked(world: &World, appid: &str, body: &Value) -> Result<(), Refusal> {
     let opened = body.pointer("/miniprogram/appid").and_then(Value::as_str).unwrap_or_default();
     let is_linked = |app: &App| app.linked.iter().any(|linked| linked == opened);
     match world.apps.get(appid) {
@@ -66,6 +66,8 @@ pub(super) fn template(world: &mut World, call: &Call, appid: &str) -> Result<An
     if !world.users.of(appid, openid).is_some_and(|user| user.follows(appid)) {
         return Err(refuse(43004));
     }
+    world.check_not_blocked(appid, openid)?;
+    world.check_not_blocked(appid, openid)?;
     check_linked(world, appid, &body)?;
     let client_id = text(&body, "client_msg_id");
     let key = (appid.to_owned(), openid.to_owned(), client_id.to_owned());
@@ -94,21 +96,24 @@ pub(super) fn template(world: &mut World, call: &Call, appid: &str) -> Result<An
     Ok(answer)
 }
 
+/// A template as the list has it. Those of the category library are of no industry.
+fn view(template: &Template) -> Value {
+    let (first, second) =
+        if template.tid.is_some() { ("", "") } else { ("IT科技", "互联网|电子商务") };
+    json!({
+        "template_id": template.id,
+        "title": template.title,
+        "primary_industry": first,
+        "deputy_industry": second,
+        "content": template.content,
+        "example": template.example,
+    })
+}
+
 pub(super) fn templates(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
     check_kind(world, appid, Kind::Official)?;
     let templates = world.templates.of(appid).iter().filter(|template| template.is_for(Purpose::Message));
-    let list: Vec<Value> = templates
-        .map(|template| {
-            json!({
-                "template_id": template.id,
-                "title": template.title,
-                "primary_industry": "IT科技",
-                "deputy_industry": "互联网|电子商务",
-                "content": template.content,
-                "example": template.example,
-            })
-        })
-        .collect();
+    let list: Vec<Value> = templates.map(view).collect();
     Ok(Answer::json(&call.path, json!({"template_list": list})))
 }
 

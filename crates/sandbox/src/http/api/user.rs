@@ -65,9 +65,10 @@ fn view(world: &World, appid: &str, openid: &str, lang: &str) -> Result<Value, R
         "country": "",
         "headimgurl": "",
         "subscribe_time": following.since,
-        "remark": "",
+        "remark": world.remark_of(appid, openid),
+        // Of the groups that tags replaced: 0 next to tags, too, in the page's example.
         "groupid": 0,
-        "tagid_list": [],
+        "tagid_list": world.tags_of(appid, openid),
         "subscribe_scene": how,
         "qr_scene": number,
         "qr_scene_str": string,

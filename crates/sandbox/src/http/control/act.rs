@@ -39,10 +39,7 @@ pub(super) async fn scan(State(shared): State<Arc<Shared>>, body: Bytes) -> Repl
             return Err(Wrong("ticket: the code has expired".to_owned()));
         }
         world.user_of(&code.appid, &asked.openid)?;
-        let since = world.now_seconds();
-        let scene = Some(code.scene.clone());
-        let user = world.users.of_mut(&code.appid, &asked.openid);
-        let news = user.is_some_and(|user| user.follow(&code.appid, since, &scene));
+        let news = world.follow(&code.appid, &asked.openid, &Some(code.scene.clone()));
         world.user_did(&code.appid, &asked.openid, Some("SCAN"));
         Push::scan(&code.appid, &asked.openid, news, &code.scene, &code.ticket)
     };
