@@ -3,16 +3,25 @@
 //! Whoever locks it sets [`World::now`] first, so a rule reads one time from beginning to end.
 
 mod app;
+mod article;
+mod buttons;
 mod code;
+mod comment;
+mod draft;
 mod grant;
 mod journal;
 mod log;
+mod mass;
+mod material;
 mod media;
+mod menu;
 mod message;
+mod publication;
 mod qr;
 mod quirks;
 pub(crate) mod quota;
 mod random;
+mod reach;
 mod state;
 mod token;
 mod user;
@@ -20,9 +29,14 @@ mod values;
 
 pub(crate) use app::{App, AppSettings, Callback, Format, Kind, Mode};
 pub(crate) use code::{CodeKind, DEMO_CODES};
+pub(crate) use comment::{Comments, MAX_CONTENT as MAX_COMMENT};
 pub(crate) use journal::{Entry, Filter};
 pub(crate) use log::{Attempt, PushRecord};
+pub(crate) use mass::Job;
+pub(crate) use material::{Kind as MaterialKind, Material};
+pub(crate) use menu::{Menu, Rule};
 pub(crate) use message::{Message, TEMPLATE};
+pub(crate) use publication::Publication;
 pub(crate) use qr::{MAX_SECONDS, Scene};
 pub(crate) use random::Random;
 pub(crate) use token::Kept;
@@ -51,6 +65,11 @@ pub(crate) struct World {
     pub(crate) qr: qr::QrCodes,
     pub(crate) messages: message::Messages,
     pub(crate) media: media::Store,
+    pub(crate) menus: menu::Menus,
+    pub(crate) materials: material::Materials,
+    pub(crate) drafts: draft::Drafts,
+    pub(crate) publications: publication::Publications,
+    pub(crate) mass: mass::Mass,
     pub(crate) faults: Faults,
     pub(crate) quirks: quirks::Quirks,
     pub(crate) calls: log::Calls,

@@ -1,7 +1,13 @@
 //! WeChat's own paths: which exist, what every call must show, and how its answer is logged.
 
+mod comment;
+mod draft;
+mod mass;
+mod material;
 mod media;
+mod menu;
 mod message;
+mod publish;
 mod qr;
 mod sns;
 mod token;
@@ -39,6 +45,12 @@ const HANDLERS: &[&[Row]] = &[
     message::HANDLERS,
     wxa::HANDLERS,
     media::HANDLERS,
+    menu::HANDLERS,
+    material::HANDLERS,
+    draft::HANDLERS,
+    publish::HANDLERS,
+    mass::HANDLERS,
+    comment::HANDLERS,
     &[(&catalog::OAUTH_AUTHORIZE, oauth::authorize), (&catalog::QRCONNECT, oauth::qrconnect)],
 ];
 

@@ -1,6 +1,7 @@
 //! The control calls under `/sandbox`: what a test, or the demo's page, makes the world do.
 
 mod act;
+mod content;
 mod set;
 
 use super::call::MAX_BODY;
@@ -52,6 +53,10 @@ pub(super) fn router() -> Router<Arc<Shared>> {
         .route("/quota", post(set::quota))
         .route("/quirks", post(set::quirks))
         .route("/reset", post(set::reset))
+        .route("/menu", get(content::menu))
+        .route("/platform", post(content::platform))
+        .route("/comment", post(content::comment))
+        .route("/material/{media_id}", get(content::material))
         .route("/scan", post(act::scan))
         .route("/message", post(act::message))
         .route("/event", post(act::event))

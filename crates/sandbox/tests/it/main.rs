@@ -5,10 +5,16 @@
 mod bound;
 mod chunked;
 mod codes;
+mod comments;
 mod control;
+mod drafts;
 mod faults;
 mod journal;
+mod mass;
+mod materials;
+mod menus;
 mod messages;
+mod publications;
 mod pushes;
 mod qr;
 mod receiver;

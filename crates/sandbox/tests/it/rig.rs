@@ -121,6 +121,12 @@ impl Rig {
         self.post(&format!("{path}?access_token={token}"), body).await
     }
 
+    /// A GET with a token of the account.
+    pub(crate) async fn ask(&self, appid: &str, path: &str) -> Reply {
+        let (token, _) = self.stable(appid, false).await;
+        self.get(&format!("{path}?access_token={token}")).await
+    }
+
     /// What a business call says of this token.
     pub(crate) async fn verdict(&self, token: &str) -> i64 {
         errcode(&self.get(&format!("/cgi-bin/get_api_domain_ip?access_token={token}")).await)

@@ -21,7 +21,7 @@ pub(super) fn upload(world: &mut World, call: &Call, appid: &str) -> Result<Answ
         "thumb" => 64 << 10,
         _ => return Err(refuse(40004)),
     };
-    let part = media_part(call).ok_or(refuse(41005))?;
+    let part = file_part(call, "media").ok_or(refuse(41005))?;
     if part.bytes.is_empty() {
         return Err(refuse(44001));
     }
@@ -43,14 +43,19 @@ pub(super) fn get(world: &mut World, call: &Call, appid: &str) -> Result<Answer,
         .with_header(header::CONTENT_DISPOSITION, &disposition))
 }
 
-struct Part {
-    name: String,
-    content_type: String,
-    bytes: Bytes,
+pub(super) struct Part {
+    pub(super) name: String,
+    pub(super) content_type: String,
+    pub(super) bytes: Bytes,
 }
 
-/// The field `media` of a multipart body.
-fn media_part(call: &Call) -> Option<Part> {
+/// The file `field` of a multipart body; it must have a file name.
+pub(super) fn file_part(call: &Call, field: &str) -> Option<Part> {
+    part(call, field).filter(|part| !part.name.is_empty())
+}
+
+/// A field of a multipart body; without a file name if it is no file.
+pub(super) fn part(call: &Call, field: &str) -> Option<Part> {
     let content_type = call.header(header::CONTENT_TYPE);
     let (_, boundary) = content_type.split_once("boundary=")?;
     let boundary = boundary.split(';').next()?.trim().trim_matches('"');
@@ -63,9 +68,10 @@ fn media_part(call: &Call) -> Option<Part> {
         let begin = call.body.len() - part.len() + head + 4;
         let length = find(&call.body[begin..], format!("\r\n{delimiter}").as_bytes())?;
         let headers = String::from_utf8_lossy(&part[..head]);
-        if attribute(&headers, "name") == Some("media") {
+        if attribute(&headers, "name") == Some(field) {
             return Some(Part {
-                name: attribute(&headers, "filename")?
+                name: attribute(&headers, "filename")
+                    .unwrap_or_default()
                     .chars()
                     .filter(|c| c.is_ascii_graphic() && *c != '"')
                     .collect(),

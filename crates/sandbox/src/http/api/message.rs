@@ -22,7 +22,7 @@ pub(super) const HANDLERS: &[Row] = &[
 /// The page every mini program has.
 pub(super) const PAGE: &str = "pages/index/index";
 
-fn check_kind(world: &World, appid: &str, kind: Kind) -> Result<(), Refusal> {
+pub(super) fn check_kind(world: &World, appid: &str, kind: Kind) -> Result<(), Refusal> {
     match world.apps.get(appid) {
         Some(app) if app.kind == kind => Ok(()),
         _ => Err(refuse(48001)),
