@@ -54,6 +54,7 @@ pub(super) fn router() -> Router<Arc<Shared>> {
         .route("/quirks", post(set::quirks))
         .route("/reset", post(set::reset))
         .route("/menu", get(content::menu))
+        .route("/outcome", post(content::outcome))
         .route("/platform", post(content::platform))
         .route("/comment", post(content::comment))
         .route("/material/{media_id}", get(content::material))

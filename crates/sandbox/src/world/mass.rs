@@ -18,7 +18,12 @@ pub(crate) struct Job {
     /// Unix milliseconds.
     at: i64,
     pub(crate) is_deleted: bool,
+    /// `send success`, or why it went to nobody.
+    pub(crate) status: String,
 }
+
+/// What a message comes to, unless it is told to fail.
+pub(crate) const SUCCESS: &str = "send success";
 
 /// The mass messages of all accounts.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -27,6 +32,8 @@ pub(crate) struct Mass {
     jobs: BTreeMap<String, Vec<Job>>,
     /// By AppID.
     speeds: BTreeMap<String, u64>,
+    /// By AppID: why the next one fails.
+    next: BTreeMap<String, String>,
     count: u64,
 }
 
@@ -36,8 +43,8 @@ const MAX_JOBS: usize = 1_000;
 const DEDUPE: i64 = 86_400_000;
 
 impl Job {
-    pub(crate) fn new(msg_id: u64, kind: &str, msg_data_id: Option<u64>, client_id: String) -> Self {
-        Self { msg_id, kind: kind.to_owned(), msg_data_id, client_id, ..Self::default() }
+    pub(crate) fn new(msg_id: u64, kind: &str, client_id: String, status: &str) -> Self {
+        Self { msg_id, kind: kind.to_owned(), client_id, status: status.to_owned(), ..Self::default() }
     }
 }
 
@@ -90,6 +97,16 @@ impl World {
                 && self.quotas.take(&format!("{appid}/{openid}"), MASS_USER_MONTH, now).is_ok()
         });
         reached
+    }
+
+    /// The account's next message is to come to this.
+    pub(crate) fn fail_next_mass(&mut self, appid: &str, status: String) {
+        self.mass.next.insert(appid.to_owned(), status);
+    }
+
+    /// What a message comes to.
+    pub(crate) fn mass_status(&mut self, appid: &str) -> String {
+        self.mass.next.remove(appid).unwrap_or_else(|| SUCCESS.to_owned())
     }
 
     /// 0 to 4, the fastest first.

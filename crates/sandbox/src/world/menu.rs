@@ -167,6 +167,8 @@ impl World {
         let mut shown = json!({"menu": own.default.as_ref()?.view()});
         if !own.conditional.is_empty() {
             shown["conditionalmenu"] = own.conditional.iter().map(Menu::conditional_view).collect();
+        } else if self.quirks.is("menuid", "conditional") {
+            shown["menu"] = json!({"button": own.default.as_ref()?.button});
         }
         Some(shown)
     }

@@ -31,14 +31,30 @@ pub(crate) struct Printed {
     pub(crate) comments: Comments,
 }
 
-/// By AppID, the oldest first.
+/// Why a draft wasn't published after all.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Publications {
-    own: BTreeMap<String, Vec<Publication>>,
-    count: u64,
+pub(crate) struct Failure {
+    /// 2: not original; 3: in general; 4: the platform's reviewers refused it.
+    pub(crate) publish_status: u8,
+    /// The articles that failed, counted from 1; none of a failure in general.
+    pub(crate) fail_idx: Vec<u64>,
 }
 
-/// Publications kept of an account; the oldest are forgotten.
+/// By AppID.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Publications {
+    /// The oldest first.
+    own: BTreeMap<String, Vec<Publication>>,
+    count: u64,
+    /// What the next submission comes to, if it fails.
+    next: BTreeMap<String, Failure>,
+    /// Submissions that failed, by publish_id.
+    failed: BTreeMap<String, BTreeMap<u64, Failure>>,
+}
+
+/// What publish_ids begin after.
+const FIRST_ID: u64 = 100_000_000;
+/// Publications kept of an account, and failures; the oldest are forgotten.
 const MAX_PUBLICATIONS: usize = 1_000;
 
 impl Publications {
@@ -95,6 +111,28 @@ impl World {
         if is_whole { Ok(()) } else { Err(refuse(53503)) }
     }
 
+    /// The account's next submission is to fail so.
+    pub(crate) fn fail_next(&mut self, appid: &str, failure: Failure) {
+        self.publications.next.insert(appid.to_owned(), failure);
+    }
+
+    /// The publish_id of a submission that is to fail, if this one is, and how.
+    pub(crate) fn fail_submission(&mut self, appid: &str) -> Option<(u64, Failure)> {
+        let failure = self.publications.next.remove(appid)?;
+        self.publications.count += 1;
+        let publish_id = FIRST_ID + self.publications.count;
+        let failed = self.publications.failed.entry(appid.to_owned()).or_default();
+        if failed.len() == MAX_PUBLICATIONS {
+            failed.pop_first();
+        }
+        failed.insert(publish_id, failure.clone());
+        Some((publish_id, failure))
+    }
+
+    pub(crate) fn failed_submission(&self, appid: &str, publish_id: u64) -> Option<&Failure> {
+        self.publications.failed.get(appid)?.get(&publish_id)
+    }
+
     /// Publishes what was a draft.
     pub(crate) fn publish(&mut self, appid: &str, draft: Draft, is_mass: bool) -> Publication {
         self.publications.count += 1;
@@ -108,7 +146,7 @@ impl World {
         let printed = draft.articles.into_iter().map(print).collect();
         let publication = Publication {
             article_id: self.random.text::<32>(),
-            publish_id: 100_000_000 + count,
+            publish_id: FIRST_ID + count,
             msg_data_id: 2_247_483_646 + count,
             printed,
             at: self.now_seconds(),

@@ -4,13 +4,15 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Name and values; the first is the default.
-const QUIRKS: [(&str, [&str; 2]); 6] = [
+const QUIRKS: [(&str, [&str; 2]); 8] = [
     ("retry_signature", ["same", "new"]),
     ("forced_refresh_within_30s", ["same", "error"]),
     ("hyaline", ["png", "jpeg"]),
     ("garbage_token", ["40001", "40014"]),
     ("country_code", ["string", "number"]),
     ("ip_scope", ["all", "secret"]),
+    ("menuid", ["always", "conditional"]),
+    ("comment_page", ["49", "50"]),
 ];
 
 /// How they are set.

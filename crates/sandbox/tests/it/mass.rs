@@ -275,3 +275,30 @@ async fn how_fast_they_go_out() {
         assert_eq!(refused(&set(body).await), code);
     }
 }
+
+/// doc/service/guide/product/message/Batch_Sends: `err(20001)` and others are why a message wasn't let through.
+#[tokio::test]
+async fn a_message_can_be_told_to_fail() {
+    let rig = Rig::start().await;
+    let receiver = receive(&rig, "json").await;
+    let openid = rig.follower(OFFICIAL).await;
+    receiver.take();
+    rig.control("outcome", json!({"appid": OFFICIAL, "mass_status": "err(20001)"})).await;
+    let media_id = draft(&rig, &["一"]).await;
+    let news = json!({"msgtype": "mpnews", "mpnews": {"media_id": media_id}, "clientmsgid": "first"});
+    let sent = send_all(&rig, news.clone()).await.json();
+    assert_eq!((&sent["errcode"], sent.get("msg_data_id")), (&json!(0), None));
+    let event: Value = serde_json::from_slice(&pushed(&receiver).await.body).unwrap();
+    assert_eq!(
+        (&event["Status"], &event["TotalCount"], &event["SentCount"]),
+        (&json!("err(20001)"), &json!(2), &json!(0))
+    );
+    let state = rig.call(OFFICIAL, "/cgi-bin/message/mass/get", json!({"msg_id": sent["msg_id"]})).await;
+    assert_eq!(state.json()["msg_status"], "SEND_FAIL");
+    assert_eq!(received(&rig, &openid).await, [] as [Value; 0]);
+    // Once, and the draft is still there.
+    let mut again = news;
+    again["clientmsgid"] = json!("second");
+    assert!(send_all(&rig, again).await.json()["msg_data_id"].is_u64());
+    assert_eq!(received(&rig, &openid).await.len(), 1);
+}

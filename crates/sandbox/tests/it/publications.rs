@@ -142,3 +142,35 @@ async fn a_menu_opens_an_article() {
         json!({"button": [{"type": "article_view_limited", "name": "文章", "article_id": article_id}]});
     assert_eq!(errcode(&rig.call(OFFICIAL, "/cgi-bin/menu/create", menu).await), 0);
 }
+
+/// doc/offiaccount/Publish/Get_status, its third example: an article wasn't original.
+#[tokio::test]
+async fn a_publication_can_be_told_to_fail() {
+    let rig = Rig::start().await;
+    let receiver = receive(&rig, "xml").await;
+    let media_id = draft(&rig, &["一", "二"]).await;
+    let outcome = json!({"appid": OFFICIAL, "publish_status": 2, "fail_idx": [1, 2]});
+    rig.control("outcome", outcome).await;
+    let reply = submit(&rig, &media_id).await.json();
+    assert_eq!(reply, json!({"errcode": 0, "errmsg": "ok", "publish_id": "100000001"}));
+    assert_eq!(
+        state(&rig, &reply["publish_id"]).await,
+        json!({"publish_id": "100000001", "publish_status": 2, "fail_idx": [1, 2]})
+    );
+    let xml = String::from_utf8(pushed(&receiver).await.body.to_vec()).unwrap();
+    let expected = "<PublishEventInfo><publish_id>100000001</publish_id>\n<publish_status>2</publish_status>\n\
+                    <fail_idx>1</fail_idx>\n<fail_idx>2</fail_idx>\n</PublishEventInfo>";
+    assert!(xml.contains(expected), "{xml}");
+    // Once: the draft is still there, and is published by the next call.
+    assert_eq!(submit(&rig, &media_id).await.json()["publish_id"], "100000002");
+    assert_eq!(state(&rig, &json!("100000002")).await["publish_status"], 0);
+    for wrong in [
+        json!({"appid": OFFICIAL}),
+        json!({"appid": OFFICIAL, "publish_status": 0}),
+        json!({"appid": OFFICIAL, "mass_status": "send success"}),
+        json!({"appid": OFFICIAL, "mass_status": "send fail", "publish_status": 2}),
+        json!({"appid": "wx1", "publish_status": 2}),
+    ] {
+        assert_eq!(rig.post("/sandbox/outcome", wrong.clone()).await.status, 400, "{wrong}");
+    }
+}

@@ -9,7 +9,7 @@ use crate::push::Push;
 use crate::refusal::{Refusal, refuse};
 use crate::sign::sha1_hex;
 use crate::world::quota::{MASS_DAY, MASS_MINUTE, MASS_PREVIEW_DAY};
-use crate::world::{Job, Kind, Message, Publication, World};
+use crate::world::{Job, Kind, MASS_SUCCESS, Message, Publication, World};
 use serde_json::{Value, json};
 use wechat::catalog;
 
@@ -107,9 +107,12 @@ fn run(world: &mut World, call: &Call, appid: &str, body: &Value, target: Target
     if target.is_all {
         world.use_mass(appid)?;
     }
-    let msg_id = world.next_mass_id(target.is_list);
+    let status = world.mass_status(appid);
+    let mut job = Job::new(world.next_mass_id(target.is_list), kind, client_id, &status);
+    let msg_id = job.msg_id;
     let articles = match kind {
-        "mpnews" => {
+        // Of a message that fails the draft stays one.
+        "mpnews" if status == MASS_SUCCESS => {
             let draft = world.take_draft(appid, text(&body["mpnews"], "media_id"))?;
             Some(world.publish(appid, draft, true))
         }
@@ -117,31 +120,37 @@ fn run(world: &mut World, call: &Call, appid: &str, body: &Value, target: Target
     };
     if let Some(articles) = &articles {
         content["articles"] = shown(articles);
+        job.msg_data_id = Some(articles.msg_data_id);
     }
     let total = target.openids.len();
-    let reached = world.reach(appid, target.openids);
+    let reached = if status == MASS_SUCCESS { world.reach(appid, target.openids) } else { Vec::new() };
     let path = if target.is_list { catalog::MASS_SEND.path } else { catalog::MASS_SENDALL.path };
     for openid in reached.iter().take(MAX_SHOWN) {
         record(world, appid, path, openid, &content, msg_id);
     }
-    let msg_data_id = articles.as_ref().map(|articles| articles.msg_data_id);
-    world.keep_mass(appid, Job::new(msg_id, kind, msg_data_id, client_id));
     let mut sent = json!({"errcode": 0, "errmsg": "send job submission success", "msg_id": msg_id});
-    if let Some(msg_data_id) = msg_data_id {
+    if let Some(msg_data_id) = job.msg_data_id {
         sent["msg_data_id"] = msg_data_id.into();
     }
+    world.keep_mass(appid, job);
     let mut answer = Answer::json(&call.path, sent);
-    let event = finished(msg_id, total, reached.len(), articles.as_ref());
+    let event = finished(msg_id, &status, total, reached.len(), articles.as_ref());
     answer.pushes.push(Push::event(appid, &operator(world, appid), "MASSSENDJOBFINISH", event));
     Ok(answer)
 }
 
-fn finished(msg_id: u64, total: usize, reached: usize, articles: Option<&Publication>) -> Value {
+fn finished(
+    msg_id: u64,
+    status: &str,
+    total: usize,
+    reached: usize,
+    articles: Option<&Publication>,
+) -> Value {
     let urls = articles.map_or_else(Vec::new, |articles| articles.urls("ArticleIdx", "ArticleUrl"));
     let list = if urls.is_empty() { json!({}) } else { json!({"item": urls}) };
     json!({
         "MsgID": msg_id,
-        "Status": "send success",
+        "Status": status,
         "TotalCount": total,
         "FilterCount": reached,
         "SentCount": reached,
@@ -265,7 +274,11 @@ fn get(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
     let own = world.publications(appid).iter();
     let mut articles = own.filter(|publication| Some(publication.msg_data_id) == job.msg_data_id);
     let is_gone = job.is_deleted || articles.next().is_some_and(Publication::is_gone);
-    let status = if is_gone { "DELETE" } else { "SEND_SUCCESS" };
+    let status = match job.status.as_str() {
+        _ if is_gone => "DELETE",
+        MASS_SUCCESS => "SEND_SUCCESS",
+        _ => "SEND_FAIL",
+    };
     Ok(Answer::json(&call.path, json!({"msg_id": msg_id, "msg_status": status})))
 }
 

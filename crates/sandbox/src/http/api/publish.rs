@@ -28,25 +28,42 @@ fn submit(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal
     let body = call.json()?;
     let media_id = text(&body, "media_id");
     world.check_draft(appid, media_id)?;
+    if let Some((publish_id, failure)) = world.fail_submission(appid) {
+        // The draft stays one.
+        let mut info = json!({"publish_id": publish_id, "publish_status": failure.publish_status});
+        if !failure.fail_idx.is_empty() {
+            info["fail_idx"] = json!(failure.fail_idx);
+        }
+        return Ok(submitted(world, call, appid, publish_id, 0, info));
+    }
     let draft = world.take_draft(appid, media_id)?;
     let done = world.publish(appid, draft, false);
-    // Texts in the answer, and the id a number in the push.
-    let body = json!({
-        "errcode": 0,
-        "errmsg": "ok",
-        "publish_id": done.publish_id.to_string(),
-        "msg_data_id": done.msg_data_id.to_string(),
-    });
-    let mut answer = Answer::json(&call.path, body);
     let info = json!({
         "publish_id": done.publish_id,
         "publish_status": SUCCESS,
         "article_id": done.article_id,
         "article_detail": detail(&done),
     });
+    Ok(submitted(world, call, appid, done.publish_id, done.msg_data_id, info))
+}
+
+/// The answer, in which ids are texts, and the push, in which they are numbers.
+fn submitted(
+    world: &World,
+    call: &Call,
+    appid: &str,
+    publish_id: u64,
+    msg_data_id: u64,
+    info: Value,
+) -> Answer {
+    let mut body = json!({"errcode": 0, "errmsg": "ok", "publish_id": publish_id.to_string()});
+    if msg_data_id > 0 {
+        body["msg_data_id"] = msg_data_id.to_string().into();
+    }
+    let mut answer = Answer::json(&call.path, body);
     let event = json!({"PublishEventInfo": info});
     answer.pushes.push(Push::event(appid, &operator(world, appid), "PUBLISHJOBFINISH", event));
-    Ok(answer)
+    answer
 }
 
 /// Whom such a push is from: somebody of the account itself, whom WeChat shows by an openid.
@@ -61,9 +78,15 @@ fn detail(publication: &Publication) -> Value {
 
 fn get(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
     check_kind(world, appid, Kind::Official)?;
-    let publish_id = number(&call.json()?, "publish_id");
+    let publish_id = number(&call.json()?, "publish_id").ok_or(refuse(40097))?;
+    if let Some(failure) = world.failed_submission(appid, publish_id) {
+        let mut body =
+            json!({"publish_id": publish_id.to_string(), "publish_status": failure.publish_status});
+        body["fail_idx"] = json!(failure.fail_idx);
+        return Ok(Answer::json(&call.path, body));
+    }
     let mut own = world.publications(appid).iter().filter(|publication| !publication.is_mass);
-    let found = own.find(|publication| Some(publication.publish_id) == publish_id).ok_or(refuse(40097))?;
+    let found = own.find(|publication| publication.publish_id == publish_id).ok_or(refuse(40097))?;
     let is_gone = found.is_gone();
     let mut body = json!({
         "publish_id": found.publish_id.to_string(),

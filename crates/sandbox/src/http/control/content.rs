@@ -2,7 +2,7 @@
 
 use super::{Done, Reply, Wrong, members};
 use crate::Shared;
-use crate::world::{MAX_COMMENT, Menu};
+use crate::world::{Failure, MAX_COMMENT, Menu};
 use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
@@ -46,6 +46,41 @@ pub(super) async fn platform(State(shared): Held, body: Bytes) -> Reply {
     let mut world = shared.world();
     let user = world.user_of(&asked.appid, &asked.openid)?.id.clone();
     world.set_platform(user, asked.client_platform_type);
+    Ok(Done(json!({"ok": true})))
+}
+
+/// What the account's next mass message, or publication, comes to.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Outcome {
+    appid: String,
+    mass_status: Option<String>,
+    publish_status: Option<u8>,
+    /// With 2 and 4.
+    #[serde(default)]
+    fail_idx: Vec<u64>,
+}
+
+pub(super) async fn outcome(State(shared): Held, body: Bytes) -> Reply {
+    let asked: Outcome = members(&body)?;
+    let mut world = shared.world();
+    world.app(&asked.appid)?;
+    match (asked.mass_status, asked.publish_status) {
+        (Some(status), None) if asked.fail_idx.is_empty() => {
+            let is_known = status == "send fail" || (status.starts_with("err(") && status.ends_with(')'));
+            if !is_known {
+                return Err(Wrong("mass_status: send fail, or err(10001) and the like".to_owned()));
+            }
+            world.fail_next_mass(&asked.appid, status);
+        }
+        (None, Some(publish_status)) => {
+            if !(2..=4).contains(&publish_status) || asked.fail_idx.len() > 8 {
+                return Err(Wrong("publish_status: 2, 3 or 4, with at most 8 fail_idx".to_owned()));
+            }
+            world.fail_next(&asked.appid, Failure { publish_status, fail_idx: asked.fail_idx });
+        }
+        _ => return Err(Wrong("mass_status, or publish_status with fail_idx".to_owned())),
+    }
     Ok(Done(json!({"ok": true})))
 }
 
