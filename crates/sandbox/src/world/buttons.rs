@@ -114,7 +114,7 @@ impl World {
             "appid" if !self.apps.get(appid).is_some_and(|app| app.linked.iter().any(|one| one == value)) => {
                 45064
             }
-            "pagepath" if value.is_empty() => 40165,
+            "pagepath" if value.is_empty() || value.len() > MAX_URL => 40165,
             _ => return Ok(()),
         };
         Err(refuse(code))

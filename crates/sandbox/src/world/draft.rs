@@ -50,7 +50,7 @@ impl Draft {
 
 /// About what articles take.
 pub(super) fn size<'a>(articles: impl Iterator<Item = &'a Article>) -> usize {
-    let text = |value: &Value| value.as_str().map_or(16, str::len);
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string().len(), str::len);
     articles.map(|article| article.values().map(text).sum::<usize>()).sum()
 }
 
@@ -68,9 +68,8 @@ impl World {
         let is_single = articles.len() == 1;
         let articles = articles.iter().map(|given| self.article(appid, given, is_single));
         let articles = articles.collect::<Result<Vec<_>, _>>()?;
-        let kept: usize = self.drafts.0.values().flatten().map(|draft| size(draft.articles.iter())).sum();
-        let kept = kept + self.publications.size() + size(articles.iter());
-        if kept > MAX_BYTES || self.drafts(appid).len() >= MAX_DRAFTS {
+        self.check_room(&articles)?;
+        if self.drafts(appid).len() >= MAX_DRAFTS {
             return Err(refuse(45001));
         }
         let draft = Draft {
@@ -83,6 +82,13 @@ impl World {
         let media_id = draft.media_id.clone();
         self.drafts.0.entry(appid.to_owned()).or_default().push(draft);
         Ok(media_id)
+    }
+
+    /// Whether there is room for more articles.
+    fn check_room(&self, more: &[Article]) -> Result<(), Refusal> {
+        let kept: usize = self.drafts.0.values().flatten().map(|draft| size(draft.articles.iter())).sum();
+        let kept = kept + self.publications.size() + size(more.iter());
+        if kept > MAX_BYTES { Err(refuse(45001)) } else { Ok(()) }
     }
 
     /// An address as WeChat gives articles.
@@ -123,6 +129,7 @@ impl World {
             given.entry("article_type").or_insert_with(|| old["article_type"].clone());
         }
         let article = self.article(appid, &given, is_single)?;
+        self.check_room(std::slice::from_ref(&article))?;
         let now = self.now_seconds();
         let own = self.drafts.0.entry(appid.to_owned()).or_default();
         if let Some(draft) = own.iter_mut().find(|draft| draft.media_id == media_id) {

@@ -59,6 +59,13 @@ impl Kind {
     }
 }
 
+impl Material {
+    /// About what it takes.
+    fn size(&self) -> usize {
+        self.bytes.len() + self.name.len() + self.title.len() + self.description.len()
+    }
+}
+
 impl World {
     /// The address that a picture would have on WeChat's servers.
     pub(crate) fn picture_url(&mut self, content_type: &str) -> String {
@@ -70,10 +77,10 @@ impl World {
 
     /// Keeps a permanent medium; 45001 if there is no room for it.
     pub(crate) fn keep_material(&mut self, appid: &str, mut material: Material) -> Result<Material, Refusal> {
-        let size: usize = self.materials.0.values().flatten().map(|kept| kept.bytes.len()).sum();
+        let size: usize = self.materials.0.values().flatten().map(Material::size).sum();
         let same = |kept: &&Material| kept.kind.listed() == material.kind.listed();
         let count = self.materials.0.get(appid).map_or(0, |own| own.iter().filter(same).count());
-        if size + material.bytes.len() > MAX_BYTES || count >= material.kind.most() {
+        if size + material.size() > MAX_BYTES || count >= material.kind.most() {
             return Err(refuse(45001));
         }
         material.media_id = self.random.text::<48>();

@@ -160,6 +160,7 @@ async fn what_is_not_sent() {
         (text(&"x".repeat(2049)), 45002),
         (json!({"msgtype": "film", "film": {}}), 40008),
         (json!({"msgtype": "text"}), 47001),
+        (json!({"msgtype": "wxcard", "wxcard": {"card_id": "x"}}), 45113),
         (json!({"msgtype": "mpnews", "mpnews": {"media_id": "unknown"}}), 40007),
         (json!({"msgtype": "image", "image": {"media_id": "unknown"}}), 40007),
         (pictures(json!(["unknown"])), 40007),

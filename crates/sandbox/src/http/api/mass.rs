@@ -211,7 +211,8 @@ fn content(world: &World, appid: &str, body: &Value) -> Result<Value, Refusal> {
             }
         }
         "text" | "music" => None,
-        "wxcard" => text(said, "card_id").is_empty().then_some(47001),
+        // Cards can't be sent to many any more.
+        "wxcard" => Some(45113),
         _ => (!has_media(text(said, "media_id"))).then_some(40007),
     };
     match code {

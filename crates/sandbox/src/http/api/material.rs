@@ -7,6 +7,7 @@ use super::media::{Part, file_part, part};
 use super::message::check_kind;
 use crate::refusal::{Refusal, refuse};
 use crate::world::{Kind, Material, MaterialKind, World};
+use bytes::Bytes;
 use http::header;
 use serde_json::{Value, json};
 use wechat::catalog;
@@ -105,7 +106,8 @@ fn add(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
         title: said("title"),
         description: said("introduction"),
         updated: 0,
-        bytes: file.bytes,
+        // A copy: the part holds on to the whole body.
+        bytes: Bytes::copy_from_slice(&file.bytes),
     };
     let kept = world.keep_material(appid, material)?;
     let mut body = json!({"media_id": kept.media_id});

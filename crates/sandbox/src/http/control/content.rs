@@ -67,7 +67,8 @@ pub(super) async fn outcome(State(shared): Held, body: Bytes) -> Reply {
     world.app(&asked.appid)?;
     match (asked.mass_status, asked.publish_status) {
         (Some(status), None) if asked.fail_idx.is_empty() => {
-            let is_known = status == "send fail" || (status.starts_with("err(") && status.ends_with(')'));
+            let number = status.strip_prefix("err(").and_then(|rest| rest.strip_suffix(')'));
+            let is_known = status == "send fail" || number.is_some_and(|code| code.parse::<u32>().is_ok());
             if !is_known {
                 return Err(Wrong("mass_status: send fail, or err(10001) and the like".to_owned()));
             }
