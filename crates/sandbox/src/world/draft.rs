@@ -30,18 +30,23 @@ const MAX_DRAFTS: usize = 1_000;
 const MAX_BYTES: usize = 64 << 20;
 
 impl Draft {
-    /// The articles as `draft/get` shows them; `content` only if asked for.
-    pub(crate) fn view(&self, with_content: bool) -> Value {
-        let items = self.articles.iter().zip(&self.urls).map(|(article, url)| {
+    /// `news_item` of `draft/get`; `content` only if asked for.
+    pub(crate) fn items(&self, with_content: bool) -> Vec<Value> {
+        let item = |(article, url): (&Article, &String)| {
             let mut item = article.clone();
             item.insert("url".to_owned(), url.as_str().into());
             if !with_content {
                 item.remove("content");
             }
             Value::Object(item)
-        });
+        };
+        self.articles.iter().zip(&self.urls).map(item).collect()
+    }
+
+    /// As `draft/get` shows it.
+    pub(crate) fn view(&self, with_content: bool) -> Value {
         json!({
-            "news_item": items.collect::<Vec<_>>(),
+            "news_item": self.items(with_content),
             "create_time": self.created,
             "update_time": self.updated,
         })

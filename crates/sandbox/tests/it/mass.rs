@@ -70,8 +70,11 @@ async fn articles_reach_followers_and_are_reported() {
         (&json!(3_147_483_650_u64), &json!(2_247_483_647_u64))
     );
     let message = received(&rig, &one).await[0]["data"].clone();
-    let url = message["articles"][0]["url"].as_str().unwrap();
-    assert_eq!((&message["msgtype"], &message["articles"][0]["title"]), (&json!("mpnews"), &json!("一")));
+    let url = message["news"]["articles"][0]["url"].as_str().unwrap();
+    assert_eq!(
+        (&message["msgtype"], &message["news"]["articles"][0]["title"]),
+        (&json!("mpnews"), &json!("一"))
+    );
 
     let xml = String::from_utf8(pushed(&receiver).await.body.to_vec()).unwrap();
     let expected = format!(
@@ -177,7 +180,7 @@ async fn what_is_not_sent() {
     assert_eq!(errcode(&send(&rig, &both, pictures(json!([media_id]))).await), 0);
     assert_eq!(
         received(&rig, &one).await[0]["data"],
-        json!({"msgtype": "image", "images": {"media_ids": [media_id]}})
+        json!({"msgtype": "image", "images": {"media_ids": [media_id]}, "image": {"media_id": media_id}})
     );
 }
 
@@ -210,7 +213,8 @@ async fn a_preview_is_for_one_and_uses_nothing_up() {
     let news = json!({"msgtype": "mpnews", "mpnews": {"media_id": media_id}});
     let reply = preview(json!({"touser": openid}), &news).await.json();
     assert_eq!((&reply["errmsg"], reply["msg_id"].is_u64()), (&json!("preview success"), true));
-    assert_eq!(received(&rig, &openid).await.len(), 1);
+    let got = received(&rig, &openid).await;
+    assert_eq!((got.len(), &got[0]["data"]["news"]["articles"][0]["title"]), (1, &json!("一")));
     assert_eq!(rig.ask(OFFICIAL, "/cgi-bin/draft/count").await.json()["total_count"], 1, "still a draft");
     let stranger = rig.user(OFFICIAL).await;
     for (to, code) in [
@@ -245,7 +249,7 @@ async fn sent_articles_can_be_taken_away_and_texts_not() {
     assert_eq!(errcode(&delete(json!({"msg_id": id, "article_idx": 2})).await), 0);
     assert_eq!(state(id).await, "SEND_SUCCESS", "one is left");
     let messages = rig.state().await["messages"].clone();
-    let url = messages[1]["data"]["articles"][0]["url"].clone();
+    let url = messages[1]["data"]["news"]["articles"][0]["url"].clone();
     assert_eq!(errcode(&delete(json!({"url": url})).await), 0);
     assert_eq!(state(id).await, "DELETE");
     assert_eq!(rig.state().await["messages"], messages, "who got it still has it");

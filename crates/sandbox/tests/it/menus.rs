@@ -138,8 +138,8 @@ async fn a_menu_for_some_is_seen_by_them_only() {
     let seen = async || {
         let matched = rig.call(OFFICIAL, MATCH, json!({"user_id": openid})).await.json();
         let page = rig.get(&format!("/sandbox/menu?appid={OFFICIAL}&openid={openid}")).await.json();
-        assert_eq!(matched, json!({"button": page["button"]}), "the phone shows what trymatch says");
-        page["button"][0]["name"].as_str().unwrap().to_owned()
+        assert_eq!(matched, json!({"button": page["menu"]["button"]}), "the phone shows what trymatch says");
+        page["menu"]["button"][0]["name"].as_str().unwrap().to_owned()
     };
     assert_eq!(seen().await, "all");
     let phone = json!({"appid": OFFICIAL, "openid": openid, "client_platform_type": 2});
@@ -218,7 +218,7 @@ async fn the_page_asks_for_users_only() {
     let rig = Rig::start().await;
     let openid = rig.user(OFFICIAL).await;
     let none = rig.get(&format!("/sandbox/menu?appid={OFFICIAL}&openid={openid}")).await;
-    assert_eq!((none.status, none.json()), (200, json!({"button": []})));
+    assert_eq!((none.status, none.json()), (200, json!({"menu": null})));
     for query in ["", "?appid=wx1&openid=o", "?appid=wx00000000000000a1&openid=o&more=1"] {
         assert_eq!(rig.get(&format!("/sandbox/menu{query}")).await.status, 400, "{query}");
     }

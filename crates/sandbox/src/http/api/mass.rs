@@ -119,7 +119,7 @@ fn run(world: &mut World, call: &Call, appid: &str, body: &Value, target: Target
         _ => None,
     };
     if let Some(articles) = &articles {
-        content["articles"] = shown(articles);
+        content["news"] = shown(&articles.items(false));
         job.msg_data_id = Some(articles.msg_data_id);
     }
     let total = target.openids.len();
@@ -160,8 +160,8 @@ fn finished(
     })
 }
 
-/// What a chat shows of articles.
-fn shown(articles: &Publication) -> Value {
+/// Articles as a chat shows them: as customer service sends them.
+fn shown(items: &[Value]) -> Value {
     let one = |item: &Value| {
         json!({
             "title": item["title"],
@@ -170,7 +170,7 @@ fn shown(articles: &Publication) -> Value {
             "picurl": item["thumb_url"],
         })
     };
-    articles.items(false).iter().map(one).collect()
+    json!({"articles": items.iter().map(one).collect::<Vec<_>>()})
 }
 
 fn record(world: &mut World, appid: &str, path: &'static str, openid: &str, content: &Value, msgid: u64) {
@@ -215,10 +215,15 @@ fn content(world: &World, appid: &str, body: &Value) -> Result<Value, Refusal> {
         "wxcard" => Some(45113),
         _ => (!has_media(text(said, "media_id"))).then_some(40007),
     };
-    match code {
-        Some(code) => Err(refuse(code)),
-        None => Ok(json!({"msgtype": kind, name: said})),
+    if let Some(code) = code {
+        return Err(refuse(code));
     }
+    let mut content = json!({"msgtype": kind, name: said});
+    if name == "images" {
+        // A chat shows the first.
+        content["image"] = json!({"media_id": said["media_ids"][0]});
+    }
+    Ok(content)
 }
 
 /// To one follower, who is named by openid or by WeChat name; a draft stays one.
@@ -234,9 +239,12 @@ fn preview(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusa
     if !world.takes_mass(appid, &openid) {
         return Err(refuse(43004));
     }
-    let content = content(world, appid, &body)?;
+    let mut content = content(world, appid, &body)?;
     let now = world.now;
     world.quotas.take(appid, MASS_PREVIEW_DAY, now)?;
+    if let Ok(draft) = world.draft(appid, text(&content["mpnews"], "media_id")) {
+        content["news"] = shown(&draft.items(false));
+    }
     let msg_id = world.next_mass_id(true);
     record(world, appid, catalog::MASS_PREVIEW.path, &openid, &content, msg_id);
     Ok(Answer::json(&call.path, json!({"errcode": 0, "errmsg": "preview success", "msg_id": msg_id})))

@@ -114,7 +114,6 @@ fn add(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
     if !kept.url.is_empty() {
         body["url"] = kept.url.into();
     }
-    body["item"] = json!([]);
     Ok(Answer::json(&call.path, body))
 }
 

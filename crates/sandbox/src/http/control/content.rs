@@ -21,13 +21,13 @@ pub(super) struct Looker {
     openid: String,
 }
 
-/// As in `menu/get`; without a menu there are no buttons.
+/// `menu` as in `menu/get`; null without one.
 pub(super) async fn menu(State(shared): Held, asked: Result<Query<Looker>, QueryRejection>) -> Reply {
     let Query(asked) = asked.map_err(|wrong| Wrong(wrong.body_text()))?;
     let world = shared.world();
     world.user_of(&asked.appid, &asked.openid)?;
     let menu = world.menu_for(&asked.appid, &asked.openid);
-    Ok(Done(menu.map_or_else(|| json!({"button": []}), Menu::view)))
+    Ok(Done(json!({"menu": menu.map(Menu::view)})))
 }
 
 #[derive(Deserialize)]
