@@ -3,26 +3,35 @@
 //! Whoever locks it sets [`World::now`] first, so a rule reads one time from beginning to end.
 
 mod app;
+mod article;
 mod audience;
+mod buttons;
 mod code;
+mod comment;
 mod content;
 mod cube;
 pub(crate) mod date;
 mod desk;
+mod draft;
 mod grant;
 mod industry;
 mod journal;
 pub(crate) mod library;
 mod link;
 mod log;
+mod mass;
+mod material;
 mod media;
+mod menu;
 mod message;
 mod mini;
 mod once;
+mod publication;
 mod qr;
 mod quirks;
 pub(crate) mod quota;
 mod random;
+mod reach;
 mod rid;
 mod session;
 mod short;
@@ -34,15 +43,20 @@ mod values;
 
 pub(crate) use app::{App, AppSettings, Callback, Format, Kind, Mode};
 pub(crate) use code::{CodeKind, DEMO_CODES};
+pub(crate) use comment::{Comments, MAX_CONTENT as MAX_COMMENT};
 pub(crate) use content::{DOCUMENTS, LABELS, Picture, Suggest, Verdict, Word, check_shows};
 pub(crate) use cube::{Callbacks, Day};
 pub(crate) use desk::{Record, Told, Worker};
 pub(crate) use journal::{Entry, Filter};
 pub(crate) use link::{Link, LinkKind, Target, without_query};
 pub(crate) use log::{Attempt, PushRecord};
+pub(crate) use mass::{Job, SUCCESS as MASS_SUCCESS};
+pub(crate) use material::{Kind as MaterialKind, Material};
 pub(crate) use media::File;
+pub(crate) use menu::{Menu, Rule};
 pub(crate) use message::Message;
 pub(crate) use once::MAX_SCENE;
+pub(crate) use publication::{Failure, Publication};
 pub(crate) use qr::{MAX_SECONDS, Scene};
 pub(crate) use random::Random;
 pub(crate) use rid::Refused;
@@ -83,6 +97,11 @@ pub(crate) struct World {
     pub(crate) shorts: short::Shorts,
     pub(crate) media: media::Store,
     pub(crate) minis: mini::Minis,
+    pub(crate) menus: menu::Menus,
+    pub(crate) materials: material::Materials,
+    pub(crate) drafts: draft::Drafts,
+    pub(crate) publications: publication::Publications,
+    pub(crate) mass: mass::Mass,
     pub(crate) faults: Faults,
     pub(crate) quirks: quirks::Quirks,
     pub(crate) calls: log::Calls,

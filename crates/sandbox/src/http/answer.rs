@@ -9,7 +9,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http::{HeaderValue, StatusCode, header};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io;
 use std::time::Duration;
 
@@ -53,6 +53,11 @@ impl Answer {
         let content_type =
             if path.starts_with("/sns/") { "text/plain" } else { "application/json; encoding=utf-8" };
         Self::new(content_type, Content::Json(body))
+    }
+
+    /// `{"errcode":0,"errmsg":"ok"}`
+    pub(crate) fn ok(path: &str) -> Self {
+        Self::json(path, json!({"errcode": 0, "errmsg": "ok"}))
     }
 
     pub(crate) fn page(html: String) -> Self {

@@ -1,14 +1,20 @@
 //! WeChat's own paths: which exist, what every call must show, and how its answer is logged.
 
 mod account;
+mod comment;
 mod custom;
 mod datacube;
+mod draft;
 mod kf;
 mod link;
+mod mass;
+mod material;
 mod media;
+mod menu;
 mod message;
 mod ocr;
 mod once;
+mod publish;
 mod qr;
 mod security;
 mod session;
@@ -61,6 +67,12 @@ const HANDLERS: &[&[Row]] = &[
     once::HANDLERS,
     tag::HANDLERS,
     template::HANDLERS,
+    menu::HANDLERS,
+    material::HANDLERS,
+    draft::HANDLERS,
+    publish::HANDLERS,
+    mass::HANDLERS,
+    comment::HANDLERS,
     &[(&catalog::OAUTH_AUTHORIZE, oauth::authorize), (&catalog::QRCONNECT, oauth::qrconnect)],
 ];
 

@@ -139,6 +139,14 @@ pub(crate) fn text<'a>(body: &'a Value, name: &str) -> &'a str {
     body.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
+/// A number, or digits in a text; `None` if absent or anything else.
+pub(crate) fn number(body: &Value, name: &str) -> Option<u64> {
+    match body.get(name)? {
+        Value::String(digits) => digits.parse().ok(),
+        number => number.as_u64(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,7 @@
 //! The control calls under `/sandbox`: what a test, or the demo's page, makes the world do.
 
 mod act;
+mod content;
 mod kf;
 mod mini;
 mod set;
@@ -59,6 +60,11 @@ pub(super) fn router() -> Router<Arc<Shared>> {
         .route("/quota", post(set::quota))
         .route("/quirks", post(set::quirks))
         .route("/reset", post(set::reset))
+        .route("/menu", get(content::menu))
+        .route("/outcome", post(content::outcome))
+        .route("/platform", post(content::platform))
+        .route("/comment", post(content::comment))
+        .route("/material/{media_id}", get(content::material))
         .route("/scan", post(act::scan))
         .route("/message", post(act::message))
         .route("/media/{media_id}", get(media))

@@ -168,16 +168,13 @@ impl World {
         Ok(())
     }
 
-    fn check_tag(&mut self, appid: &str, id: u32) -> Result<(), Refusal> {
-        match id {
-            STARRED => Ok(()),
-            0 | 1 => Err(refuse(45159)),
-            _ => self.own_tag(appid, id).map(|_| ()),
-        }
+    fn check_tag(&self, appid: &str, id: u32) -> Result<(), Refusal> {
+        let own = self.audiences.0.get(appid).map_or(&[][..], |audience| &audience.tags);
+        if id == STARRED || own.iter().any(|tag| tag.id == id) { Ok(()) } else { Err(refuse(45159)) }
     }
 
     /// Openids of those who carry a tag.
-    pub(crate) fn tag_members(&mut self, appid: &str, id: u32) -> Result<Vec<String>, Refusal> {
+    pub(crate) fn tag_members(&self, appid: &str, id: u32) -> Result<Vec<String>, Refusal> {
         self.check_tag(appid, id)?;
         let audience = self.audiences.0.get(appid);
         Ok(audience.map_or_else(Vec::new, |audience| audience.carriers(id).cloned().collect()))

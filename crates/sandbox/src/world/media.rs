@@ -58,9 +58,9 @@ impl World {
         self.media_of(media_id, |media| media.appid == appid)
     }
 
-    /// Whether a message of this account may carry this.
+    /// Whether a message of this account may carry this: a temporary or a permanent medium.
     pub(crate) fn has_media(&self, appid: &str, media_id: &str) -> bool {
-        self.media(appid, media_id).is_some()
+        self.media(appid, media_id).is_some() || self.material(appid, media_id).is_some()
     }
 
     /// A file of any account, as its address is known to whoever was told it.

@@ -18,6 +18,8 @@ const QUIRKS: &[(&str, [&str; 2])] = &[
     ("subscribe_msgid", ["present", "absent"]),
     ("u_escapes", ["accept", "refuse"]),
     ("tag_name", ["bytes", "characters"]),
+    ("menuid", ["always", "conditional"]),
+    ("comment_page", ["49", "50"]),
 ];
 
 /// How they are set.

@@ -159,6 +159,19 @@ const FOR_GOOD: [Limit; 5] = [CLEAR, QR_PERMANENT, SHORTLINK_PERMANENT, WXACODE_
 pub(crate) fn of_day(path: &str) -> Option<Limit> {
     OF_PATHS.iter().find(|(known, ..)| *known == path).and_then(|(_, day, _)| *day)
 }
+pub(crate) const MENU_CREATE_DAY: Limit = limit("menu/create", Window::Day, 1_000, 45009);
+pub(crate) const MENU_GET_DAY: Limit = limit("menu/get", Window::Day, 10_000, 45009);
+pub(crate) const MENU_DELETE_DAY: Limit = limit("menu/delete", Window::Day, 1_000, 45009);
+pub(crate) const MENU_ADD_DAY: Limit = limit("menu/addconditional", Window::Day, 2_000, 45009);
+pub(crate) const MENU_DEL_DAY: Limit = limit("menu/delconditional", Window::Day, 2_000, 45009);
+pub(crate) const MENU_MATCH_DAY: Limit = limit("menu/trymatch", Window::Day, 20_000, 45009);
+pub(crate) const MASS_MINUTE: Limit = limit("mass/minute", Window::Minute, 60, 45011);
+pub(crate) const MASS_DAY: Limit = limit("mass", Window::Day, 100, 45009);
+pub(crate) const MASS_PREVIEW_DAY: Limit = limit("mass/preview", Window::Day, 100, 45009);
+/// Messages to all followers of a service account.
+pub(crate) const MASS_MONTH: Limit = limit("mass/all", Window::Month, 4, 45028);
+/// Mass messages of one account that a user gets: counted under the account and the openid.
+pub(crate) const MASS_USER_MONTH: Limit = limit("mass/user", Window::Month, 4, 45028);
 
 /// The day's limit and the minute's of the endpoints that have one here.
 pub(crate) const OF_PATHS: &[(&str, Option<Limit>, Option<Limit>)] = &[
@@ -167,8 +180,17 @@ pub(crate) const OF_PATHS: &[(&str, Option<Limit>, Option<Limit>)] = &[
     (catalog::CUSTOM_SEND.path, Some(CUSTOM_DAY), None),
     (catalog::USER_GET.path, Some(USER_GET_DAY), None),
     (catalog::USER_INFO.path, Some(USER_INFO_DAY), None),
+    (catalog::MASS_PREVIEW.path, Some(MASS_PREVIEW_DAY), None),
+    (catalog::MASS_SEND.path, Some(MASS_DAY), Some(MASS_MINUTE)),
+    (catalog::MASS_SENDALL.path, Some(MASS_DAY), Some(MASS_MINUTE)),
     (catalog::MEDIA_UPLOAD.path, Some(MEDIA_DAY), None),
     (catalog::TAGS_CREATE.path, Some(TAG_DAY), None),
+    (catalog::MENU_ADDCONDITIONAL.path, Some(MENU_ADD_DAY), None),
+    (catalog::MENU_CREATE.path, Some(MENU_CREATE_DAY), None),
+    (catalog::MENU_DELCONDITIONAL.path, Some(MENU_DEL_DAY), None),
+    (catalog::MENU_DELETE.path, Some(MENU_DELETE_DAY), None),
+    (catalog::MENU_GET.path, Some(MENU_GET_DAY), None),
+    (catalog::MENU_TRYMATCH.path, Some(MENU_MATCH_DAY), None),
     (catalog::TOKEN.path, Some(TOKEN_DAY), None),
     (catalog::USER_REMARK.path, Some(REMARK_DAY), None),
     (catalog::STABLE_TOKEN.path, Some(STABLE_DAY), Some(STABLE_MINUTE)),

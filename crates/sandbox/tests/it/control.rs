@@ -29,8 +29,8 @@ async fn what_is_wrong_is_named() {
         ("quota", json!({"appid": "wx1", "api": "/cgi-bin/message/template/send", "limit": 1}), "wx1"),
         (
             "quota",
-            json!({"appid": OFFICIAL, "api": "/cgi-bin/menu/create", "limit": 1}),
-            "/cgi-bin/menu/create",
+            json!({"appid": OFFICIAL, "api": "/cgi-bin/draft/count", "limit": 1}),
+            "/cgi-bin/draft/count",
         ),
         ("quota", json!({"appid": OFFICIAL, "api": "/cgi-bin/message/template/send", "limit": -1}), "-1"),
     ] {

@@ -4,7 +4,8 @@ use super::super::answer::{Answer, Content};
 use super::super::call::{Call, text};
 use super::super::probe::Probe;
 use super::Row;
-use super::tag::{number, official};
+use super::message::check_kind;
+use super::tag::number;
 use crate::refusal::{Refusal, refuse, refuse_with};
 use crate::world::{Kind, World};
 use serde_json::{Value, json};
@@ -124,7 +125,7 @@ const MAX_CHANGED: usize = 100;
 
 /// Openids of an account that was merged into this one: any other official account counts as one.
 fn change(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    official(world, appid)?;
+    check_kind(world, appid, Kind::Official)?;
     let body = call.json()?;
     // The page says the original id and shows one, calls that worked had the AppID.
     let from = text(&body, "from_appid");

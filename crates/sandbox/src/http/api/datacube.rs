@@ -3,10 +3,10 @@
 use super::super::answer::Answer;
 use super::super::call::{Call, text};
 use super::Row;
-use super::tag::official;
+use super::message::check_kind;
 use crate::refusal::{Refusal, refuse};
 use crate::world::date::{date, day, day_of, hour_of, monday};
-use crate::world::{Callbacks, Day, World};
+use crate::world::{Callbacks, Day, Kind, World};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use wechat::catalog;
@@ -33,7 +33,7 @@ pub(super) const HANDLERS: &[Row] = &[
 
 /// The days asked for: at most so many, the last of them yesterday at the latest.
 fn span(world: &World, call: &Call, appid: &str, most: i64) -> Result<(i64, i64), Refusal> {
-    official(world, appid)?;
+    check_kind(world, appid, Kind::Official)?;
     let body = call.json()?;
     let asked = |name: &str| match body.get(name) {
         None => Err(refuse(47001)),

@@ -4,10 +4,10 @@ use super::super::answer::Answer;
 use super::super::call::{Call, text};
 use super::Row;
 use super::media::file_part;
-use super::tag::{done, official};
+use super::message::check_kind;
 use crate::push::Push;
 use crate::refusal::{Refusal, refuse};
-use crate::world::{Told, World};
+use crate::world::{Kind, Told, World};
 use serde_json::{Value, json};
 use wechat::catalog;
 
@@ -44,13 +44,13 @@ pub(super) fn sender<'a>(world: &World, appid: &str, body: &'a Value) -> Result<
 
 /// Tells the account what became of a session.
 fn told(call: &Call, appid: &str, openid: &str, told: Option<Told>) -> Answer {
-    let mut answer = done(call);
+    let mut answer = Answer::ok(&call.path);
     answer.pushes.extend(told.map(|told| Push::of_session(appid, openid, &told)));
     answer
 }
 
 fn list(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    official(world, appid)?;
+    check_kind(world, appid, Kind::Official)?;
     let now = world.now;
     let workers = world.desk(appid).into_iter().flat_map(|desk| &desk.workers);
     let view = |worker: &crate::world::Worker| {
@@ -74,7 +74,7 @@ fn list(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> 
 }
 
 fn online(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    official(world, appid)?;
+    check_kind(world, appid, Kind::Official)?;
     let list: Vec<Value> = world.desk(appid).map_or_else(Vec::new, |desk| {
         let here = desk.workers.iter().filter(|worker| worker.is_online);
         here.map(|worker| {
@@ -88,42 +88,42 @@ fn online(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal
 }
 
 fn add(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    official(world, appid)?;
+    check_kind(world, appid, Kind::Official)?;
     let body = call.json()?;
     world.hire(appid, text(&body, "kf_account"), text(&body, "nickname"))?;
-    Ok(done(call))
+    Ok(Answer::ok(&call.path))
 }
 
 fn update(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    official(world, appid)?;
+    check_kind(world, appid, Kind::Official)?;
     let body = call.json()?;
     world.rename_worker(appid, text(&body, "kf_account"), text(&body, "nickname"))?;
-    Ok(done(call))
+    Ok(Answer::ok(&call.path))
 }
 
 /// By POST, as the page has it, or by GET with the account in the query, as it had it and most SDKs still do.
 fn delete(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    official(world, appid)?;
+    check_kind(world, appid, Kind::Official)?;
     let account = match call.param("kf_account") {
         "" => text(&call.json()?, "kf_account").to_owned(),
         account => account.to_owned(),
     };
     let openids = world.dismiss(appid, &account)?;
-    let mut answer = done(call);
+    let mut answer = Answer::ok(&call.path);
     let over = Told::Over(account);
     answer.pushes.extend(openids.iter().map(|openid| Push::of_session(appid, openid, &over)));
     Ok(answer)
 }
 
 fn invite(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    official(world, appid)?;
+    check_kind(world, appid, Kind::Official)?;
     let body = call.json()?;
     world.invite(appid, text(&body, "kf_account"), text(&body, "invite_wx"))?;
-    Ok(done(call))
+    Ok(Answer::ok(&call.path))
 }
 
 fn portrait(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    official(world, appid)?;
+    check_kind(world, appid, Kind::Official)?;
     let account = call.param("kf_account");
     world.desk(appid).and_then(|desk| desk.worker(account)).ok_or(refuse(65401))?;
     let part = file_part(call, "media").ok_or(refuse(41005))?;
@@ -135,11 +135,11 @@ fn portrait(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refus
         return Err(refuse(40005));
     }
     world.portray_worker(appid, account)?;
-    Ok(done(call))
+    Ok(Answer::ok(&call.path))
 }
 
 fn create(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    official(world, appid)?;
+    check_kind(world, appid, Kind::Official)?;
     let body = call.json()?;
     let openid = text(&body, "openid");
     world.users.of(appid, openid).ok_or(refuse(40003))?;
@@ -148,7 +148,7 @@ fn create(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal
 }
 
 fn close(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    official(world, appid)?;
+    check_kind(world, appid, Kind::Official)?;
     let body = call.json()?;
     let openid = text(&body, "openid");
     world.users.of(appid, openid).ok_or(refuse(40003))?;
@@ -158,7 +158,7 @@ fn close(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal>
 
 /// Who serves a user, and since when; nobody is an empty name.
 fn session(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    official(world, appid)?;
+    check_kind(world, appid, Kind::Official)?;
     let openid = call.param("openid");
     world.users.of(appid, openid).ok_or(refuse(40003))?;
     let session = world.desk(appid).and_then(|desk| desk.sessions.get(openid));
@@ -167,7 +167,7 @@ fn session(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusa
 }
 
 fn sessions(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    official(world, appid)?;
+    check_kind(world, appid, Kind::Official)?;
     let account = call.param("kf_account");
     let desk = world.desk(appid).ok_or(refuse(65401))?;
     if desk.worker(account).ok_or(refuse(65401))?.wx.is_none() {
@@ -180,7 +180,7 @@ fn sessions(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refus
 }
 
 fn waiting(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    official(world, appid)?;
+    check_kind(world, appid, Kind::Official)?;
     let waiting = || world.desk(appid).into_iter().flat_map(|desk| &desk.waiting);
     let list: Vec<Value> = waiting()
         .take(MAX_WAITING)
@@ -190,7 +190,7 @@ fn waiting(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusa
 }
 
 fn records(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    official(world, appid)?;
+    check_kind(world, appid, Kind::Official)?;
     let body = call.json()?;
     let whole = |name: &str| body.get(name).and_then(Value::as_i64).ok_or(refuse(65416));
     let first = u64::try_from(whole("msgid")?).map_err(|_| refuse(65416))?;

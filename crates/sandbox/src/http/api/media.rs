@@ -75,12 +75,17 @@ pub(super) fn get(world: &mut World, call: &Call, appid: &str) -> Result<Answer,
 
 pub(super) struct Part {
     pub(super) name: String,
-    content_type: String,
+    pub(super) content_type: String,
     pub(super) bytes: Bytes,
 }
 
 /// The file `field` of a multipart body; it must have a file name.
 pub(super) fn file_part(call: &Call, field: &str) -> Option<Part> {
+    part(call, field).filter(|part| !part.name.is_empty())
+}
+
+/// A field of a multipart body; without a file name if it is no file.
+pub(super) fn part(call: &Call, field: &str) -> Option<Part> {
     let content_type = call.header(header::CONTENT_TYPE);
     let (_, boundary) = content_type.split_once("boundary=")?;
     let boundary = boundary.split(';').next()?.trim().trim_matches('"');
@@ -95,7 +100,8 @@ pub(super) fn file_part(call: &Call, field: &str) -> Option<Part> {
         let headers = String::from_utf8_lossy(&part[..head]);
         if attribute(&headers, "name") == Some(field) {
             return Some(Part {
-                name: attribute(&headers, "filename")?
+                name: attribute(&headers, "filename")
+                    .unwrap_or_default()
                     .chars()
                     .filter(|c| c.is_ascii_graphic() && *c != '"')
                     .collect(),

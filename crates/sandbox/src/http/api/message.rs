@@ -17,7 +17,7 @@ pub(super) const HANDLERS: &[Row] = &[
     (&catalog::SUBSCRIBE_SEND, subscribe),
 ];
 
-fn check_kind(world: &World, appid: &str, kind: Kind) -> Result<(), Refusal> {
+pub(super) fn check_kind(world: &World, appid: &str, kind: Kind) -> Result<(), Refusal> {
     match world.apps.get(appid) {
         Some(app) if app.kind == kind => Ok(()),
         _ => Err(refuse(48001)),

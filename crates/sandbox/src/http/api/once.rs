@@ -5,8 +5,8 @@ use super::super::call::{Call, text};
 use super::super::home::escape;
 use super::super::oauth;
 use super::Row;
-use super::message::check_linked;
-use super::tag::{number, official};
+use super::message::{check_kind, check_linked};
+use super::tag::number;
 use crate::refusal::{Refusal, refuse, refuse_with};
 use crate::world::{Kind, MAX_SCENE, Message, TEMPLATE, World};
 use http::header;
@@ -86,7 +86,7 @@ fn ask(world: &World, call: &Call, appid: &str) -> Answer {
 }
 
 fn send(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    official(world, appid)?;
+    check_kind(world, appid, Kind::Official)?;
     let body = call.json()?;
     let openid = text(&body, "touser");
     if openid.is_empty() {

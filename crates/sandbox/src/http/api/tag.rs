@@ -1,8 +1,9 @@
 //! What an official account keeps of its users: tags, remarks, the blacklist.
 
 use super::super::answer::Answer;
-use super::super::call::{Call, text};
+use super::super::call::{self, Call, text};
 use super::Row;
+use super::message::check_kind;
 use crate::refusal::{Refusal, refuse};
 use crate::world::quota::{REMARK_DAY, TAG_DAY};
 use crate::world::{Kind, World};
@@ -31,27 +32,9 @@ const MAX_BLOCKED: usize = 20;
 /// Openids a page.
 const PAGE: usize = 10_000;
 
-/// Only official accounts have these.
-pub(super) fn official(world: &World, appid: &str) -> Result<(), Refusal> {
-    match world.apps.get(appid).map(|app| app.kind) {
-        Some(Kind::Official) => Ok(()),
-        _ => Err(refuse(48001)),
-    }
-}
-
-/// Done, and nothing else to say.
-pub(super) fn done(call: &Call) -> Answer {
-    Answer::json(&call.path, json!({"errcode": 0, "errmsg": "ok"}))
-}
-
 /// A number that may come as a text of digits, as SDKs of some languages send it.
 pub(super) fn number(body: &Value, name: &str) -> Result<u32, Refusal> {
-    let found = match body.get(name) {
-        Some(Value::String(digits)) => digits.parse().ok(),
-        Some(number) => number.as_u64().and_then(|number| u32::try_from(number).ok()),
-        None => None,
-    };
-    found.ok_or(refuse(47001))
+    call::number(body, name).and_then(|number| u32::try_from(number).ok()).ok_or(refuse(47001))
 }
 
 /// The member `tag` of a call.
@@ -64,7 +47,7 @@ fn name_of(tag: &Value) -> Result<&str, Refusal> {
 }
 
 fn create(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    official(world, appid)?;
+    check_kind(world, appid, Kind::Official)?;
     let body = call.json()?;
     let name = name_of(tag_of(&body)?)?;
     let now = world.now;
@@ -74,29 +57,29 @@ fn create(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal
 }
 
 fn list(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    official(world, appid)?;
+    check_kind(world, appid, Kind::Official)?;
     let tags = world.tags(appid).into_iter();
     let tags = tags.map(|(tag, count)| json!({"id": tag.id, "name": tag.name, "count": count}));
     Ok(Answer::json(&call.path, json!({"tags": tags.collect::<Vec<_>>()})))
 }
 
 fn update(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    official(world, appid)?;
+    check_kind(world, appid, Kind::Official)?;
     let body = call.json()?;
     let tag = tag_of(&body)?;
     world.rename_tag(appid, number(tag, "id")?, name_of(tag)?)?;
-    Ok(done(call))
+    Ok(Answer::ok(&call.path))
 }
 
 fn delete(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    official(world, appid)?;
+    check_kind(world, appid, Kind::Official)?;
     let body = call.json()?;
     world.delete_tag(appid, number(tag_of(&body)?, "id")?)?;
-    Ok(done(call))
+    Ok(Answer::ok(&call.path))
 }
 
 fn of_user(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    official(world, appid)?;
+    check_kind(world, appid, Kind::Official)?;
     let body = call.json()?;
     let openid = text(&body, "openid");
     world.check_follower(appid, openid)?;
@@ -113,7 +96,7 @@ fn page<'a>(all: &'a [String], after: &str) -> Result<&'a [String], Refusal> {
 }
 
 fn members(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    official(world, appid)?;
+    check_kind(world, appid, Kind::Official)?;
     let body = call.json()?;
     let all = world.tag_members(appid, number(&body, "tagid")?)?;
     let page = page(&all, text(&body, "next_openid"))?;
@@ -139,15 +122,15 @@ fn untag(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal>
 }
 
 fn set_tag(world: &mut World, call: &Call, appid: &str, is_given: bool) -> Result<Answer, Refusal> {
-    official(world, appid)?;
+    check_kind(world, appid, Kind::Official)?;
     let body = call.json()?;
     let id = number(&body, "tagid")?;
     world.tag(appid, &openids(&body, MAX_TAGGED)?, id, is_given)?;
-    Ok(done(call))
+    Ok(Answer::ok(&call.path))
 }
 
 fn blacklist(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    official(world, appid)?;
+    check_kind(world, appid, Kind::Official)?;
     let body = call.json()?;
     let all = world.blacklist(appid);
     let page = page(&all, text(&body, "begin_openid"))?;
@@ -169,18 +152,18 @@ fn unblock(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusa
 }
 
 fn set_blocked(world: &mut World, call: &Call, appid: &str, is_blocked: bool) -> Result<Answer, Refusal> {
-    official(world, appid)?;
+    check_kind(world, appid, Kind::Official)?;
     let body = call.json()?;
     world.block(appid, &openids(&body, MAX_BLOCKED)?, is_blocked)?;
-    Ok(done(call))
+    Ok(Answer::ok(&call.path))
 }
 
 fn remark(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    official(world, appid)?;
+    check_kind(world, appid, Kind::Official)?;
     let body = call.json()?;
     let remark = body.get("remark").and_then(Value::as_str).ok_or(refuse(47001))?;
     let now = world.now;
     world.quotas.take(appid, REMARK_DAY, now)?;
     world.set_remark(appid, text(&body, "openid"), remark)?;
-    Ok(done(call))
+    Ok(Answer::ok(&call.path))
 }

@@ -3,7 +3,8 @@
 use super::super::answer::Answer;
 use super::super::call::{Call, text};
 use super::Row;
-use super::tag::{done, number, official};
+use super::message::check_kind;
+use super::tag::number;
 use crate::refusal::{Refusal, refuse, refuse_with};
 use crate::world::library::{self, CATEGORIES, LIBRARY, Public};
 use crate::world::{Kind, Purpose, Template, World};
@@ -42,7 +43,7 @@ fn take(
 const OLD_LIBRARY: &str = "历史模板库已升级为类目模板。历史模板库内模板不再支持添加。 如有相关消息需求，可使用类目模板库ID添加对应模板";
 
 fn add(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    official(world, appid)?;
+    check_kind(world, appid, Kind::Official)?;
     let body = call.json()?;
     let short = text(&body, "template_id_short");
     if library::is_of_old_library(short) {
@@ -61,16 +62,16 @@ fn add(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
 }
 
 fn delete(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    official(world, appid)?;
+    check_kind(world, appid, Kind::Official)?;
     let body = call.json()?;
     match world.templates.remove(appid, text(&body, "template_id"), Purpose::Message) {
-        true => Ok(done(call)),
+        true => Ok(Answer::ok(&call.path)),
         false => Err(refuse(40037)),
     }
 }
 
 fn set_industry(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    official(world, appid)?;
+    check_kind(world, appid, Kind::Official)?;
     // Also what is no JSON, as callers who sent a form were told.
     let body = call.json().map_err(|_| refuse(40103))?;
     let industry = |name| match body.get(name) {
@@ -78,11 +79,11 @@ fn set_industry(world: &mut World, call: &Call, appid: &str) -> Result<Answer, R
         None => Err(refuse(40103)),
     };
     world.set_industries(appid, industry("industry_id1")?, industry("industry_id2")?)?;
-    Ok(done(call))
+    Ok(Answer::ok(&call.path))
 }
 
 fn industry(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    official(world, appid)?;
+    check_kind(world, appid, Kind::Official)?;
     let (first, second) = world.industries(appid);
     let view = |number| {
         let (first, second) = library::industry(number).unwrap_or_default();
@@ -154,7 +155,7 @@ fn discard(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusa
     subscriber(world, appid)?;
     let body = body_of(call)?;
     match world.templates.remove(appid, text(&body, "priTmplId"), Purpose::Subscription) {
-        true => Ok(done(call)),
+        true => Ok(Answer::ok(&call.path)),
         // The page of subscriptions has a code of its own for wrong parameters.
         false => Err(refuse(20002)),
     }
