@@ -36,7 +36,7 @@ pub(crate) fn client() -> Client {
 }
 
 /// Sends a push, if its account has a callback, and keeps what came of it.
-pub(crate) async fn deliver(shared: &Shared, push: Push) -> Option<PushRecord> {
+pub(crate) async fn deliver(shared: &Shared, mut push: Push) -> Option<PushRecord> {
     let (app, callback, fresh) = {
         let world = shared.world();
         let app = world.apps.get(&push.appid)?.clone();
@@ -44,11 +44,11 @@ pub(crate) async fn deliver(shared: &Shared, push: Push) -> Option<PushRecord> {
         (app, callback, world.quirks.is("retry_signature", "new"))
     };
     let message = push.render(&app.original_id, now_seconds(), callback.format);
-    let mut sealed = seal(&mut shared.world().random, &app, &callback, &push.openid, &message);
+    let mut sealed = seal(&mut push.chance, &app, &callback, &push.openid, &message);
     let mut attempts = Vec::new();
     while attempts.len() < ATTEMPTS {
         if fresh && !attempts.is_empty() {
-            sealed = seal(&mut shared.world().random, &app, &callback, &push.openid, &message);
+            sealed = seal(&mut push.chance, &app, &callback, &push.openid, &message);
         }
         let attempt = post(shared, &app, &callback, &sealed).await;
         let done = attempt.status == 200;

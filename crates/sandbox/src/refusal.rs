@@ -25,10 +25,12 @@ impl Refusal {
     /// The answer's body. `/sns` puts a comma before the `rid`, everything else a space; `rid` begins
     /// with the time.
     pub(crate) fn body(&self, path: &str, world: &mut World) -> Value {
-        let known = wechat::errcode::lookup(self.code).map_or("unknown error", |row| row.text);
-        let text = self.text.as_deref().unwrap_or(known);
+        let known = || wechat::errcode::lookup(self.code).map(|row| row.text.to_owned());
+        let text = self.text.clone().or_else(known);
+        // A fault may have a code that nobody knows: no other's words then.
+        let text = text.unwrap_or_else(|| format!("errcode {}", self.code));
         // A scripted text may be a whole one.
-        if wechat::errcode::rid(text).is_some() {
+        if wechat::errcode::rid(&text).is_some() {
             return json!({"errcode": self.code, "errmsg": text});
         }
         let comma = if path.starts_with("/sns/") { "," } else { "" };

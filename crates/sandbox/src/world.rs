@@ -6,6 +6,7 @@ mod app;
 mod code;
 mod grant;
 mod journal;
+mod kept;
 mod log;
 mod media;
 mod message;
@@ -13,6 +14,7 @@ mod qr;
 mod quirks;
 pub(crate) mod quota;
 mod random;
+mod snapshot;
 mod state;
 mod token;
 mod user;
@@ -30,21 +32,29 @@ pub(crate) use user::User;
 pub(crate) use values::check as check_values;
 
 use crate::faults::Faults;
-use std::collections::HashMap;
+use kept::pairs;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use tokio_util::sync::CancellationToken;
+
+/// Furthest a clock may be moved from the machine's: a century. What is further away overflows somewhere.
+pub(crate) const MAX_OFFSET: i64 = 100 * 366 * 86_400_000;
 
 /// Everything the platform knows.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct World {
     /// Unix milliseconds, the moved clock included.
     pub(crate) now: i64,
     /// What `POST /sandbox/clock` added.
     pub(crate) offset: i64,
-    pub(crate) apps: HashMap<String, App>,
+    pub(crate) apps: BTreeMap<String, App>,
     /// AppIDs in the order they were added.
     pub(crate) order: Vec<String>,
     pub(crate) users: user::Users,
     pub(crate) tokens: token::Tokens,
-    pub(crate) tickets: HashMap<(String, String), token::Ticket>,
+    #[serde(with = "pairs")]
+    pub(crate) tickets: BTreeMap<(String, String), token::Ticket>,
     pub(crate) quotas: quota::Quotas,
     pub(crate) codes: code::Codes,
     pub(crate) grants: grant::Grants,
@@ -57,12 +67,15 @@ pub(crate) struct World {
     pub(crate) pushes: log::Pushes,
     /// Whatever is made up comes from here, so that a seed makes it again.
     pub(crate) random: Random,
+    /// Ends when the world does: callbacks under way are given up.
+    #[serde(skip)]
+    pub(crate) life: CancellationToken,
 }
 
 impl World {
     /// Three accounts and one user.
-    pub(crate) fn new() -> Self {
-        let mut world = Self::default();
+    pub(crate) fn new(random: Random) -> Self {
+        let mut world = Self { random, ..Self::default() };
         for app in app::standing() {
             world.put_app(app);
         }
@@ -72,6 +85,11 @@ impl World {
             first.follow(&app.appid, 0, &None);
         }
         world
+    }
+
+    /// About how much memory calls and files take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.calls.bytes() + self.media.bytes()
     }
 
     pub(crate) fn now_seconds(&self) -> i64 {

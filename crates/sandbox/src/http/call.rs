@@ -1,5 +1,6 @@
 //! A call to WeChat as plain data.
 
+use super::worlds::Below;
 use crate::refusal::{Refusal, refuse};
 use axum::body::Body;
 use bytes::Bytes;
@@ -16,6 +17,9 @@ pub(super) const MAX_BODY: usize = 20 << 20;
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) method: Method,
+    /// What stands before the path in the caller's world; see [`Self::link`].
+    pub(crate) below: Below,
+    /// WeChat's own.
     pub(crate) path: String,
     pub(crate) query: Vec<(String, String)>,
     /// The query as it came.
@@ -38,6 +42,7 @@ impl Call {
         let query = head.uri.query().unwrap_or_default();
         Self {
             method: head.method,
+            below: head.extensions.get::<Below>().cloned().unwrap_or_default(),
             path: head.uri.path().to_owned(),
             query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
             raw_query: query.to_owned(),
@@ -63,6 +68,17 @@ impl Call {
             })
         };
         self.param("openid") == openid || in_body()
+    }
+
+    /// A path on this host that leads into the world the call came from.
+    pub(crate) fn link(&self, path: &str) -> String {
+        self.below.link(path)
+    }
+
+    /// Likewise a whole URL.
+    #[expect(dead_code, reason = "for answers that carry URLs of files")]
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{}", self.header(header::HOST), self.link(path))
     }
 
     /// A parameter of the query; empty if absent.

@@ -2,6 +2,7 @@
 
 mod act;
 mod set;
+mod whole;
 
 use super::call::MAX_BODY;
 use crate::Shared;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 
 /// What is wrong with a control call: 400 and a sentence.
 #[derive(Debug)]
-struct Wrong(String);
+pub(super) struct Wrong(pub(super) String);
 
 impl From<String> for Wrong {
     fn from(text: String) -> Self {
@@ -27,11 +28,11 @@ impl From<String> for Wrong {
     }
 }
 
-type Reply = Result<Done, Wrong>;
+pub(super) type Reply = Result<Done, Wrong>;
 
 /// A JSON answer.
 #[derive(Debug)]
-struct Done(Value);
+pub(super) struct Done(pub(super) Value);
 
 pub(super) fn router() -> Router<Arc<Shared>> {
     Router::new()
@@ -51,12 +52,14 @@ pub(super) fn router() -> Router<Arc<Shared>> {
         .route("/clock", post(set::clock))
         .route("/quota", post(set::quota))
         .route("/quirks", post(set::quirks))
-        .route("/reset", post(set::reset))
+        .route("/reset", post(whole::reset))
+        .route("/restore", post(whole::restore).layer(DefaultBodyLimit::max(whole::MAX_SNAPSHOT)))
         .route("/scan", post(act::scan))
         .route("/message", post(act::message))
         .route("/event", post(act::event))
         .route("/unfollow", post(act::unfollow))
         .route("/push", post(act::any))
+        .route("/snapshot", get(whole::snapshot))
         .route("/state", get(state))
         .fallback(nothing)
         .method_not_allowed_fallback(nothing)
@@ -87,7 +90,7 @@ async fn nothing() -> Response {
 }
 
 /// The call's members; no body is `{}`.
-fn members<T: DeserializeOwned>(body: &Bytes) -> Result<T, Wrong> {
+pub(super) fn members<T: DeserializeOwned>(body: &Bytes) -> Result<T, Wrong> {
     let body = if body.trim_ascii().is_empty() { b"{}" } else { &body[..] };
     serde_json::from_slice(body).map_err(|e| Wrong(e.to_string()))
 }

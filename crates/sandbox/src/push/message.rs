@@ -1,6 +1,6 @@
 //! Messages and events as XML or JSON, and their envelopes.
 
-use crate::world::{Format, Scene};
+use crate::world::{Format, Random, Scene};
 use serde_json::{Map, Value, json};
 
 /// A message from a user to an account.
@@ -11,12 +11,14 @@ pub(crate) struct Push {
     /// Its members in order; who it is from and to and when need not be among them. A list is its name again and
     /// again in XML.
     message: Map<String, Value>,
+    /// Where its nonces come from.
+    pub(crate) chance: Random,
 }
 
 impl Push {
     /// Any message: members as given, and what is missing of who it is from and to and when.
     pub(crate) fn new(appid: &str, openid: &str, message: Map<String, Value>) -> Self {
-        Self { appid: appid.to_owned(), openid: openid.to_owned(), message }
+        Self { appid: appid.to_owned(), openid: openid.to_owned(), message, chance: Random::default() }
     }
 
     /// A text the user wrote.

@@ -1,7 +1,9 @@
 //! Counters per account, API and time window.
 
 use crate::refusal::{Refusal, refuse};
-use std::collections::HashMap;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use wechat::catalog;
 
 /// A limit: so many calls a window, and the code beyond.
@@ -34,10 +36,12 @@ impl Window {
 }
 
 /// What has been used, and the limits that are others than usual.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Quotas {
-    used: HashMap<(String, &'static str), (i64, u32)>,
-    set: HashMap<(String, &'static str), u32>,
+    /// By account and name of the limit: the window and how often in it.
+    used: BTreeMap<String, BTreeMap<String, (i64, u32)>>,
+    /// By account and name of the limit.
+    set: BTreeMap<String, BTreeMap<String, u32>>,
 }
 
 impl Quotas {
@@ -45,7 +49,8 @@ impl Quotas {
     pub(crate) fn take(&mut self, appid: &str, limit: Limit, now: i64) -> Result<(), Refusal> {
         let window = limit.window.of(now);
         let most = self.most(appid, limit);
-        let used = self.used.entry((appid.to_owned(), limit.name)).or_insert((window, 0));
+        let of_app = self.used.entry(appid.to_owned()).or_default();
+        let used = of_app.entry(limit.name.to_owned()).or_insert((window, 0));
         if used.0 != window {
             *used = (window, 0);
         }
@@ -58,30 +63,60 @@ impl Quotas {
 
     /// How much of a limit an account has used in the window of `now`.
     pub(crate) fn used(&self, appid: &str, limit: Limit, now: i64) -> u32 {
-        let used = self.used.get(&(appid.to_owned(), limit.name));
+        let used = self.used.get(appid).and_then(|used| used.get(limit.name));
         used.filter(|(window, _)| *window == limit.window.of(now)).map_or(0, |(_, used)| *used)
     }
 
     /// How much there is of a limit for an account.
     pub(crate) fn most(&self, appid: &str, limit: Limit) -> u32 {
-        self.set.get(&(appid.to_owned(), limit.name)).copied().unwrap_or(limit.most)
+        let set = self.set.get(appid).and_then(|set| set.get(limit.name));
+        set.copied().unwrap_or(limit.most)
     }
 
-    /// Gives an account another limit of a day for an endpoint; what it has used stays.
-    pub(crate) fn set(&mut self, appid: &str, path: &str, most: u32) -> Result<(), String> {
-        let day = OF_PATHS.iter().find(|(known, ..)| *known == path).and_then(|(_, day, _)| *day);
-        let day = day.ok_or_else(|| {
-            let known: Vec<&str> =
-                OF_PATHS.iter().filter(|(_, day, _)| day.is_some()).map(|(path, ..)| *path).collect();
-            format!("api: {path:?} has no limit of a day here; there is {}", known.join(", "))
+    /// Gives an account another limit; what it has used stays. `api` is the path of an endpoint (its limit of a day,
+    /// or of a minute if it has no other) or the name of a limit.
+    pub(crate) fn set(&mut self, appid: &str, api: &str, most: u32) -> Result<(), String> {
+        let of_path = OF_PATHS.iter().find(|(path, ..)| *path == api);
+        let of_path = of_path.and_then(|(_, day, minute)| (*day).or(*minute));
+        let limit = of_path.or_else(|| ALL.iter().find(|limit| limit.name == api).copied());
+        let limit = limit.ok_or_else(|| {
+            let paths = OF_PATHS.iter().map(|(path, ..)| *path);
+            let known: Vec<&str> = paths.chain(ALL.iter().map(|limit| limit.name)).collect();
+            format!("api: {api:?} has no limit here; there is {}", known.join(", "))
         })?;
-        self.set.insert((appid.to_owned(), day.name), most);
+        self.set.entry(appid.to_owned()).or_default().insert(limit.name.to_owned(), most);
         Ok(())
+    }
+
+    /// The limits that were used in the window of `now`, or set, in the order of the accounts and of [`ALL`].
+    pub(crate) fn view(&self, now: i64) -> Vec<Value> {
+        let mut appids: Vec<&String> = self.used.keys().chain(self.set.keys()).collect();
+        appids.sort_unstable();
+        appids.dedup();
+        let view = |appid: &str, limit: &Limit| {
+            let (used, most) = (self.used(appid, *limit, now), self.most(appid, *limit));
+            let is_worth_it = used > 0 || most != limit.most;
+            is_worth_it.then(|| {
+                json!({"appid": appid, "api": limit.path(), "name": limit.name, "limit": most, "used": used})
+            })
+        };
+        appids.into_iter().flat_map(|appid| ALL.iter().filter_map(move |limit| view(appid, limit))).collect()
     }
 
     /// `clear_quota`.
     pub(crate) fn clear(&mut self, appid: &str) {
-        self.used.retain(|(of, name), _| of != appid || *name == CLEAR.name);
+        if let Some(used) = self.used.get_mut(appid) {
+            used.retain(|name, _| name == CLEAR.name);
+        }
+    }
+}
+
+impl Limit {
+    /// The endpoint it is the limit of, if it is the only one or the day's; `None` for the others.
+    fn path(&self) -> Option<&'static str> {
+        let is_it = |limit: Option<Self>| limit.is_some_and(|limit| limit.name == self.name);
+        let found = OF_PATHS.iter().find(|(_, day, minute)| is_it((*day).or(*minute)));
+        found.map(|(path, ..)| *path)
     }
 }
 
@@ -104,6 +139,23 @@ pub(crate) const MEDIA_DAY: Limit = limit("media/upload", Window::Day, 100_000, 
 /// Ten a month on the platform; a month's length in windows isn't worth a rule of its own.
 pub(crate) const CLEAR: Limit = limit("clear_quota", Window::Never, 10, 48006);
 
+/// All limits there are.
+const ALL: &[Limit] = &[
+    TOKEN_DAY,
+    STABLE_MINUTE,
+    STABLE_DAY,
+    FORCED_DAY,
+    QR_DAY,
+    QR_PERMANENT,
+    TEMPLATE_DAY,
+    WXACODE_MINUTE,
+    WXACODE_UNCHECKED,
+    USER_INFO_DAY,
+    CUSTOM_DAY,
+    MEDIA_DAY,
+    CLEAR,
+];
+
 /// The day's limit and the minute's of the endpoints that have one here.
 pub(crate) const OF_PATHS: &[(&str, Option<Limit>, Option<Limit>)] = &[
     (catalog::QRCODE_CREATE.path, Some(QR_DAY), None),
@@ -115,3 +167,25 @@ pub(crate) const OF_PATHS: &[(&str, Option<Limit>, Option<Limit>)] = &[
     (catalog::STABLE_TOKEN.path, Some(STABLE_DAY), Some(STABLE_MINUTE)),
     (catalog::WXACODE_UNLIMIT.path, None, Some(WXACODE_MINUTE)),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_limit_can_be_set_and_seen() {
+        let defined = include_str!("quota.rs").matches(": Limit = limit(").count();
+        // Itself, in the line above.
+        assert_eq!(ALL.len(), defined - 1, "a limit that is not in ALL can't be set");
+        let mut quotas = Quotas::default();
+        for (at, limit) in ALL.iter().enumerate() {
+            let most = u32::try_from(at).unwrap();
+            quotas.set("wx1", limit.name, most).unwrap();
+            assert_eq!(quotas.most("wx1", *limit), most);
+            assert_eq!(quotas.view(0)[at]["name"], limit.name);
+        }
+        assert_eq!(quotas.view(0).len(), ALL.len());
+        quotas.set("wx1", catalog::WXACODE_UNLIMIT.path, 7).unwrap();
+        assert_eq!(quotas.most("wx1", WXACODE_MINUTE), 7, "a path without a limit of a day: the minute's");
+    }
+}

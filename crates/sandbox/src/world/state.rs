@@ -14,7 +14,8 @@ struct State<'a> {
     pushes: &'a log::Pushes,
     messages: &'a VecDeque<message::Message>,
     quirks: &'a super::quirks::Quirks,
-    calls: &'a log::Calls,
+    quotas: Vec<Value>,
+    calls: &'a VecDeque<log::CallRecord>,
 }
 
 impl World {
@@ -40,7 +41,8 @@ impl World {
             pushes: &self.pushes,
             messages: &self.messages.sent,
             quirks: &self.quirks,
-            calls: &self.calls,
+            quotas: self.quotas.view(self.now),
+            calls: self.calls.brief(),
         };
         serde_json::to_vec(&state).unwrap_or_default()
     }

@@ -157,7 +157,7 @@ async fn accounts_and_users_choose_what_is_hit() {
 async fn words_are_the_scripts_or_the_catalogues_never_another_codes() {
     let rig = Rig::start().await;
     for (fault, words) in [
-        (json!({"errcode": 99998}), "unknown error rid: "),
+        (json!({"errcode": 99998}), "errcode 99998 rid: "),
         (json!({"errcode": 99998, "errmsg": "blue moon"}), "blue moon rid: "),
         (json!({"errcode": 45011, "errmsg": "slower"}), "slower rid: "),
         (

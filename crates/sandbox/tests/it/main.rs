@@ -13,4 +13,7 @@ mod pushes;
 mod qr;
 mod receiver;
 mod rig;
+mod seeds;
+mod snapshots;
 mod tokens;
+mod worlds;
