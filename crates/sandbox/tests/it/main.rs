@@ -5,6 +5,7 @@
 mod bound;
 mod chunked;
 mod codes;
+mod contract;
 mod control;
 mod faults;
 mod journal;
