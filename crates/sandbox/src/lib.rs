@@ -23,7 +23,7 @@ mod world;
 use start::Start;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -148,11 +148,19 @@ impl Shared {
         })
     }
 
+    /// Tells the worlds' common sum about how many bytes of calls and files this one holds now.
+    fn weigh(&self, bytes: usize) {
+        let before = self.weight.swap(bytes, Ordering::Relaxed);
+        // Wraps around and back if it is less than before.
+        self.start.weight.fetch_add(bytes.wrapping_sub(before), Ordering::Relaxed);
+    }
+
     /// Puts another world in the place of this one, whose callbacks under way are given up.
     fn put(&self, world: World) {
         let mut held = self.world();
         held.life.cancel();
         *held = world;
+        self.weigh(held.bytes());
     }
 
     /// Locks the world at the present time. A panic under the lock fails one call, not all later ones.
@@ -168,5 +176,11 @@ impl Shared {
         self.tasks.spawn(async move {
             stop.run_until_cancelled(work).await;
         });
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.weigh(0);
     }
 }

@@ -3,6 +3,7 @@
 use crate::world::{Random, World};
 use sha1::{Digest, Sha1};
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicUsize;
 use tokio_util::sync::CancellationToken;
 
 /// What the worlds of a sandbox have in common at their start.
@@ -12,11 +13,13 @@ pub(crate) struct Start {
     seed: Option<u64>,
     /// As the file of the start made it.
     laid: OnceLock<World>,
+    /// About how many bytes of calls and files there are in all of them.
+    pub(crate) weight: AtomicUsize,
 }
 
 impl Start {
     pub(crate) const fn new(seed: Option<u64>) -> Self {
-        Self { seed, laid: OnceLock::new() }
+        Self { seed, laid: OnceLock::new(), weight: AtomicUsize::new(0) }
     }
 
     /// Worlds begin like this one from now on.

@@ -22,7 +22,6 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use wechat::catalog::{self, Auth, Endpoint};
@@ -88,7 +87,7 @@ fn note(shared: &Shared, life: &CancellationToken, seq: u64, sent: Bytes) {
     if !life.is_cancelled() {
         world.calls.answered(seq, sent);
     }
-    shared.weight.store(world.bytes(), Ordering::Relaxed);
+    shared.weigh(world.bytes());
 }
 
 /// Answers and logs one call, which gets a number. A fault that scripts the answer, or cuts the connection before it,

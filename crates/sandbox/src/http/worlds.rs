@@ -59,10 +59,6 @@ impl Held {
     fn new(shared: Arc<Shared>) -> Self {
         Self { router: super::router(shared.clone()), shared, used: Instant::now() }
     }
-
-    fn bytes(&self) -> usize {
-        self.shared.weight.load(Ordering::Relaxed)
-    }
 }
 
 /// All worlds of a sandbox.
@@ -114,7 +110,7 @@ impl Worlds {
         let Some(held) = named.get_mut(name) else { return Err(Wrong(format!("{name}: gone"))) };
         held.used = Instant::now();
         let router = held.router.clone();
-        make_room(&mut named);
+        make_room(&mut named, self.excess());
         Ok(router)
     }
 
@@ -126,29 +122,31 @@ impl Worlds {
             )));
         }
         named.insert(name.to_owned(), Held::new(self.first.shared.beside(name, seed)));
-        make_room(named);
+        make_room(named, self.excess());
         Ok(())
     }
+
+    /// Bytes that all worlds hold beyond what they may.
+    fn excess(&self) -> usize {
+        self.first.shared.start.weight.load(Ordering::Relaxed).saturating_sub(MAX_BYTES)
+    }
 }
 
-/// Ends worlds that are unused longest, until there are few enough; the one that was used last stays.
-fn make_room(named: &mut BTreeMap<String, Held>) {
-    while named.len() > 1
-        && (named.len() > MAX_WORLDS || named.values().map(Held::bytes).sum::<usize>() > MAX_BYTES)
-    {
+/// Ends worlds that are unused longest, until they hold `excess` bytes less and are few enough; the one that was used
+/// last stays.
+fn make_room(named: &mut BTreeMap<String, Held>, mut excess: usize) {
+    while named.len() > MAX_WORLDS || (excess > 0 && named.len() > 1) {
         let oldest = named.iter().min_by_key(|(_, held)| held.used).map(|(name, _)| name.clone());
-        let Some(oldest) = oldest else { return };
-        end(named, &oldest);
+        let Some(held) = oldest.and_then(|oldest| end(named, &oldest)) else { return };
+        excess = excess.saturating_sub(held.shared.weight.load(Ordering::Relaxed));
     }
 }
 
-/// Ends a world; whether there was one.
-fn end(named: &mut BTreeMap<String, Held>, name: &str) -> bool {
-    let gone = named.remove(name);
-    if let Some(held) = &gone {
-        held.shared.world().life.cancel();
-    }
-    gone.is_some()
+/// Ends a world, if there is one.
+fn end(named: &mut BTreeMap<String, Held>, name: &str) -> Option<Held> {
+    let held = named.remove(name)?;
+    held.shared.world().life.cancel();
+    Some(held)
 }
 
 /// The world that a path names, and the rest of the URI.
@@ -223,7 +221,7 @@ async fn another(State(worlds): State<Arc<Worlds>>, headers: HeaderMap, body: By
 }
 
 async fn remove(State(worlds): State<Arc<Worlds>>, Path(name): Path<String>) -> Reply {
-    if !end(&mut worlds.named(), &name) {
+    if end(&mut worlds.named(), &name).is_none() {
         return Err(Wrong(format!("there is no world {name:?}")));
     }
     Ok(Done(json!({"ok": true})))
