@@ -87,9 +87,10 @@ impl World {
         world
     }
 
-    /// About how much memory calls and files take.
+    /// About how much memory it takes: calls and files, and what calls and users brought with them.
     pub(crate) fn bytes(&self) -> usize {
-        self.calls.bytes() + self.media.bytes()
+        let small = self.calls.brief().len() + self.users.all.len();
+        self.calls.bytes() + self.media.bytes() + 512 * small
     }
 
     pub(crate) fn now_seconds(&self) -> i64 {
