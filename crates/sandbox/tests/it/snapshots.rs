@@ -4,6 +4,7 @@ use crate::receiver::Receiver;
 use crate::rig::{Caller, EXAMPLE, MINI, OFFICIAL, Rig, START, TEMPLATE, errcode, refused};
 use http::Method;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// Something of everything a world can hold.
 async fn live(rig: &Caller, receiver: &Receiver) -> Value {
@@ -54,6 +55,18 @@ async fn live(rig: &Caller, receiver: &Receiver) -> Value {
     json!({"openid": openid, "media_id": uploaded.json()["media_id"], "token": ticket, "sent": sent})
 }
 
+/// The callback of the message is over.
+async fn settled(rig: &Caller) {
+    for _ in 0..1000 {
+        let sent = rig.get("/sandbox/calls?path=/cgi-bin/message/template/send").await.json();
+        if sent["calls"][0]["pushed"] != json!([]) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("no callback");
+}
+
 async fn snapshot(rig: &Caller) -> Value {
     let reply = rig.get("/sandbox/snapshot").await;
     assert_eq!((reply.status, reply.header("content-type")), (200, "application/json"));
@@ -64,8 +77,7 @@ async fn snapshot(rig: &Caller) -> Value {
 async fn what_was_restored_is_what_was_kept() {
     let (rig, receiver) = (Rig::start().await, Receiver::start().await);
     live(&rig, &receiver).await;
-    // The push of the last call is over before that.
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    settled(&rig).await;
     let (kept, state) = (snapshot(&rig).await, rig.state().await);
     let journal = rig.get("/sandbox/calls").await.json();
     rig.control("reset", json!({})).await;
@@ -132,7 +144,7 @@ async fn the_clock_goes_on_where_it_stood() {
 async fn a_broken_snapshot_changes_nothing_and_says_why() {
     let (rig, receiver) = (Rig::start().await, Receiver::start().await);
     live(&rig, &receiver).await;
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    settled(&rig).await;
     let kept = snapshot(&rig).await;
     let with = |pointer: &str, value: Value| {
         let mut broken = kept.clone();
@@ -201,7 +213,7 @@ async fn callbacks_of_a_world_that_ended_are_given_up() {
     assert_eq!(errcode(&rig.call(OFFICIAL, "/cgi-bin/message/template/send", message).await), 0);
     rig.control("reset", json!({})).await;
     rig.control("callback", callback).await;
-    tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+    tokio::time::sleep(Duration::from_millis(400)).await;
     assert_eq!(receiver.take().len(), 0, "TEMPLATESENDJOBFINISH belongs to the world before");
     assert_eq!(rig.state().await["pushes"], json!([]));
 }
