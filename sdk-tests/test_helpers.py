@@ -78,6 +78,19 @@ def test_reset_and_seed() -> None:
         wxgate_sandbox.start("--world", "/nowhere")
 
 
+def test_a_file_of_the_start(tmp_path: Path) -> None:
+    world = tmp_path / "world.json"
+    world.write_text('{\n  "users": [{"nickname": "Ann"}],\n  "quirks": {"hyaline": "jpeg"}\n}')
+    with wxgate_sandbox.start("--world", str(world)) as wechat:
+        for one in (wechat, wechat.world()):
+            state = one.control("state")
+            assert state["users"][1]["nickname"] == "Ann" and state["quirks"]["hyaline"] == "jpeg"
+    world.write_text('{\n  "users": {"colour": "blue"}\n}')
+    command = [os.environ["WXGATE_BIN"], "sandbox", "--listen", "127.0.0.1:0", "--world", str(world)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=20, env=os.environ | {"WXGATE_LANG": "en"})
+    assert run.returncode == 1 and "line 2: users: unknown field `colour`" in run.stderr, run
+
+
 def test_no_program_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WXGATE_BIN")
     monkeypatch.setenv("PATH", "")
