@@ -3,6 +3,7 @@ from pathlib import Path
 
 import harness
 import pytest
+from wxgate_sandbox import wechat, wechat_sandbox  # noqa: F401 (fixtures)
 
 
 @pytest.fixture(scope="module")
@@ -12,6 +13,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def sandbox(folder: Path) -> Iterator[harness.Sandbox]:
-    with harness.sandbox(folder) as sandbox:
+def sandbox() -> Iterator[harness.Sandbox]:
+    with harness.sandbox() as sandbox:
         yield sandbox

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import wxgate_sandbox
+
 WXGATE = os.environ.get("WXGATE_BIN", "wxgate")
 RECEIVERS = Path(__file__).parent / "receivers"
 HAS_NODE = bool(os.environ.get("WXGATE_SDK_NODE"))  # where node_modules lies; empty when npm's registry wasn't reached
@@ -119,12 +121,9 @@ class Sandbox:
 
 
 @contextmanager
-def sandbox(folder: Path) -> Iterator[Sandbox]:
-    port, log = free_port(), folder / "sandbox.log"
-    url = f"http://127.0.0.1:{port}"
-    with process([WXGATE, "sandbox", "--listen", f"127.0.0.1:{port}"], log) as child:
-        started(child, log, lambda: http("GET", f"{url}/sandbox/state")[0] == 200)
-        yield Sandbox(url)
+def sandbox() -> Iterator[Sandbox]:
+    with wxgate_sandbox.start() as started:
+        yield Sandbox(started.url)
 
 
 @dataclass

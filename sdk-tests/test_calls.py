@@ -183,7 +183,7 @@ class Counted(HTTPAdapter):
 def test_no_storm_of_retries(tmp_path: Path, trouble: str, errcode: int | None) -> None:
     """wechatpy repeats without limit on 40001, 40014 and 42001: 972 requests where every answer is 40001."""
     with ExitStack() as wechat_runs:
-        wechat = wechat_runs.enter_context(harness.sandbox(tmp_path))
+        wechat = wechat_runs.enter_context(harness.sandbox())
         with served(tmp_path, wechat) as gateway:
             key = {"wrong key": "wxk_nobody_has_this_key_0123456789", "forbidden path": BARRED_KEY}.get(trouble, KEY)
             client, adapter = WeChatClient(APPID, key, auto_retry=True), Counted(gateway.url)

@@ -2,7 +2,12 @@ module wxgate-sdk-tests/silenceper
 
 go 1.19
 
-require github.com/silenceper/wechat/v2 v2.1.10
+require (
+	github.com/silenceper/wechat/v2 v2.1.10
+	wxgatesandbox v0.0.0
+)
+
+replace wxgatesandbox => ../helpers/go
 
 require (
 	github.com/bradfitz/gomemcache v0.0.0-20220106215444-fb4bf637b56d // indirect

@@ -1,11 +1,15 @@
 //! Scripted faults: what a test says should go wrong, and how often.
 
+mod delay;
+
 use crate::world::Random;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use delay::Delay;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value, json};
 use std::time::Duration;
 
 /// Where a connection is cut.
@@ -46,7 +50,7 @@ pub(crate) struct Fault {
     pub(crate) status: Option<u16>,
     /// How long the answer takes.
     #[serde(skip_serializing_if = "Option::is_none")]
-    delay_ms: Option<u64>,
+    delay_ms: Option<Delay>,
     /// The answer's body; nothing is done.
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<Value>,
@@ -71,8 +75,6 @@ fn once() -> u64 {
     1
 }
 
-/// Longest delay: a minute is more than any client waits.
-const MAX_DELAY: u64 = 600_000;
 /// Faults kept.
 const MAX_FAULTS: usize = 10_000;
 
@@ -105,6 +107,9 @@ impl Fault {
         if self.body_base64.as_ref().is_some_and(|text| BASE64_STANDARD.decode(text).is_err()) {
             return Err("body_base64 must be base64".into());
         }
+        if let Some(delay) = &self.delay_ms {
+            delay.check()?;
+        }
         if self.probability.is_some_and(|p| !(p > 0.0 && p <= 1.0)) {
             return Err("probability must be over 0 and at most 1".into());
         }
@@ -118,9 +123,9 @@ impl Fault {
         Ok(())
     }
 
-    /// How long the answer takes.
-    pub(crate) fn delay(&self) -> Duration {
-        Duration::from_millis(self.delay_ms.unwrap_or(0).min(MAX_DELAY))
+    /// How long the answer takes this time.
+    pub(crate) fn delay(&self, chance: &mut Random) -> Duration {
+        self.delay_ms.map_or(Duration::ZERO, |delay| delay.draw(chance))
     }
 
     /// The answer's body: a text as it is, anything else as JSON.
@@ -140,15 +145,26 @@ impl Fault {
 }
 
 /// A fault and the number it is known by.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 struct Posted {
     id: u64,
     #[serde(flatten)]
     fault: Fault,
 }
 
+impl<'de> Deserialize<'de> for Posted {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut members = Map::deserialize(deserializer)?;
+        let id = members.remove("id").and_then(|id| id.as_u64());
+        let id = id.ok_or_else(|| Error::custom("a fault needs an id"))?;
+        let fault = Fault::deserialize(Value::Object(members)).map_err(Error::custom)?;
+        fault.check().map_err(Error::custom)?;
+        Ok(Self { id, fault })
+    }
+}
+
 /// The faults still to come.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Faults {
     posted: Vec<Posted>,
     last: u64,

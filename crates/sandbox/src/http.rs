@@ -11,6 +11,10 @@ mod home;
 mod oauth;
 mod probe;
 mod scanner;
+mod setup;
+mod worlds;
+
+pub(crate) use worlds::Worlds;
 
 use crate::Shared;
 use answer::Closed;
@@ -27,7 +31,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 
-/// Every route there is.
+/// Every route of a world.
 fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/", get(home::page))
@@ -37,8 +41,9 @@ fn router(shared: Arc<Shared>) -> Router {
 }
 
 /// Accepts connections until the sandbox stops.
-pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
-    let router = router(shared.clone());
+pub(crate) async fn serve(listener: TcpListener, worlds: Arc<Worlds>) {
+    let shared = worlds.first().clone();
+    let router = worlds::router(worlds);
     while let Some(accepted) = shared.stop.run_until_cancelled(listener.accept()).await {
         match accepted {
             Ok((stream, peer)) => shared.spawn(connection(stream, peer, router.clone())),

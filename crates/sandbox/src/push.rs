@@ -36,7 +36,7 @@ pub(crate) fn client() -> Client {
 }
 
 /// Sends a push, if its account has a callback, and keeps what came of it.
-pub(crate) async fn deliver(shared: &Shared, push: Push) -> Option<PushRecord> {
+pub(crate) async fn deliver(shared: &Shared, mut push: Push) -> Option<PushRecord> {
     let (app, callback, fresh) = {
         let mut world = shared.world();
         if !arrives(&mut world, &push) {
@@ -47,11 +47,11 @@ pub(crate) async fn deliver(shared: &Shared, push: Push) -> Option<PushRecord> {
         (app, callback, world.quirks.is("retry_signature", "new"))
     };
     let message = push.render(&app.original_id, now_seconds(), callback.format);
-    let mut sealed = seal(&mut shared.world().random, &app, &callback, &push.openid, &message);
+    let mut sealed = seal(&mut push.chance, &app, &callback, &push.openid, &message);
     let mut attempts = Vec::new();
     while attempts.len() < ATTEMPTS {
         if fresh && !attempts.is_empty() {
-            sealed = seal(&mut shared.world().random, &app, &callback, &push.openid, &message);
+            sealed = seal(&mut push.chance, &app, &callback, &push.openid, &message);
         }
         let attempt = post(shared, &app, &callback, &sealed).await;
         let done = attempt.status == 200;
@@ -60,6 +60,7 @@ pub(crate) async fn deliver(shared: &Shared, push: Push) -> Option<PushRecord> {
             break;
         }
     }
+    let chance = push.chance.fork();
     let record = PushRecord { url: callback.url, attempts, appid: push.appid, openid: push.openid, message };
     let told = {
         let mut world = shared.world();
@@ -68,7 +69,8 @@ pub(crate) async fn deliver(shared: &Shared, push: Push) -> Option<PushRecord> {
         transferred(&mut world, &record, callback.format)
     };
     if let Some(told) = told {
-        let told = Push::of_session(&record.appid, &record.openid, &told);
+        let mut told = Push::of_session(&record.appid, &record.openid, &told);
+        told.chance = chance;
         Box::pin(deliver(shared, told)).await;
     }
     Some(record)

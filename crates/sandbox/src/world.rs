@@ -16,6 +16,7 @@ mod draft;
 mod grant;
 mod industry;
 mod journal;
+mod kept;
 pub(crate) mod library;
 mod link;
 mod log;
@@ -35,6 +36,7 @@ mod reach;
 mod rid;
 mod session;
 mod short;
+mod snapshot;
 mod state;
 mod template;
 mod token;
@@ -65,22 +67,30 @@ pub(crate) use token::Kept;
 pub(crate) use user::User;
 
 use crate::faults::Faults;
-use std::collections::HashMap;
+use kept::pairs;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use tokio_util::sync::CancellationToken;
+
+/// Furthest a clock may be moved from the machine's: a century. What is further away overflows somewhere.
+pub(crate) const MAX_OFFSET: i64 = 100 * 366 * 86_400_000;
 
 /// Everything the platform knows.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct World {
     /// Unix milliseconds, the moved clock included.
     pub(crate) now: i64,
     /// What `POST /sandbox/clock` added.
     pub(crate) offset: i64,
-    pub(crate) apps: HashMap<String, App>,
+    pub(crate) apps: BTreeMap<String, App>,
     /// AppIDs in the order they were added.
     pub(crate) order: Vec<String>,
     pub(crate) users: user::Users,
     pub(crate) audiences: audience::Audiences,
     pub(crate) tokens: token::Tokens,
-    pub(crate) tickets: HashMap<(String, String), token::Ticket>,
+    #[serde(with = "pairs")]
+    pub(crate) tickets: BTreeMap<(String, String), token::Ticket>,
     pub(crate) quotas: quota::Quotas,
     pub(crate) codes: code::Codes,
     pub(crate) content: content::Content,
@@ -109,12 +119,15 @@ pub(crate) struct World {
     pub(crate) sessions: session::Sessions,
     /// Whatever is made up comes from here, so that a seed makes it again.
     pub(crate) random: Random,
+    /// Ends when the world does: callbacks under way are given up.
+    #[serde(skip)]
+    pub(crate) life: CancellationToken,
 }
 
 impl World {
     /// Three accounts and one user.
-    pub(crate) fn new() -> Self {
-        let mut world = Self::default();
+    pub(crate) fn new(random: Random) -> Self {
+        let mut world = Self { random, ..Self::default() };
         for app in app::standing() {
             world.put_app(app);
         }
@@ -124,6 +137,12 @@ impl World {
             first.follow(&app.appid, 0, &None);
         }
         world
+    }
+
+    /// About how much memory it takes: calls and files, and what calls and users brought with them.
+    pub(crate) fn bytes(&self) -> usize {
+        let small = self.calls.brief().len() + self.users.all.len();
+        self.calls.bytes() + self.media.bytes() + self.materials.bytes() + 512 * small
     }
 
     pub(crate) fn now_seconds(&self) -> i64 {

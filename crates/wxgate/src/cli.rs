@@ -17,6 +17,7 @@ mod reload;
 mod replay;
 mod route;
 mod run;
+mod sandbox;
 mod send;
 mod serve;
 mod signals;
@@ -74,13 +75,7 @@ enum Command {
     ))]
     Reload(ConfigFile),
     #[command(about = say("只运行微信模拟器", "Run the simulated WeChat alone"))]
-    Sandbox {
-        #[arg(
-            long, default_value = "127.0.0.1:36080", value_parser = language::address,
-            help = say("监听地址", "The address to listen on")
-        )]
-        listen: std::net::SocketAddr,
-    },
+    Sandbox(sandbox::Args),
     #[command(about = say(
         "检查配置和数据库，一次列出所有问题",
         "Check configuration and database, and list every problem at once"
@@ -186,7 +181,7 @@ pub fn main() -> ExitCode {
         Command::Init(args) => run::blocking(init::run(args)),
         Command::Serve(args) => run::blocking(serve::run(args.config)),
         Command::Reload(args) => run::blocking(reload::run(&args.config)),
-        Command::Sandbox { listen } => run::blocking(serve::sandbox(listen)),
+        Command::Sandbox(args) => run::blocking(sandbox::run(args)),
         Command::Check(args) => run::blocking(check::run(args)),
         Command::Apply(args) => run::blocking(apply::run(args)),
         Command::Send(args) => run::blocking(send::run(args)),

@@ -40,6 +40,7 @@ use http::{HeaderValue, Method, Request};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 use wechat::catalog::{self, Auth, Endpoint};
 
 /// What an endpoint does with a call; the AppID is that of its access_token, else empty.
@@ -82,32 +83,45 @@ const PUSH_DELAY: Duration = Duration::from_millis(100);
 /// Any request that is neither the home page nor a control call.
 pub(super) async fn wechat(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
     let call = Call::read(request).await;
-    let (fault, seq, mut answer) = {
+    let (fault, delay, life, seq, mut answer) = {
         let world = &mut *shared.world();
         let appid = appid_of(world, &call);
         let fault = match call.stopped {
             Some(_) => None,
             None => world.faults.take(&call.path, &appid, |openid| call.concerns(openid), &mut world.random),
         };
-        let (seq, answer) = answer(world, call, appid, fault.as_ref());
-        (fault, seq, answer)
+        let delay = fault.as_ref().map_or(Duration::ZERO, |fault| fault.delay(&mut world.random));
+        let (seq, mut answer) = answer(world, call, appid, fault.as_ref());
+        // What they draw, they draw when they are sent: it must not depend on that.
+        answer.pushes.iter_mut().for_each(|push| push.chance = world.random.fork());
+        (fault, delay, world.life.clone(), seq, answer)
     };
     for push in std::mem::take(&mut answer.pushes) {
-        let sender = shared.clone();
-        shared.spawn(async move {
+        let (sender, life) = (shared.clone(), life.clone());
+        let send = async move {
             tokio::time::sleep(PUSH_DELAY).await;
             if let Some(record) = push::deliver(&sender, push).await {
                 sender.world().calls.pushed(seq, record);
             }
+        };
+        shared.spawn(async move {
+            life.run_until_cancelled(send).await;
         });
     }
     let cut = fault.as_ref().and_then(|fault| fault.cut);
     let sent = answer.make(cut).await;
-    shared.world().calls.answered(seq, sent);
-    if let Some(fault) = fault {
-        tokio::time::sleep(fault.delay()).await;
-    }
+    note(&shared, &life, seq, sent);
+    tokio::time::sleep(delay).await;
     answer.send(cut).await
+}
+
+/// Keeps what was sent with its call, unless the world began anew meanwhile.
+fn note(shared: &Shared, life: &CancellationToken, seq: u64, sent: Bytes) {
+    let mut world = shared.world();
+    if !life.is_cancelled() {
+        world.calls.answered(seq, sent);
+    }
+    shared.weigh(world.bytes());
 }
 
 /// Answers and logs one call, which gets a number. A fault that scripts the answer, or cuts the connection before it,

@@ -1,5 +1,6 @@
 //! A call to WeChat as plain data.
 
+use super::worlds::Below;
 use crate::refusal::{Refusal, refuse};
 use axum::body::Body;
 use bytes::Bytes;
@@ -16,6 +17,9 @@ pub(super) const MAX_BODY: usize = 20 << 20;
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) method: Method,
+    /// What stands before the path in the caller's world; see [`Self::link`].
+    pub(crate) below: Below,
+    /// WeChat's own.
     pub(crate) path: String,
     /// Parameters of the query, and after them those of a form in the body.
     pub(crate) query: Vec<(String, String)>,
@@ -42,6 +46,7 @@ impl Call {
         query.extend(form.into_iter().flat_map(|body| form_urlencoded::parse(body).into_owned()));
         Self {
             method: head.method,
+            below: head.extensions.get::<Below>().cloned().unwrap_or_default(),
             path: head.uri.path().to_owned(),
             query,
             raw_query: raw_query.to_owned(),
@@ -67,6 +72,16 @@ impl Call {
             })
         };
         self.param("openid") == openid || in_body()
+    }
+
+    /// A path on this host that leads into the world the call came from.
+    pub(crate) fn link(&self, path: &str) -> String {
+        self.below.link(path)
+    }
+
+    /// Likewise a whole URL.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{}", self.header(header::HOST), self.link(path))
     }
 
     /// A parameter of the query, or of a form; empty if absent.

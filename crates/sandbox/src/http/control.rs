@@ -5,6 +5,7 @@ mod content;
 mod kf;
 mod mini;
 mod set;
+mod whole;
 
 use super::call::MAX_BODY;
 use crate::Shared;
@@ -22,7 +23,7 @@ use std::sync::Arc;
 
 /// What is wrong with a control call: 400 and a sentence.
 #[derive(Debug)]
-struct Wrong(String);
+pub(super) struct Wrong(pub(super) String);
 
 impl From<String> for Wrong {
     fn from(text: String) -> Self {
@@ -30,11 +31,11 @@ impl From<String> for Wrong {
     }
 }
 
-type Reply = Result<Done, Wrong>;
+pub(super) type Reply = Result<Done, Wrong>;
 
 /// A JSON answer.
 #[derive(Debug)]
-struct Done(Value);
+pub(super) struct Done(pub(super) Value);
 
 pub(super) fn router() -> Router<Arc<Shared>> {
     Router::new()
@@ -59,12 +60,13 @@ pub(super) fn router() -> Router<Arc<Shared>> {
         .route("/clock", post(set::clock))
         .route("/quota", post(set::quota))
         .route("/quirks", post(set::quirks))
-        .route("/reset", post(set::reset))
         .route("/menu", get(content::menu))
         .route("/outcome", post(content::outcome))
         .route("/platform", post(content::platform))
         .route("/comment", post(content::comment))
         .route("/material/{media_id}", get(content::material))
+        .route("/reset", post(whole::reset))
+        .route("/restore", post(whole::restore).layer(DefaultBodyLimit::max(whole::MAX_SNAPSHOT)))
         .route("/scan", post(act::scan))
         .route("/message", post(act::message))
         .route("/media/{media_id}", get(media))
@@ -72,6 +74,7 @@ pub(super) fn router() -> Router<Arc<Shared>> {
         .route("/unfollow", post(act::unfollow))
         .route("/kf", post(kf::act))
         .route("/push", post(act::any))
+        .route("/snapshot", get(whole::snapshot))
         .route("/state", get(state))
         .fallback(nothing)
         .method_not_allowed_fallback(nothing)
@@ -110,7 +113,7 @@ async fn nothing() -> Response {
 }
 
 /// The call's members; no body is `{}`.
-fn members<T: DeserializeOwned>(body: &Bytes) -> Result<T, Wrong> {
+pub(super) fn members<T: DeserializeOwned>(body: &Bytes) -> Result<T, Wrong> {
     let body = if body.trim_ascii().is_empty() { b"{}" } else { &body[..] };
     serde_json::from_slice(body).map_err(|e| Wrong(e.to_string()))
 }

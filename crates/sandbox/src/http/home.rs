@@ -1,6 +1,7 @@
 //! `GET /`: what this is, and what can be done with it.
 
 use super::scanner;
+use super::worlds::Below;
 use crate::Shared;
 use crate::world::{App, DEMO_CODES, Kind, TEMPLATE, World};
 use axum::extract::State;
@@ -46,7 +47,13 @@ const CALLS: &[[&str; 3]] = &[
     ["POST /sandbox/clock {advance_seconds}", "拨快时钟", "move the clock"],
     ["POST /sandbox/quota {appid, api, limit}", "改接口一天的次数", "another limit of an API's day"],
     ["POST /sandbox/quirks {name: value}", "切换无法证实的行为", "facts nobody could confirm"],
-    ["POST /sandbox/reset", "恢复初始状态", "back to the start"],
+    ["POST /sandbox/reset {seed?}", "恢复初始状态", "back to the start"],
+    ["GET /sandbox/snapshot · POST restore", "保存、恢复全部状态", "keep the whole state, and bring it back"],
+    [
+        "GET · POST /sandbox/worlds {name?, seed?} · DELETE worlds/{w}",
+        "互不相干的世界，在 /sandbox/worlds/{w} 之下，第一次用时出现",
+        "worlds apart, below /sandbox/worlds/{w}; each begins when it is first used",
+    ],
     ["GET /sandbox/state", "查看全部状态", "everything that happened"],
     [
         "GET /sandbox/calls ?path&appid&since&limit · DELETE calls",
@@ -84,14 +91,18 @@ const EXAMPLES: &[[&str; 3]] = &[
     ],
 ];
 
-pub(super) async fn page(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Html<String> {
+pub(super) async fn page(
+    State(shared): State<Arc<Shared>>,
+    below: Below,
+    headers: HeaderMap,
+) -> Html<String> {
     let languages = headers.get(header::ACCEPT_LANGUAGE);
     let english =
         languages.and_then(|value| value.to_str().ok()).is_some_and(|value| value.starts_with("en"));
-    Html(render(&shared.world(), english))
+    Html(render(&shared.world(), &below, english))
 }
 
-fn render(world: &World, english: bool) -> String {
+fn render(world: &World, below: &Below, english: bool) -> String {
     let say = |zh: &'static str, en: &'static str| if english { en } else { zh };
     let kind = |kind| match kind {
         Kind::Official => say("公众号", "official account"),
@@ -112,7 +123,7 @@ fn render(world: &World, english: bool) -> String {
         .iter()
         .map(|[call, zh, en]| format!("<tr><td><code>{call}</code><td>{}", if english { en } else { zh }))
         .collect();
-    let scanner = scanner::render(world, say);
+    let scanner = scanner::render(world, below, say);
     let codes: Vec<&str> = DEMO_CODES.iter().map(|(code, _)| *code).collect();
     let (lang, title) = (say("zh", "en"), say("微信模拟器", "WeChat sandbox"));
     let intro = say(

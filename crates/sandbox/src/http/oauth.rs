@@ -71,7 +71,7 @@ fn start(world: &mut World, call: &Call, kind: Kind, scopes: &[&str]) -> Result<
     let (id, openid) = (user.id.clone(), user.openid(appid).to_owned());
     let code = world.give_code(CodeKind::OAuth, appid, &openid, scope);
     let to = with_query(back, &[("code", &code), ("state", state)]);
-    let cookie = format!("sandbox_user={id}; Path=/connect; HttpOnly; SameSite=Lax");
+    let cookie = format!("sandbox_user={id}; Path={}; HttpOnly; SameSite=Lax", call.link("/connect"));
     Ok(Answer::redirect(to).with_header(header::SET_COOKIE, &cookie))
 }
 
@@ -116,7 +116,7 @@ pub(super) fn link(call: &Call, name: &str, value: &str) -> String {
         .extend_pairs(call.query.iter().filter(|(name, _)| !own(name)))
         .append_pair(name, value)
         .finish();
-    escape(&format!("{}?{query}", call.path))
+    escape(&format!("{}?{query}", call.link(&call.path)))
 }
 
 /// A list of users, one of whom says yes.

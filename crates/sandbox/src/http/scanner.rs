@@ -1,6 +1,7 @@
 //! The part of the page where a user scans a code.
 
 use super::home::escape;
+use super::worlds::Below;
 use crate::world::{User, World};
 use serde_json::json;
 
@@ -8,7 +9,11 @@ use serde_json::json;
 const SHOWN: usize = 20;
 
 /// A user, a code, and a button; what the account answered is shown below.
-pub(super) fn render(world: &World, say: impl Fn(&'static str, &'static str) -> &'static str) -> String {
+pub(super) fn render(
+    world: &World,
+    below: &Below,
+    say: impl Fn(&'static str, &'static str) -> &'static str,
+) -> String {
     let user = |user: &User| {
         let openids = escape(&json!(user.openids).to_string());
         format!("<option data-openids=\"{openids}\">{}", escape(&user.nickname))
@@ -30,11 +35,12 @@ pub(super) fn render(world: &World, say: impl Fn(&'static str, &'static str) -> 
     );
     let codes = if codes.is_empty() { format!("<option value=\"\">{none}") } else { codes };
     format!(
-        "<h2>{}</h2><form id=\"scan\"><select name=\"user\" aria-label=\"{}\">{users}</select> \
+        "<h2>{}</h2><form id=\"scan\" data-control=\"{}\"><select name=\"user\" aria-label=\"{}\">{users}</select> \
          <select name=\"code\" aria-label=\"{}\">{codes}</select> <button>{}</button> \
          <button type=\"button\" name=\"more\">{}</button></form><pre id=\"said\" aria-live=\"polite\"></pre>\
          <script>{SCRIPT}</script>",
         say("扫码", "Scan a code"),
+        below.link("/sandbox/"),
         say("用户", "user"),
         say("二维码，新的在前", "code, newest first"),
         say("扫码", "Scan"),
@@ -45,7 +51,7 @@ pub(super) fn render(world: &World, say: impl Fn(&'static str, &'static str) -> 
 const SCRIPT: &str = r"
 const scan = document.getElementById('scan'), said = document.getElementById('said');
 const control = async (name, body) => {
-  const answer = await fetch('/sandbox/' + name, {method: 'POST', body: JSON.stringify(body)});
+  const answer = await fetch(scan.dataset.control + name, {method: 'POST', body: JSON.stringify(body)});
   return answer.json();
 };
 scan.addEventListener('submit', async event => {

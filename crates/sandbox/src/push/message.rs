@@ -1,6 +1,6 @@
 //! Messages and events as XML or JSON, and their envelopes.
 
-use crate::world::{Format, Scene, Told};
+use crate::world::{Format, Random, Scene, Told};
 use serde_json::{Map, Value, json};
 
 /// A message from a user to an account.
@@ -13,6 +13,8 @@ pub(crate) struct Push {
     message: Map<String, Value>,
     /// What an event about subscriptions tells of each template; XML and JSON wrap it differently.
     about: Option<(Subscription, Vec<Value>)>,
+    /// Where its nonces come from.
+    pub(crate) chance: Random,
 }
 
 /// An event about subscription messages.
@@ -52,7 +54,8 @@ impl Subscription {
 impl Push {
     /// Any message: members as given, and what is missing of who it is from and to and when.
     pub(crate) fn new(appid: &str, openid: &str, message: Map<String, Value>) -> Self {
-        Self { appid: appid.to_owned(), openid: openid.to_owned(), message, about: None }
+        let (appid, openid) = (appid.to_owned(), openid.to_owned());
+        Self { appid, openid, message, about: None, chance: Random::default() }
     }
 
     /// A text the user wrote.

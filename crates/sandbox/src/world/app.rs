@@ -1,5 +1,6 @@
 //! Accounts: official accounts, mini programs, websites.
 
+use super::kept::base64;
 use crate::sign;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -36,7 +37,7 @@ pub(crate) enum Format {
 }
 
 /// Where callbacks go.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Callback {
     pub(crate) url: String,
     pub(crate) mode: Mode,
@@ -44,13 +45,14 @@ pub(crate) struct Callback {
 }
 
 /// One account.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct App {
     pub(crate) appid: String,
     pub(crate) secret: String,
     pub(crate) kind: Kind,
     pub(crate) original_id: String,
     pub(crate) callback_token: String,
+    #[serde(with = "base64")]
     pub(crate) aes_key: [u8; 32],
     /// Addresses that may call; empty: any.
     pub(crate) ip_allow: Vec<IpNet>,

@@ -3,10 +3,12 @@
 use super::quota::LOGIN_MINUTE;
 use super::{Kind, World};
 use crate::refusal::{Refusal, refuse};
-use std::collections::{HashMap, VecDeque};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, VecDeque};
 
 /// What a code is good for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum CodeKind {
     OAuth,
     Login,
@@ -35,7 +37,7 @@ const LIFE: i64 = 300_000;
 /// Codes remembered.
 const MAX_CODES: usize = 200_000;
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Code {
     kind: CodeKind,
     appid: String,
@@ -46,9 +48,9 @@ struct Code {
 }
 
 /// All codes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Codes {
-    known: HashMap<String, Code>,
+    known: BTreeMap<String, Code>,
     order: VecDeque<String>,
 }
 

@@ -3,7 +3,8 @@
 use super::World;
 use super::random::Random;
 use crate::refusal::{Refusal, refuse};
-use std::collections::{HashMap, VecDeque};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, VecDeque};
 
 const TOKEN_LIFE: i64 = 7_200_000;
 const REFRESH_LIFE: i64 = 30 * 86_400_000;
@@ -11,7 +12,7 @@ const REFRESH_LIFE: i64 = 30 * 86_400_000;
 const MAX_GRANTS: usize = 200_000;
 
 /// One authorisation.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Grant {
     pub(crate) appid: String,
     pub(crate) openid: String,
@@ -23,10 +24,10 @@ pub(crate) struct Grant {
 }
 
 /// All of them, under the refresh token; user tokens point there.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Grants {
-    by_refresh: HashMap<String, Grant>,
-    refresh_of: HashMap<String, String>,
+    by_refresh: BTreeMap<String, Grant>,
+    refresh_of: BTreeMap<String, String>,
     order: VecDeque<String>,
 }
 

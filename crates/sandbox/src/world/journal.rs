@@ -1,11 +1,9 @@
 //! Calls as they came and as they were answered: what `GET /sandbox/calls` shows.
 
 use super::PushRecord;
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
+use super::kept::base64;
 use bytes::Bytes;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// Calls kept.
@@ -18,7 +16,7 @@ const OVERHEAD: usize = 512;
 const LISTED: usize = 100;
 
 /// One call, whole, secrets and all: this is a fake.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Entry {
     pub(crate) seq: u64,
     /// Unix seconds by the sandbox's clock.
@@ -30,10 +28,12 @@ pub(crate) struct Entry {
     /// As it came.
     pub(crate) query: String,
     pub(crate) headers: Vec<(String, String)>,
+    #[serde(rename = "body_base64", with = "base64")]
     pub(crate) body: Bytes,
     /// HTTP status; 0 if the connection was closed without an answer.
     pub(crate) status: u16,
     /// What went out of the answer's body.
+    #[serde(rename = "answer_base64", with = "base64")]
     pub(crate) answer: Bytes,
     /// The callbacks that followed, when they are over.
     pub(crate) pushed: Vec<PushRecord>,
@@ -43,22 +43,6 @@ impl Entry {
     fn bytes(&self) -> usize {
         let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
         OVERHEAD + headers + self.path.len() + self.query.len() + self.body.len() + self.answer.len()
-    }
-
-    fn view(&self) -> Value {
-        json!({
-            "seq": self.seq,
-            "at": self.at,
-            "appid": self.appid,
-            "method": self.method,
-            "path": self.path,
-            "query": self.query,
-            "headers": self.headers,
-            "body_base64": BASE64_STANDARD.encode(&self.body),
-            "status": self.status,
-            "answer_base64": BASE64_STANDARD.encode(&self.answer),
-            "pushed": self.pushed,
-        })
     }
 }
 
@@ -75,13 +59,30 @@ pub(crate) struct Filter {
 }
 
 /// The newest calls.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "VecDeque<Entry>", into = "VecDeque<Entry>")]
 pub(crate) struct Journal {
     kept: VecDeque<Entry>,
     bytes: usize,
 }
 
+impl From<VecDeque<Entry>> for Journal {
+    fn from(kept: VecDeque<Entry>) -> Self {
+        Self { bytes: kept.iter().map(Entry::bytes).sum(), kept }
+    }
+}
+
+impl From<Journal> for VecDeque<Entry> {
+    fn from(journal: Journal) -> Self {
+        journal.kept
+    }
+}
+
 impl Journal {
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(super) fn add(&mut self, entry: Entry) {
         self.bytes += entry.bytes();
         self.kept.push_back(entry);
@@ -105,14 +106,13 @@ impl Journal {
     }
 
     /// The oldest first, so that the last one's `seq` leads to the next list.
-    pub(super) fn list(&self, filter: &Filter) -> Vec<Value> {
+    pub(super) fn list(&self, filter: &Filter) -> Vec<&Entry> {
         let is = |wanted: &Option<String>, have: &str| wanted.as_deref().is_none_or(|wanted| wanted == have);
         self.kept
             .iter()
             .filter(|entry| entry.seq > filter.since)
             .filter(|entry| is(&filter.path, &entry.path) && is(&filter.appid, &entry.appid))
             .take(filter.limit.unwrap_or(LISTED))
-            .map(Entry::view)
             .collect()
     }
 

@@ -2,8 +2,7 @@
 
 use super::journal::{Entry, Filter, Journal};
 use bytes::Bytes;
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// Calls kept.
@@ -12,7 +11,7 @@ const MAX_CALLS: usize = 200_000;
 const MAX_PUSHES: usize = 5_000;
 
 /// One call to the platform.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct CallRecord {
     pub(crate) seq: u64,
     /// Empty if the call doesn't tell.
@@ -25,13 +24,10 @@ pub(crate) struct CallRecord {
 }
 
 /// The newest calls, in short, and the newest of them whole.
-#[derive(Debug, Default, Serialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Calls {
     kept: VecDeque<CallRecord>,
-    #[serde(skip)]
     journal: Journal,
-    #[serde(skip)]
     last: u64,
 }
 
@@ -58,8 +54,18 @@ impl Calls {
         self.journal.pushed(seq, push);
     }
 
+    /// About how much memory they take.
+    pub(super) fn bytes(&self) -> usize {
+        self.journal.bytes()
+    }
+
+    /// Calls in short.
+    pub(crate) fn brief(&self) -> &VecDeque<CallRecord> {
+        &self.kept
+    }
+
     /// Calls as they came.
-    pub(crate) fn list(&self, filter: &Filter) -> Vec<Value> {
+    pub(crate) fn list(&self, filter: &Filter) -> Vec<&Entry> {
         self.journal.list(filter)
     }
 
@@ -71,7 +77,7 @@ impl Calls {
 }
 
 /// One callback and what came of it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct PushRecord {
     pub(crate) url: String,
     pub(crate) attempts: Vec<Attempt>,
@@ -82,7 +88,7 @@ pub(crate) struct PushRecord {
 }
 
 /// One of at most three attempts.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Attempt {
     /// 0: no answer.
     pub(crate) status: u16,
@@ -97,7 +103,7 @@ pub(crate) struct Attempt {
 }
 
 /// The newest pushes.
-#[derive(Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Pushes(VecDeque<PushRecord>);
 

@@ -83,8 +83,7 @@ impl World {
     /// One of the month's messages to everybody; 45028 if none is left.
     pub(crate) fn use_mass(&mut self, appid: &str) -> Result<(), Refusal> {
         let now = self.now;
-        // Not the account's own name: clear_quota gives back calls, not what users get.
-        self.quotas.take(&format!("{appid}/all"), MASS_MONTH, now)
+        self.quotas.take(appid, MASS_MONTH, now)
     }
 
     /// Those of these users whom a message reaches: who follow, and haven't had a month's yet. It is one more of the

@@ -1,6 +1,7 @@
 //! Permanent media of official accounts.
 
 use super::World;
+use super::kept::base64;
 use crate::refusal::{Refusal, refuse};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -30,7 +31,7 @@ pub(crate) struct Material {
     pub(crate) description: String,
     /// Unix seconds.
     pub(crate) updated: i64,
-    #[serde(with = "base64_text")]
+    #[serde(with = "base64")]
     pub(crate) bytes: Bytes,
 }
 
@@ -40,6 +41,12 @@ pub(crate) struct Materials(BTreeMap<String, Vec<Material>>);
 
 /// Bytes that all accounts keep together.
 const MAX_BYTES: usize = 128 << 20;
+
+impl Materials {
+    pub(super) fn bytes(&self) -> usize {
+        self.0.values().flatten().map(Material::size).sum()
+    }
+}
 
 impl Kind {
     pub(crate) fn of(name: &str) -> Option<Self> {
@@ -77,7 +84,7 @@ impl World {
 
     /// Keeps a permanent medium; 45001 if there is no room for it.
     pub(crate) fn keep_material(&mut self, appid: &str, mut material: Material) -> Result<Material, Refusal> {
-        let size: usize = self.materials.0.values().flatten().map(Material::size).sum();
+        let size = self.materials.bytes();
         let same = |kept: &&Material| kept.kind.listed() == material.kind.listed();
         let count = self.materials.0.get(appid).map_or(0, |own| own.iter().filter(same).count());
         if size + material.size() > MAX_BYTES || count >= material.kind.most() {
@@ -114,23 +121,5 @@ impl World {
         }
         self.materials.0.entry(appid.to_owned()).or_default().retain(|kept| kept.media_id != media_id);
         Ok(())
-    }
-}
-
-/// Bytes as base64.
-mod base64_text {
-    use base64::Engine;
-    use base64::prelude::BASE64_STANDARD;
-    use bytes::Bytes;
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&BASE64_STANDARD.encode(bytes))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        BASE64_STANDARD.decode(text).map(Bytes::from).map_err(D::Error::custom)
     }
 }

@@ -1,25 +1,28 @@
 //! Uploaded files: kept for three days, the newest 64 MiB of them.
 
 use super::World;
+use super::kept::base64;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 const LIFE: i64 = 3 * 86_400_000;
 const MAX_BYTES: usize = 64 << 20;
 
 /// A file as it was uploaded.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct File {
     /// `image`, `voice`, `video` or `thumb`.
     pub(crate) kind: String,
     /// How its name ended: `jpg`.
     pub(crate) suffix: String,
     pub(crate) content_type: String,
+    #[serde(with = "base64")]
     pub(crate) bytes: Bytes,
 }
 
 /// One of them, and how long it is kept.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Media {
     pub(crate) appid: String,
     pub(crate) media_id: String,
@@ -28,10 +31,29 @@ pub(crate) struct Media {
 }
 
 /// All files, oldest first.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "VecDeque<Media>", into = "VecDeque<Media>")]
 pub(crate) struct Store {
     files: VecDeque<Media>,
     size: usize,
+}
+
+impl From<VecDeque<Media>> for Store {
+    fn from(files: VecDeque<Media>) -> Self {
+        Self { size: files.iter().map(|media| media.file.bytes.len()).sum(), files }
+    }
+}
+
+impl From<Store> for VecDeque<Media> {
+    fn from(store: Store) -> Self {
+        store.files
+    }
+}
+
+impl Store {
+    pub(super) fn bytes(&self) -> usize {
+        self.size
+    }
 }
 
 impl World {

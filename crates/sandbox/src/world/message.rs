@@ -1,39 +1,57 @@
 //! Messages to users: who may get one, and what was sent.
 
+use super::kept::pairs;
 use super::{Kind, World};
 use crate::refusal::{Refusal, refuse};
-use serde::Serialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
+use wechat::catalog;
 
 /// How long a `client_msg_id` stops a second message.
 const DEDUPE: i64 = 600_000;
 /// Messages, and `client_msg_id`s, kept.
 const MAX_MESSAGES: usize = 200_000;
 
+/// The catalogue's own text of a path. By this name serde doesn't take it for one that borrows from the input.
+type KnownPath = &'static str;
+
 /// One message that was sent.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Message {
     pub(crate) appid: String,
-    pub(crate) path: &'static str,
+    #[serde(deserialize_with = "known_path")]
+    pub(crate) path: KnownPath,
     pub(crate) touser: String,
     pub(crate) template_id: String,
     pub(crate) data: Value,
     pub(crate) msgid: u64,
 }
 
+fn known_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<KnownPath, D::Error> {
+    let path = String::deserialize(deserializer)?;
+    let endpoint = catalog::by_path(&path).filter(|endpoint| endpoint.path == path);
+    endpoint
+        .map(|endpoint| endpoint.path)
+        .ok_or_else(|| Error::custom(format!("no API has the path {path:?}")))
+}
+
 /// Messages, and what allows more of them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Messages {
     pub(crate) sent: VecDeque<Message>,
     count: u64,
     /// Subscription messages a user still allows, by account, openid and template.
-    credits: HashMap<(String, String, String), u64>,
+    #[serde(with = "pairs")]
+    credits: BTreeMap<(String, String, String), u64>,
     /// By account, openid and client_msg_id: the message and when it was sent.
-    client_ids: HashMap<(String, String, String), (u64, i64)>,
+    #[serde(with = "pairs")]
+    client_ids: BTreeMap<(String, String, String), (u64, i64)>,
     client_order: VecDeque<(String, String, String)>,
     /// Customer-service messages a user's doings allow: until when, how many are left.
-    allowances: HashMap<(String, String), Vec<(i64, u32)>>,
+    #[serde(with = "pairs")]
+    allowances: BTreeMap<(String, String), Vec<(i64, u32)>>,
 }
 
 impl World {

@@ -98,7 +98,7 @@ mod tests {
     use super::super::content::Content;
     use super::super::link::Links;
     use super::super::session::Sessions;
-    use super::super::{LinkKind, Target};
+    use super::super::{LinkKind, Random, Target};
     use super::*;
     use serde_json::Value;
 
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_kept_mini_program_goes_on_where_it_was() {
-        let mut world = World { now: 1_767_339_000_000, ..World::new() };
+        let mut world = World { now: 1_767_339_000_000, ..World::new(Random::default()) };
         let openid = world.users.all[0].openid(MINI).to_owned();
         let key = world.log_in(MINI, &openid);
         let keys = world.encrypt_keys(MINI, &openid).len();
@@ -119,7 +119,8 @@ mod tests {
             serde_json::to_string(&(&world.minis, &world.sessions, &world.links, &world.content)).unwrap();
         let (minis, sessions, links, content): (Minis, Sessions, Links, Content) =
             serde_json::from_str(&kept).unwrap();
-        let mut world = World { now: world.now, minis, sessions, links, content, ..World::new() };
+        let mut world =
+            World { now: world.now, minis, sessions, links, content, ..World::new(Random::default()) };
         assert_eq!(world.check_visitor(MINI, &openid), Ok(()));
         assert!(world.has_paid(MINI, &openid, |known| known.transaction_id == paid.transaction_id));
         assert_eq!(world.links.find(&link).map(|link| link.expire_time), Some(7));

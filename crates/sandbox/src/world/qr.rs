@@ -1,14 +1,18 @@
 //! Parametric QR codes of official accounts.
 
 use super::World;
+use super::kept::pairs;
 use super::quota::{QR_DAY, QR_PERMANENT};
 use crate::refusal::Refusal;
 use base64::Engine;
-use serde::{Serialize, Serializer};
-use std::collections::{HashMap, VecDeque};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+use std::collections::{BTreeMap, VecDeque};
 
 /// What a code carries.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(untagged)]
 pub(crate) enum Scene {
     Number(u32),
     Text(String),
@@ -23,14 +27,17 @@ impl std::fmt::Display for Scene {
     }
 }
 
-impl Serialize for Scene {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+impl<'de> Deserialize<'de> for Scene {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        let number = value.as_u64().and_then(|number| u32::try_from(number).ok()).map(Self::Number);
+        let text = || value.as_str().map(|text| Self::Text(text.to_owned()));
+        number.or_else(text).ok_or_else(|| Error::custom("a scene is a text or a number of 32 bits"))
     }
 }
 
 /// One code.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct QrCode {
     pub(crate) appid: String,
     pub(crate) scene: Scene,
@@ -46,12 +53,13 @@ pub(crate) const MAX_SECONDS: i64 = 2_592_000;
 const MAX_TEMPORARY: usize = 200_000;
 
 /// All codes, by ticket.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct QrCodes {
-    pub(crate) by_ticket: HashMap<String, QrCode>,
+    pub(crate) by_ticket: BTreeMap<String, QrCode>,
     temporary: VecDeque<String>,
     /// Ticket of a permanent code: the same scene has the same one.
-    permanent: HashMap<(String, Scene), String>,
+    #[serde(with = "pairs")]
+    permanent: BTreeMap<(String, Scene), String>,
 }
 
 impl QrCodes {

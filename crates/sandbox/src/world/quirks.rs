@@ -1,6 +1,6 @@
 //! Facts nobody could confirm, to be set either way.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Name and values; the first is the default.
@@ -23,13 +23,23 @@ const QUIRKS: &[(&str, [&str; 2])] = &[
 ];
 
 /// How they are set.
-#[derive(Debug, Serialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "BTreeMap<String, String>")]
 pub(crate) struct Quirks(BTreeMap<&'static str, &'static str>);
 
 impl Default for Quirks {
     fn default() -> Self {
         Self(QUIRKS.iter().map(|(name, values)| (*name, values[0])).collect())
+    }
+}
+
+impl TryFrom<BTreeMap<String, String>> for Quirks {
+    type Error = String;
+
+    fn try_from(set: BTreeMap<String, String>) -> Result<Self, String> {
+        let mut quirks = Self::default();
+        set.iter().try_for_each(|(name, value)| quirks.set(name, value))?;
+        Ok(quirks)
     }
 }
 

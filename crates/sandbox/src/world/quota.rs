@@ -1,7 +1,9 @@
 //! Counters per account, API and time window.
 
 use crate::refusal::{Refusal, refuse};
-use std::collections::HashMap;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use wechat::catalog;
 
 /// A limit: so many calls a window, and the code beyond.
@@ -55,10 +57,12 @@ const fn month(day: i64) -> i64 {
 }
 
 /// What has been used, and the limits that are others than usual.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Quotas {
-    used: HashMap<(String, &'static str), (i64, u32)>,
-    set: HashMap<(String, &'static str), u32>,
+    /// By account and name of the limit: the window and how often in it.
+    used: BTreeMap<String, BTreeMap<String, (i64, u32)>>,
+    /// By account and name of the limit.
+    set: BTreeMap<String, BTreeMap<String, u32>>,
 }
 
 impl Quotas {
@@ -66,7 +70,8 @@ impl Quotas {
     pub(crate) fn take(&mut self, appid: &str, limit: Limit, now: i64) -> Result<(), Refusal> {
         let window = limit.window.of(now);
         let most = self.most(appid, limit);
-        let used = self.used.entry((appid.to_owned(), limit.name)).or_insert((window, 0));
+        let of_app = self.used.entry(appid.to_owned()).or_default();
+        let used = of_app.entry(limit.name.to_owned()).or_insert((window, 0));
         if used.0 != window {
             *used = (window, 0);
         }
@@ -79,31 +84,66 @@ impl Quotas {
 
     /// How much of a limit an account has used in the window of `now`.
     pub(crate) fn used(&self, appid: &str, limit: Limit, now: i64) -> u32 {
-        let used = self.used.get(&(appid.to_owned(), limit.name));
+        let used = self.used.get(appid).and_then(|used| used.get(limit.name));
         used.filter(|(window, _)| *window == limit.window.of(now)).map_or(0, |(_, used)| *used)
     }
 
     /// How much there is of a limit for an account.
     pub(crate) fn most(&self, appid: &str, limit: Limit) -> u32 {
-        self.set.get(&(appid.to_owned(), limit.name)).copied().unwrap_or(limit.most)
+        // Of single users it is the account's.
+        let appid = appid.split('/').next().unwrap_or_default();
+        let set = self.set.get(appid).and_then(|set| set.get(limit.name));
+        set.copied().unwrap_or(limit.most)
     }
 
-    /// Gives an account another limit of a day for an endpoint, or the one for good if it has no other; what it has
-    /// used stays.
-    pub(crate) fn set(&mut self, appid: &str, path: &str, most: u32) -> Result<(), String> {
-        let in_all = IN_ALL.iter().find(|(known, _)| *known == path).map(|(_, limit)| *limit);
-        let day = of_day(path).or(in_all).ok_or_else(|| {
-            let of_a_day = OF_PATHS.iter().filter(|(_, day, _)| day.is_some()).map(|(path, ..)| *path);
-            let known: Vec<&str> = of_a_day.chain(IN_ALL.iter().map(|(path, _)| *path)).collect();
-            format!("api: {path:?} has no limit of a day here; there is {}", known.join(", "))
+    /// Gives an account another limit; what it has used stays. `api` is the path of an endpoint (its limit of a day,
+    /// or the one it has if it has none of a day) or the name of a limit.
+    pub(crate) fn set(&mut self, appid: &str, api: &str, most: u32) -> Result<(), String> {
+        let of_path = OF_PATHS.iter().find(|(path, ..)| *path == api);
+        let of_path = of_path.and_then(|(_, day, minute)| (*day).or(*minute));
+        let in_all = || IN_ALL.iter().find(|(path, _)| *path == api).map(|(_, limit)| *limit);
+        let named = || ALL.iter().find(|limit| limit.name == api).copied();
+        let limit = of_path.or_else(in_all).or_else(named).ok_or_else(|| {
+            let paths = OF_PATHS.iter().map(|(path, ..)| *path).chain(IN_ALL.iter().map(|(path, _)| *path));
+            let known: Vec<&str> = paths.chain(ALL.iter().map(|limit| limit.name)).collect();
+            format!("api: {api:?} has no limit here; there is {}", known.join(", "))
         })?;
-        self.set.insert((appid.to_owned(), day.name), most);
+        self.set.entry(appid.to_owned()).or_default().insert(limit.name.to_owned(), most);
         Ok(())
+    }
+
+    /// The limits that were used in the window of `now`, or set, in the order of the accounts and of [`ALL`].
+    pub(crate) fn view(&self, now: i64) -> Vec<Value> {
+        let mut appids: Vec<&String> = self.used.keys().chain(self.set.keys()).collect();
+        // Of single users there may be a great many.
+        appids.retain(|appid| !appid.contains('/'));
+        appids.sort_unstable();
+        appids.dedup();
+        let view = |appid: &str, limit: &Limit| {
+            let (used, most) = (self.used(appid, *limit, now), self.most(appid, *limit));
+            let is_worth_it = used > 0 || most != limit.most;
+            is_worth_it.then(|| {
+                json!({"appid": appid, "api": limit.path(), "name": limit.name, "limit": most, "used": used})
+            })
+        };
+        appids.into_iter().flat_map(|appid| ALL.iter().filter_map(move |limit| view(appid, limit))).collect()
     }
 
     /// `clear_quota`: what is limited for good stays.
     pub(crate) fn clear(&mut self, appid: &str) {
-        self.used.retain(|(of, name), _| of != appid || FOR_GOOD.iter().any(|limit| limit.name == *name));
+        if let Some(used) = self.used.get_mut(appid) {
+            used.retain(|name, _| NOT_CLEARED.iter().any(|limit| limit.name == *name));
+        }
+    }
+}
+
+impl Limit {
+    /// The endpoint it is the limit of, if it is the only one or the day's; `None` for the others.
+    fn path(&self) -> Option<&'static str> {
+        let is_it = |limit: Option<Self>| limit.is_some_and(|limit| limit.name == self.name);
+        let found = OF_PATHS.iter().find(|(_, day, minute)| is_it((*day).or(*minute)));
+        let in_all = || IN_ALL.iter().find(|(_, limit)| limit.name == self.name).map(|(path, _)| *path);
+        found.map(|(path, ..)| *path).or_else(in_all)
     }
 }
 
@@ -152,13 +192,6 @@ pub(crate) const CLEAR: Limit = limit("clear_quota", Window::Month, 10, 48006);
 /// Of one user: counted under the account and the openid.
 pub(crate) const LOGIN_MINUTE: Limit = limit("jscode2session/user", Window::Minute, 100, 45011);
 
-/// What `clear_quota` doesn't clear.
-const FOR_GOOD: [Limit; 5] = [CLEAR, QR_PERMANENT, SHORTLINK_PERMANENT, WXACODE_IN_ALL, WXACODE_UNCHECKED];
-
-/// The limit of a day of this path.
-pub(crate) fn of_day(path: &str) -> Option<Limit> {
-    OF_PATHS.iter().find(|(known, ..)| *known == path).and_then(|(_, day, _)| *day)
-}
 pub(crate) const MENU_CREATE_DAY: Limit = limit("menu/create", Window::Day, 1_000, 45009);
 pub(crate) const MENU_GET_DAY: Limit = limit("menu/get", Window::Day, 10_000, 45009);
 pub(crate) const MENU_DELETE_DAY: Limit = limit("menu/delete", Window::Day, 1_000, 45009);
@@ -172,6 +205,69 @@ pub(crate) const MASS_PREVIEW_DAY: Limit = limit("mass/preview", Window::Day, 10
 pub(crate) const MASS_MONTH: Limit = limit("mass/all", Window::Month, 4, 45028);
 /// Mass messages of one account that a user gets: counted under the account and the openid.
 pub(crate) const MASS_USER_MONTH: Limit = limit("mass/user", Window::Month, 4, 45028);
+
+/// What `clear_quota` doesn't clear.
+const NOT_CLEARED: [Limit; 6] =
+    [CLEAR, MASS_MONTH, QR_PERMANENT, SHORTLINK_PERMANENT, WXACODE_IN_ALL, WXACODE_UNCHECKED];
+
+/// The limit of a day of this path.
+pub(crate) fn of_day(path: &str) -> Option<Limit> {
+    OF_PATHS.iter().find(|(known, ..)| *known == path).and_then(|(_, day, _)| *day)
+}
+
+/// All limits there are.
+const ALL: &[Limit] = &[
+    TOKEN_DAY,
+    STABLE_MINUTE,
+    STABLE_DAY,
+    FORCED_DAY,
+    QR_DAY,
+    QR_PERMANENT,
+    TEMPLATE_DAY,
+    WXACODE_MINUTE,
+    WXACODE_UNCHECKED,
+    WXACODE_IN_ALL,
+    SCHEME_SECOND,
+    NFC_SECOND,
+    URLLINK_SECOND,
+    LINK_DAY,
+    LINK_VISITS,
+    SHORTLINK_DAY,
+    SHORTLINK_PERMANENT,
+    MSG_CHECK_MINUTE,
+    MSG_CHECK_DAY,
+    IMG_CHECK_MINUTE,
+    IMG_CHECK_DAY,
+    MEDIA_CHECK_MINUTE,
+    MEDIA_CHECK_DAY,
+    RESET_SESSION_MINUTE,
+    USER_INFO_DAY,
+    USER_GET_DAY,
+    CUSTOM_DAY,
+    TAG_DAY,
+    REMARK_DAY,
+    MEDIA_DAY,
+    CLEAR,
+    LOGIN_MINUTE,
+    MENU_CREATE_DAY,
+    MENU_GET_DAY,
+    MENU_DELETE_DAY,
+    MENU_ADD_DAY,
+    MENU_DEL_DAY,
+    MENU_MATCH_DAY,
+    MASS_MINUTE,
+    MASS_DAY,
+    MASS_PREVIEW_DAY,
+    MASS_MONTH,
+    MASS_USER_MONTH,
+    ocr("ocr/bankcard"),
+    ocr("ocr/bizlicense"),
+    ocr("ocr/comm"),
+    ocr("ocr/driving"),
+    ocr("ocr/drivinglicense"),
+    ocr("ocr/idcard"),
+    ocr("ocr/platenum"),
+];
 
 /// The day's limit and the minute's of the endpoints that have one here.
 pub(crate) const OF_PATHS: &[(&str, Option<Limit>, Option<Limit>)] = &[
@@ -228,5 +324,26 @@ mod tests {
             assert_eq!(month(first * 1000), month(first * 1000 - 1) + 1, "{first}");
             assert_eq!(month(first * 1000), month((first + 27 * 86_400) * 1000), "{first}");
         }
+    }
+
+    #[test]
+    fn every_limit_can_be_set_and_seen() {
+        let defined = include_str!("quota.rs").matches(": Limit = limit(").count();
+        // Itself, in the line above.
+        assert_eq!(
+            ALL.len(),
+            defined - 1 + ALL.iter().filter(|limit| limit.name.starts_with("ocr/")).count(),
+            "a limit that is not in ALL can't be set"
+        );
+        let mut quotas = Quotas::default();
+        for (at, limit) in ALL.iter().enumerate() {
+            let most = u32::try_from(at).unwrap();
+            quotas.set("wx1", limit.name, most).unwrap();
+            assert_eq!(quotas.most("wx1", *limit), most);
+            assert_eq!(quotas.view(0)[at]["name"], limit.name);
+        }
+        assert_eq!(quotas.view(0).len(), ALL.len());
+        quotas.set("wx1", catalog::WXACODE_UNLIMIT.path, 7).unwrap();
+        assert_eq!(quotas.most("wx1", WXACODE_MINUTE), 7, "a path without a limit of a day: the minute's");
     }
 }

@@ -27,6 +27,11 @@ impl Random {
         Self { seed, drawn: 0 }
     }
 
+    /// What has been drawn stays drawn; what comes, comes from the other's seed.
+    pub(crate) const fn with_seed_of(&self, other: &Self) -> Self {
+        Self { seed: other.seed, drawn: self.drawn }
+    }
+
     fn draw(&mut self) -> StdRng {
         self.drawn += 1;
         let mut seed = [0; 32];
@@ -56,6 +61,22 @@ impl Random {
     /// Hexadecimal digits, two a byte.
     pub(crate) fn hex<const BYTES: usize>(&mut self) -> String {
         self.bytes::<BYTES>().iter().map(|b| format!("{b:02x}")).collect()
+    }
+
+    /// Another source, for what happens at a time of its own: what it draws moves nothing here.
+    pub(crate) fn fork(&mut self) -> Self {
+        Self::seeded(self.number(0..u64::MAX))
+    }
+
+    /// About how long something takes of which half takes at most `p50` and one in a hundred more than `p99`:
+    /// log-normal, as answers over a network are.
+    pub(crate) fn latency(&mut self, p50: f64, p99: f64) -> f64 {
+        let mut draw = self.draw();
+        let (one, other): (f64, f64) =
+            (draw.random_range(f64::MIN_POSITIVE..1.0), draw.random_range(0.0..1.0));
+        let normal = (-2.0 * one.ln()).sqrt() * (std::f64::consts::TAU * other).cos();
+        // A normal distribution has 99 of 100 below 2.326 deviations.
+        p50 * (p99 / p50).powf(normal / 2.326)
     }
 
     /// A number of this range.

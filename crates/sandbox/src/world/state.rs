@@ -15,7 +15,8 @@ struct State<'a> {
     messages: &'a VecDeque<message::Message>,
     links: Vec<&'a super::Link>,
     quirks: &'a super::quirks::Quirks,
-    calls: &'a log::Calls,
+    quotas: Vec<Value>,
+    calls: &'a VecDeque<log::CallRecord>,
 }
 
 impl World {
@@ -42,7 +43,8 @@ impl World {
             messages: &self.messages.sent,
             links: self.links.list().collect(),
             quirks: &self.quirks,
-            calls: &self.calls,
+            quotas: self.quotas.view(self.now),
+            calls: self.calls.brief(),
         };
         serde_json::to_vec(&state).unwrap_or_default()
     }

@@ -4,13 +4,14 @@
 //! before it ever work, the latter for at most five minutes.
 
 use super::World;
+use super::kept::pairs;
 use super::quota::{FORCED_DAY, STABLE_DAY, STABLE_MINUTE, TOKEN_DAY};
 use crate::refusal::{Refusal, refuse};
 use serde::{Deserialize, Serialize};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 /// The way a token was got.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Kept {
     /// `/cgi-bin/token`
@@ -27,7 +28,7 @@ const FORCED_GAP: i64 = 30_000;
 /// Tokens remembered, to tell a superseded one from nonsense.
 const MAX_KNOWN: usize = 100_000;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Slot {
     current: Option<String>,
     previous: Option<String>,
@@ -35,7 +36,7 @@ struct Slot {
 }
 
 /// A token that was issued at some time.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Known {
     appid: String,
     expires: i64,
@@ -44,15 +45,16 @@ struct Known {
 }
 
 /// All tokens.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Tokens {
-    slots: HashMap<(String, Kept), Slot>,
-    known: HashMap<String, Known>,
+    #[serde(with = "pairs")]
+    slots: BTreeMap<(String, Kept), Slot>,
+    known: BTreeMap<String, Known>,
     order: VecDeque<String>,
 }
 
 /// A `jsapi` or `wx_card` ticket.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Ticket {
     value: String,
     expires: i64,

@@ -2,14 +2,14 @@
 
 use crate::sign::sha1_hex;
 use base64::Engine;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha1::{Digest, Sha1};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use super::qr::Scene;
 
 /// One person.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct User {
     #[serde(rename = "user")]
     pub(crate) id: String,
@@ -26,7 +26,7 @@ pub(crate) struct User {
 }
 
 /// Since when and how a person follows an account.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Following {
     pub(crate) since: i64,
     pub(crate) scene: Option<Scene>,
@@ -77,11 +77,28 @@ pub(super) fn identity(scope: &str, id: &str) -> String {
 const MAX_USERS: usize = 200_000;
 
 /// Everybody.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "Vec<User>", into = "Vec<User>")]
 pub(crate) struct Users {
     pub(crate) all: Vec<User>,
     /// Place in `all`, by AppID and openid.
-    by_openid: HashMap<(String, String), usize>,
+    by_openid: BTreeMap<(String, String), usize>,
+}
+
+impl From<Vec<User>> for Users {
+    fn from(all: Vec<User>) -> Self {
+        let openids = |(at, user): (usize, &User)| {
+            let key = |(appid, openid): (&String, &String)| ((appid.clone(), openid.clone()), at);
+            user.openids.iter().map(key).collect::<Vec<_>>()
+        };
+        Self { by_openid: all.iter().enumerate().flat_map(openids).collect(), all }
+    }
+}
+
+impl From<Users> for Vec<User> {
+    fn from(users: Users) -> Self {
+        users.all
+    }
 }
 
 impl Users {

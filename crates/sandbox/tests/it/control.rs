@@ -65,6 +65,8 @@ async fn members_that_no_call_has_are_named() {
         "message",
         "event",
         "unfollow",
+        "push",
+        "worlds",
     ];
     // What the calls before the last need, so that nothing else is wrong.
     let all = json!({

@@ -32,6 +32,13 @@ pub(crate) fn secret(appid: &str) -> String {
 
 pub(crate) struct Rig {
     pub(crate) sandbox: Sandbox,
+    caller: Caller,
+}
+
+/// Who calls one world.
+#[derive(Clone)]
+pub(crate) struct Caller {
+    url: String,
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
@@ -58,10 +65,34 @@ pub(crate) const START: i64 = 1_767_339_000_000;
 impl Rig {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        Self {
-            sandbox: Sandbox::start(listener, Arc::new(|| START)),
-            client: Client::builder(TokioExecutor::new()).build_http(),
-        }
+        Self::around(Sandbox::start(listener, Arc::new(|| START)))
+    }
+
+    /// One whose chance is a seed's, and whose world begins as a text says.
+    pub(crate) async fn start_as(seed: Option<u64>, world: Option<&str>) -> Result<Self, String> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Sandbox::start_as(listener, Arc::new(|| START), seed, world).await.map(Self::around)
+    }
+
+    fn around(sandbox: Sandbox) -> Self {
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        let caller = Caller { url: sandbox.url(), client };
+        Self { sandbox, caller }
+    }
+}
+
+impl std::ops::Deref for Rig {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.caller
+    }
+}
+
+impl Caller {
+    /// Another world of the same sandbox.
+    pub(crate) fn world(&self, name: &str) -> Self {
+        Self { url: format!("{}/sandbox/worlds/{name}", self.url), client: self.client.clone() }
     }
 
     /// An error is a connection that was cut.
@@ -72,7 +103,7 @@ impl Rig {
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> Result<Reply, String> {
-        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.sandbox.url()));
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.url));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

@@ -1,16 +1,12 @@
-//! `wxgate serve` and `wxgate sandbox`.
+//! `wxgate serve`.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-use tokio::net::TcpListener;
 
 use super::control::{self, Control, Reloaded, Request, Status};
 use super::signals::{Ask, Signals};
 use crate::clock::Clock;
 use crate::entries::Environment;
-use crate::gateway::{self, Listeners, Running, Unbound};
+use crate::gateway::{self, Listeners, Running};
 use crate::lang::{Words, say};
 use crate::{config, telemetry, tls};
 
@@ -180,19 +176,4 @@ fn both(error: &anyhow::Error) -> Words {
     }
     let other = || Words::new(format!("{error:#}"), format!("{error:#}"));
     error.downcast_ref::<Words>().cloned().unwrap_or_else(other)
-}
-
-pub(super) async fn sandbox(listen: SocketAddr) -> anyhow::Result<()> {
-    let mut signals = Signals::new()?;
-    let listener =
-        TcpListener::bind(listen).await.map_err(|error| Unbound::new("--listen", listen, &error))?;
-    let sandbox = sandbox::Sandbox::start(listener, Arc::new(|| Clock::System.now()));
-    let url = sandbox.url();
-    super::run::print(&say(
-        format!("微信模拟器：{url}（说明见该页面；Ctrl-C 结束）\n"),
-        format!("The simulated WeChat: {url} (its page explains it; Ctrl-C ends it)\n"),
-    ))?;
-    while signals.next().await != Ask::Stop {}
-    sandbox.stop().await;
-    Ok(())
 }

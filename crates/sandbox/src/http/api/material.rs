@@ -119,7 +119,7 @@ fn add(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
 
 /// Where the file of a video could be fetched.
 fn video_url(call: &Call, material: &Material) -> String {
-    format!("http://{}/sandbox/material/{}", call.header(header::HOST), material.media_id)
+    call.url(&format!("/sandbox/material/{}", material.media_id))
 }
 
 fn get(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {

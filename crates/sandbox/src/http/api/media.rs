@@ -63,8 +63,7 @@ pub(super) fn get(world: &mut World, call: &Call, appid: &str) -> Result<Answer,
     let media_id = call.param("media_id");
     let file = world.media(appid, media_id).ok_or(refuse(40007))?;
     if file.kind == "video" {
-        let host = call.header(header::HOST);
-        let body = json!({"video_url": format!("http://{host}/sandbox/media/{media_id}")});
+        let body = json!({"video_url": call.url(&format!("/sandbox/media/{media_id}"))});
         return Ok(Answer::json(&call.path, body));
     }
     let disposition = format!("attachment; filename=\"{media_id}.{}\"", file.suffix);

@@ -12,11 +12,17 @@ use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 /// Sends a push to its end, even if whoever asked has gone, and answers with what came of it.
-async fn push(shared: &Arc<Shared>, push: Push) -> Reply {
+pub(super) async fn push(shared: &Arc<Shared>, mut push: Push) -> Reply {
     let sender = shared.clone();
+    let life = {
+        let mut world = shared.world();
+        push.chance = world.random.fork();
+        world.life.clone()
+    };
     let work = async move {
         let stop = sender.stop.clone();
-        stop.run_until_cancelled(push::deliver(&sender, push)).await.flatten()
+        let sent = life.run_until_cancelled(push::deliver(&sender, push));
+        stop.run_until_cancelled(sent).await.flatten().flatten()
     };
     let sent = shared.tasks.spawn(work).await.ok().flatten();
     Ok(Done(json!({"pushes": sent.into_iter().collect::<Vec<_>>()})))

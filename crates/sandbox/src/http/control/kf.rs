@@ -1,8 +1,8 @@
 //! Control calls by which the workers of customer service do something, as on their own pages.
 
-use super::{Done, Reply, Wrong, members};
+use super::{Done, Reply, Wrong, act, members};
 use crate::Shared;
-use crate::push::{self, Push};
+use crate::push::Push;
 use crate::world::{Told, World};
 use axum::body::Bytes;
 use axum::extract::State;
@@ -44,11 +44,10 @@ pub(super) async fn act(State(shared): State<Arc<Shared>>, body: Bytes) -> Reply
     let asked: Acted = members(&body)?;
     let told = told(&mut shared.world(), &asked)?;
     let push = told.map(|told| Push::of_session(&asked.appid, &asked.openid, &told));
-    let sent = match push {
-        Some(push) => push::deliver(&shared, push).await,
-        None => None,
-    };
-    Ok(Done(json!({"pushes": sent.into_iter().collect::<Vec<_>>()})))
+    match push {
+        Some(push) => act::push(&shared, push).await,
+        None => Ok(Done(json!({"pushes": []}))),
+    }
 }
 
 fn told(world: &mut World, asked: &Acted) -> Result<Option<Told>, Wrong> {

@@ -4,7 +4,7 @@ use super::{Done, Reply, Wrong, members};
 use crate::Shared;
 use crate::faults::Fault;
 use crate::push;
-use crate::world::{AppSettings, Callback, CodeKind, Format, Kept, Kind, Mode, Purpose, World};
+use crate::world::{AppSettings, Callback, CodeKind, Format, Kept, Kind, MAX_OFFSET, Mode, Purpose, World};
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use serde::Deserialize;
@@ -23,17 +23,6 @@ pub(super) async fn apps(State(shared): Held, body: Bytes) -> Reply {
     let view = app.view();
     shared.world().put_app(app);
     Ok(Done(view))
-}
-
-/// A call that takes nothing.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
-
-pub(super) async fn reset(State(shared): Held, body: Bytes) -> Reply {
-    let Nothing {} = members(&body)?;
-    *shared.world() = World::new();
-    fine()
 }
 
 #[derive(Deserialize)]
@@ -63,6 +52,13 @@ struct NewCallback {
     mode: Mode,
     #[serde(default)]
     format: Format,
+    /// Whether the address is asked first; a file of the start may be read before it answers.
+    #[serde(default = "yes")]
+    verify: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 pub(super) async fn callback(State(shared): Held, body: Bytes) -> Reply {
@@ -71,7 +67,7 @@ pub(super) async fn callback(State(shared): Held, body: Bytes) -> Reply {
     if app.kind == Kind::Open {
         return Err(Wrong("appid: a website has no callbacks".to_owned()));
     }
-    if !asked.url.is_empty() {
+    if !asked.url.is_empty() && asked.verify {
         push::verify(&shared, &app, &asked.url).await?;
     }
     let mut world = shared.world();
@@ -219,14 +215,11 @@ struct Advance {
     advance_seconds: i64,
 }
 
-/// A century: what is further away overflows somewhere.
-const MAX_ADVANCE: i64 = 100 * 366 * 86_400;
-
 pub(super) async fn clock(State(shared): Held, body: Bytes) -> Reply {
     let asked: Advance = members(&body)?;
     let mut world = shared.world();
     let offset = world.offset.saturating_add(asked.advance_seconds.saturating_mul(1000));
-    if offset.saturating_abs() > MAX_ADVANCE * 1000 {
+    if offset.saturating_abs() > MAX_OFFSET {
         return Err(Wrong("advance_seconds: more than a century".to_owned()));
     }
     let by = offset - world.offset;

@@ -1,0 +1,3 @@
+module wxgatesandbox
+
+go 1.19
