@@ -7,9 +7,11 @@ mod answer;
 mod api;
 mod call;
 mod control;
-mod home;
+mod facts;
+mod live;
 mod oauth;
-mod scanner;
+mod origin;
+mod page;
 
 use crate::Shared;
 use answer::Closed;
@@ -29,8 +31,10 @@ use tower::ServiceExt;
 /// Every route there is.
 fn router(shared: Arc<Shared>) -> Router {
     Router::new()
-        .route("/", get(home::page))
-        .nest("/sandbox", control::router())
+        .route("/", get(page::home))
+        .route("/q/{id}", get(page::scanned))
+        .route("/_/{digest}/{*name}", get(page::file))
+        .nest("/sandbox", control::router(shared.clone()))
         .fallback(api::wechat)
         .with_state(shared)
 }

@@ -3,7 +3,9 @@
 //! Whoever locks it sets [`World::now`] first, so a rule reads one time from beginning to end.
 
 mod app;
+mod chats;
 mod code;
+mod feed;
 mod grant;
 mod journal;
 mod log;
@@ -13,18 +15,21 @@ mod qr;
 mod quirks;
 pub(crate) mod quota;
 mod random;
+mod screen;
 mod state;
 mod token;
 mod user;
 mod values;
 
 pub(crate) use app::{App, AppSettings, Callback, Format, Kind, Mode};
+pub(crate) use chats::By;
 pub(crate) use code::{CodeKind, DEMO_CODES};
 pub(crate) use journal::{Entry, Filter};
 pub(crate) use log::{Attempt, PushRecord};
 pub(crate) use message::{Message, TEMPLATE};
 pub(crate) use qr::{MAX_SECONDS, Scene};
 pub(crate) use random::Random;
+pub(crate) use screen::Shown;
 pub(crate) use token::Kept;
 pub(crate) use user::User;
 pub(crate) use values::check as check_values;
@@ -50,11 +55,14 @@ pub(crate) struct World {
     pub(crate) grants: grant::Grants,
     pub(crate) qr: qr::QrCodes,
     pub(crate) messages: message::Messages,
+    pub(crate) chats: chats::Chats,
+    pub(crate) screen: screen::Screen,
     pub(crate) media: media::Store,
     pub(crate) faults: Faults,
     pub(crate) quirks: quirks::Quirks,
     pub(crate) calls: log::Calls,
     pub(crate) pushes: log::Pushes,
+    pub(crate) feed: feed::Feed,
     /// Whatever is made up comes from here, so that a seed makes it again.
     pub(crate) random: Random,
 }

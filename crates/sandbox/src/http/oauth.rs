@@ -6,7 +6,8 @@
 
 use super::answer::Answer;
 use super::call::Call;
-use super::home::escape;
+use super::facts::is_english;
+use super::page::{PLAIN_POLICY, both, dressed, escape};
 use crate::refusal::Refusal;
 use crate::world::{App, CodeKind, Kind, User, World};
 use http::header;
@@ -14,11 +15,11 @@ use url::{Host, Url, form_urlencoded};
 
 pub(super) fn authorize(world: &mut World, call: &Call, _: &str) -> Result<Answer, Refusal> {
     let scopes = ["snsapi_base", "snsapi_userinfo"];
-    Ok(start(world, call, Kind::Official, &scopes).unwrap_or_else(error_page))
+    Ok(start(world, call, Kind::Official, &scopes).unwrap_or_else(|error| error_page(call, error)))
 }
 
 pub(super) fn qrconnect(world: &mut World, call: &Call, _: &str) -> Result<Answer, Refusal> {
-    Ok(start(world, call, Kind::Open, &["snsapi_login"]).unwrap_or_else(error_page))
+    Ok(start(world, call, Kind::Open, &["snsapi_login"]).unwrap_or_else(|error| error_page(call, error)))
 }
 
 /// WeChat shows a code and a sentence, with HTTP 200.
@@ -59,13 +60,17 @@ fn start(world: &mut World, call: &Call, kind: Kind, scopes: &[&str]) -> Result<
         name => Some(world.users.find(name).ok_or((10002, "sandbox_user: there is no such user"))?),
     };
     let Some(user) = chosen else {
-        return Ok(Answer::page(consent_page(world, call, app)));
+        return Ok(page(consent_page(world, call, app)));
     };
     let (id, openid) = (user.id.clone(), user.openid(appid).to_owned());
     let code = world.give_code(CodeKind::OAuth, appid, &openid, scope);
     let to = with_query(back, &[("code", &code), ("state", state)]);
-    let cookie = format!("sandbox_user={id}; Path=/connect; HttpOnly; SameSite=Lax");
-    Ok(Answer::redirect(to).with_header(header::SET_COOKIE, &cookie))
+    Ok(Answer::redirect(to).with_header(header::SET_COOKIE, &cookie(&id)))
+}
+
+/// Remembers who uses this browser.
+pub(super) fn cookie(user: &str) -> String {
+    format!("sandbox_user={user}; Path=/connect; HttpOnly; SameSite=Lax")
 }
 
 /// The host must be one of the account's domains, to the letter, or this machine.
@@ -109,7 +114,8 @@ fn consent_page(world: &World, call: &Call, app: &App) -> String {
             .extend_pairs(call.query.iter().filter(|(name, _)| !own(name)))
             .append_pair(name, value)
             .finish();
-        escape(&format!("{}?{query}", call.path))
+        // Without a path: the same page, wherever it lies.
+        escape(&format!("?{query}"))
     };
     let mut users: Vec<&User> = world.users.all.iter().take(SHOWN).collect();
     if let Some(last) = remembered(world, call) {
@@ -118,29 +124,52 @@ fn consent_page(world: &World, call: &Call, app: &App) -> String {
     let items: String = users
         .iter()
         .map(|user| {
-            let href = link("sandbox_user", &user.id);
-            format!("<li><a href=\"{href}\">{}</a></li>", escape(&user.nickname))
+            let initial: String = user.nickname.chars().take(1).collect();
+            format!(
+                "<li><a href=\"{}\"><span class=\"face\" aria-hidden=\"true\">{}</span><b>{}</b><span class=\"go\">{}</span></a></li>",
+                link("sandbox_user", &user.id),
+                escape(&initial),
+                escape(&user.nickname),
+                both("同意", "Allow"),
+            )
         })
         .collect();
-    format!(
-        "<!doctype html><html lang=\"zh\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-         <title>微信授权 · sandbox</title><style>{STYLE}</style><main><h1>{} 申请使用</h1><p>你的昵称、头像 ({})</p>\
-         <ul>{items}</ul><p><a class=\"no\" href=\"{}\">拒绝 Deny</a></p></main></html>",
+    let login = app.kind == Kind::Open;
+    let (zh, en) =
+        if login { ("微信登录", "Log in with WeChat") } else { ("网页授权", "A web page asks") };
+    let wants = if login {
+        both("登录这个网站，以你的身份：", "Log in to this website as:")
+    } else {
+        both("获得你的昵称、头像，以这个身份：", "It learns nickname and picture of:")
+    };
+    let body = format!(
+        "<p class=\"over\">{}</p><h1><code>{}</code> {}</h1><p class=\"dim\">{wants}</p><ul class=\"people\">{items}</ul>\
+         <p class=\"foot\"><a class=\"btn\" href=\"{}\">{}</a><code class=\"dim\">{}</code></p>",
+        both(zh, en),
         escape(&app.appid),
-        escape(call.param("scope")),
+        both("申请使用", "asks"),
         link("sandbox_consent", "deny"),
-    )
+        both("拒绝", "Deny"),
+        escape(call.param("scope")),
+    );
+    dressed(&call.path, is_english(&call.headers), "微信授权 · WeChat sandbox", &body)
 }
 
-const STYLE: &str = "body{font:16px/1.6 system-ui,sans-serif;margin:0;background:#ededed}main{max-width:24rem;margin:3rem auto;\
-padding:1.5rem;background:#fff;border-radius:12px}h1{font-size:1.1rem}ul{list-style:none;padding:0}li a{display:block;margin:.5rem 0;\
-padding:.6rem 1rem;background:#07c160;color:#fff;border-radius:8px;text-decoration:none}.no{color:#576b95}";
+fn page(html: String) -> Answer {
+    Answer::page(html).with_header(header::CONTENT_SECURITY_POLICY, PLAIN_POLICY)
+}
 
-fn error_page((code, text): PageError) -> Answer {
-    Answer::page(format!(
-        "<!doctype html><html lang=\"zh\"><meta charset=\"utf-8\"><title>出错了</title><body><h1>出错了</h1>\
-         <p>{text}</p><p>错误码: {code}</p></body></html>"
-    ))
+/// WeChat's sentence and number, and what to do about it.
+fn error_page(call: &Call, (code, text): PageError) -> Answer {
+    let hint = wechat::errcode::lookup(code)
+        .map(|row| format!("<p class=\"dim\">{}</p>", both(row.zh, row.en)))
+        .unwrap_or_default();
+    let body = format!(
+        "<p class=\"over bad\">{}</p><h1>{}</h1><p>{text}</p>{hint}<p class=\"foot\"><code>错误码: {code}</code></p>",
+        both("微信打不开这个网页", "WeChat doesn't open this page"),
+        both("出错了", "Something is wrong"),
+    );
+    page(dressed(&call.path, is_english(&call.headers), "出错了 · WeChat sandbox", &body))
 }
 
 #[cfg(test)]

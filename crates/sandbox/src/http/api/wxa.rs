@@ -43,8 +43,9 @@ pub(super) fn code(world: &mut World, call: &Call, appid: &str) -> Result<Answer
         .append_pair("scene", scene)
         .append_pair("env_version", environment)
         .finish();
-    let picture =
-        Picture { text: format!("https://mp.weixin.qq.com/a/sandbox?{query}"), width, ink, transparent };
+    let text = format!("https://mp.weixin.qq.com/a/sandbox?{query}");
+    world.show_mini(&text);
+    let picture = Picture { text, width, ink, transparent };
     let content_type = if transparent { "image/png" } else { "image/jpeg" };
     Ok(Answer::new(content_type, Content::Picture(picture)))
 }

@@ -10,16 +10,16 @@ use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 /// Customer-service messages a text from the user allows, and how long.
-const AFTER_TEXT: (i64, u32) = (48 * 3600, 5);
+pub(super) const AFTER_TEXT: (i64, u32) = (48 * 3600, 5);
 /// Likewise a scan, a follow, a menu click.
-const AFTER_TOUCH: (i64, u32) = (60, 3);
+pub(super) const AFTER_TOUCH: (i64, u32) = (60, 3);
 
 /// Sends a push to its end, even if whoever asked has gone, and answers with what came of it.
-async fn push(shared: &Arc<Shared>, push: Push) -> Reply {
+pub(super) async fn push(shared: &Arc<Shared>, push: Push) -> Reply {
     let sender = shared.clone();
     let work = async move {
         let stop = sender.stop.clone();
-        stop.run_until_cancelled(push::deliver(&sender, push)).await.flatten()
+        stop.run_until_cancelled(push::act(&sender, push)).await.flatten()
     };
     let sent = shared.tasks.spawn(work).await.ok().flatten();
     Ok(Done(json!({"pushes": sent.into_iter().collect::<Vec<_>>()})))
@@ -140,14 +140,20 @@ struct Sent {
 /// Any message at all, every member as given.
 pub(super) async fn any(State(shared): State<Arc<Shared>>, body: Bytes) -> Reply {
     let asked: Sent = members(&body)?;
-    if !asked.message.get("MsgType").is_some_and(Value::is_string) {
-        return Err(Wrong("message.MsgType must be a text".to_owned()));
-    }
-    if let Some(name) = wrong_name(&asked.message) {
-        return Err(Wrong(format!("message: {name:?} can't be an element's name")));
-    }
+    check_message(&asked.message)?;
     shared.world().user_of(&asked.appid, &asked.openid)?;
     push(&shared, Push::new(&asked.appid, &asked.openid, asked.message)).await
+}
+
+/// A message must have a type, and names that XML can have.
+pub(super) fn check_message(message: &Map<String, Value>) -> Result<(), Wrong> {
+    if !message.get("MsgType").is_some_and(Value::is_string) {
+        return Err(Wrong("message.MsgType must be a text".to_owned()));
+    }
+    match wrong_name(message) {
+        Some(name) => Err(Wrong(format!("message: {name:?} can't be an element's name"))),
+        None => Ok(()),
+    }
 }
 
 /// A member's name that would break the XML.
