@@ -60,7 +60,7 @@ export function tidy(text: string) {
       return text
     }
   }
-  return trimmed.startsWith('<xml>') ? trimmed.replace(/>\s*<(?=[A-Za-z/])/g, '>\n<') : text
+  return trimmed.startsWith('<xml>') ? trimmed.replace(/(<\/[\w.-]+>|<[\w.-]+>(?=\s*<[\w.-]))\s*(?=<)/g, '$1\n') : text
 }
 
 /** For a shell: in single quotes. */

@@ -9,5 +9,7 @@ export function nameOf(appid: string, kind: Kind) {
   return standing ? t(`apps.${standing}`) : `${t(`kinds.${kind}`)} ${appid.slice(-4)}`
 }
 
+const TINTS: Record<string, string> = { first: 'c1', mini: 'c5', example: 'c3' }
+
 /** A colour for an account, one of six. */
-export const tint = (appid: string) => `c${([...appid].reduce((sum, c) => sum + c.charCodeAt(0), 0) % 6) + 1}`
+export const tint = (appid: string) => TINTS[STANDING[appid] ?? ''] ?? `c${([...appid].reduce((sum, c) => sum + c.charCodeAt(0), 0) % 6) + 1}`

@@ -9,6 +9,8 @@ mod control;
 mod faults;
 mod journal;
 mod messages;
+mod page;
+mod phone;
 mod pushes;
 mod qr;
 mod receiver;
