@@ -114,8 +114,7 @@ fn consent_page(world: &World, call: &Call, app: &App) -> String {
             .extend_pairs(call.query.iter().filter(|(name, _)| !own(name)))
             .append_pair(name, value)
             .finish();
-        // Without a path: the same page, wherever it lies.
-        escape(&format!("?{query}"))
+        escape(&format!("{}?{query}", call.path))
     };
     let mut users: Vec<&User> = world.users.all.iter().take(SHOWN).collect();
     if let Some(last) = remembered(world, call) {

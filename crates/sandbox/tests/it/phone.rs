@@ -244,7 +244,7 @@ async fn whoever_watches_sees_calls_and_every_attempt_as_they_happen() {
     let events = seen.lines().filter_map(|line| line.strip_prefix("data: "));
     let news: Vec<Value> = events.flat_map(|data| serde_json::from_str::<Vec<Value>>(data).unwrap()).collect();
     let call = news.iter().find(|one| one["kind"] == "call").unwrap();
-    assert_eq!((&call["call"]["errcode"], &call["call"]["path"]), (&json!(40001), &json!("/cgi-bin/get_api_domain_ip")));
+    assert_eq!((&call["call"]["errcode"], &call["call"]["path"]), (&json!(40014), &json!("/cgi-bin/get_api_domain_ip")));
     let attempts: Vec<usize> =
         news.iter().filter(|one| one["kind"] == "push").map(|one| one["push"]["attempts"].as_array().unwrap().len()).collect();
     assert_eq!(attempts, [0, 1, 2], "under way, after the first, over");
