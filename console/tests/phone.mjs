@@ -164,7 +164,7 @@ const walks = {
     const token = await tokenOf(it, MINI)
     await fetch(`${it.sandbox}/wxa/getwxacodeunlimit?access_token=${token}`, { method: 'POST', body: '{"scene":"id=1"}' })
     await page.goto(it.sandbox)
-    await screen(page).getByRole('button', { name: /id=1$/ }).click()
+    await screen(page).getByRole('button', { name: /扫 id=1/ }).click()
     const sheet = phone(page).getByRole('dialog', { name: '小程序' })
     await sheet.getByText('id=1').waitFor()
     await sheet.getByRole('button', { name: '登录 wx.login' }).click()
@@ -257,7 +257,7 @@ const walks = {
     const id = codes[0].url.split('/q/')[1]
     await page.goto(`${it.sandbox}/q/${id}`)
     await page.getByText('by_browser').waitFor()
-    await page.getByRole('button', { name: '用 小雨 的手机扫' }).click()
+    await page.getByRole('button', { name: '小雨' }).click()
     await page.getByText('小雨 扫了').waitFor()
     await page.getByRole('link', { name: '去手机上看' }).click()
     await chip(page, /subscribe → 200/).waitFor()

@@ -55,7 +55,7 @@ export function tidy(text: string) {
   if (trimmed.startsWith('{') || trimmed.startsWith('[')) {
     try {
       // Numbers with more digits than a double holds would come out as others.
-      return /\d{16,}/.test(trimmed) ? trimmed : JSON.stringify(JSON.parse(trimmed), null, 2)
+      return /[:[,]\s*-?\d{16,}/.test(trimmed) ? trimmed : JSON.stringify(JSON.parse(trimmed), null, 2)
     } catch {
       return text
     }

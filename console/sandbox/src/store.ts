@@ -134,8 +134,8 @@ async function loadMenu() {
   const open = chat.value
   if (!open || open.kind !== 'official') return void (menu.value = [])
   try {
-    const { menu: made } = await get<{ menu?: { button?: MenuButton[] } | null }>(`menu?appid=${open.appid}&openid=${open.openid}`)
-    if (place.chat === open.appid) menu.value = made?.button ?? []
+    const made = await get<{ button?: MenuButton[]; menu?: { button?: MenuButton[] } | null }>(`menu?appid=${open.appid}&openid=${open.openid}`)
+    if (place.chat === open.appid) menu.value = made.button ?? made.menu?.button ?? []
   } catch {
     menu.value = []
   }

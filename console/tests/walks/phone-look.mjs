@@ -60,7 +60,7 @@ export const lookWalks = {
   async 'every view, in both languages and themes, narrow and wide'({ page, demo, look }) {
     const it = await demo()
     const made = await furnish(it)
-    await page.route('**/sandbox/menu?*', (route) => (route.request().url().includes(OFFICIAL) ? route.fulfill({ json: MENU(it.sandbox) }) : route.fulfill({ json: { menu: null } })))
+    await page.route('**/sandbox/menu?*', (route) => (route.request().url().includes(OFFICIAL) ? route.fulfill({ json: MENU(it.sandbox) }) : route.fulfill({ json: { button: [] } })))
     const wrong = []
     for (const [lang, theme, widths] of [['zh', 'light', [390, 768, 1440]], ['en', 'dark', [390, 1440]], ['zh', 'dark', [390, 1440]], ['en', 'light', [390, 1440]]]) {
       await page.goto(it.sandbox)

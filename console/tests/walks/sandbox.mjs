@@ -28,15 +28,13 @@ export async function tokenOf(it, appid) {
 
 /** A menu as `menu/get` has it. */
 export const MENU = (base) => ({
-  menu: {
-    button: [
-      { type: 'click', name: '今日优惠', key: 'sale' },
-      { type: 'view', name: '我的订单', url: `${base}/?view=came&code=0123456789&state=menu` },
-      { name: '工具', sub_button: [
-        { type: 'scancode_waitmsg', name: '扫一扫', key: 'scan' },
-        { type: 'pic_sysphoto', name: '发照片', key: 'photo' },
-        { type: 'location_select', name: '发位置', key: 'place' },
-      ] },
-    ],
-  },
+  button: [
+    { type: 'click', name: '今日优惠', key: 'sale' },
+    { type: 'view', name: '我的订单', url: `${base}/?view=came&code=0123456789&state=menu` },
+    { name: '工具', sub_button: [
+      { type: 'scancode_waitmsg', name: '扫一扫', key: 'scan' },
+      { type: 'pic_sysphoto', name: '发照片', key: 'photo' },
+      { type: 'location_select', name: '发位置', key: 'place' },
+    ] },
+  ],
 })

@@ -30,7 +30,7 @@ export default {
   place: { title: '位置', spots: '地点', lat: '纬度', lng: '经度', label: '名称', send: '发送位置', gz: '广州塔', bj: '天安门', sh: '外滩' },
   link: { title: '链接', name: '标题', description: '描述', url: '网址', send: '发送链接', sampleTitle: '一篇文章', sampleDescription: '写得很好' },
   photo: { title: '照片', take: '拍一张', choose: '从文件选', wait: '菜单在等照片' },
-  screen: { title: '屏幕', hint: '点一下就是扫', make: '做一个码', account: '账号', scene: 'scene（可空）', temporary: '临时', permanent: '永久', mini: '小程序码', left: '剩 {t}', days: '{n} 天', expired: '已过期', never: '不过期', just: '刚扫过', scanIt: '用 {name} 的手机扫 {scene}', empty: '后端建的每个二维码都会出现在这里', emptyHint: '没有后端？先做一个码', none: '还没有码' },
+  screen: { title: '屏幕', hint: '点一下就是扫', make: '做一个码', account: '账号', scene: 'scene（可空）', temporary: '临时', permanent: '永久', mini: '小程序码', left: '剩 {t}', days: '{n} 天', expired: '已过期', never: '不过期', just: '刚扫过', scanAs: '用 {name} 的手机扫', empty: '后端建的每个二维码都会出现在这里', emptyHint: '没有后端？先做一个码', none: '还没有码' },
   log: {
     title: '记录', label: '记录', filter: '路径、appid、错误码', all: '全部', calls: '调用', pushes: '推送', wrong: '只看出错', clear: '清空', fault: '注入故障', page: '单独一页', call: '收到的调用', push: '发出的推送', empty: '还没有记录', emptyHint: '把 SDK 的地址改成 {base}，或点手机', noMatch: '没有符合条件的', pick: '选一行看详情', gone: '这次调用已经不在了（只保留最近 10000 次）', message: '消息 {key}', event: '事件 {name} {key}', more: '还有 {n} 条更早的',
     tokenGone: '令牌被顶掉', tokenGoneHint: '别人刷新了令牌，旧的立即失效', limit: '下一次 45009', limitHint: '次数用完了', slow: '下一次慢 5 秒', cut: '下一次断开', path: '接口', of: '账号', waiting: '等着发生', remove: '撤掉', done: '已安排',
@@ -41,6 +41,6 @@ export default {
   facts: {
     title: '账号与接口', intro: '这里不是微信，而是一个忠实的仿制品：api、mp、open 三个域名合一，令牌、限额、错误码、推送都照真的来。把 SDK 的地址改成 {base}。', accounts: '账号', secret: 'AppSecret', original: '原始 ID', token: '消息推送 Token', aes: 'EncodingAESKey', callback: '推送地址', none: '没有', url: '网址', mode: '加密方式', format: '格式', plain: '明文', compat: '兼容', safe: '安全', save: '验证并保存', saved: '微信验证过了，已保存', remove: '去掉', codes: '永久有效的 code 与模板', calls: '控制接口', examples: '例子', curl: '同样的内容，纯文字：',
   },
-  q: { title: '谁来扫？', over: '微信二维码', gone: '没有这个码，或已经不在了', again: '换一个人扫', scan: '用 {name} 的手机扫', done: '{name} 扫了', toPhone: '去手机上看', scene: 'scene', account: '账号', nobody: '账号没有推送地址，没有人会知道', home: '到首页', expired: '这个码已经过期' },
+  q: { title: '谁来扫？', over: '微信二维码', gone: '没有这个码，或已经不在了', again: '换一个人扫', scan: '来扫的人：', done: '{name} 扫了', toPhone: '去手机上看', scene: 'scene', account: '账号', nobody: '账号没有推送地址，没有人会知道', home: '到首页', expired: '这个码已经过期' },
   came: { title: '网页拿到了 code', denied: '用户拒绝了，网页没有拿到 code', hint: '真实的网页在这里把 code 交给后端，后端调：', wxgate: '或交给 wxgate：' },
 }

@@ -36,7 +36,7 @@ export function preview(line: Line): string {
   const type = text(message, 'MsgType') || text(message, 'msgtype')
   const content = text(message, 'Content') || text(message, 'text', 'content') || text(message, 'msgmenu', 'head_content')
   if (content) return links(content).map((part) => part.text).join('')
-  const articles = [...list(message, 'Articles', 'item'), ...list(message, 'news', 'articles')]
+  const articles = [...list(message, 'Articles', 'item'), ...list(message, 'news', 'articles'), ...list(message, 'articles')]
   if (articles.length) return `[${text(articles[0], 'Title') || text(articles[0], 'title')}]`
   return `[${PLAIN[type] ? t(PLAIN[type]) : type}]`
 }

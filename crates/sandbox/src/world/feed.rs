@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 const MAX_NEWS: usize = 1_000;
 
 /// The newest news.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Feed {
     last: u64,
     kept: VecDeque<(u64, Value)>,

@@ -122,7 +122,8 @@ const MAX_UNDER_WAY: usize = 1_000;
 impl Pushes {
     /// The number of a push that is about to go out.
     pub(crate) fn number(&mut self) -> u64 {
-        self.last += 1;
+        let newest = self.kept.back().map_or(0, |push| push.seq);
+        self.last = self.last.max(newest) + 1;
         self.last
     }
 

@@ -1,7 +1,6 @@
 //! The control calls, and the page that lists them.
 
 use crate::rig::{EXAMPLE, MINI, OFFICIAL, Rig, secret};
-use http::Method;
 use serde_json::{Value, json};
 
 #[tokio::test]

@@ -24,11 +24,22 @@ async fn a_terminal_reads_the_facts_in_its_language_with_this_address() {
     };
     assert!(facts("zh-CN").await.contains("微信模拟器"));
     let english = facts("en-GB,en;q=0.9").await;
-    for expected in ["WeChat sandbox", MINI, &secret(EXAMPLE), "gh_0000000000a1", "sandboxtoken", "demo-oauth", "/sandbox/scan"] {
+    for expected in [
+        "WeChat sandbox",
+        MINI,
+        &secret(EXAMPLE),
+        "gh_0000000000a1",
+        "sandboxtoken",
+        "demo-oauth",
+        "/sandbox/scan",
+    ] {
         assert!(english.contains(expected), "{expected} in {english}");
     }
     assert!(english.contains("abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"), "the key as it was given");
-    assert!(english.contains(&format!("curl {}/sandbox/clock", rig.sandbox.url())), "its own port: {english}");
+    assert!(
+        english.contains(&format!("curl {}/sandbox/clock", rig.sandbox.url())),
+        "its own port: {english}"
+    );
 }
 
 #[tokio::test]
@@ -38,7 +49,13 @@ async fn a_browser_gets_a_page_that_asks_nobody_else_and_works_below_any_prefix(
         let reply = page(&rig, path).await;
         let html = text(&reply);
         let policy = reply.header("content-security-policy");
-        for part in ["default-src 'none'", "script-src 'self';", "style-src 'self';", "frame-ancestors 'self'", "trusted-types vue"] {
+        for part in [
+            "default-src 'none'",
+            "script-src 'self';",
+            "style-src 'self';",
+            "frame-ancestors 'self'",
+            "trusted-types vue",
+        ] {
             assert!(policy.contains(part), "{part} in {policy}");
         }
         assert!(html.contains(&format!("data-root=\"{root}\"")), "{html}");
@@ -62,7 +79,9 @@ async fn a_browser_gets_a_page_that_asks_nobody_else_and_works_below_any_prefix(
 async fn wechats_own_pages_wear_the_same_dress() {
     let rig = Rig::start().await;
     let authorize = |back: &str| {
-        format!("/connect/oauth2/authorize?appid={OFFICIAL}&redirect_uri={back}&response_type=code&scope=snsapi_userinfo&state=x")
+        format!(
+            "/connect/oauth2/authorize?appid={OFFICIAL}&redirect_uri={back}&response_type=code&scope=snsapi_userinfo&state=x"
+        )
     };
     for (path, expected) in [
         (authorize("http%3A%2F%2F127.0.0.1%2Fback"), "Hui🐠"),

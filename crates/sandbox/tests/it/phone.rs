@@ -52,7 +52,10 @@ async fn a_chat_shows_both_sides_in_order() {
     assert_eq!(lines[0]["message"]["Content"], "hello");
     assert_eq!(lines[0]["push"], said["pushes"][0]["seq"], "the push that told of it");
     assert_eq!(lines[1]["message"], reply("hi"));
-    assert_eq!((&lines[2]["template_id"], &lines[2]["message"]["thing"]["value"]), (&json!(TEMPLATE), &json!("tea")));
+    assert_eq!(
+        (&lines[2]["template_id"], &lines[2]["message"]["thing"]["value"]),
+        (&json!(TEMPLATE), &json!("tea"))
+    );
     assert_eq!(lines[3]["path"], "/cgi-bin/message/custom/send");
     assert!(lines.windows(2).all(|pair| pair[0]["seq"].as_u64() < pair[1]["seq"].as_u64()), "{lines:?}");
     assert!(self::lines(&rig, EXAMPLE).await.is_empty(), "nobody else's chat");
@@ -63,7 +66,8 @@ async fn a_chat_shows_both_sides_in_order() {
 async fn what_nobody_hears_is_in_the_chat_all_the_same() {
     let rig = Rig::start().await;
     let openid = first(&rig, OFFICIAL).await;
-    let pushes = rig.control("message", json!({"appid": OFFICIAL, "openid": openid, "text": "anyone?"})).await;
+    let pushes =
+        rig.control("message", json!({"appid": OFFICIAL, "openid": openid, "text": "anyone?"})).await;
     assert_eq!(pushes, json!({"pushes": []}));
     let lines = lines(&rig, OFFICIAL).await;
     assert_eq!((lines.len(), &lines[0]["push"]), (1, &Value::Null));
@@ -101,7 +105,8 @@ async fn a_phone_sends_every_kind_of_message_and_wechat_opens_the_window_for_eac
         let openid = rig.follower(OFFICIAL).await;
         rig.advance(120).await; // What following allows is over.
         let custom = json!({"touser": openid, "msgtype": "text", "text": {"content": "x"}});
-        let service = async || errcode(&rig.call(OFFICIAL, "/cgi-bin/message/custom/send", custom.clone()).await);
+        let service =
+            async || errcode(&rig.call(OFFICIAL, "/cgi-bin/message/custom/send", custom.clone()).await);
         assert_eq!(service().await, 45015, "{message}");
         receiver.take();
         rig.control("act", json!({"appid": OFFICIAL, "openid": openid, "message": message})).await;
@@ -115,13 +120,23 @@ async fn a_phone_sends_every_kind_of_message_and_wechat_opens_the_window_for_eac
 #[tokio::test]
 async fn a_menu_that_is_pressed_opens_the_window_where_wechat_says_so() {
     let rig = Rig::start().await;
-    for (event, expected) in [("CLICK", 0), ("scancode_push", 0), ("scancode_waitmsg", 0), ("VIEW", 45015), ("location_select", 45015)] {
+    for (event, expected) in [
+        ("CLICK", 0),
+        ("scancode_push", 0),
+        ("scancode_waitmsg", 0),
+        ("VIEW", 45015),
+        ("location_select", 45015),
+    ] {
         let openid = rig.follower(OFFICIAL).await;
         rig.advance(120).await;
         let message = json!({"MsgType": "event", "Event": event, "EventKey": "k"});
         rig.control("act", json!({"appid": OFFICIAL, "openid": openid, "message": message})).await;
         let custom = json!({"touser": openid, "msgtype": "text", "text": {"content": "x"}});
-        assert_eq!(errcode(&rig.call(OFFICIAL, "/cgi-bin/message/custom/send", custom).await), expected, "{event}");
+        assert_eq!(
+            errcode(&rig.call(OFFICIAL, "/cgi-bin/message/custom/send", custom).await),
+            expected,
+            "{event}"
+        );
     }
     let openid = rig.follower(OFFICIAL).await;
     for message in [json!({}), json!({"MsgType": "text", "a>b": "x"})] {
@@ -151,7 +166,8 @@ async fn every_code_that_is_made_stands_on_the_screen_and_can_be_read_from_its_p
         let picture = rig.get(&format!("/sandbox/codes/{}", code["seq"])).await;
         assert_eq!(scan(&picture.body), code["url"].as_str().unwrap());
         // A file that is held against the phone says the same.
-        let read = rig.control("code/read", json!({"body_base64": BASE64_STANDARD.encode(&picture.body)})).await;
+        let read =
+            rig.control("code/read", json!({"body_base64": BASE64_STANDARD.encode(&picture.body)})).await;
         assert_eq!((&read["code"]["scene"], &read["text"]), (&code["scene"], &code["url"]));
     }
     let calls = rig.get("/sandbox/calls").await.json();
@@ -161,7 +177,11 @@ async fn every_code_that_is_made_stands_on_the_screen_and_can_be_read_from_its_p
     }
     assert_eq!(rig.get("/sandbox/code?text=nothing").await.status, 400);
     assert_eq!(rig.get("/sandbox/codes/99").await.status, 400);
-    for wrong in [json!({"appid": MINI}), json!({"appid": OFFICIAL, "scene": ""}), json!({"appid": OFFICIAL, "seconds": 0})] {
+    for wrong in [
+        json!({"appid": MINI}),
+        json!({"appid": OFFICIAL, "scene": ""}),
+        json!({"appid": OFFICIAL, "seconds": 0}),
+    ] {
         assert_eq!(rig.post("/sandbox/codes", wrong.clone()).await.status, 400, "{wrong}");
     }
 }
@@ -173,13 +193,20 @@ async fn a_file_on_the_phone_is_the_accounts_media_and_no_page() {
     let kept = rig.control("files", new("image/png")).await;
     let (media_id, url) = (kept["media_id"].as_str().unwrap(), kept["url"].as_str().unwrap());
     let shown = rig.get(url.strip_prefix(&rig.sandbox.url()).unwrap()).await;
-    assert_eq!((shown.status, shown.header("content-type"), &shown.body[..]), (200, "image/png", &b"bytes"[..]));
+    assert_eq!(
+        (shown.status, shown.header("content-type"), &shown.body[..]),
+        (200, "image/png", &b"bytes"[..])
+    );
     assert_eq!(shown.header("x-content-type-options"), "nosniff");
     assert!(shown.header("content-security-policy").contains("sandbox"));
     let (token, _) = rig.stable(OFFICIAL, false).await;
     let got = rig.get(&format!("/cgi-bin/media/get?access_token={token}&media_id={media_id}")).await;
     assert_eq!(&got.body[..], b"bytes", "the account's backend can fetch it");
-    assert_eq!(rig.get(&format!("/sandbox/files/{media_id}?appid={EXAMPLE}")).await.status, 404, "nobody else's");
+    assert_eq!(
+        rig.get(&format!("/sandbox/files/{media_id}?appid={EXAMPLE}")).await.status,
+        404,
+        "nobody else's"
+    );
     for kind in ["text/html", "image/svg+xml", "image/png\r\nx: y"] {
         assert_eq!(rig.post("/sandbox/files", new(kind)).await.status, 400, "{kind}");
     }
@@ -214,7 +241,8 @@ async fn a_push_once_more_is_the_same_message_freshly_signed() {
 
 /// Server-sent events until `until` stands in them.
 async fn watch(rig: &Rig, until: &str) -> String {
-    let client = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new()).build_http();
+    let client =
+        hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new()).build_http();
     let request = http::Request::get(format!("{}/sandbox/live", rig.sandbox.url()));
     let request = request.body(http_body_util::Empty::<bytes::Bytes>::new()).unwrap();
     let mut answer = client.request(request).await.unwrap();
@@ -242,11 +270,21 @@ async fn whoever_watches_sees_calls_and_every_attempt_as_they_happen() {
         rig.control("message", json!({"appid": OFFICIAL, "openid": openid, "text": "x"})).await;
     });
     let events = seen.lines().filter_map(|line| line.strip_prefix("data: "));
-    let news: Vec<Value> = events.flat_map(|data| serde_json::from_str::<Vec<Value>>(data).unwrap()).collect();
+    let news: Vec<Value> =
+        events.flat_map(|data| serde_json::from_str::<Vec<Value>>(data).unwrap()).collect();
     let call = news.iter().find(|one| one["kind"] == "call").unwrap();
-    assert_eq!((&call["call"]["errcode"], &call["call"]["path"]), (&json!(40014), &json!("/cgi-bin/get_api_domain_ip")));
-    let attempts: Vec<usize> =
-        news.iter().filter(|one| one["kind"] == "push").map(|one| one["push"]["attempts"].as_array().unwrap().len()).collect();
+    assert_eq!(
+        (&call["call"]["errcode"], &call["call"]["path"]),
+        (&json!(40014), &json!("/cgi-bin/get_api_domain_ip"))
+    );
+    let attempts: Vec<usize> = news
+        .iter()
+        .filter(|one| one["kind"] == "push")
+        .map(|one| one["push"]["attempts"].as_array().unwrap().len())
+        .collect();
     assert_eq!(attempts, [0, 1, 2], "under way, after the first, over");
-    assert!(news.iter().any(|one| one["control"]["path"].as_str().is_some_and(|path| path.ends_with("/callback"))));
+    assert!(
+        news.iter()
+            .any(|one| one["control"]["path"].as_str().is_some_and(|path| path.ends_with("/callback")))
+    );
 }
