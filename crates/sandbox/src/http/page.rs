@@ -16,6 +16,8 @@ static DIST: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../console/dist-sand
 const PLACE: &str = "/_/ASSETS/";
 /// What the page has in the place of the way to the root of the sandbox.
 const ROOT: &str = "ROOT/";
+/// What the page has in the place of what is for whoever has no JavaScript.
+const FACTS: &str = "FACTS";
 /// Nothing inline, nothing from elsewhere, no markup made from text; in a frame, whatever page the user opens.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; \
     connect-src 'self'; frame-src http: https:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; \
@@ -47,19 +49,19 @@ fn up(depth: usize) -> String {
     if depth == 0 { "./".to_owned() } else { "../".repeat(depth) }
 }
 
-/// `GET /`: the phone; for whoever isn't a browser, what there is, as text.
+/// `GET /`: the phone; for a terminal, what there is, as text.
 pub(super) async fn home(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
-    if is_for_people(&headers) {
-        return index(0);
+    let facts = facts::text(&shared, &headers);
+    if is_for_people(&headers) || !is_terminal(&headers) {
+        return index(0, &facts);
     }
-    let kind =
-        [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::VARY, "accept, accept-language")];
-    (kind, facts::text(&shared, &headers)).into_response()
+    let kind = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::VARY, VARY)];
+    (kind, facts).into_response()
 }
 
 /// `GET /q/{id}`: where a code of an official account leads: the page asks who scans it.
 pub(super) async fn scanned(Path(_id): Path<String>) -> Response {
-    index(1)
+    index(1, "")
 }
 
 /// Whether a browser wants a page.
@@ -68,13 +70,28 @@ pub(super) fn is_for_people(headers: &HeaderMap) -> bool {
     headers.get_all(header::ACCEPT).iter().any(takes)
 }
 
-fn index(depth: usize) -> Response {
+/// Programs that people read text with.
+const TERMINALS: [&str; 3] = ["curl/", "Wget/", "HTTPie/"];
+
+fn is_terminal(headers: &HeaderMap) -> bool {
+    let starts = |value: &HeaderValue| {
+        value.to_str().is_ok_and(|agent| TERMINALS.iter().any(|one| agent.starts_with(one)))
+    };
+    let plain = |value: &HeaderValue| value.to_str().is_ok_and(|text| text.starts_with("text/plain"));
+    headers.get(header::USER_AGENT).is_some_and(starts) || headers.get(header::ACCEPT).is_some_and(plain)
+}
+
+/// What the answer at `/` depends on.
+const VARY: &str = "accept, accept-language, user-agent";
+
+fn index(depth: usize, facts: &str) -> Response {
     let text = DIST.get_file("index.html").and_then(|file| file.contents_utf8()).unwrap_or_default();
     let text = text.replace(PLACE, &assets(depth)).replace(ROOT, &up(depth));
+    let text = text.replace(FACTS, &escape(facts));
     let head = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CACHE_CONTROL, "no-cache"),
-        (header::VARY, "accept"),
+        (header::VARY, VARY),
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "same-origin"),

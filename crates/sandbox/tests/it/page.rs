@@ -18,7 +18,8 @@ fn text(reply: &Reply) -> String {
 async fn a_terminal_reads_the_facts_in_its_language_with_this_address() {
     let rig = Rig::start().await;
     let facts = async |language: &str| {
-        let reply = rig.send(Method::GET, "/", &[("accept-language", language)], "").await.unwrap();
+        let headers = [("accept-language", language), ("user-agent", "curl/8.5.0"), ("accept", "*/*")];
+        let reply = rig.send(Method::GET, "/", &headers, "").await.unwrap();
         assert_eq!(reply.header("content-type"), "text/plain; charset=utf-8");
         text(&reply)
     };
@@ -68,10 +69,26 @@ async fn a_browser_gets_a_page_that_asks_nobody_else_and_works_below_any_prefix(
             assert!(file.header("cache-control").contains("immutable"));
             assert_eq!(file.header("x-content-type-options"), "nosniff");
         }
-        assert!(!html.contains("http:") && !html.contains("https:"), "no outside asset: {html}");
+        assert!(!html.contains("src=\"http") && !html.contains("href=\"http"), "no outside asset: {html}");
     }
     for path in ["/_/0000000000000000/a/index.js", "/_/x/index.html"] {
         assert_eq!(rig.get(path).await.status, 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn without_scripts_the_page_has_the_facts_in_it() {
+    let rig = Rig::start().await;
+    rig.control("apps", json!({"appid": "wx<b>", "secret": "s", "kind": "mini"})).await;
+    for reply in [page(&rig, "/").await, rig.get("/").await] {
+        let html = text(&reply);
+        assert!(
+            reply.header("content-type").starts_with("text/html") && html.contains("<noscript>"),
+            "{html}"
+        );
+        for expected in ["微信模拟器", OFFICIAL, "/sandbox/scan", "wx&lt;b&gt;"] {
+            assert!(html.contains(expected), "{expected} in {html}");
+        }
     }
 }
 
