@@ -8,7 +8,10 @@ const KB = 1024
 const PAGE = 200 * KB
 const CHUNK = 60 * KB
 
-const files = readdirSync(dist, { recursive: true, encoding: 'utf8' }).filter((file) => /\.(js|css|html|svg)$/.test(file))
+/** The page of the simulated WeChat. */
+const sandbox = new URL('../dist-sandbox', import.meta.url).pathname
+const filesOf = (dist: string) => readdirSync(dist, { recursive: true, encoding: 'utf8' }).filter((file) => /\.(js|css|html|svg)$/.test(file))
+const files = filesOf(dist)
 const text = new Map(files.map((file) => [file, readFileSync(join(dist, file), 'utf8')]))
 const size = (file: string) => gzipSync(text.get(file)!).length
 
@@ -43,8 +46,8 @@ test('no chunk is large', () => {
   expect(files.filter((file) => size(file) > CHUNK)).toEqual([])
 })
 
-test('index.html has nothing inline and asks nobody else', () => {
-  const html = text.get('index.html')!
+test.each([dist, sandbox])('%s: index.html has nothing inline and asks nobody else', (dist) => {
+  const html = readFileSync(join(dist, 'index.html'), 'utf8')
   expect(html).not.toMatch(/<script(?![^>]*\ssrc=)|<style|\sstyle=|\son\w+=|https?:/)
   for (const [, address] of html.matchAll(/(?:src|href)="([^"]+)"/g)) {
     expect(address).toMatch(/^\/_\/ASSETS\//)
@@ -52,7 +55,17 @@ test('index.html has nothing inline and asks nobody else', () => {
   }
 })
 
-test('names carry no hash, and only index.html names the place that the gateway fills in', () => {
+test('the page with the phone is small, whole', () => {
+  const files = filesOf(sandbox)
+  const bytes = files.reduce((sum, file) => sum + gzipSync(readFileSync(join(sandbox, file))).length, 0)
+  console.log(`sandbox ${(bytes / KB).toFixed(1)} KB`)
+  expect(files.length).toBeGreaterThan(5)
+  expect(bytes).toBeLessThan(PAGE)
+})
+
+test.each([dist, sandbox])('%s: names carry no hash, and only index.html names the place that is filled in', (dist) => {
+  const files = filesOf(dist)
+  const text = new Map(files.map((file) => [file, readFileSync(join(dist, file), 'utf8')]))
   expect(files.filter((file) => /[-.][A-Za-z0-9_-]{8}\.(js|css)$/.test(file) && !/export-helper/.test(file))).toEqual([])
   expect([...text].filter(([file, one]) => file !== 'index.html' && one.includes('/_/ASSETS')).map(([file]) => file)).toEqual([])
 })

@@ -7,10 +7,12 @@ mod answer;
 mod api;
 mod call;
 mod control;
-mod home;
+mod facts;
+mod live;
 mod oauth;
+mod origin;
+mod page;
 mod probe;
-mod scanner;
 mod setup;
 mod worlds;
 
@@ -34,8 +36,10 @@ use tower::ServiceExt;
 /// Every route of a world.
 fn router(shared: Arc<Shared>) -> Router {
     Router::new()
-        .route("/", get(home::page))
-        .nest("/sandbox", control::router())
+        .route("/", get(page::home))
+        .route("/q/{id}", get(page::scanned))
+        .route("/_/{digest}/{*name}", get(page::file))
+        .nest("/sandbox", control::router(shared.clone()))
         .fallback(api::wechat)
         .with_state(shared)
 }

@@ -5,7 +5,7 @@
 
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
-use image::{ExtendedColorType, ImageEncoder, ImageReader, Rgba, RgbaImage};
+use image::{ExtendedColorType, ImageEncoder, ImageReader, Limits, Rgba, RgbaImage};
 use qrcode::{Color, EcLevel, QrCode};
 use std::io::Cursor;
 
@@ -80,4 +80,37 @@ fn encode(drawn: &RgbaImage, transparent: bool) -> Option<Vec<u8>> {
             .ok()?;
     }
     Some(bytes)
+}
+
+/// Longest edge of a picture that is read.
+const MAX_EDGE: u32 = 4_096;
+
+/// What the first code in a picture says that can be read.
+pub(crate) fn read(bytes: &[u8]) -> Option<String> {
+    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok()?;
+    let mut limits = Limits::default();
+    (limits.max_image_width, limits.max_image_height) = (Some(MAX_EDGE), Some(MAX_EDGE));
+    reader.limits(limits);
+    let picture = reader.decode().ok()?.to_luma8();
+    let (width, height) = (usize::try_from(picture.width()).ok()?, usize::try_from(picture.height()).ok()?);
+    let pixels = picture.as_raw();
+    let at = |x: usize, y: usize| pixels.get(y * width + x).copied().unwrap_or(255);
+    let mut prepared = rqrr::PreparedImage::prepare_from_greyscale(width, height, at);
+    prepared.detect_grids().iter().find_map(|grid| grid.decode().ok().map(|(_, text)| text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_drawn_can_be_read() {
+        for transparent in [false, true] {
+            let asked =
+                Picture { transparent, ..Picture::plain("http://weixin.qq.com/q/abc".to_owned(), 300) };
+            let read = read(&draw(&asked).unwrap());
+            assert_eq!(read.as_deref(), Some("http://weixin.qq.com/q/abc"));
+        }
+        assert_eq!(read(b"no picture"), None);
+    }
 }

@@ -10,7 +10,7 @@ pub(crate) use message::{Push, Subscription};
 
 use crate::Shared;
 use crate::sign;
-use crate::world::{App, Attempt, Callback, Format, Mode, PushRecord, Random, Told, World};
+use crate::world::{App, Attempt, By, Callback, Format, Mode, PushRecord, Random, Told, World};
 use bytes::Bytes;
 use http::{Request, header};
 use http_body_util::{BodyExt, Full, Limited};
@@ -36,44 +36,115 @@ pub(crate) fn client() -> Client {
 }
 
 /// Sends a push, if its account has a callback, and keeps what came of it.
-pub(crate) async fn deliver(shared: &Shared, mut push: Push) -> Option<PushRecord> {
-    let (app, callback, fresh) = {
+pub(crate) async fn deliver(shared: &Shared, push: Push) -> Option<PushRecord> {
+    let number = begin(&mut shared.world(), &push)?;
+    send(shared, push, number).await
+}
+
+/// Likewise what a user did: it stands in the chat, and what was answered does.
+pub(crate) async fn act(shared: &Shared, push: Push) -> Option<PushRecord> {
+    let number = {
         let mut world = shared.world();
-        if !arrives(&mut world, &push) {
-            return None;
+        let number = begin(&mut world, &push);
+        world.say(&push.appid, &push.openid, By::User, push.members(), number);
+        number?
+    };
+    let record = send(shared, push, number).await?;
+    show_reply(shared, &record);
+    Some(record)
+}
+
+/// Sends a push's message once more, to where its account is told now.
+pub(crate) async fn resend(shared: &Shared, number: u64) -> Result<PushRecord, String> {
+    let (app, callback, record, mut chance) = {
+        let mut world = shared.world();
+        let old = world.pushes.find(number).ok_or_else(|| format!("push: there is no push {number}"))?;
+        let PushRecord { appid, openid, message, .. } = old.clone();
+        let app = world.app(&appid)?.clone();
+        let callback = app.callback.clone().ok_or("push: its account has no callback address")?;
+        if callback.format != Format::of(&message) {
+            return Err("push: its account's format is another one now".to_owned());
         }
+        let (seq, at, url) = (world.pushes.number(), world.now, callback.url.clone());
+        let record = PushRecord { seq, at, url, attempts: Vec::new(), appid, openid, message };
+        (app, callback, record, world.random.fork())
+    };
+    let record = attempts(shared, &app, &callback, record, &mut chance).await;
+    show_reply(shared, &record);
+    Ok(record)
+}
+
+/// What the user sees of the answer.
+fn show_reply(shared: &Shared, record: &PushRecord) {
+    let Some(last) = record.attempts.last() else { return };
+    let (by, message) = match (&last.reply, &last.error) {
+        (Some(reply), _) => (By::Reply, reply.as_str()),
+        (None, Some(error)) => (By::Trouble, error.as_str()),
+        (None, None) if last.status != 200 => (By::Trouble, ""),
+        (None, None) => return,
+    };
+    shared.world().say(&record.appid, &record.openid, by, message.into(), Some(record.seq));
+}
+
+/// The number of a push that its account hears of.
+fn begin(world: &mut World, push: &Push) -> Option<u64> {
+    let arrives = arrives(world, push);
+    let has_callback = world.apps.get(&push.appid).is_some_and(|app| app.callback.is_some());
+    (arrives && has_callback).then(|| world.pushes.number())
+}
+
+async fn send(shared: &Shared, mut push: Push, seq: u64) -> Option<PushRecord> {
+    let (app, callback, at) = {
+        let world = shared.world();
         let app = world.apps.get(&push.appid)?.clone();
         let callback = app.callback.clone()?;
-        (app, callback, world.quirks.is("retry_signature", "new"))
+        (app, callback, world.now)
     };
     let message = push.render(&app.original_id, now_seconds(), callback.format);
-    let mut sealed = seal(&mut push.chance, &app, &callback, &push.openid, &message);
-    let mut attempts = Vec::new();
-    while attempts.len() < ATTEMPTS {
-        if fresh && !attempts.is_empty() {
-            sealed = seal(&mut push.chance, &app, &callback, &push.openid, &message);
-        }
-        let attempt = post(shared, &app, &callback, &sealed).await;
-        let done = attempt.status == 200;
-        attempts.push(attempt);
-        if done {
-            break;
-        }
-    }
-    let chance = push.chance.fork();
-    let record = PushRecord { url: callback.url, attempts, appid: push.appid, openid: push.openid, message };
-    let told = {
+    let url = callback.url.clone();
+    let record =
+        PushRecord { seq, at, url, attempts: Vec::new(), appid: push.appid, openid: push.openid, message };
+    Some(attempts(shared, &app, &callback, record, &mut push.chance).await)
+}
+
+/// All the attempts there are; those who watch see each. A reply may hand the user to customer service, which the account
+/// is told as well.
+async fn attempts(
+    shared: &Shared,
+    app: &App,
+    callback: &Callback,
+    mut record: PushRecord,
+    chance: &mut Random,
+) -> PushRecord {
+    let fresh = {
         let mut world = shared.world();
-        world.pushes.add(record.clone());
-        world.count_callback(&record);
-        transferred(&mut world, &record, callback.format)
+        world.pushes.note(&record);
+        world.feed.add("push", &record.news(false));
+        world.quirks.is("retry_signature", "new")
+    };
+    let mut sealed = seal(chance, app, callback, &record.openid, &record.message);
+    let told = loop {
+        if fresh && !record.attempts.is_empty() {
+            sealed = seal(chance, app, callback, &record.openid, &record.message);
+        }
+        let attempt = post(shared, app, callback, &sealed).await;
+        let is_over = attempt.status == 200 || record.attempts.len() + 1 == ATTEMPTS;
+        record.attempts.push(attempt);
+        let mut world = shared.world();
+        world.feed.add("push", &record.news(is_over));
+        if is_over {
+            world.pushes.add(record.clone());
+            world.count_callback(&record);
+            break transferred(&mut world, &record, callback.format);
+        }
+        world.pushes.note(&record);
     };
     if let Some(told) = told {
         let mut told = Push::of_session(&record.appid, &record.openid, &told);
-        told.chance = chance;
+        told.chance = chance.fork();
         Box::pin(deliver(shared, told)).await;
     }
-    Some(record)
+    record
 }
 
 /// Whether an account hears of a message at all: not of those from its blacklist. What it hears is counted, and a worker
@@ -141,12 +212,15 @@ async fn post(shared: &Shared, app: &App, callback: &Callback, sealed: &Sealed) 
         Err(e) => Err(e.to_string()),
     };
     let ms = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let (query, sent) = (sealed.query.clone(), sealed.body.clone());
     match answer {
         Ok((status, body)) => {
             let (reply, error) = if status == 200 { reply::read(app, callback, &body) } else { (None, None) };
-            Attempt { status, body, ms, reply, error }
+            Attempt { query, sent, status, body, ms, reply, error }
         }
-        Err(error) => Attempt { status: 0, body: String::new(), ms, reply: None, error: Some(error) },
+        Err(error) => {
+            Attempt { query, sent, status: 0, body: String::new(), ms, reply: None, error: Some(error) }
+        }
     }
 }
 

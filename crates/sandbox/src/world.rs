@@ -6,6 +6,7 @@ mod app;
 mod article;
 mod audience;
 mod buttons;
+mod chats;
 mod code;
 mod comment;
 mod content;
@@ -13,6 +14,7 @@ mod cube;
 pub(crate) mod date;
 mod desk;
 mod draft;
+mod feed;
 mod grant;
 mod industry;
 mod journal;
@@ -34,6 +36,7 @@ pub(crate) mod quota;
 mod random;
 mod reach;
 mod rid;
+mod screen;
 mod session;
 mod short;
 mod snapshot;
@@ -44,6 +47,7 @@ mod user;
 mod values;
 
 pub(crate) use app::{App, AppSettings, Callback, Format, Kind, Mode};
+pub(crate) use chats::By;
 pub(crate) use code::{CodeKind, DEMO_CODES};
 pub(crate) use comment::{Comments, MAX_CONTENT as MAX_COMMENT};
 pub(crate) use content::{DOCUMENTS, LABELS, Picture, Suggest, Verdict, Word, check_shows};
@@ -62,6 +66,7 @@ pub(crate) use publication::{Failure, Publication};
 pub(crate) use qr::{MAX_SECONDS, Scene};
 pub(crate) use random::Random;
 pub(crate) use rid::Refused;
+pub(crate) use screen::Shown;
 pub(crate) use template::{Purpose, TEMPLATE, Template};
 pub(crate) use token::Kept;
 pub(crate) use user::User;
@@ -105,6 +110,8 @@ pub(crate) struct World {
     pub(crate) rids: rid::Rids,
     pub(crate) industries: industry::Industries,
     pub(crate) shorts: short::Shorts,
+    pub(crate) chats: chats::Chats,
+    pub(crate) screen: screen::Screen,
     pub(crate) media: media::Store,
     pub(crate) minis: mini::Minis,
     pub(crate) menus: menu::Menus,
@@ -117,6 +124,9 @@ pub(crate) struct World {
     pub(crate) calls: log::Calls,
     pub(crate) pushes: log::Pushes,
     pub(crate) sessions: session::Sessions,
+    /// For whoever watches: no part of the state.
+    #[serde(skip)]
+    pub(crate) feed: feed::Feed,
     /// Whatever is made up comes from here, so that a seed makes it again.
     pub(crate) random: Random,
     /// Ends when the world does: callbacks under way are given up.

@@ -36,7 +36,8 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request};
+use http::{HeaderName, HeaderValue, Method, Request, header};
+use serde_json::json;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -151,7 +152,12 @@ fn answer(world: &mut World, call: Call, appid: String, fault: Option<&Fault>) -
         world.remember_rid(&rid, refused_call(&call, &appid, &answer, world.now));
     }
     let at = world.now_seconds();
+    let news = json!({
+        "at": world.now, "appid": appid, "method": call.method.as_str(), "path": call.path, "status": status,
+        "errcode": errcode,
+    });
     let seq = world.calls.add(errcode, entry(call, appid, at, status));
+    world.feed.call(seq, news);
     (seq, answer)
 }
 
@@ -175,7 +181,6 @@ fn refused_call(call: &Call, appid: &str, answer: &Answer, at: i64) -> Refused {
 /// A call for the journal; its number and its answer are still to come. Its texts are copied: what came from the
 /// connection holds on to more than it shows.
 fn entry(call: Call, appid: String, at: i64, status: u16) -> Entry {
-    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     Entry {
         seq: 0,
         at,
@@ -183,12 +188,29 @@ fn entry(call: Call, appid: String, at: i64, status: u16) -> Entry {
         method: call.method.to_string(),
         path: call.path,
         query: call.raw_query,
-        headers: call.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
+        headers: call.headers.iter().filter_map(shown).collect(),
         body: Bytes::copy_from_slice(&call.body),
         status,
         answer: Bytes::new(),
         pushed: Vec::new(),
     }
+}
+
+/// A header as the journal has it. A browser sends the cookies of every port of this machine: what this sandbox's own pages
+/// and the gateway's console set is nobody's business.
+fn shown((name, value): (&HeaderName, &HeaderValue)) -> Option<(String, String)> {
+    let mut text = String::from_utf8_lossy(value.as_bytes()).into_owned();
+    if name == header::COOKIE {
+        let is_private = |pair: &str| {
+            let name = pair.trim_start();
+            ["sandbox_user=", "wxgate_", "__Host-wxgate_"].iter().any(|private| name.starts_with(private))
+        };
+        text = text.split(';').filter(|pair| !is_private(pair)).collect::<Vec<_>>().join(";");
+        if text.trim().is_empty() {
+            return None;
+        }
+    }
+    Some((name.to_string(), text))
 }
 
 /// The answer a fault dictates, if it does.
@@ -294,7 +316,8 @@ mod tests {
         for manual in
             [include_str!("../../../../docs/sandbox.md"), include_str!("../../../../docs/sandbox.en.md")]
         {
-            let rows = manual.lines().filter(|line| line.starts_with("| "));
+            // Of three cells: the others are control calls.
+            let rows = manual.lines().filter(|line| line.starts_with("| ") && line.matches('|').count() == 4);
             let listed: BTreeSet<String> = rows.flat_map(listed).collect();
             let known = || HANDLERS.iter().copied().flatten().map(|(endpoint, _)| endpoint.path);
             let missing: Vec<_> = known().filter(|path| !listed.contains(*path)).collect();

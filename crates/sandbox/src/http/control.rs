@@ -4,19 +4,22 @@ mod act;
 mod content;
 mod kf;
 mod mini;
+mod phone;
 mod set;
 mod whole;
 
 use super::call::MAX_BODY;
+use super::{facts, live, origin, page};
 use crate::Shared;
 use crate::world::Filter;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{DefaultBodyLimit, Path, Query, State};
-use axum::response::{IntoResponse, Response};
+use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{delete, get, post};
-use http::{StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -37,10 +40,10 @@ pub(super) type Reply = Result<Done, Wrong>;
 #[derive(Debug)]
 pub(super) struct Done(pub(super) Value);
 
-pub(super) fn router() -> Router<Arc<Shared>> {
+pub(super) fn router(shared: Arc<Shared>) -> Router<Arc<Shared>> {
     Router::new()
         .route("/apps", post(set::apps))
-        .route("/users", post(set::users))
+        .route("/users", post(set::users).get(phone::users))
         .route("/callback", post(set::callback))
         .route("/oauth/code", post(set::oauth_code))
         .route("/phone/code", post(set::phone_code))
@@ -76,9 +79,42 @@ pub(super) fn router() -> Router<Arc<Shared>> {
         .route("/push", post(act::any))
         .route("/snapshot", get(whole::snapshot))
         .route("/state", get(state))
+        .merge(of_the_page())
         .fallback(nothing)
         .method_not_allowed_fallback(nothing)
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn_with_state(shared, tell))
+        .layer(middleware::from_fn(origin::own))
+}
+
+/// What the page with the phone asks besides.
+fn of_the_page() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/act", post(phone::act))
+        .route("/chats", get(phone::chats))
+        .route("/code", get(phone::code))
+        .route("/code/read", post(phone::read))
+        .route("/codes", get(phone::codes).post(phone::make_code))
+        .route("/codes/{seq}", get(phone::picture))
+        .route("/errors/{code}", get(phone::error))
+        .route("/facts", get(facts::json))
+        .route("/files", post(phone::keep_file))
+        .route("/files/{media_id}", get(phone::file))
+        .route("/hold", post(phone::hold))
+        .route("/live", get(live::live))
+        .route("/pushes/{seq}", get(phone::sent))
+        .route("/resend", post(phone::resend))
+}
+
+/// Whoever watches learns that a control call may have changed something.
+async fn tell(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let is_change = !request.method().is_safe();
+    let path = request.uri().path().to_owned();
+    let answer = next.run(request).await;
+    if is_change {
+        shared.world().feed.add("control", &json!({"path": path, "status": answer.status().as_u16()}));
+    }
+    answer
 }
 
 async fn state(State(shared): State<Arc<Shared>>) -> Response {
@@ -86,12 +122,17 @@ async fn state(State(shared): State<Arc<Shared>>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
+/// The journal; a browser that wants a page gets the one that shows it.
 async fn calls(
     State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
     filter: Result<Query<Filter>, QueryRejection>,
-) -> Result<Done, Wrong> {
+) -> Result<Response, Wrong> {
+    if page::is_for_people(&headers) {
+        return Ok(Redirect::temporary("../?view=journal").into_response());
+    }
     let Query(filter) = filter.map_err(|wrong| Wrong(wrong.body_text()))?;
-    Ok(Done(json!({"calls": shared.world().calls.list(&filter)})))
+    Ok(Done(json!({"calls": shared.world().calls.list(&filter)})).into_response())
 }
 
 async fn forget_calls(State(shared): State<Arc<Shared>>) -> Done {
@@ -102,7 +143,7 @@ async fn forget_calls(State(shared): State<Arc<Shared>>) -> Done {
 /// A video, whose address `media/get` tells.
 async fn media(State(shared): State<Arc<Shared>>, Path(media_id): Path<String>) -> Response {
     match shared.world().any_media(&media_id).cloned() {
-        Some(file) => ([(header::CONTENT_TYPE, file.content_type)], file.bytes).into_response(),
+        Some(file) => phone::shown(&file.content_type, file.bytes),
         None => StatusCode::NOT_FOUND.into_response(),
     }
 }

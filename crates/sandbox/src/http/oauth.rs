@@ -6,7 +6,8 @@
 
 use super::answer::Answer;
 use super::call::Call;
-use super::home::escape;
+use super::facts::is_english;
+use super::page::{PLAIN_POLICY, both, dressed, escape};
 use crate::refusal::Refusal;
 use crate::world::{App, CodeKind, Kind, User, World};
 use http::header;
@@ -14,11 +15,11 @@ use url::{Host, Url, form_urlencoded};
 
 pub(super) fn authorize(world: &mut World, call: &Call, _: &str) -> Result<Answer, Refusal> {
     let scopes = ["snsapi_base", "snsapi_userinfo"];
-    Ok(start(world, call, Kind::Official, &scopes).unwrap_or_else(error_page))
+    Ok(start(world, call, Kind::Official, &scopes).unwrap_or_else(|error| error_page(call, error)))
 }
 
 pub(super) fn qrconnect(world: &mut World, call: &Call, _: &str) -> Result<Answer, Refusal> {
-    Ok(start(world, call, Kind::Open, &["snsapi_login"]).unwrap_or_else(error_page))
+    Ok(start(world, call, Kind::Open, &["snsapi_login"]).unwrap_or_else(|error| error_page(call, error)))
 }
 
 /// WeChat shows a code and a sentence, with HTTP 200.
@@ -66,13 +67,17 @@ fn start(world: &mut World, call: &Call, kind: Kind, scopes: &[&str]) -> Result<
         name => Some(world.users.find(name).ok_or((10002, "sandbox_user: there is no such user"))?),
     };
     let Some(user) = chosen else {
-        return Ok(Answer::page(consent_page(world, call, app)));
+        return Ok(consent_page(world, call, app));
     };
     let (id, openid) = (user.id.clone(), user.openid(appid).to_owned());
     let code = world.give_code(CodeKind::OAuth, appid, &openid, scope);
     let to = with_query(back, &[("code", &code), ("state", state)]);
-    let cookie = format!("sandbox_user={id}; Path={}; HttpOnly; SameSite=Lax", call.link("/connect"));
-    Ok(Answer::redirect(to).with_header(header::SET_COOKIE, &cookie))
+    Ok(Answer::redirect(to).with_header(header::SET_COOKIE, &cookie(&id, &call.link("/connect"))))
+}
+
+/// Remembers who uses this browser, for pages below this path.
+pub(super) fn cookie(user: &str, path: &str) -> String {
+    format!("sandbox_user={user}; Path={path}; HttpOnly; SameSite=Lax")
 }
 
 /// The host must be one of the account's domains, to the letter, or this machine.
@@ -110,7 +115,7 @@ pub(super) fn remembered<'a>(world: &'a World, call: &Call) -> Option<&'a User> 
 const SHOWN: usize = 50;
 
 /// The page's own address with a choice in it.
-pub(super) fn link(call: &Call, name: &str, value: &str) -> String {
+fn link(call: &Call, name: &str, value: &str) -> String {
     let own = |name: &str| name.starts_with("sandbox_");
     let query = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(call.query.iter().filter(|(name, _)| !own(name)))
@@ -120,39 +125,82 @@ pub(super) fn link(call: &Call, name: &str, value: &str) -> String {
 }
 
 /// A list of users, one of whom says yes.
-pub(super) fn users_list(world: &World, call: &Call) -> String {
+fn users_list(world: &World, call: &Call) -> String {
     let mut users: Vec<&User> = world.users.all.iter().take(SHOWN).collect();
     if let Some(last) = remembered(world, call) {
         users.sort_by_key(|user| user.id != last.id);
     }
     let item = |user: &&User| {
-        let href = link(call, "sandbox_user", &user.id);
-        format!("<li><a href=\"{href}\">{}</a></li>", escape(&user.nickname))
+        let initial: String = user.nickname.chars().take(1).collect();
+        format!(
+            "<li><a href=\"{}\"><span class=\"face\" aria-hidden=\"true\">{}</span><b>{}</b><span class=\"go\">{}</span></a></li>",
+            link(call, "sandbox_user", &user.id),
+            escape(&initial),
+            escape(&user.nickname),
+            both("同意", "Allow"),
+        )
     };
     users.iter().map(item).collect()
 }
 
-fn consent_page(world: &World, call: &Call, app: &App) -> String {
-    format!(
-        "<!doctype html><html lang=\"zh\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-         <title>微信授权 · sandbox</title><style>{STYLE}</style><main><h1>{} 申请使用</h1><p>你的昵称、头像 ({})</p>\
-         <ul>{}</ul><p><a class=\"no\" href=\"{}\">拒绝 Deny</a></p></main></html>",
-        escape(&app.appid),
-        escape(call.param("scope")),
-        users_list(world, call),
-        link(call, "sandbox_consent", "deny"),
-    )
+/// What a page asks a user.
+pub(super) struct Question<'a> {
+    /// Chinese and English.
+    pub(super) about: (&'a str, &'a str),
+    pub(super) wants: (&'a str, &'a str),
+    /// What was asked for, in WeChat's words.
+    pub(super) what: &'a str,
 }
 
-pub(super) const STYLE: &str = "body{font:16px/1.6 system-ui,sans-serif;margin:0;background:#ededed}main{max-width:24rem;margin:3rem auto;\
-padding:1.5rem;background:#fff;border-radius:12px}h1{font-size:1.1rem}ul{list-style:none;padding:0}li a{display:block;margin:.5rem 0;\
-padding:.6rem 1rem;background:#07c160;color:#fff;border-radius:8px;text-decoration:none}.no{color:#576b95}";
+fn consent_page(world: &World, call: &Call, app: &App) -> Answer {
+    let question = match app.kind {
+        Kind::Open => Question {
+            about: ("微信登录", "Log in with WeChat"),
+            wants: ("登录这个网站，以你的身份：", "Log in to this website as:"),
+            what: call.param("scope"),
+        },
+        Kind::Official | Kind::Mini => Question {
+            about: ("网页授权", "A web page asks"),
+            wants: ("获得你的昵称、头像，以这个身份：", "It learns nickname and picture of:"),
+            what: call.param("scope"),
+        },
+    };
+    ask(world, call, &app.appid, &question)
+}
 
-pub(super) fn error_page((code, text): PageError) -> Answer {
-    Answer::page(format!(
-        "<!doctype html><html lang=\"zh\"><meta charset=\"utf-8\"><title>出错了</title><body><h1>出错了</h1>\
-         <p>{text}</p><p>错误码: {code}</p></body></html>"
-    ))
+/// A page on which one of the users says yes, or somebody no.
+pub(super) fn ask(world: &World, call: &Call, appid: &str, question: &Question<'_>) -> Answer {
+    let both = |(zh, en)| both(zh, en);
+    let body = format!(
+        "<p class=\"over\">{}</p><h1><code>{}</code> {}</h1><p class=\"dim\">{}</p><ul class=\"people\">{}</ul>\
+         <p class=\"foot\"><a class=\"btn\" href=\"{}\">{}</a><code class=\"dim\">{}</code></p>",
+        both(question.about),
+        escape(appid),
+        both(("申请使用", "asks")),
+        both(question.wants),
+        users_list(world, call),
+        link(call, "sandbox_consent", "deny"),
+        both(("拒绝", "Deny")),
+        escape(question.what),
+    );
+    page(dressed(&call.path, is_english(&call.headers), "微信授权 · WeChat sandbox", &body))
+}
+
+fn page(html: String) -> Answer {
+    Answer::page(html).with_header(header::CONTENT_SECURITY_POLICY, PLAIN_POLICY)
+}
+
+/// WeChat's sentence and number, and what to do about it.
+pub(super) fn error_page(call: &Call, (code, text): PageError) -> Answer {
+    let hint = wechat::errcode::lookup(code)
+        .map(|row| format!("<p class=\"dim\">{}</p>", both(row.zh, row.en)))
+        .unwrap_or_default();
+    let body = format!(
+        "<p class=\"over bad\">{}</p><h1>{}</h1><p>{text}</p>{hint}<p class=\"foot\"><code>错误码: {code}</code></p>",
+        both("微信打不开这个网页", "WeChat doesn't open this page"),
+        both("出错了", "Something is wrong"),
+    );
+    page(dressed(&call.path, is_english(&call.headers), "出错了 · WeChat sandbox", &body))
 }
 
 #[cfg(test)]

@@ -113,6 +113,11 @@ impl Push {
         Self::event(appid, openid, event, more)
     }
 
+    /// The members it has of its own.
+    pub(crate) fn members(&self) -> Value {
+        Value::Object(self.message.clone())
+    }
+
     /// The text of the message.
     pub(crate) fn render(&self, original_id: &str, create_time: i64, format: Format) -> String {
         let mut message = object(json!({
@@ -156,6 +161,11 @@ fn as_texts(item: &Value) -> Value {
 }
 
 impl Format {
+    /// How a message is written.
+    pub(super) fn of(message: &str) -> Self {
+        if message.starts_with('<') { Self::Xml } else { Self::Json }
+    }
+
     pub(super) fn content_type(self) -> &'static str {
         match self {
             Self::Xml => "text/xml",

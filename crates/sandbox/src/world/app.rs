@@ -54,6 +54,8 @@ pub(crate) struct App {
     pub(crate) callback_token: String,
     #[serde(with = "base64")]
     pub(crate) aes_key: [u8; 32],
+    /// The key as it was given.
+    pub(crate) encoding_aes_key: String,
     /// Addresses that may call; empty: any.
     pub(crate) ip_allow: Vec<IpNet>,
     /// Life of an access_token, seconds.
@@ -106,7 +108,8 @@ impl AppSettings {
             return Err("appid and secret must not be empty".into());
         }
         let key = self.aes_key.filter(|key| !key.is_empty());
-        let aes_key = sign::key(key.as_deref().unwrap_or(AES_KEY));
+        let encoding_aes_key = key.unwrap_or_else(|| AES_KEY.to_owned());
+        let aes_key = sign::key(&encoding_aes_key);
         let token_ttl = self.token_ttl.unwrap_or(TOKEN_TTL);
         if !(1..=31_536_000).contains(&token_ttl) {
             return Err("token_ttl: 1 to 31536000 seconds".into());
@@ -125,6 +128,7 @@ impl AppSettings {
             kind: self.kind,
             callback_token: self.callback_token.unwrap_or_else(|| CALLBACK_TOKEN.to_owned()),
             aes_key: aes_key.ok_or("aes_key: 43 characters out of A-Z, a-z, 0-9")?,
+            encoding_aes_key,
             ip_allow: ip_allow.collect::<Result<_, _>>()?,
             token_ttl,
             oauth_domains: self.oauth_domains,

@@ -3,7 +3,8 @@
 use super::journal::{Entry, Filter, Journal};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, VecDeque};
 
 /// Calls kept.
 const MAX_CALLS: usize = 200_000;
@@ -79,6 +80,10 @@ impl Calls {
 /// One callback and what came of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct PushRecord {
+    /// Its number; resent, it has another.
+    pub(crate) seq: u64,
+    /// When it began: Unix milliseconds by the sandbox's clock.
+    pub(crate) at: i64,
     pub(crate) url: String,
     pub(crate) attempts: Vec<Attempt>,
     pub(crate) appid: String,
@@ -90,6 +95,10 @@ pub(crate) struct PushRecord {
 /// One of at most three attempts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Attempt {
+    /// What the address was given, signatures and all.
+    pub(crate) query: String,
+    /// The body that was posted.
+    pub(crate) sent: String,
     /// 0: no answer.
     pub(crate) status: u16,
     pub(crate) body: String,
@@ -105,13 +114,64 @@ pub(crate) struct Attempt {
 /// The newest pushes.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(crate) struct Pushes(VecDeque<PushRecord>);
+pub(crate) struct Pushes {
+    /// Those that are over.
+    kept: VecDeque<PushRecord>,
+    #[serde(skip)]
+    under_way: BTreeMap<u64, PushRecord>,
+    #[serde(skip)]
+    last: u64,
+}
+
+/// Pushes that are seen while they are under way.
+const MAX_UNDER_WAY: usize = 1_000;
 
 impl Pushes {
-    pub(crate) fn add(&mut self, push: PushRecord) {
-        if self.0.len() == MAX_PUSHES {
-            self.0.pop_front();
+    /// The number of a push that is about to go out.
+    pub(crate) fn number(&mut self) -> u64 {
+        let newest = self.kept.back().map_or(0, |push| push.seq);
+        self.last = self.last.max(newest) + 1;
+        self.last
+    }
+
+    /// How far a push has come.
+    pub(crate) fn note(&mut self, push: &PushRecord) {
+        self.under_way.insert(push.seq, push.clone());
+        if self.under_way.len() > MAX_UNDER_WAY {
+            self.under_way.pop_first();
         }
-        self.0.push_back(push);
+    }
+
+    /// A push is over.
+    pub(crate) fn add(&mut self, push: PushRecord) {
+        self.under_way.remove(&push.seq);
+        if self.kept.len() == MAX_PUSHES {
+            self.kept.pop_front();
+        }
+        self.kept.push_back(push);
+    }
+
+    pub(crate) fn find(&self, seq: u64) -> Option<&PushRecord> {
+        let is_meant = |push: &&PushRecord| push.seq == seq;
+        self.under_way.get(&seq).or_else(|| self.kept.iter().rev().find(is_meant))
+    }
+}
+
+impl PushRecord {
+    /// In short, for whoever watches.
+    pub(crate) fn news(&self, is_over: bool) -> Value {
+        let attempts = self.attempts.iter();
+        let attempts: Vec<Value> = attempts
+            .map(|Attempt { status, ms, reply, error, .. }| {
+                json!({"status": status, "ms": ms, "replied": reply.is_some(), "error": error})
+            })
+            .collect();
+        let Self { seq, at, url, appid, openid, .. } = self;
+        // What it is stands at its beginning; the whole is a call away.
+        let begin: String = self.message.chars().take(1_000).collect();
+        json!({
+            "seq": seq, "at": at, "url": url, "appid": appid, "openid": openid, "over": is_over,
+            "message": begin, "attempts": attempts,
+        })
     }
 }

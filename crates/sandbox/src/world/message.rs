@@ -62,6 +62,7 @@ impl World {
     }
 
     pub(crate) fn record_message(&mut self, message: Message) {
+        self.show_message(&message);
         if self.messages.sent.len() == MAX_MESSAGES {
             self.messages.sent.pop_front();
         }

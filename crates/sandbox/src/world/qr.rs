@@ -62,16 +62,6 @@ pub(crate) struct QrCodes {
     permanent: BTreeMap<(String, Scene), String>,
 }
 
-impl QrCodes {
-    /// Codes, the newest first, and after those the permanent ones by scene; at most `most`.
-    pub(crate) fn latest(&self, most: usize) -> Vec<&QrCode> {
-        let mut permanent: Vec<&String> = self.permanent.values().collect();
-        permanent.sort_by_key(|ticket| self.by_ticket.get(*ticket).map(|code| code.scene.to_string()));
-        let tickets = self.temporary.iter().rev().chain(permanent);
-        tickets.filter_map(|ticket| self.by_ticket.get(ticket)).take(most).collect()
-    }
-}
-
 impl World {
     /// A new code; `seconds` is the life of a temporary one.
     pub(crate) fn make_qr(

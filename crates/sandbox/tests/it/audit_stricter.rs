@@ -11,7 +11,7 @@ async fn what_is_not_simulated_says_so() {
     let (token, _) = rig.stable(OFFICIAL, false).await;
     for path in [
         "/cgi-bin/nothing",
-        "/datacube/getusersummary",
+        "/datacube/getweanalysisappiddailysummarytrend",
         "/wxa/business/getliveinfo",
         "/cgi-bin/component/api_component_token",
     ] {

@@ -1,7 +1,6 @@
 //! The control calls, and the page that lists them.
 
 use crate::rig::{EXAMPLE, MINI, OFFICIAL, Rig, secret};
-use http::Method;
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -134,40 +133,6 @@ async fn the_state_holds_no_secret_and_reset_forgets() {
     rig.control("reset", json!({})).await;
     assert_eq!(rig.state().await, start);
     assert_eq!(rig.sandbox.state(), start);
-}
-
-#[tokio::test]
-async fn the_page_speaks_two_languages() {
-    let rig = Rig::start().await;
-    let page = async |language: &str| {
-        let reply = rig.send(Method::GET, "/", &[("accept-language", language)], "").await.unwrap();
-        String::from_utf8(reply.body.to_vec()).unwrap()
-    };
-    assert!(page("zh-CN").await.contains("微信模拟器"));
-    let english = page("en-GB,en;q=0.9").await;
-    assert!(
-        english.contains("WeChat sandbox") && english.contains(MINI) && english.contains("/sandbox/scan")
-    );
-}
-
-#[tokio::test]
-async fn the_page_offers_the_codes_there_are_to_the_users_there_are() {
-    let rig = Rig::start().await;
-    let page = async || String::from_utf8(rig.get("/").await.body.to_vec()).unwrap();
-    assert!(page().await.contains("还没有二维码"));
-    let code = async |scene: &str| {
-        let body = json!({"action_name": "QR_STR_SCENE", "action_info": {"scene": {"scene_str": scene}}});
-        let made = rig.call(OFFICIAL, "/cgi-bin/qrcode/create", body).await.json();
-        made["ticket"].as_str().unwrap().to_owned()
-    };
-    let (first, second) = (code("login_1").await, code("<b>\"login_2\"").await);
-    rig.control("users", json!({"nickname": "Ann & <i>Bob</i>"})).await;
-    let page = page().await;
-    let place = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text}"));
-    assert!(place(&second) < place(&first), "the newest first");
-    assert!(page.contains("&lt;b&gt;&quot;login_2&quot;") && page.contains("Ann &amp; &lt;i&gt;Bob"));
-    let openid = rig.state().await["users"][1]["openids"][OFFICIAL].as_str().unwrap().to_owned();
-    assert!(page.contains(&openid), "the page knows who scans");
 }
 
 #[tokio::test]

@@ -27,6 +27,8 @@ mod menus;
 mod messages;
 mod ocr;
 mod once;
+mod page;
+mod phone;
 mod publications;
 mod pushes;
 mod qr;

@@ -1,8 +1,7 @@
 //! One-time subscription messages: a page on which the user allows one, and the message.
 
-use super::super::answer::{Answer, Content};
+use super::super::answer::Answer;
 use super::super::call::{Call, text};
-use super::super::home::escape;
 use super::super::oauth;
 use super::Row;
 use super::message::{check_kind, check_linked};
@@ -23,7 +22,7 @@ const MAX_TEXT: usize = 200;
 const MAX_RESERVED: usize = 128;
 
 fn page(world: &mut World, call: &Call, _: &str) -> Result<Answer, Refusal> {
-    Ok(consent(world, call).unwrap_or_else(oauth::error_page))
+    Ok(consent(world, call).unwrap_or_else(|error| oauth::error_page(call, error)))
 }
 
 fn consent(world: &mut World, call: &Call) -> Result<Answer, oauth::PageError> {
@@ -66,23 +65,16 @@ fn consent(world: &mut World, call: &Call) -> Result<Answer, oauth::PageError> {
             ("reserved", reserved),
         ],
     );
-    let cookie = format!("sandbox_user={id}; Path=/mp; HttpOnly; SameSite=Lax");
-    Ok(Answer::redirect(to).with_header(header::SET_COOKIE, &cookie))
+    Ok(Answer::redirect(to).with_header(header::SET_COOKIE, &oauth::cookie(&id, &call.link("/mp"))))
 }
 
 fn ask(world: &World, call: &Call, appid: &str) -> Answer {
-    Answer::new(
-        "text/html; charset=utf-8",
-        Content::Page(format!(
-            "<!doctype html><html lang=\"zh\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-             <title>一次性订阅 · sandbox</title><style>{}</style><main><h1>{} 申请给你发送一条消息</h1>\
-             <ul>{}</ul><p><a class=\"no\" href=\"{}\">取消 Cancel</a></p></main></html>",
-            oauth::STYLE,
-            escape(appid),
-            oauth::users_list(world, call),
-            oauth::link(call, "sandbox_consent", "deny"),
-        )),
-    )
+    let question = oauth::Question {
+        about: ("一次性订阅", "One message"),
+        wants: ("给你发送一条消息：", "It may send one message to:"),
+        what: call.param("scene"),
+    };
+    oauth::ask(world, call, appid, &question)
 }
 
 fn send(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {

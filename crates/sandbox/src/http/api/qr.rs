@@ -31,6 +31,7 @@ pub(super) fn create(world: &mut World, call: &Call, appid: &str) -> Result<Answ
     let scene = if by_text { scene_text(scene, permanent)? } else { scene_number(scene, permanent)? };
     let seconds = (!permanent).then(|| seconds(&body)).transpose()?;
     let code = world.make_qr(appid, scene, seconds)?;
+    world.show_ticket(&code.ticket);
     let mut body = json!({"ticket": code.ticket});
     if let Some(seconds) = seconds {
         body["expire_seconds"] = seconds.into();

@@ -24,13 +24,14 @@ fn mini<'a>(world: &'a World, appid: &str) -> Result<&'a App, Refusal> {
 }
 
 /// An answer that shows a code: of what opens (`opens`, pairs), as the body wants it to look.
-fn picture(world: &World, body: &Value, opens: &[(&str, &str)]) -> Result<Answer, Refusal> {
+fn picture(world: &mut World, body: &Value, opens: &[(&str, &str)]) -> Result<Answer, Refusal> {
     let width = width(body)?;
     let ink = if flag(body, "auto_color", false)? { [0; 3] } else { line_color(body)? };
     let transparent = flag(body, "is_hyaline", false)? && world.quirks.is("hyaline", "png");
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(opens).finish();
-    let picture =
-        Picture { text: format!("https://mp.weixin.qq.com/a/sandbox?{query}"), width, ink, transparent };
+    let text = format!("https://mp.weixin.qq.com/a/sandbox?{query}");
+    world.show_mini(&text);
+    let picture = Picture { text, width, ink, transparent };
     let content_type = if transparent { "image/png" } else { "image/jpeg" };
     Ok(Answer::new(content_type, Content::Picture(picture)))
 }

@@ -21,7 +21,7 @@ pub(super) async fn push(shared: &Arc<Shared>, mut push: Push) -> Reply {
     };
     let work = async move {
         let stop = sender.stop.clone();
-        let sent = life.run_until_cancelled(push::deliver(&sender, push));
+        let sent = life.run_until_cancelled(push::act(&sender, push));
         stop.run_until_cancelled(sent).await.flatten().flatten()
     };
     let sent = shared.tasks.spawn(work).await.ok().flatten();
@@ -181,12 +181,7 @@ struct Sent {
 /// Any message at all, every member as given.
 pub(super) async fn any(State(shared): State<Arc<Shared>>, body: Bytes) -> Reply {
     let asked: Sent = members(&body)?;
-    if !asked.message.get("MsgType").is_some_and(Value::is_string) {
-        return Err(Wrong("message.MsgType must be a text".to_owned()));
-    }
-    if let Some(name) = wrong_name(&asked.message) {
-        return Err(Wrong(format!("message: {name:?} can't be an element's name")));
-    }
+    check_message(&asked.message)?;
     {
         let mut world = shared.world();
         world.user_of(&asked.appid, &asked.openid)?;
@@ -195,6 +190,17 @@ pub(super) async fn any(State(shared): State<Arc<Shared>>, body: Bytes) -> Reply
         world.user_did(&asked.appid, &asked.openid, event);
     }
     push(&shared, Push::new(&asked.appid, &asked.openid, asked.message)).await
+}
+
+/// A message must have a type, and names that XML can have.
+pub(super) fn check_message(message: &Map<String, Value>) -> Result<(), Wrong> {
+    if !message.get("MsgType").is_some_and(Value::is_string) {
+        return Err(Wrong("message.MsgType must be a text".to_owned()));
+    }
+    match wrong_name(message) {
+        Some(name) => Err(Wrong(format!("message: {name:?} can't be an element's name"))),
+        None => Ok(()),
+    }
 }
 
 /// A member's name that would break the XML.

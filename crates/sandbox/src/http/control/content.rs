@@ -1,13 +1,12 @@
 //! Control calls about what an account shows: the menu that a user sees, a comment, the file of a video.
 
-use super::{Done, Reply, Wrong, members};
+use super::{Done, Reply, Wrong, members, phone};
 use crate::Shared;
 use crate::world::{Failure, MAX_COMMENT, Menu};
 use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::response::{IntoResponse, Response};
-use http::header;
+use axum::response::Response;
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
@@ -133,5 +132,5 @@ pub(super) async fn material(State(shared): Held, Path(media_id): Path<String>) 
     let world = shared.world();
     let found = world.any_material(&media_id);
     let found = found.ok_or_else(|| Wrong(format!("there is no permanent medium {media_id:?}")))?;
-    Ok(([(header::CONTENT_TYPE, found.content_type.clone())], found.bytes.clone()).into_response())
+    Ok(phone::shown(&found.content_type, found.bytes.clone()))
 }

@@ -1,0 +1,67 @@
+import type { Members, Value } from './api'
+
+/** A message as XML or JSON, as members. What is neither has none. */
+export function members(text: string): Members {
+  const trimmed = text.trim()
+  try {
+    const read = trimmed.startsWith('<') ? fromXml(trimmed).xml : JSON.parse(trimmed)
+    return read && typeof read === 'object' && !Array.isArray(read) ? (read as Members) : {}
+  } catch {
+    return {}
+  }
+}
+
+/** Elements as members: a name that comes again makes a list. Attributes are none of WeChat's. */
+function fromXml(xml: string): Members {
+  const top: Members = {}
+  const open: { name: string; members: Members; text: string }[] = [{ name: '', members: top, text: '' }]
+  for (const [, end, name, cdata, plain] of xml.matchAll(/<(\/?)([\w.-]+)\s*>|<!\[CDATA\[([\s\S]*?)\]\]>|([^<]+)/g)) {
+    const last = open[open.length - 1]!
+    if (name && !end) open.push({ name, members: {}, text: '' })
+    else if (name && open.length > 1) {
+      open.pop()
+      const value: Value = Object.keys(last.members).length ? last.members : last.text
+      const into = open[open.length - 1]!.members
+      const had = into[last.name]
+      into[last.name] = had === undefined ? value : Array.isArray(had) ? [...had, value] : [had, value]
+    } else if (cdata !== undefined) last.text += cdata
+    else last.text += plain!.trim().replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&quot;', '"').replaceAll('&amp;', '&')
+  }
+  return top
+}
+
+export const isMembers = (value: Value | undefined): value is Members => typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** A member as text, however it is written; a path leads into members of members. */
+export function text(of: Value | undefined, ...path: string[]): string {
+  let value = of
+  for (const name of path) value = isMembers(value) ? value[name] : undefined
+  return value === undefined || value === null || typeof value === 'object' ? '' : String(value)
+}
+
+/** A member as a list: one is a list of one. */
+export function list(of: Value | undefined, ...path: string[]): Value[] {
+  let value = of
+  for (const name of path) value = isMembers(value) ? value[name] : undefined
+  return Array.isArray(value) ? value : value === undefined || value === null || value === '' ? [] : [value]
+}
+
+/** What a message is, in short: an event's name and key, or a type. */
+export function title(message: Members) {
+  const type = text(message, 'MsgType')
+  if (type !== 'event') return { event: false, name: type || '?', key: type === 'text' ? text(message, 'Content') : '' }
+  return { event: true, name: text(message, 'Event'), key: text(message, 'EventKey').replace(/^qrscene_/, '') }
+}
+
+/** The parts of a text with links: what is between `<a href>` and `</a>` leads somewhere. */
+export function links(content: string): { text: string; href: string }[] {
+  const parts: { text: string; href: string }[] = []
+  let from = 0
+  for (const found of content.matchAll(/<a\s[^>]*href\s*=\s*["']?([^"'\s>]*)["']?[^>]*>([\s\S]*?)<\/a>/gi)) {
+    if (found.index > from) parts.push({ text: content.slice(from, found.index), href: '' })
+    parts.push({ text: found[2]!, href: found[1]! })
+    from = found.index + found[0].length
+  }
+  if (from < content.length || !parts.length) parts.push({ text: content.slice(from), href: '' })
+  return parts
+}
