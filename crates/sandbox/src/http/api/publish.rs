@@ -34,7 +34,7 @@ fn submit(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal
         if !failure.fail_idx.is_empty() {
             info["fail_idx"] = json!(failure.fail_idx);
         }
-        return Ok(submitted(world, call, appid, publish_id, 0, info));
+        return Ok(submitted(world, call, appid, (publish_id, 0), json!({"PublishEventInfo": info})));
     }
     let draft = world.take_draft(appid, media_id)?;
     let done = world.publish(appid, draft, false);
@@ -44,24 +44,18 @@ fn submit(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal
         "article_id": done.article_id,
         "article_detail": detail(&done),
     });
-    Ok(submitted(world, call, appid, done.publish_id, done.msg_data_id, info))
+    let event = json!({"PublishEventInfo": info});
+    Ok(submitted(world, call, appid, (done.publish_id, done.msg_data_id), event))
 }
 
-/// The answer, in which ids are texts, and the push, in which they are numbers.
-fn submitted(
-    world: &World,
-    call: &Call,
-    appid: &str,
-    publish_id: u64,
-    msg_data_id: u64,
-    info: Value,
-) -> Answer {
+/// The answer, in which the ids (of the submission, of what was published) are texts, and the push.
+fn submitted(world: &World, call: &Call, appid: &str, ids: (u64, u64), event: Value) -> Answer {
+    let (publish_id, msg_data_id) = ids;
     let mut body = json!({"errcode": 0, "errmsg": "ok", "publish_id": publish_id.to_string()});
     if msg_data_id > 0 {
         body["msg_data_id"] = msg_data_id.to_string().into();
     }
     let mut answer = Answer::json(&call.path, body);
-    let event = json!({"PublishEventInfo": info});
     answer.pushes.push(Push::event(appid, &operator(world, appid), "PUBLISHJOBFINISH", event));
     answer
 }
