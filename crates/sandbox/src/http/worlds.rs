@@ -6,8 +6,8 @@ use super::setup;
 use crate::Shared;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, Path, State};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
 use axum::{Json, Router};
 use http::request::Parts;
 use http::{HeaderMap, Request, Uri, header};
@@ -171,7 +171,7 @@ fn by_host(request: &Request<Body>) -> Option<String> {
 pub(super) fn router(worlds: Arc<Worlds>) -> Router {
     Router::new()
         .route("/sandbox/worlds", get(list).post(another).fallback(pass))
-        .route("/sandbox/worlds/{w}", delete(remove).fallback(pass))
+        .route("/sandbox/worlds/{w}", get(root).delete(remove).fallback(pass))
         .fallback(pass)
         .with_state(worlds)
 }
@@ -181,6 +181,11 @@ async fn pass(State(worlds): State<Arc<Worlds>>, mut request: Request<Body>) -> 
         Ok(router) => router.oneshot(request).await.into_response(),
         Err(wrong) => wrong.into_response(),
     }
+}
+
+/// A page's own links lead into its world only from behind the last slash.
+async fn root(uri: Uri) -> Redirect {
+    Redirect::permanent(&format!("{}/", uri.path()))
 }
 
 async fn list(State(worlds): State<Arc<Worlds>>) -> Json<Value> {

@@ -159,6 +159,8 @@ async fn links_stay_in_their_world() {
     assert_eq!(refused(&rig.get(&exchange).await), 40029, "of no other world");
     assert_eq!(errcode(&world.get(&exchange).await), 0);
 
+    let root = rig.get("/sandbox/worlds/t1").await;
+    assert_eq!((root.status, root.header("location")), (308, "/sandbox/worlds/t1/"));
     for (at, control) in [("/sandbox/worlds/t1/", "/sandbox/worlds/t1/sandbox/"), ("/", "/sandbox/")] {
         let home = String::from_utf8(rig.get(at).await.body.to_vec()).unwrap();
         assert!(home.contains(&format!("data-control=\"{control}\"")), "the page of {at} acts in its world");
