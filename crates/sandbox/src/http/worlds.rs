@@ -2,16 +2,16 @@
 //! `/sandbox/worlds/{w}`, and on the host `{w}.localhost`. A world begins when it is first used.
 
 use super::control::{Done, Reply, Wrong, members};
-use super::{origin, page, setup};
+use super::{origin, setup};
 use crate::Shared;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, Path, State};
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::{delete, get};
+use axum::routing::get;
 use axum::{Json, Router};
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Uri, header};
+use http::{HeaderMap, Request, Uri, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -172,26 +172,21 @@ fn by_host(request: &Request<Body>) -> Option<String> {
 pub(super) fn router(worlds: Arc<Worlds>) -> Router {
     Router::new()
         .route("/sandbox/worlds", get(list).post(another).layer(from_fn(origin::own)).fallback(pass))
-        .route("/sandbox/worlds/{w}", delete(remove).layer(from_fn(origin::own)).fallback(pass))
+        .route("/sandbox/worlds/{w}", get(root).delete(remove).layer(from_fn(origin::own)).fallback(pass))
         .fallback(pass)
         .with_state(worlds)
 }
 
 async fn pass(State(worlds): State<Arc<Worlds>>, mut request: Request<Body>) -> Response {
-    // The page's own links are relative.
-    let name =
-        request.uri().path().strip_prefix(PREFIX).filter(|name| !name.is_empty() && !name.contains('/'));
-    if let Some(name) = name
-        && request.method() == Method::GET
-        && page::is_for_people(request.headers())
-    {
-        let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
-        return Redirect::temporary(&format!("{PREFIX}{name}/{query}")).into_response();
-    }
     match worlds.enter(&mut request) {
         Ok(router) => router.oneshot(request).await.into_response(),
         Err(wrong) => wrong.into_response(),
     }
+}
+
+/// A page's own links lead into its world only from behind the last slash.
+async fn root(uri: Uri) -> Redirect {
+    Redirect::permanent(&format!("{}/", uri.path()))
 }
 
 async fn list(State(worlds): State<Arc<Worlds>>) -> Json<Value> {

@@ -139,9 +139,10 @@ async fn links_stay_in_their_world() {
          &scope=snsapi_userinfo&state=s"
     );
     let page = String::from_utf8(world.get(&authorize).await.body.to_vec()).unwrap();
-    let links: Vec<&str> =
-        page.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    let links = page.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+    let (links, files): (Vec<&str>, Vec<&str>) = links.partition(|link| link.contains('?'));
     assert_eq!(links.len(), 3, "two users and a refusal");
+    assert!(files.iter().all(|file| file.starts_with("../../_/")), "{files:?}");
     for link in &links {
         assert!(link.starts_with("/sandbox/worlds/t1/connect/oauth2/authorize?"), "{link}");
     }
@@ -159,9 +160,39 @@ async fn links_stay_in_their_world() {
     assert_eq!(refused(&rig.get(&exchange).await), 40029, "of no other world");
     assert_eq!(errcode(&world.get(&exchange).await), 0);
 
-    for (at, control) in [("/sandbox/worlds/t1/", "/sandbox/worlds/t1/sandbox/"), ("/", "/sandbox/")] {
+    let root = rig.get("/sandbox/worlds/t1").await;
+    assert_eq!((root.status, root.header("location")), (308, "/sandbox/worlds/t1/"));
+    for (at, below) in [("/sandbox/worlds/t1/", "/sandbox/worlds/t1"), ("/", "")] {
         let home = String::from_utf8(rig.get(at).await.body.to_vec()).unwrap();
-        assert!(home.contains(&format!("data-control=\"{control}\"")), "the page of {at} acts in its world");
+        let control = format!("{}{below}/sandbox/fault", rig.sandbox.url());
+        assert!(home.contains(&control), "the page of {at} acts in its world");
+        assert!(home.contains("src=\"./_/"), "its files are found wherever it is");
+    }
+}
+
+#[tokio::test]
+async fn a_phone_is_of_its_world() {
+    let rig = Rig::start().await;
+    let world = rig.world("t1");
+    let openid = world.follower(OFFICIAL).await;
+    world.control("message", json!({"appid": OFFICIAL, "openid": openid, "text": "只在这里"})).await;
+    let user = world.state().await["users"][1]["user"].as_str().unwrap().to_owned();
+    let chats = world.get(&format!("/sandbox/chats?user={user}")).await.json();
+    let lines = chats["chats"][0]["lines"].as_array().unwrap().clone();
+    assert_eq!(lines.last().unwrap()["message"]["Content"], "只在这里");
+    assert_eq!(rig.get(&format!("/sandbox/chats?user={user}")).await.status, 400, "there is no such user");
+    let held = world.post("/sandbox/hold", json!({"user": user})).await;
+    assert!(held.header("set-cookie").contains("Path=/sandbox/worlds/t1/"), "{held:?}");
+    let file =
+        json!({"appid": OFFICIAL, "content_type": "image/png", "name": "a.png", "body_base64": "iVBORw=="});
+    let kept = world.control("files", file).await;
+    let url = kept["url"].as_str().unwrap();
+    let path = url.strip_prefix(&rig.sandbox.url()).unwrap();
+    assert!(path.starts_with("/sandbox/worlds/t1/sandbox/files/"), "{url}");
+    assert_eq!(&rig.get(path).await.body[..], b"\x89PNG");
+    for (appid, status) in [(OFFICIAL, 200), (MINI, 404)] {
+        let of = format!("/sandbox/files/{}?appid={appid}", kept["media_id"].as_str().unwrap());
+        assert_eq!(world.get(&of).await.status, status, "{appid}");
     }
 }
 
