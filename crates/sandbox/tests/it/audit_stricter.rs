@@ -23,6 +23,9 @@ async fn what_is_not_simulated_says_so() {
             assert!(text.contains(path), "{text}");
         }
     }
+    rig.control("token/rotate", json!({"appid": OFFICIAL, "hard": true})).await;
+    let path = format!("/cgi-bin/nothing?access_token={token}");
+    assert_eq!(refused(&rig.get(&path).await), 40001, "a dead token is told first");
     let call = rig.state().await["calls"][1].clone();
     assert_eq!(
         (&call["path"], &call["status"], &call["errcode"]),
