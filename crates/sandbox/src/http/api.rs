@@ -152,7 +152,7 @@ fn route(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
         if !call.param("access_token").is_empty() && !call.path.starts_with("/sns/") {
             authenticate(world, call)?;
         }
-        return Ok(Answer::not_simulated(&call.path));
+        return Ok(Answer::not_simulated());
     };
     let appid = match endpoint.auth {
         Auth::AccessToken => authenticate(world, call)?,
