@@ -150,8 +150,6 @@ def rotation(wechat: Sandbox, hard: bool) -> Iterator[list[int]]:
         while not stop.wait(ROTATE_SECONDS):
             for appid in (APPID, MINI_APPID):
                 wechat.control("token/rotate", appid=appid, hard=hard)
-            # Another minute: all programs log in as one user, whom WeChat lets do so a hundred times in each.
-            wechat.control("clock", advance_seconds=60)
             done.append(len(done))
 
     thread = threading.Thread(target=rotate)

@@ -114,11 +114,10 @@ impl Answer {
     }
 
     /// What no API of WeChat's says: this one can be called there, and not here.
-    pub(crate) fn not_simulated(path: &str) -> Self {
-        let text = format!(
-            "{path} is not simulated by the sandbox; docs/sandbox.md lists what is.\n沙箱没有模拟 {path}；已模拟的接口见 docs/sandbox.md。\n"
-        );
-        let mut answer = Self::new("text/plain; charset=utf-8", Content::Page(text));
+    pub(crate) fn not_simulated() -> Self {
+        let text = "This API is not simulated by the sandbox: docs/sandbox.md lists those that are.\n\
+                    沙箱没有模拟这个接口：已模拟的见 docs/sandbox.md。\n";
+        let mut answer = Self::new("text/plain; charset=utf-8", Content::Page(text.to_owned()));
         answer.status = 501;
         answer
     }

@@ -20,9 +20,12 @@ async fn what_is_not_simulated_says_so() {
             let text = String::from_utf8(reply.body.to_vec()).unwrap();
             assert_eq!((reply.status, reply.header("content-type")), (501, "text/plain; charset=utf-8"));
             assert!(text.contains("not simulated") && text.contains("docs/sandbox.md"), "{text}");
-            assert!(text.contains(path), "{text}");
+            assert!(!text.contains(path), "nothing of the call comes back: it may hold secrets");
         }
     }
+    rig.control("token/rotate", json!({"appid": OFFICIAL, "hard": true})).await;
+    let path = format!("/cgi-bin/nothing?access_token={token}");
+    assert_eq!(refused(&rig.get(&path).await), 40001, "a dead token is told first");
     let call = rig.state().await["calls"][1].clone();
     assert_eq!(
         (&call["path"], &call["status"], &call["errcode"]),
