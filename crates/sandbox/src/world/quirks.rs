@@ -61,3 +61,23 @@ impl Quirks {
         self.0.get(name) == Some(&value)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_manual_says_what_speaks_for_each() {
+        for manual in
+            [include_str!("../../../../docs/sandbox.md"), include_str!("../../../../docs/sandbox.en.md")]
+        {
+            let row = |begin: &str| manual.lines().find(|line| line.starts_with(begin));
+            let call = row("| `POST quirks`").unwrap();
+            for (name, values) in QUIRKS {
+                let own = row(&format!("| `{name}` | `{}` *", values[0])).unwrap_or_default();
+                assert!(own.contains(&format!("`{}`", values[1])), "{name}");
+                assert!(call.contains(&format!("`{name}`")), "{name}");
+            }
+        }
+    }
+}

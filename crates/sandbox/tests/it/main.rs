@@ -39,4 +39,5 @@ mod sessions;
 mod snapshots;
 mod tags;
 mod tokens;
+mod whole;
 mod worlds;
