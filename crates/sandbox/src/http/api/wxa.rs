@@ -24,13 +24,12 @@ fn mini<'a>(world: &'a World, appid: &str) -> Result<&'a App, Refusal> {
 }
 
 /// An answer that shows a code: of what opens (`opens`, pairs), as the body wants it to look.
-fn picture(world: &mut World, body: &Value, opens: &[(&str, &str)]) -> Result<Answer, Refusal> {
+fn picture(world: &World, body: &Value, opens: &[(&str, &str)]) -> Result<Answer, Refusal> {
     let width = width(body)?;
     let ink = if flag(body, "auto_color", false)? { [0; 3] } else { line_color(body)? };
     let transparent = flag(body, "is_hyaline", false)? && world.quirks.is("hyaline", "png");
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(opens).finish();
     let text = format!("https://mp.weixin.qq.com/a/sandbox?{query}");
-    world.show_mini(&text);
     let picture = Picture { text, width, ink, transparent };
     let content_type = if transparent { "image/png" } else { "image/jpeg" };
     Ok(Answer::new(content_type, Content::Picture(picture)))
@@ -61,6 +60,14 @@ fn path(body: &Value, most: usize) -> Result<&str, Refusal> {
     Ok(path)
 }
 
+/// The code that an answer shows appears on the screen.
+fn on_screen(world: &mut World, answer: Answer) -> Answer {
+    if let Content::Picture(picture) = &answer.content {
+        world.show_mini(&picture.text);
+    }
+    answer
+}
+
 /// `getwxacode`: 100,000 together with `square`, for good.
 pub(super) fn limited(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
     mini(world, appid)?;
@@ -70,7 +77,7 @@ pub(super) fn limited(world: &mut World, call: &Call, appid: &str) -> Result<Ans
     let answer = picture(world, &body, &opens)?;
     let now = world.now;
     world.quotas.take(appid, WXACODE_IN_ALL, now)?;
-    Ok(answer)
+    Ok(on_screen(world, answer))
 }
 
 /// `createwxaqrcode`: a square code of the published version, black on white.
@@ -81,7 +88,7 @@ pub(super) fn square(world: &mut World, call: &Call, appid: &str) -> Result<Answ
     let answer = picture(world, &plain, &[("appid", appid), ("path", path(&body, 128)?)])?;
     let now = world.now;
     world.quotas.take(appid, WXACODE_IN_ALL, now)?;
-    Ok(answer)
+    Ok(on_screen(world, answer))
 }
 
 pub(super) fn code(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
@@ -97,7 +104,7 @@ pub(super) fn code(world: &mut World, call: &Call, appid: &str) -> Result<Answer
     if !check_path {
         world.quotas.take(appid, WXACODE_UNCHECKED, now)?;
     }
-    Ok(answer)
+    Ok(on_screen(world, answer))
 }
 
 /// 1 to 32 characters that need no encoding.
