@@ -1,7 +1,7 @@
 //! What the page with the phone is made of: chats, codes on the screen, files, news as they happen, pushes once more.
 
 use crate::receiver::Receiver;
-use crate::rig::{EXAMPLE, MINI, OFFICIAL, Rig, TEMPLATE, errcode, scan};
+use crate::rig::{EXAMPLE, MINI, OFFICIAL, Rig, TEMPLATE, errcode, refused, scan};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use http_body_util::BodyExt;
@@ -287,4 +287,61 @@ async fn whoever_watches_sees_calls_and_every_attempt_as_they_happen() {
         news.iter()
             .any(|one| one["control"]["path"].as_str().is_some_and(|path| path.ends_with("/callback")))
     );
+}
+
+/// The blacklist's page: messages of whoever is on it don't arrive; so nothing may be answered to them either.
+#[tokio::test]
+async fn what_a_blacklisted_user_writes_stands_in_their_own_chat_only() {
+    let (rig, receiver) = (Rig::start().await, Receiver::start().await);
+    told(&rig, &receiver, OFFICIAL).await;
+    let openid = first(&rig, OFFICIAL).await;
+    receiver.take();
+    let blacklist = async |path: &str| {
+        let path = format!("/cgi-bin/tags/members/{path}");
+        assert_eq!(errcode(&rig.call(OFFICIAL, &path, json!({"openid_list": [openid]})).await), 0);
+    };
+    blacklist("batchblacklist").await;
+    let message = json!({"MsgType": "text", "Content": "hello"});
+    for (name, body) in [
+        ("message", json!({"appid": OFFICIAL, "openid": openid, "text": "hello"})),
+        ("act", json!({"appid": OFFICIAL, "openid": openid, "message": message})),
+        ("push", json!({"appid": OFFICIAL, "openid": openid, "message": message})),
+    ] {
+        assert_eq!(rig.control(name, body).await["pushes"], json!([]), "{name}");
+    }
+    assert!(receiver.take().is_empty());
+    let lines = lines(&rig, OFFICIAL).await;
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert!(lines.iter().all(|line| line["by"] == "user" && line["push"].is_null()), "{lines:?}");
+    let custom = json!({"touser": openid, "msgtype": "text", "text": {"content": "more"}});
+    let answer = async || refused(&rig.call(OFFICIAL, "/cgi-bin/message/custom/send", custom.clone()).await);
+    assert_eq!(answer().await, 43019);
+    blacklist("batchunblacklist").await;
+    assert_eq!(answer().await, 45015, "none of these allowed one");
+}
+
+/// What workers of customer service do is nothing that the user did.
+#[tokio::test]
+async fn a_workers_acts_are_no_lines_of_the_user() {
+    let (rig, receiver) = (Rig::start().await, Receiver::start().await);
+    told(&rig, &receiver, OFFICIAL).await;
+    let openid = first(&rig, OFFICIAL).await;
+    let worker = |more: Value| {
+        let mut body = json!({"appid": OFFICIAL, "kf_account": "one@a"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    for (path, body) in [
+        ("add", json!({"kf_account": "one@a", "nickname": "客服"})),
+        ("inviteworker", json!({"kf_account": "one@a", "invite_wx": "wx_one"})),
+    ] {
+        let path = format!("/customservice/kfaccount/{path}");
+        assert_eq!(errcode(&rig.call(OFFICIAL, &path, body).await), 0, "{path}");
+    }
+    for act in ["accept", "online"] {
+        assert_eq!(rig.control("kf", worker(json!({"act": act}))).await["pushes"], json!([]));
+    }
+    let taken = rig.control("kf", worker(json!({"act": "take", "openid": openid}))).await;
+    assert_eq!(taken["pushes"].as_array().unwrap().len(), 1, "{taken}");
+    assert_eq!(lines(&rig, OFFICIAL).await, [] as [Value; 0]);
 }

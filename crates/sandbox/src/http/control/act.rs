@@ -11,8 +11,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
+/// What a user did stands in the chat, and the account is told; as [`tell`].
+pub(super) async fn push(shared: &Arc<Shared>, push: Push) -> Reply {
+    send(shared, push, true).await
+}
+
 /// Sends a push to its end, even if whoever asked has gone, and answers with what came of it.
-pub(super) async fn push(shared: &Arc<Shared>, mut push: Push) -> Reply {
+pub(super) async fn tell(shared: &Arc<Shared>, push: Push) -> Reply {
+    send(shared, push, false).await
+}
+
+async fn send(shared: &Arc<Shared>, mut push: Push, is_act: bool) -> Reply {
     let sender = shared.clone();
     let life = {
         let mut world = shared.world();
@@ -21,8 +30,10 @@ pub(super) async fn push(shared: &Arc<Shared>, mut push: Push) -> Reply {
     };
     let work = async move {
         let stop = sender.stop.clone();
-        let sent = life.run_until_cancelled(push::act(&sender, push));
-        stop.run_until_cancelled(sent).await.flatten().flatten()
+        let sent = async {
+            if is_act { push::act(&sender, push).await } else { push::deliver(&sender, push).await }
+        };
+        stop.run_until_cancelled(life.run_until_cancelled(sent)).await.flatten().flatten()
     };
     let sent = shared.tasks.spawn(work).await.ok().flatten();
     Ok(Done(json!({"pushes": sent.into_iter().collect::<Vec<_>>()})))

@@ -45,7 +45,7 @@ pub(super) async fn act(State(shared): State<Arc<Shared>>, body: Bytes) -> Reply
     let told = told(&mut shared.world(), &asked)?;
     let push = told.map(|told| Push::of_session(&asked.appid, &asked.openid, &told));
     match push {
-        Some(push) => act::push(&shared, push).await,
+        Some(push) => act::tell(&shared, push).await,
         None => Ok(Done(json!({"pushes": []}))),
     }
 }
