@@ -21,7 +21,7 @@ pub(crate) struct User {
     pub(crate) following: BTreeMap<String, Following>,
     pub(crate) phone: String,
     /// A virtual account: what a page learns of whoever sees it as a snapshot.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) snapshot: bool,
 }
 

@@ -171,7 +171,7 @@ async fn a_broken_snapshot_changes_nothing_and_says_why() {
         (with("/world/faults/posted/0/errcode", json!("no")), "\"no\""),
         (with("/world/faults/posted/0/path", json!("x")), "path"),
         (with("/world/messages/sent/0/path", json!("/x")), "/x"),
-        (with("/world/media/0/bytes", json!("%")), "line 1"),
+        (with("/world/media/0/file/bytes", json!("%")), "line 1"),
         (with("/world/apps/wx1/aes_key", json!("AAAA")), "length"),
         (with("/world/users/0/openids", json!([])), "line 1"),
     ] {
