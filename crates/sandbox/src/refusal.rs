@@ -30,7 +30,7 @@ impl Refusal {
         let known = row.map_or("unknown error", |row| row.text);
         let text = self.text.as_deref().unwrap_or(known);
         // A scripted text may be a whole one.
-        if wechat::errcode::rid(&text).is_some() {
+        if wechat::errcode::rid(text).is_some() {
             return json!({"errcode": self.code, "errmsg": text});
         }
         let is_sns = path.starts_with("/sns/");

@@ -171,3 +171,24 @@ impl IntoResponse for Wrong {
         (StatusCode::BAD_REQUEST, axum::Json(error)).into_response()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_manual_has_every_call() {
+        let routes = include_str!("control.rs").split(".route(\"/").skip(1);
+        for manual in
+            [include_str!("../../../../docs/sandbox.md"), include_str!("../../../../docs/sandbox.en.md")]
+        {
+            let calls: String = manual.lines().filter(|line| line.starts_with("| `")).collect();
+            for (name, handlers) in routes.clone().filter_map(|route| route.split_once('"')) {
+                for (method, word) in [("get(", "GET"), ("post(", "POST"), ("delete(", "DELETE")] {
+                    let handlers = handlers.lines().next().unwrap_or_default();
+                    let is_there =
+                        calls.contains(&format!("`{word} {name}`")) || calls.contains(&format!("`{name}`"));
+                    assert!(is_there || !handlers.contains(method), "{word} {name}");
+                }
+            }
+        }
+    }
+}
