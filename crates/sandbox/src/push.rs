@@ -90,7 +90,7 @@ fn show_reply(shared: &Shared, record: &PushRecord) {
 fn begin(world: &mut World, push: &Push) -> Option<u64> {
     let arrives = arrives(world, push);
     let has_callback = world.apps.get(&push.appid).is_some_and(|app| app.callback.is_some());
-    (arrives && has_callback).then(|| world.pushes.number())
+    (arrives && has_callback).then(|| push.seq.unwrap_or_else(|| world.pushes.number()))
 }
 
 async fn send(shared: &Shared, mut push: Push, seq: u64) -> Option<PushRecord> {

@@ -93,8 +93,10 @@ pub(super) async fn wechat(State(shared): State<Arc<Shared>>, request: Request<B
         };
         let delay = fault.as_ref().map_or(Duration::ZERO, |fault| fault.delay(&mut world.random));
         let (seq, mut answer) = answer(world, call, appid, fault.as_ref());
-        // What they draw, they draw when they are sent: it must not depend on that.
-        answer.pushes.iter_mut().for_each(|push| push.chance = world.random.fork());
+        // What they draw, and their number, must not depend on when they are sent.
+        for push in &mut answer.pushes {
+            (push.chance, push.seq) = (world.random.fork(), Some(world.pushes.number()));
+        }
         (fault, delay, world.life.clone(), seq, answer)
     };
     for push in std::mem::take(&mut answer.pushes) {

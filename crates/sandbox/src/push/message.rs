@@ -15,6 +15,8 @@ pub(crate) struct Push {
     about: Option<(Subscription, Vec<Value>)>,
     /// Where its nonces come from.
     pub(crate) chance: Random,
+    /// Its number, if it got one when it was caused.
+    pub(crate) seq: Option<u64>,
 }
 
 /// An event about subscription messages.
@@ -55,7 +57,7 @@ impl Push {
     /// Any message: members as given, and what is missing of who it is from and to and when.
     pub(crate) fn new(appid: &str, openid: &str, message: Map<String, Value>) -> Self {
         let (appid, openid) = (appid.to_owned(), openid.to_owned());
-        Self { appid, openid, message, about: None, chance: Random::default() }
+        Self { appid, openid, message, about: None, chance: Random::default(), seq: None }
     }
 
     /// A text the user wrote.

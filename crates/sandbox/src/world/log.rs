@@ -113,13 +113,11 @@ pub(crate) struct Attempt {
 
 /// The newest pushes.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(transparent)]
 pub(crate) struct Pushes {
     /// Those that are over.
     kept: VecDeque<PushRecord>,
     #[serde(skip)]
     under_way: BTreeMap<u64, PushRecord>,
-    #[serde(skip)]
     last: u64,
 }
 
@@ -129,8 +127,7 @@ const MAX_UNDER_WAY: usize = 1_000;
 impl Pushes {
     /// The number of a push that is about to go out.
     pub(crate) fn number(&mut self) -> u64 {
-        let newest = self.kept.back().map_or(0, |push| push.seq);
-        self.last = self.last.max(newest) + 1;
+        self.last += 1;
         self.last
     }
 
@@ -149,6 +146,11 @@ impl Pushes {
             self.kept.pop_front();
         }
         self.kept.push_back(push);
+    }
+
+    /// Those that are over, the oldest first.
+    pub(crate) fn over(&self) -> &VecDeque<PushRecord> {
+        &self.kept
     }
 
     pub(crate) fn find(&self, seq: u64) -> Option<&PushRecord> {

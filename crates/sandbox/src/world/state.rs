@@ -11,7 +11,7 @@ struct State<'a> {
     apps: Vec<Value>,
     users: &'a [super::User],
     tokens: Vec<Value>,
-    pushes: &'a log::Pushes,
+    pushes: &'a VecDeque<log::PushRecord>,
     messages: &'a VecDeque<message::Message>,
     links: Vec<&'a super::Link>,
     quirks: &'a super::quirks::Quirks,
@@ -39,7 +39,7 @@ impl World {
                     json!({"appid": appid, "mode": mode, "expires_at": end.div_euclid(1000)})
                 })
                 .collect(),
-            pushes: &self.pushes,
+            pushes: self.pushes.over(),
             messages: &self.messages.sent,
             links: self.links.list().collect(),
             quirks: &self.quirks,
