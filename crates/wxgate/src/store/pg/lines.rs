@@ -138,7 +138,7 @@ async fn claim(
     limit: u32,
     lease: Lease,
 ) -> Result<(Vec<ClaimedRow>, Option<i64>), StoreError> {
-    let (look, most) = (i64::from(limit.saturating_mul(4).clamp(64, LOOK)), i64::from(limit));
+    let (look, most) = (i64::from(LOOK), i64::from(limit));
     let first = tried_first(limit) as i64;
     let values: Values<'_> =
         &[&route, &now, &look, &lease.owner, &lease.until, &most, &HELD, &IN_ORDER, &first];
