@@ -72,6 +72,8 @@ fn let_go(tx: &Transaction<'_>, route: &str, ended: &[i64]) -> rusqlite::Result<
     Ok(())
 }
 
+/// Takes on what is due again first, with half of the room; then new ones, a few at a time, as most of those that are looked
+/// at are taken; then the rest.
 fn claim(
     tx: &Transaction<'_>,
     route: &str,
@@ -84,29 +86,54 @@ fn claim(
             .query_map(params![route, from, to, most], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect()
     };
-    let (mut tried, new) = (due(IN_ORDER + 1, now, limit)?, due(IN_ORDER, IN_ORDER, LOOK)?);
-    let mut is_all = tried.len() < limit as usize && new.len() < LOOK as usize;
-    let more = tried.split_off(tried.len().min(tried_first(limit)));
     let mut claimed = Vec::new();
-    for (id, openid) in tried.into_iter().chain(new).chain(more) {
-        if claimed.len() >= limit as usize {
+    let tried = due(IN_ORDER + 1, now, limit)?;
+    let (first, later) = tried.split_at(tried.len().min(tried_first(limit)));
+    let mut is_all = take(tx, route, first, limit, lease, &mut claimed)? && tried.len() < limit as usize;
+    let mut looked = 0;
+    while claimed.len() < limit as usize {
+        let new = due(IN_ORDER, IN_ORDER, limit.saturating_mul(2).min(LOOK))?;
+        looked += new.len();
+        is_all &= take(tx, route, &new, limit, lease, &mut claimed)?;
+        if new.is_empty() {
+            break;
+        }
+        if looked >= LOOK as usize {
             is_all = false;
             break;
         }
-        let is_busy: bool =
-            tx.prepare_cached(IS_BUSY)?.query_row(params![route, openid, id], |row| row.get(0))?;
-        tx.prepare_cached(NOTE)?.execute(params![route, openid, id, !is_busy])?;
-        match is_busy {
-            true => drop(tx.prepare_cached(WAITS)?.execute(params![id, HELD])?),
-            false => claimed.extend(queue::lease(tx, id, lease)?),
-        }
     }
+    is_all &= take(tx, route, later, limit, lease, &mut claimed)? && claimed.len() < limit as usize;
     claimed.sort_unstable_by_key(|row: &ClaimedRow| row.id);
     let next = match is_all {
         true => tx.prepare_cached(queue::NEXT)?.query_row([route], |row| row.get(0)).optional()?,
         false => Some(now),
     };
     Ok((claimed, next))
+}
+
+/// Takes on of `due` what goes, and holds what doesn't, until there are `limit`; whether it came to the end.
+fn take(
+    tx: &Transaction<'_>,
+    route: &str,
+    due: &[(i64, String)],
+    limit: u32,
+    lease: Lease,
+    claimed: &mut Vec<ClaimedRow>,
+) -> rusqlite::Result<bool> {
+    for (id, openid) in due {
+        if claimed.len() >= limit as usize {
+            return Ok(false);
+        }
+        let is_busy: bool =
+            tx.prepare_cached(IS_BUSY)?.query_row(params![route, openid, id], |row| row.get(0))?;
+        tx.prepare_cached(NOTE)?.execute(params![route, openid, id, !is_busy])?;
+        match is_busy {
+            true => drop(tx.prepare_cached(WAITS)?.execute(params![id, HELD])?),
+            false => claimed.extend(queue::lease(tx, *id, lease)?),
+        }
+    }
+    Ok(true)
 }
 
 fn straighten(tx: &Transaction<'_>, route: &str, keeps_order: bool) -> rusqlite::Result<()> {
