@@ -23,6 +23,24 @@ pub enum Host {
     Open,
 }
 
+/// The names each host answers to: as its documentation spells it, then those for disaster recovery, of a region, and of old.
+/// For whoever stands in WeChat's place.
+pub const HOSTS: [(Host, &[&str]); 3] = [
+    (
+        Host::Api,
+        &[
+            "api.weixin.qq.com",
+            "api2.weixin.qq.com",
+            "sh.api.weixin.qq.com",
+            "sz.api.weixin.qq.com",
+            "hk.api.weixin.qq.com",
+            "file.api.weixin.qq.com",
+        ],
+    ),
+    (Host::Mp, &["mp.weixin.qq.com"]),
+    (Host::Open, &["open.weixin.qq.com"]),
+];
+
 /// The HTTP method WeChat documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {

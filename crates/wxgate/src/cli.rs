@@ -21,6 +21,7 @@ mod sandbox;
 mod send;
 mod serve;
 mod signals;
+mod tunnel;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -110,6 +111,11 @@ enum Command {
     ))]
     Listen(listen::Args),
     #[command(about = say(
+        "运行一条命令，它里面发往微信各域名的 HTTPS 都到微信模拟器或网关：给写死了域名的 SDK 用",
+        "Run a command whose HTTPS for WeChat's hosts goes to the simulated WeChat or a gateway: for SDKs with fixed hosts"
+    ))]
+    Run(tunnel::Args),
+    #[command(about = say(
         "升级数据库的表结构；加 --from 把 SQLite 里的全部数据迁到 PostgreSQL",
         "Take the database to this version's schema; with --from, move all of a SQLite database into PostgreSQL"
     ))]
@@ -188,6 +194,7 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => run::blocking(replay::run(args)),
         Command::Import { file } => import::run(&file),
         Command::Listen(args) => run::blocking(listen::run(args)),
+        Command::Run(args) => return ended(run::blocking(tunnel::run(args))),
         Command::Migrate(args) => run::blocking(migrate::run(args)),
         Command::Config(ConfigCommand::Default) => {
             run::print(say(config::DEFAULT_TOML, config::DEFAULT_TOML_EN))
@@ -207,6 +214,17 @@ pub fn main() -> ExitCode {
             if is_left { ExitCode::from(NOT_CONFIRMED) } else { ExitCode::FAILURE }
         }
     }
+}
+
+/// As the command that was run ended.
+fn ended(outcome: anyhow::Result<u8>) -> ExitCode {
+    outcome.map_or_else(
+        |error| {
+            run::complain(&error);
+            ExitCode::FAILURE
+        },
+        ExitCode::from,
+    )
 }
 
 /// What one code means, or all of them.

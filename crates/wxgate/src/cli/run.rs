@@ -16,7 +16,7 @@ use crate::workers::Workers;
 const COMPLAINT: Duration = Duration::from_secs(1);
 
 /// Runs an async command to its end.
-pub(super) fn blocking(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+pub(super) fn blocking<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(command);
     // Whatever still runs after an orderly stop must not hold the process up.

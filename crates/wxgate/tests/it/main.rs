@@ -28,6 +28,7 @@ mod edges;
 mod egress;
 mod errors;
 mod figures;
+mod fixed_hosts;
 mod handover;
 mod healing;
 mod import;
