@@ -21,6 +21,7 @@ pub(crate) use worlds::Worlds;
 use crate::Shared;
 use answer::Closed;
 use axum::Router;
+use axum::middleware::from_fn;
 use axum::routing::get;
 use http::Request;
 use hyper::body::Incoming;
@@ -47,7 +48,10 @@ fn router(shared: Arc<Shared>) -> Router {
 /// Accepts connections until the sandbox stops.
 pub(crate) async fn serve(listener: TcpListener, worlds: Arc<Worlds>) {
     let shared = worlds.first().clone();
-    let router = worlds::router(worlds);
+    let mut router = worlds::router(worlds);
+    if listener.local_addr().is_ok_and(|addr| addr.ip().is_loopback()) {
+        router = router.layer(from_fn(origin::named));
+    }
     while let Some(accepted) = shared.stop.run_until_cancelled(listener.accept()).await {
         match accepted {
             Ok((stream, peer)) => shared.spawn(connection(stream, peer, router.clone())),

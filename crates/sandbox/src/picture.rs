@@ -85,13 +85,25 @@ fn encode(drawn: &RgbaImage, transparent: bool) -> Option<Vec<u8>> {
 /// Longest edge of a picture that is read.
 const MAX_EDGE: u32 = 4_096;
 
+/// Larger ones are looked at in this size: finding codes takes long in what is full of their corners.
+const READ_EDGE: u32 = 1_000;
+/// Bytes that a picture may take when it is decoded.
+const MAX_DECODED: u64 = 64 << 20;
+
 /// What the first code in a picture says that can be read.
 pub(crate) fn read(bytes: &[u8]) -> Option<String> {
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok()?;
     let mut limits = Limits::default();
     (limits.max_image_width, limits.max_image_height) = (Some(MAX_EDGE), Some(MAX_EDGE));
+    limits.max_alloc = Some(MAX_DECODED);
     reader.limits(limits);
-    let picture = reader.decode().ok()?.to_luma8();
+    let picture = reader.decode().ok()?;
+    let picture = if picture.width().max(picture.height()) > READ_EDGE {
+        picture.thumbnail(READ_EDGE, READ_EDGE)
+    } else {
+        picture
+    };
+    let picture = picture.to_luma8();
     let (width, height) = (usize::try_from(picture.width()).ok()?, usize::try_from(picture.height()).ok()?);
     let pixels = picture.as_raw();
     let at = |x: usize, y: usize| pixels.get(y * width + x).copied().unwrap_or(255);

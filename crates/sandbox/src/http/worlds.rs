@@ -91,21 +91,28 @@ impl Worlds {
 
     /// The routes of the world that a request asks for, which is told its path in there.
     fn enter(&self, request: &mut Request<Body>) -> Result<Router, Wrong> {
+        let is_stranger = origin::is_cross_site(request.headers());
         let Some((name, rest)) = by_path(request.uri()) else {
             return match by_host(request) {
-                Some(name) => self.of(&name),
+                Some(name) => self.of(&name, is_stranger),
                 None => Ok(self.first.router.clone()),
             };
         };
-        let router = self.of(&name)?;
+        let router = self.of(&name, is_stranger)?;
         *request.uri_mut() = rest.map_err(|e| Wrong(e.to_string()))?;
         request.extensions_mut().insert(Below(format!("{PREFIX}{name}")));
         Ok(router)
     }
 
-    fn of(&self, name: &str) -> Result<Router, Wrong> {
+    /// The world of this name. A page of another site begins none: a thousand of its pictures would end all others.
+    fn of(&self, name: &str, is_stranger: bool) -> Result<Router, Wrong> {
         let mut named = self.named();
         if !named.contains_key(name) {
+            if is_stranger {
+                return Err(Wrong(format!(
+                    "{name}: there is no such world, and a page of another site begins none"
+                )));
+            }
             self.begin(&mut named, name, None)?;
         }
         let Some(held) = named.get_mut(name) else { return Err(Wrong(format!("{name}: gone"))) };

@@ -92,6 +92,19 @@ pub(crate) struct PushRecord {
     pub(crate) message: String,
 }
 
+impl PushRecord {
+    /// As control calls tell of it: what went over the wire stands in the journal.
+    pub(crate) fn told(&self) -> Value {
+        let mut told = json!(self);
+        for attempt in told["attempts"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut)
+        {
+            attempt.shift_remove("query");
+            attempt.shift_remove("sent");
+        }
+        told
+    }
+}
+
 /// One of at most three attempts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Attempt {

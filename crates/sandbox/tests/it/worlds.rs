@@ -292,3 +292,22 @@ async fn a_world_that_ended_pushes_nothing_more() {
     let said: Value = rig.state().await["pushes"].clone();
     assert_eq!(said, json!([]));
 }
+
+#[tokio::test]
+async fn a_page_of_somebody_elses_begins_no_world_and_no_name_of_its_leads_in() {
+    let rig = Rig::start().await;
+    let ask = async |path: &str, header: (&str, &str)| {
+        rig.send(Method::GET, path, &[header], "").await.unwrap().status
+    };
+    // A picture of a page elsewhere.
+    assert_eq!(ask("/sandbox/worlds/evil/", ("sec-fetch-site", "cross-site")).await, 400);
+    assert_eq!(rig.get("/sandbox/worlds").await.json()["worlds"], json!([]));
+    assert_eq!(ask("/sandbox/worlds/mine/", ("sec-fetch-site", "none")).await, 200);
+    assert_eq!(ask("/sandbox/worlds/mine/", ("sec-fetch-site", "cross-site")).await, 200);
+    // A name that was made to lead to this machine.
+    for path in ["/", "/sandbox/facts", "/sandbox/worlds/mine/sandbox/state", "/q/x"] {
+        assert_eq!(ask(path, ("host", "evil.com:36080")).await, 403, "{path}");
+    }
+    assert_eq!(ask("/sandbox/facts", ("host", "sandbox:36080")).await, 200);
+    assert_eq!(ask("/cgi-bin/token", ("host", "api.example.com")).await, 200, "WeChat's paths go by any name");
+}

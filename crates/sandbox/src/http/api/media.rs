@@ -83,11 +83,17 @@ pub(super) fn file_part(call: &Call, field: &str) -> Option<Part> {
     part(call, field).filter(|part| !part.name.is_empty())
 }
 
+/// Longest boundary of a multipart body (RFC 2046, 5.1.1).
+const MAX_BOUNDARY: usize = 70;
+
 /// A field of a multipart body; without a file name if it is no file.
 pub(super) fn part(call: &Call, field: &str) -> Option<Part> {
     let content_type = call.header(header::CONTENT_TYPE);
     let (_, boundary) = content_type.split_once("boundary=")?;
     let boundary = boundary.split(';').next()?.trim().trim_matches('"');
+    if !(1..=MAX_BOUNDARY).contains(&boundary.len()) {
+        return None;
+    }
     let delimiter = format!("--{boundary}");
     let mut rest = find(&call.body, delimiter.as_bytes())? + delimiter.len();
     loop {

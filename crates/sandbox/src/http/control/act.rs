@@ -4,7 +4,7 @@ use super::set::check_subscription;
 use super::{Done, Reply, Wrong, members};
 use crate::Shared;
 use crate::push::{self, Push, Subscription};
-use crate::world::{Kind, World};
+use crate::world::{Kind, PushRecord, World};
 use axum::body::Bytes;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -36,7 +36,7 @@ async fn send(shared: &Arc<Shared>, mut push: Push, is_act: bool) -> Reply {
         stop.run_until_cancelled(life.run_until_cancelled(sent)).await.flatten().flatten()
     };
     let sent = shared.tasks.spawn(work).await.ok().flatten();
-    Ok(Done(json!({"pushes": sent.into_iter().collect::<Vec<_>>()})))
+    Ok(Done(json!({"pushes": sent.iter().map(PushRecord::told).collect::<Vec<_>>()})))
 }
 
 #[derive(Deserialize)]

@@ -19,6 +19,7 @@ use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 type Held = State<Arc<Shared>>;
 type Asked<T> = Result<Query<T>, QueryRejection>;
@@ -143,11 +144,16 @@ fn decode(body_base64: &str) -> Result<Vec<u8>, Wrong> {
     BASE64_STANDARD.decode(body_base64).map_err(|e| Wrong(format!("body_base64: {e}")))
 }
 
+/// One picture is read at a time: it may take a core for seconds.
+static READER: Semaphore = Semaphore::const_new(1);
+
 /// Reads the code in a picture (PNG or JPEG).
 pub(super) async fn read(State(shared): Held, body: Bytes) -> Reply {
     let Photo { body_base64 } = members(&body)?;
     let bytes = decode(&body_base64)?;
+    let turn = READER.acquire().await.map_err(|e| Wrong(e.to_string()))?;
     let read = tokio::task::spawn_blocking(move || picture::read(&bytes)).await.ok().flatten();
+    drop(turn);
     let text = read.ok_or_else(|| Wrong("body_base64: no code can be read in this picture".to_owned()))?;
     resolve(&shared, &text)
 }

@@ -1,6 +1,6 @@
 //! Whose a connection is, by what the kernel says of it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Where the kernel lists the sockets of this network; one that reaches 127.0.0.1 may well be of IPv6.
 const TABLES: [&str; 2] = ["/proc/self/net/tcp", "/proc/self/net/tcp6"];
@@ -24,12 +24,21 @@ pub(super) fn is_own(peer: SocketAddr, own: SocketAddr) -> bool {
     false
 }
 
+/// An address as the tables write it, for IPv4 and mapped to IPv6; the whole of it, as others may hold the port elsewhere.
+fn written(addr: SocketAddr) -> Option<[String; 2]> {
+    let IpAddr::V4(ip) = addr.ip() else { return None };
+    let (ip, port) = (u32::from_ne_bytes(ip.octets()), addr.port());
+    let mapped = u32::from_ne_bytes([0, 0, 0xff, 0xff]);
+    Some([format!("{ip:08X}:{port:04X}"), format!("{:016X}{mapped:08X}{ip:08X}:{port:04X}", 0)])
+}
+
 /// Whose the socket is that leads from `peer` to `own`, both on 127.0.0.1.
 fn user(table: &str, peer: SocketAddr, own: SocketAddr) -> Option<u32> {
-    let (from, to) = (format!(":{:04X}", peer.port()), format!(":{:04X}", own.port()));
+    let (from, to) = (written(peer)?, written(own)?);
+    let is = |word: &str, written: &[String; 2]| written.iter().any(|one| one == word);
     table.lines().skip(1).find_map(|line| {
         let mut words = line.split_ascii_whitespace().skip(1);
-        let is_it = words.next()?.ends_with(&from) && words.next()?.ends_with(&to);
+        let is_it = is(words.next()?, &from) && is(words.next()?, &to);
         // Four words stand between.
         if is_it { words.nth(4)?.parse().ok() } else { None }
     })
@@ -50,6 +59,9 @@ mod tests {
         assert_eq!(user(TABLE, at(0xc350), at(0x8cf2)), Some(1000));
         assert_eq!(user(TABLE, at(0xc351), at(0x8cf2)), None);
         assert_eq!(user("", at(1), at(2)), None);
+        // Somebody else's, with the same port at another address.
+        let other = SocketAddr::from(([127, 0, 0, 2], 0xc350));
+        assert_eq!(user(TABLE, other, at(0x8cf2)), None);
     }
 
     #[test]
