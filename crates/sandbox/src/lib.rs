@@ -8,8 +8,10 @@
 //! - `http`: the skin over it: WeChat's own paths, OAuth pages, the control calls under `/sandbox`;
 //! - `push`: callbacks: sealed, posted, tried three times;
 //! - `sign`: signatures and the AES envelope, apart from the `wechat` crate's;
+//! - `cases`: calls with their answers as data, by which it is held against the real WeChat;
 //! - `faults`: scripted faults; `picture`: codes that can be scanned; `refusal`: errcode and rid.
 
+pub mod cases;
 mod faults;
 mod http;
 mod picture;
@@ -89,6 +91,11 @@ impl Drop for Sandbox {
     fn drop(&mut self) {
         self.shared.stop.cancel();
     }
+}
+
+/// Paths of WeChat's that it simulates.
+pub fn simulated() -> impl Iterator<Item = &'static str> {
+    http::simulated()
 }
 
 impl Shared {
