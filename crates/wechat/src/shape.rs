@@ -156,8 +156,8 @@ fn is_name(name: &str) -> bool {
         }
 }
 
-/// As it may be shown.
-fn shown(name: &str) -> &str {
+/// A member's name as it may be shown: `*` for what looks like data.
+pub fn shown(name: &str) -> &str {
     if is_name(name) { name } else { ANY }
 }
 

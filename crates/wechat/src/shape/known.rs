@@ -246,6 +246,22 @@ impl Known {
         endpoint.ok.shape.merge(Shape::of(body));
     }
 
+    /// The words of an `errmsg` that may be shown: those of the error table, each other one as `*`.
+    pub fn words(&self, errmsg: &str) -> String {
+        self.vocabulary.form(errmsg)
+    }
+
+    /// The file: a line for each endpoint.
+    pub fn text(&self) -> String {
+        let whole = self.to_json();
+        let lines = |value: &Value| {
+            let members = value.as_object().into_iter().flatten();
+            members.map(|(name, value)| format!("{}: {value}", json!(name))).collect::<Vec<_>>().join(",\n")
+        };
+        let (refused, words, endpoints) = (&whole["refused"], lines(&whole["words"]), lines(&whole["endpoints"]));
+        format!("{{\n\"refused\": {refused},\n\"words\": {{\n{words}\n}},\n\"endpoints\": {{\n{endpoints}\n}}\n}}\n")
+    }
+
     /// As it stands in the file.
     pub fn to_json(&self) -> Value {
         let endpoint = |known: &Endpoint| {

@@ -164,6 +164,7 @@ fn the_file_of_the_sandbox_can_be_read_and_holds_official_words_only() {
     assert!(known.paths().count() >= 20, "{}", known.paths().count());
     let file: Value = serde_json::from_str(Known::file()).unwrap();
     assert_eq!(known.to_json(), file, "it reads what it writes");
+    assert_eq!(known.text(), Known::file());
     for code in file["words"].as_object().unwrap().keys() {
         assert!(errcode::lookup(code.parse().unwrap()).unwrap().official, "{code}");
     }
