@@ -188,10 +188,11 @@ impl Shape {
     /// What fits either fits both afterwards.
     pub fn merge(&mut self, other: Self) {
         self.kinds.extend(other.kinds);
-        match (&mut self.list, other.list) {
-            (Some(own), Some(other)) => own.merge(*other),
-            (own @ None, other) => *own = other,
-            (Some(_), None) => {}
+        if let Some(other) = other.list {
+            match &mut self.list {
+                Some(own) => own.merge(*other),
+                none => *none = Some(other),
+            }
         }
         other.objects.into_iter().for_each(|object| self.add(object));
     }
@@ -258,7 +259,7 @@ impl Shape {
 
     /// The alternative whose names fit best.
     fn nearest(&self, members: &Map<String, Value>) -> Option<&Object> {
-        self.objects.iter().min_by_key(|object| object.gone(members).count() + object.new(members).count())
+        self.objects.iter().min_by_key(|object| object.gone(members).count() + object.unknown(members).count())
     }
 
     /// As it stands in the file: `"text|null"`, `[…]` for a list, `{…}` for an object, in which `name?` may be absent, and
@@ -323,7 +324,7 @@ impl Object {
     /// What was always there, and isn't in `members`.
     fn gone<'a>(&'a self, members: &'a Map<String, Value>) -> impl Iterator<Item = (&'a str, &'a Shape)> {
         let always = self.0.iter().filter(|(_, member)| member.is_always);
-        always.filter(|(name, _)| !members.contains_key(*name)).map(|(name, member)| (&**name, &member.shape))
+        always.filter(move |(name, _)| !members.contains_key(*name)).map(|(name, member)| (&**name, &member.shape))
     }
 
     fn member(&self, name: &str) -> Option<&Member> {
@@ -331,8 +332,8 @@ impl Object {
     }
 
     /// What of `members` isn't known.
-    fn new<'a>(&'a self, members: &'a Map<String, Value>) -> impl Iterator<Item = (&'a str, &'a Value)> {
-        let unknown = members.iter().filter(|(name, _)| self.member(name).is_none());
+    fn unknown<'a>(&'a self, members: &'a Map<String, Value>) -> impl Iterator<Item = (&'a str, &'a Value)> {
+        let unknown = members.iter().filter(move |(name, _)| self.member(name).is_none());
         unknown.map(|(name, value)| (shown(name), value))
     }
 
@@ -340,7 +341,7 @@ impl Object {
         for (name, shape) in self.gone(members) {
             add(found, &Place::Member(place, name), What::Gone, shape.types(), "");
         }
-        for (name, value) in self.new(members) {
+        for (name, value) in self.unknown(members) {
             add(found, &Place::Member(place, name), What::New, String::new(), type_of(value));
         }
         for (name, value) in members {

@@ -102,7 +102,7 @@ impl Differences {
     pub fn found(&self) -> Vec<Found> {
         let Some(inner) = &self.0 else { return Vec::new() };
         let found = |((api, difference), (count, first_at, last_at)): (&(&'static str, Difference), &(u64, i64, i64))| {
-            Found { api, difference: difference.clone(), count: *count, first_at: *first_at, last_at: *last_at }
+            Found { api: *api, difference: difference.clone(), count: *count, first_at: *first_at, last_at: *last_at }
         };
         let mut all: Vec<Found> = inner.table().found.iter().map(found).collect();
         all.sort_by(|a, b| (a.api, &a.difference).cmp(&(b.api, &b.difference)));

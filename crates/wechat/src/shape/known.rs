@@ -94,8 +94,8 @@ struct Answers {
     status: BTreeSet<u16>,
     types: BTreeSet<String>,
     bodies: BTreeSet<Body>,
-    /// Names of headers that are always there; `None`: no answer was seen.
-    headers: Option<BTreeSet<String>>,
+    /// Names of headers, and whether they are always there; `None`: no answer was seen.
+    headers: Option<BTreeMap<String, bool>>,
     /// Whether a refusal names its rid.
     rids: BTreeSet<bool>,
     shape: Shape,
@@ -143,11 +143,7 @@ impl Known {
         let Some(endpoint) = self.endpoints.get(seen.path) else { return Compared::Unknown };
         let parsed = seen.is_whole.then(|| parsed(body, seen.body)).flatten();
         let code = parsed.as_ref().and_then(code_of);
-        let answers = match code {
-            None | Some(0) => &endpoint.ok,
-            Some(_) if endpoint.refused.is_unknown() => &self.refused,
-            Some(_) => &endpoint.refused,
-        };
+        let answers = self.answers(endpoint, code);
         if answers.is_unknown() {
             return Compared::Unknown;
         }
@@ -167,6 +163,26 @@ impl Known {
         // A beginning tells of a picture or a file what there is to tell.
         let is_told = seen.is_whole || !matches!(body, Body::Object | Body::List);
         if is_told { Compared::Whole(found) } else { Compared::Part(found) }
+    }
+
+    fn answers<'a>(&'a self, endpoint: &'a Endpoint, code: Option<i64>) -> &'a Answers {
+        match code {
+            None | Some(0) => &endpoint.ok,
+            Some(_) if endpoint.refused.is_unknown() => &self.refused,
+            Some(_) => &endpoint.refused,
+        }
+    }
+
+    /// Headers of `seen` that such answers don't have. Apart from [`Self::compare`], for what is on the way may add some.
+    pub fn new_headers(&self, seen: &Seen<'_>) -> Vec<Difference> {
+        let mut found = Vec::new();
+        let Some(endpoint) = self.endpoints.get(seen.path) else { return found };
+        let code = parsed(Body::of(seen.body), seen.body).as_ref().and_then(code_of);
+        let Some(known) = &self.answers(endpoint, code).headers else { return found };
+        for name in seen.headers.iter().filter(|name| is_told(name) && !known.contains_key(**name)) {
+            add(&mut found, &Place::Member(&Place::Top, name), What::Header, "", "header");
+        }
+        found
     }
 
     fn compare_words(
@@ -214,7 +230,7 @@ impl Known {
             status: [seen.status].into(),
             types: [content_type(seen.content_type)].into(),
             bodies: [body].into(),
-            headers: Some(seen.headers.iter().filter(|name| is_told(name)).map(|name| (*name).to_owned()).collect()),
+            headers: Some(seen.headers.iter().filter(|name| is_told(name)).map(|name| ((*name).to_owned(), true)).collect()),
             rids: rid.into_iter().collect(),
             shape: parsed.as_ref().map(Shape::of).unwrap_or_default(),
         };
@@ -326,10 +342,10 @@ fn is_told(name: &str) -> bool {
 
 /// A content type in words that are known, in small letters; what isn't is `*`.
 fn content_type(header: &str) -> String {
-    const KNOWN: [&str; 19] = [
+    const KNOWN: [&str; 18] = [
         "application/json", "application/javascript", "application/octet-stream", "application/xml", "application/pdf",
         "application/zip", "text/plain", "text/html", "text/xml", "text/json", "image/jpeg", "image/jpg", "image/png",
-        "image/gif", "audio/amr", "audio/mpeg", "audio/speex", "video/mp4", "voice/mp3",
+        "image/gif", "audio/amr", "audio/mpeg", "audio/speex", "video/mp4",
     ];
     const PARAMETERS: [&str; 6] =
         ["charset=utf-8", "charset=utf8", "charset=gbk", "encoding=utf-8", "encoding=utf8", "charset=iso-8859-1"];
@@ -342,6 +358,14 @@ fn content_type(header: &str) -> String {
     }];
     words.extend(parts.filter(|part| !part.is_empty()).map(|part| known(part, &PARAMETERS)));
     words.join("; ")
+}
+
+/// Of the file: its name, and whether it is always there.
+fn header(text: &str) -> (String, bool) {
+    match text.strip_suffix('?') {
+        Some(name) => (name.to_owned(), false),
+        None => (text.to_owned(), true),
+    }
 }
 
 fn texts(value: &Value) -> BTreeSet<String> {
@@ -364,7 +388,10 @@ impl Answers {
         self.rids.extend(other.rids);
         self.shape.merge(other.shape);
         self.headers = match (self.headers.take(), other.headers) {
-            (Some(own), Some(other)) => Some(own.intersection(&other).cloned().collect()),
+            (Some(own), Some(other)) => {
+                let is_always = |name: &String| own.get(name) == Some(&true) && other.get(name) == Some(&true);
+                Some(own.keys().chain(other.keys()).map(|name| (name.clone(), is_always(name))).collect())
+            }
             (own, other) => own.or(other),
         };
     }
@@ -386,7 +413,8 @@ impl Answers {
         if seen.body.starts_with(MARK) {
             add(found, &top, What::Mark, "", "byte order mark");
         }
-        for name in self.headers.iter().flatten().filter(|name| !seen.headers.contains(&name.as_str())) {
+        let always = self.headers.iter().flatten().filter(|(_, is_always)| **is_always);
+        for (name, _) in always.filter(|(name, _)| !seen.headers.contains(&name.as_str())) {
             add(found, &Place::Member(&top, name), What::Header, "header", "");
         }
     }
@@ -406,7 +434,10 @@ impl Answers {
             "status": self.status,
             "type": self.types,
             "body": self.bodies.iter().map(|body| body.name()).collect::<Vec<_>>(),
-            "headers": self.headers.clone().unwrap_or_default(),
+            "headers": self.headers.iter().flatten().map(|(name, is_always)| match is_always {
+                true => name.clone(),
+                false => format!("{name}?"),
+            }).collect::<Vec<_>>(),
             "rid": self.rids,
             "shape": self.shape.to_json(),
         })
@@ -419,7 +450,7 @@ impl Answers {
             status: list("status").iter().filter_map(|status| u16::try_from(status.as_u64()?).ok()).collect(),
             types: texts(&value["type"]),
             bodies: Body::ALL.into_iter().filter(|body| bodies.contains(body.name())).collect(),
-            headers: value.is_object().then(|| texts(&value["headers"])),
+            headers: value.is_object().then(|| texts(&value["headers"]).iter().map(|name| header(name)).collect()),
             rids: list("rid").iter().filter_map(Value::as_bool).collect(),
             shape: Shape::from_json(&value["shape"]),
         }

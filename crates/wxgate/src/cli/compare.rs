@@ -34,9 +34,9 @@ pub(super) struct Args {
         "Also make the calls that send messages, end tokens, clear quotas or use up what is for good: for test accounts only"
     ))]
     all: bool,
-    #[arg(long, value_name = "DIR", help = say(
-        "把每个应答写进这个目录，值都遮掉",
-        "Keep each answer in this folder, its values hidden"
+    #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = "fixtures", help = say(
+        "把每个应答写进这个目录（不写目录：fixtures），值都遮掉",
+        "Keep each answer in this folder (fixtures if none is named), its values hidden"
     ))]
     record: Option<PathBuf>,
 }
@@ -112,9 +112,12 @@ fn differences(known: &Known, case: &Case, answered: &Answered) -> Vec<String> {
     if code != case.says {
         lines.push(format!("errcode: {} -> {code}", case.says));
     }
-    match known.compare(&answered.seen(case.at.path, &answered.header_names())) {
+    let names = answered.header_names();
+    let seen = answered.seen(case.at.path, &names);
+    match known.compare(&seen) {
         Compared::Part(found) | Compared::Whole(found) => {
-            lines.extend(found.iter().map(ToString::to_string));
+            let all = found.into_iter().chain(known.new_headers(&seen));
+            lines.extend(all.map(|difference| difference.to_string()));
         }
         Compared::Broken => lines.push(format!("status: 200 -> {}", answered.status)),
         Compared::Unknown => {}

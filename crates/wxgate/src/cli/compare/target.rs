@@ -92,7 +92,7 @@ impl Way {
             let response = self.client.send(request).await.map_err(|error| causes(&error))?;
             let (head, body) = response.into_parts();
             let body = Limited::new(body, LONGEST).collect().await.map_err(|error| causes(error.as_ref()))?;
-            Ok(Answered { status: head.status.as_u16(), headers: head.headers, body: body.to_bytes() })
+            Ok::<_, String>(Answered { status: head.status.as_u16(), headers: head.headers, body: body.to_bytes() })
         };
         let late = |_| Err(format!("{:?}", self.timeout));
         tokio::time::timeout(self.timeout, exchange).await.unwrap_or_else(late)
