@@ -132,7 +132,11 @@ impl Case {
 
 /// Every `<name>` in a text.
 fn names(text: &'static str) -> impl Iterator<Item = &'static str> {
-    text.split('<').skip(1).filter_map(|rest| rest.split_once('>')).map(|(name, _)| name).filter(|name| is_name(name))
+    text.split('<')
+        .skip(1)
+        .filter_map(|rest| rest.split_once('>'))
+        .map(|(name, _)| name)
+        .filter(|name| is_name(name))
 }
 
 fn is_name(name: &str) -> bool {
@@ -174,7 +178,8 @@ mod tests {
 
     #[test]
     fn each_case_has_a_name_of_its_own_and_what_it_wants_is_given_before() {
-        let (mut seen, mut known) = (HashSet::new(), HashSet::from(["appid", "secret", "token", "official", "mini"]));
+        let (mut seen, mut known) =
+            (HashSet::new(), HashSet::from(["appid", "secret", "token", "official", "mini"]));
         for case in all() {
             assert!(seen.insert(case.name), "{} is there twice", case.name);
             for scene in case.scenes {
@@ -203,7 +208,10 @@ mod tests {
     fn names_are_filled_in() {
         let value = |name: &str| (name == "openid").then(|| "oX".to_owned());
         assert_eq!(filled("a=<openid>&b=<", value).unwrap(), "a=oX&b=<");
-        assert_eq!(filled("{\"a\":\"1<2>3\",\"b\":\"<openid>\"}", value).unwrap(), "{\"a\":\"1<2>3\",\"b\":\"oX\"}");
+        assert_eq!(
+            filled("{\"a\":\"1<2>3\",\"b\":\"<openid>\"}", value).unwrap(),
+            "{\"a\":\"1<2>3\",\"b\":\"oX\"}"
+        );
         assert_eq!(filled("<code>", value).unwrap_err(), "code");
     }
 }

@@ -3,6 +3,7 @@
 //! [`Known`] is what the sandbox's answers look like, by endpoint, read from a file that `make gen` writes. An answer is held
 //! against it by [`Known::compare`], which names each [`Difference`]. What was never seen is unknown, and no difference.
 
+mod answers;
 mod known;
 mod words;
 
@@ -11,7 +12,8 @@ use std::fmt;
 
 use serde_json::{Map, Value, json};
 
-pub use known::{Compared, Known, Seen};
+pub use answers::Seen;
+pub use known::{Compared, Known};
 
 /// A JSON value that is neither list nor object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -259,7 +261,9 @@ impl Shape {
 
     /// The alternative whose names fit best.
     fn nearest(&self, members: &Map<String, Value>) -> Option<&Object> {
-        self.objects.iter().min_by_key(|object| object.gone(members).count() + object.unknown(members).count())
+        self.objects
+            .iter()
+            .min_by_key(|object| object.gone(members).count() + object.unknown(members).count())
     }
 
     /// As it stands in the file: `"text|null"`, `[…]` for a list, `{…}` for an object, in which `name?` may be absent, and
@@ -324,7 +328,9 @@ impl Object {
     /// What was always there, and isn't in `members`.
     fn gone<'a>(&'a self, members: &'a Map<String, Value>) -> impl Iterator<Item = (&'a str, &'a Shape)> {
         let always = self.0.iter().filter(|(_, member)| member.is_always);
-        always.filter(move |(name, _)| !members.contains_key(*name)).map(|(name, member)| (&**name, &member.shape))
+        always
+            .filter(move |(name, _)| !members.contains_key(*name))
+            .map(|(name, member)| (&**name, &member.shape))
     }
 
     fn member(&self, name: &str) -> Option<&Member> {

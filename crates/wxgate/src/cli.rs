@@ -204,7 +204,9 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => run::blocking(serve::run(args.config)),
         Command::Reload(args) => run::blocking(reload::run(&args.config)),
         Command::Sandbox { listen, command: None } => run::blocking(serve::sandbox(listen)),
-        Command::Sandbox { command: Some(SandboxCommand::Compare(args)), .. } => run::blocking(compare::run(args)),
+        Command::Sandbox { command: Some(SandboxCommand::Compare(args)), .. } => {
+            run::blocking(compare::run(args))
+        }
         Command::Sandbox { command: Some(SandboxCommand::Shapes), .. } => run::blocking(compare::shapes()),
         Command::Check(args) => run::blocking(check::run(args)),
         Command::Apply(args) => run::blocking(apply::run(args)),

@@ -101,8 +101,17 @@ impl Differences {
     /// What differs, by endpoint.
     pub fn found(&self) -> Vec<Found> {
         let Some(inner) = &self.0 else { return Vec::new() };
-        let found = |((api, difference), (count, first_at, last_at)): (&(&'static str, Difference), &(u64, i64, i64))| {
-            Found { api: *api, difference: difference.clone(), count: *count, first_at: *first_at, last_at: *last_at }
+        let found = |((api, difference), (count, first_at, last_at)): (
+            &(&'static str, Difference),
+            &(u64, i64, i64),
+        )| {
+            Found {
+                api: *api,
+                difference: difference.clone(),
+                count: *count,
+                first_at: *first_at,
+                last_at: *last_at,
+            }
         };
         let mut all: Vec<Found> = inner.table().found.iter().map(found).collect();
         all.sort_by(|a, b| (a.api, &a.difference).cmp(&(b.api, &b.difference)));
@@ -138,8 +147,16 @@ impl Inner {
     fn look(&self, path: &str, (status, headers): (StatusCode, &HeaderMap), body: &[u8], is_whole: bool) {
         let Some(endpoint) = catalog::by_path(path) else { return count(&self.unknown) };
         let names: Vec<&str> = headers.keys().take(HEADERS).map(http::HeaderName::as_str).collect();
-        let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let seen = Seen { path: endpoint.path, status: status.as_u16(), content_type, headers: &names, body, is_whole };
+        let content_type =
+            headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let seen = Seen {
+            path: endpoint.path,
+            status: status.as_u16(),
+            content_type,
+            headers: &names,
+            body,
+            is_whole,
+        };
         match self.known.compare(&seen) {
             Compared::Unknown => count(&self.unknown),
             Compared::Broken => {}
@@ -168,7 +185,12 @@ impl Inner {
         drop(table);
         let Difference { place, what, known, seen } = key.1;
         tracing::warn!(
-            api, place, what = what.name(), known, seen, "{}",
+            api,
+            place,
+            what = what.name(),
+            known,
+            seen,
+            "{}",
             say(
                 "微信的应答与模拟器的不一样：可能是微信改了接口，用到这处的代码要看一看；只记这一次，次数见管理接口 differences",
                 "an answer of WeChat's differs from the sandbox's: WeChat may have changed, so look at what uses this; said once, counted in the admin API's differences",
@@ -211,7 +233,10 @@ mod tests {
         }
         let found = differences.found();
         assert_eq!(found.len(), 1, "{found:?}");
-        assert_eq!((found[0].api, found[0].count, found[0].first_at, found[0].last_at), (PATH, 3, 1_000, 3_000));
+        assert_eq!(
+            (found[0].api, found[0].count, found[0].first_at, found[0].last_at),
+            (PATH, 3, 1_000, 3_000)
+        );
         assert_eq!(found[0].difference.to_string(), "type expire_seconds: integer -> text");
         look(&differences, "/nobody/knows", "{}");
         let long = format!(r#"{{"ticket":"{}"}}"#, "x".repeat(LONGEST));
@@ -226,10 +251,19 @@ mod tests {
     fn there_is_room_for_so_many_and_none_where_it_is_off() {
         let differences = Differences::new(true, &Clock::System);
         let letters = || 'a'..='z';
-        for (a, b, c) in letters().flat_map(|a| letters().flat_map(move |b| ('a'..='b').map(move |c| (a, b, c)))) {
-            look(&differences, PATH, &format!(r#"{{"ticket":"t","expire_seconds":60,"url":"u","{a}{b}{c}":1}}"#));
+        for (a, b, c) in
+            letters().flat_map(|a| letters().flat_map(move |b| ('a'..='b').map(move |c| (a, b, c))))
+        {
+            look(
+                &differences,
+                PATH,
+                &format!(r#"{{"ticket":"t","expire_seconds":60,"url":"u","{a}{b}{c}":1}}"#),
+            );
         }
-        assert_eq!((differences.found().len(), differences.counts().forgotten), (MOST, 26 * 26 * 2 - MOST as u64));
+        assert_eq!(
+            (differences.found().len(), differences.counts().forgotten),
+            (MOST, 26 * 26 * 2 - MOST as u64)
+        );
         let off = Differences::default();
         look(&off, PATH, "nonsense");
         assert!(!off.is_on() && off.found().is_empty() && off.counts() == Counts::default());

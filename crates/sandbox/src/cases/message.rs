@@ -2,7 +2,9 @@
 
 use super::On::{Mini, Official};
 use super::{Case, get, post, scene};
-use wechat::catalog::{CUSTOM_SEND, CUSTOM_TYPING, SUBSCRIBE_BIZSEND, SUBSCRIBE_SEND, TEMPLATE_LIST, TEMPLATE_SEND};
+use wechat::catalog::{
+    CUSTOM_SEND, CUSTOM_TYPING, SUBSCRIBE_BIZSEND, SUBSCRIBE_SEND, TEMPLATE_LIST, TEMPLATE_SEND,
+};
 
 #[rustfmt::skip]
 pub(super) const CASES: &[Case] = &[

@@ -2,8 +2,8 @@
 //! every account or user has, and what is in lists that are empty here. A line each; a success that the sandbox gives needs none.
 
 use wechat::catalog::{
-    Endpoint, JSCODE2SESSION, OAUTH_ACCESS_TOKEN, OAUTH_REFRESH_TOKEN, PHONE_NUMBER, QUOTA_GET, SNS_USERINFO, TEMPLATE_LIST,
-    USER_INFO, USER_INFO_BATCHGET,
+    Endpoint, JSCODE2SESSION, OAUTH_ACCESS_TOKEN, OAUTH_REFRESH_TOKEN, PHONE_NUMBER, QUOTA_GET, SNS_USERINFO,
+    TEMPLATE_LIST, USER_INFO, USER_INFO_BATCHGET,
 };
 
 /// The endpoint, and the body.

@@ -20,19 +20,24 @@ fn members_that_come_and_go_are_optional_and_others_are_missed() {
         json!({"openid": "a", "unionid": "b", "sex": 1, "tags": [1, 2]}),
         json!({"openid": "a", "sex": 0, "tags": []}),
     ]);
-    assert_eq!(known.to_json(), json!({"openid": "text", "sex": "integer", "tags": ["integer"], "unionid?": "text"}));
+    assert_eq!(
+        known.to_json(),
+        json!({"openid": "text", "sex": "integer", "tags": ["integer"], "unionid?": "text"})
+    );
     assert!(told(&known, &json!({"sex": 2, "openid": "c", "tags": [3]})).is_empty());
     assert_eq!(told(&known, &json!({"openid": "c", "tags": []})), ["gone sex: integer -> -"]);
-    assert_eq!(told(&known, &json!({"openid": "c", "sex": 1, "tags": [], "age": 7})), ["new age: - -> integer"]);
-    assert_eq!(told(&known, &json!({"openid": null, "sex": true, "tags": ["x", 1]})), [
-        "type openid: text -> null",
-        "type sex: integer -> bool",
-        "type tags[]: integer -> text",
-    ]);
-    assert_eq!(told(&known, &json!({"openid": "c", "sex": 1.5, "tags": {}})), [
-        "type sex: integer -> fraction",
-        "type tags: list -> object",
-    ]);
+    assert_eq!(
+        told(&known, &json!({"openid": "c", "sex": 1, "tags": [], "age": 7})),
+        ["new age: - -> integer"]
+    );
+    assert_eq!(
+        told(&known, &json!({"openid": null, "sex": true, "tags": ["x", 1]})),
+        ["type openid: text -> null", "type sex: integer -> bool", "type tags[]: integer -> text",]
+    );
+    assert_eq!(
+        told(&known, &json!({"openid": "c", "sex": 1.5, "tags": {}})),
+        ["type sex: integer -> fraction", "type tags: list -> object",]
+    );
 }
 
 #[test]
@@ -51,20 +56,25 @@ fn objects_that_have_little_in_common_stay_apart() {
 #[test]
 fn what_was_never_seen_is_no_difference() {
     let known = shape(&[json!({"privilege": [], "n": 1})]);
-    assert!(told(&known, &json!({"privilege": [{"a": 1}, "b", null], "n": 18446744073709551615u64})).is_empty());
+    assert!(
+        told(&known, &json!({"privilege": [{"a": 1}, "b", null], "n": 18446744073709551615u64})).is_empty()
+    );
     assert!(told(&Shape::default(), &json!({"a": [1]})).is_empty());
 }
 
 #[test]
 fn names_that_are_data_are_told_by_a_star() {
     let by_openid = |openid: &str| json!({"list": {openid: {"n": 1}}});
-    let known = shape(&[by_openid("o6_bmjrPTlm6_2sgVt7hMZOPfL2M"), by_openid("oABcdEFghIJklMNopQRstUVwxYZa")]);
+    let known =
+        shape(&[by_openid("o6_bmjrPTlm6_2sgVt7hMZOPfL2M"), by_openid("oABcdEFghIJklMNopQRstUVwxYZa")]);
     assert_eq!(known.to_json(), json!({"list": {"*": {"n": "integer"}}}));
     assert!(told(&known, &by_openid("o7_Te9x2kq81Zm4pPq0wRr3sLl8M")).is_empty());
     assert!(told(&known, &json!({"list": {}})).is_empty());
     let secret = "Zx81kQpLmN20vBt7";
     assert_eq!(told(&shape(&[json!({"a": 1})]), &json!({"a": 1, secret: 2})), ["new *: - -> integer"]);
-    for name in ["user_info_list", "phoneNumber", "qr_scene_str", "url", "MsgID", "URL", "is_snapshotuser", "p95"] {
+    for name in
+        ["user_info_list", "phoneNumber", "qr_scene_str", "url", "MsgID", "URL", "is_snapshotuser", "p95"]
+    {
         assert!(is_name(name), "{name}");
     }
     for data in ["", "13800138000", "o6_bmjrPTlm6_2sgVt7hMZOPfL2M", "老王", "a b", "9a", "f3a9c1d2"] {
@@ -85,7 +95,8 @@ fn a_shape_survives_its_file() {
 #[test]
 fn no_more_is_told_than_there_is_room_for() {
     let known = shape(&[json!({"a": 1})]);
-    let many: Map<String, Value> = ('a'..='z').flat_map(|a| ('a'..='e').map(move |b| (format!("{a}{b}"), json!(1)))).collect();
+    let many: Map<String, Value> =
+        ('a'..='z').flat_map(|a| ('a'..='e').map(move |b| (format!("{a}{b}"), json!(1)))).collect();
     assert_eq!(told(&known, &Value::Object(many)).len(), MOST);
     let deep = format!("{}1{}", "{\"a\":".repeat(100), "}".repeat(100));
     let deep: Value = serde_json::from_str(&deep).unwrap();
@@ -95,7 +106,14 @@ fn no_more_is_told_than_there_is_room_for() {
 }
 
 fn seen<'a>(status: u16, content_type: &'a str, body: &'a [u8]) -> Seen<'a> {
-    Seen { path: "/cgi-bin/user/info", status, content_type, headers: &["date", "x-kept"], body, is_whole: true }
+    Seen {
+        path: "/cgi-bin/user/info",
+        status,
+        content_type,
+        headers: &["date", "x-kept"],
+        body,
+        is_whole: true,
+    }
 }
 
 const JSON: &str = "application/json; encoding=utf-8";
@@ -103,7 +121,11 @@ const JSON: &str = "application/json; encoding=utf-8";
 fn known() -> Known {
     let mut known = Known::default();
     known.learn(&seen(200, JSON, br#"{"openid":"a","sex":1}"#));
-    known.learn(&seen(200, JSON, br#"{"errcode":40003,"errmsg":"invalid openid rid: 65a33cd8-01234567-89abcdef"}"#));
+    known.learn(&seen(
+        200,
+        JSON,
+        br#"{"errcode":40003,"errmsg":"invalid openid rid: 65a33cd8-01234567-89abcdef"}"#,
+    ));
     Known::from_json(&known.to_json())
 }
 
@@ -122,29 +144,38 @@ fn an_answer_is_compared_from_its_status_to_its_words() {
     let of = |body: &str| all(&known, &seen(200, JSON, body.as_bytes()));
     assert!(of(r#"{"openid":"b","sex":2}"#).is_empty());
     assert!(of(&refusal("40003", &format!("invalid openid {rid}"))).is_empty());
-    assert!(of(&refusal("40013", &format!("invalid appid hints: [ req_id: x1 ] {rid}"))).is_empty(), "of the table");
+    assert!(
+        of(&refusal("40013", &format!("invalid appid hints: [ req_id: x1 ] {rid}"))).is_empty(),
+        "of the table"
+    );
     assert!(of(&refusal("-1000", &format!("whatever {rid}"))).is_empty(), "a family has no words");
     assert_eq!(of(&refusal("40003", "invalid openid")), ["rid errmsg: rid -> -"]);
-    assert_eq!(of(&refusal("40003", &format!("zebra openid o6x {rid}"))), ["words errmsg: invalid openid -> * openid *"]);
+    assert_eq!(
+        of(&refusal("40003", &format!("zebra openid o6x {rid}"))),
+        ["words errmsg: invalid openid -> * openid *"]
+    );
     assert_eq!(of(&refusal("49123", rid)), ["code errcode: - -> 49123"]);
-    assert_eq!(of(&refusal("\"40003\"", &format!("invalid openid {rid}"))), ["type errcode: integer -> text"]);
+    assert_eq!(
+        of(&refusal("\"40003\"", &format!("invalid openid {rid}"))),
+        ["type errcode: integer -> text"]
+    );
     assert_eq!(of(""), ["body -: object -> empty"]);
     assert_eq!(of("{\"openid\""), ["body -: object -> no JSON"]);
     assert_eq!(of("\u{feff}{\"openid\":\"b\",\"sex\":2}"), ["mark -: - -> byte order mark"]);
     let odd = all(&known, &seen(201, "application/secret; charset=UTF-8", br#"{"openid":"b","sex":2}"#));
-    assert_eq!(odd, [
-        "status -: 200 -> 201".to_owned(),
-        format!("content_type -: {JSON} -> *; charset=utf-8"),
-    ]);
+    assert_eq!(
+        odd,
+        ["status -: 200 -> 201".to_owned(), format!("content_type -: {JSON} -> *; charset=utf-8"),]
+    );
     let without = Seen { headers: &["date"], ..seen(200, JSON, br#"{"openid":"b","sex":2}"#) };
     assert_eq!(all(&known, &without), ["header x-kept: header -> -"]);
     let more = Seen { headers: &["date", "x-kept", "x-more"], ..without };
     let news: Vec<String> = known.new_headers(&more).iter().map(ToString::to_string).collect();
     assert_eq!((all(&known, &more).len(), &*news), (0, &["header x-more: - -> header".to_owned()][..]));
-    assert_eq!(all(&known, &seen(200, "text/html", b"<html>")), [
-        "body -: object -> page".to_owned(),
-        format!("content_type -: {JSON} -> text/html"),
-    ]);
+    assert_eq!(
+        all(&known, &seen(200, "text/html", b"<html>")),
+        ["body -: object -> page".to_owned(), format!("content_type -: {JSON} -> text/html"),]
+    );
 }
 
 #[test]

@@ -70,7 +70,11 @@ fn without_rid(errmsg: &str) -> &str {
 /// `hints: [ req_id: … ]` and `hint: […]`, as older answers have it.
 fn without_hints(text: &str) -> String {
     let Some(at) = text.find("hint") else { return text.to_owned() };
-    let is_hint = text[at..].trim_start_matches("hints").trim_start_matches("hint").trim_start().starts_with([':', '[']);
+    let is_hint = text[at..]
+        .trim_start_matches("hints")
+        .trim_start_matches("hint")
+        .trim_start()
+        .starts_with([':', '[']);
     match text[at..].find(']') {
         Some(end) if is_hint => format!("{}{}", &text[..at], &text[at + end + 1..]),
         _ => text.to_owned(),

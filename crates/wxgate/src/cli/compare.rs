@@ -68,7 +68,10 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
             Outcome::Skipped => tally.skipped += 1,
             Outcome::Lost(why) => {
                 tally.lost += 1;
-                print(&say(format!("? {}：没有应答：{why}\n", case.name), format!("? {}: no answer: {why}\n", case.name)))?;
+                print(&say(
+                    format!("? {}：没有应答：{why}\n", case.name),
+                    format!("? {}: no answer: {why}\n", case.name),
+                ))?;
             }
             Outcome::Answered(answered) => {
                 if let Some(folder) = &args.record {
@@ -89,8 +92,12 @@ impl Tally {
     fn told(&self) -> anyhow::Result<()> {
         let Self { alike, different, skipped, lost } = self;
         print(&say(
-            format!("{alike} 个用例与模拟器一样，{different} 个不一样，{lost} 个没有应答，略过 {skipped} 个\n"),
-            format!("alike: {alike}, different: {different}, without an answer: {lost}, left out: {skipped}\n"),
+            format!(
+                "{alike} 个用例与模拟器一样，{different} 个不一样，{lost} 个没有应答，略过 {skipped} 个\n"
+            ),
+            format!(
+                "alike: {alike}, different: {different}, without an answer: {lost}, left out: {skipped}\n"
+            ),
         ))?;
         if different + lost > 0 {
             bail!(Words::fixed("与模拟器不一样", "it isn't as the sandbox is"));

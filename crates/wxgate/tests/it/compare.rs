@@ -70,16 +70,19 @@ impl Rig {
                 return;
             }
             "/cgi-bin/user/info" => (format!("openid={who}"), None),
-            "/cgi-bin/user/info/batchget" => {
-                (String::new(), Some(json!({"user_list": [{"openid": who}, {"openid": "o2"}, {"openid": "o3"}]})))
-            }
+            "/cgi-bin/user/info/batchget" => (
+                String::new(),
+                Some(json!({"user_list": [{"openid": who}, {"openid": "o2"}, {"openid": "o3"}]})),
+            ),
             "/cgi-bin/message/template/send" => {
                 let id = if is_bad { "bad" } else { "t" };
                 (String::new(), Some(json!({"touser": "oX", "template_id": id, "data": {}})))
             }
             "/cgi-bin/qrcode/create" => (String::new(), Some(json!({"action_name": "QR_STR_SCENE"}))),
             "/wxa/getwxacodeunlimit" => (String::new(), Some(json!({"scene": "s"}))),
-            "/wxa/business/getuserphonenumber" => (String::new(), Some(json!({"code": format!("c{:x}", fresh())}))),
+            "/wxa/business/getuserphonenumber" => {
+                (String::new(), Some(json!({"code": format!("c{:x}", fresh())})))
+            }
             "/sns/jscode2session" => {
                 let code = format!("js_code=c{:x}", fresh());
                 (format!("appid={appid}&secret=any&{code}&grant_type=authorization_code"), None)
@@ -119,7 +122,11 @@ fn account(path: &str) -> &'static str {
 
 fn no_value_is_in(shown: &str) {
     for value in [VALUE, "PLANTED", "4242424242", "65a33cd8", "1800.5"] {
-        assert!(!shown.contains(value), "{value}: {}", shown.lines().find(|line| line.contains(value)).unwrap());
+        assert!(
+            !shown.contains(value),
+            "{value}: {}",
+            shown.lines().find(|line| line.contains(value)).unwrap()
+        );
     }
 }
 
@@ -163,7 +170,10 @@ async fn of_forty_differences_thirty_eight_are_found_at_first_sight_and_no_value
     assert!(missed.iter().all(|difference| difference["hard"] == true), "{missed:?}");
     let shown = rig.shown().await;
     no_value_is_in(&shown);
-    for line in ["wxgate_answers_compared_total{outcome=\"different\"}", "wxgate_answer_differences{api=\"/cgi-bin/media/get\"} 1"] {
+    for line in [
+        "wxgate_answers_compared_total{outcome=\"different\"}",
+        "wxgate_answer_differences{api=\"/cgi-bin/media/get\"} 1",
+    ] {
         assert!(shown.contains(line), "{line}");
     }
     let warnings = rig.log().lines().filter(|line| line.contains("与模拟器的不一样")).count();
@@ -179,9 +189,17 @@ fn told(item: &Value) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_answers_as_documented_show_no_difference() {
     const PATHS: [&str; 12] = [
-        "/cgi-bin/user/info", "/cgi-bin/user/get", "/cgi-bin/user/info/batchget", "/cgi-bin/message/template/send",
-        "/cgi-bin/template/get_all_private_template", "/cgi-bin/qrcode/create", "/wxa/getwxacodeunlimit",
-        "/wxa/business/getuserphonenumber", "/sns/jscode2session", "/cgi-bin/media/get", "/cgi-bin/openapi/quota/get",
+        "/cgi-bin/user/info",
+        "/cgi-bin/user/get",
+        "/cgi-bin/user/info/batchget",
+        "/cgi-bin/message/template/send",
+        "/cgi-bin/template/get_all_private_template",
+        "/cgi-bin/qrcode/create",
+        "/wxa/getwxacodeunlimit",
+        "/wxa/business/getuserphonenumber",
+        "/sns/jscode2session",
+        "/cgi-bin/media/get",
+        "/cgi-bin/openapi/quota/get",
         "/cgi-bin/get_api_domain_ip",
     ];
     const CALLS: usize = 10_000;
@@ -216,7 +234,10 @@ async fn it_is_off_unless_somebody_wants_it() {
     rig.standin.plant(Some(&list["differences"][0]));
     rig.call("/cgi-bin/user/info", false, OFFICIAL).await;
     let differences = rig.differences().await;
-    assert_eq!((&differences["on"], &differences["alike"], &differences["different"]), (&json!(false), &json!(0), &json!(0)));
+    assert_eq!(
+        (&differences["on"], &differences["alike"], &differences["different"]),
+        (&json!(false), &json!(0), &json!(0))
+    );
     assert!(items(&differences).is_empty());
 }
 
@@ -243,7 +264,8 @@ fn texts(value: &Value, found: &mut Vec<String>) {
 async fn against_the_sandbox_itself_nothing_differs_and_fixtures_hold_no_value() {
     let sandbox = sandbox().await;
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("wxgate.toml"), served(&sandbox.url(), free_port(), free_port(), "")).unwrap();
+    std::fs::write(dir.path().join("wxgate.toml"), served(&sandbox.url(), free_port(), free_port(), ""))
+        .unwrap();
     let (code, said) = compare(dir.path(), &["--record", "seen"]);
     assert_eq!(code, Some(0), "{said}");
     assert!(!said.contains('≠') && said.contains("0 个不一样"), "{said}");
@@ -270,7 +292,10 @@ async fn against_the_sandbox_itself_nothing_differs_and_fixtures_hold_no_value()
     Http::new().send(Method::POST, &url, &[], fault.to_string()).await.unwrap();
     let (code, said) = compare(dir.path(), &[]);
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("≠ user.info.follower /cgi-bin/user/info: gone") && said.contains("new *:"), "{said}");
+    assert!(
+        said.contains("≠ user.info.follower /cgi-bin/user/info: gone") && said.contains("new *:"),
+        "{said}"
+    );
     assert!(said.contains("≠ user.info.wrong_openid /cgi-bin/user/info: errcode: 40003 -> 0"), "{said}");
     assert!(!said.contains("PLANTED") && !said.contains("o6_bm"), "{said}");
     sandbox.stop().await;
@@ -290,9 +315,11 @@ async fn a_real_account_is_neither_harmed_nor_asked_for_scenes() {
     for call in got {
         let body = text(&call.body);
         let is_scene = call.path.starts_with("/sandbox/") && call.path != "/sandbox/state";
-        let sends = call.path.ends_with("/send") && body.contains("sandbox-template-00000000000000000000000001");
+        let sends =
+            call.path.ends_with("/send") && body.contains("sandbox-template-00000000000000000000000001");
         let ends = call.path == "/cgi-bin/token" && call.query.contains(&"a1".repeat(16));
-        let clears = call.path.starts_with("/cgi-bin/clear_quota") && (body.contains(OFFICIAL) || body.contains(MINI));
+        let clears =
+            call.path.starts_with("/cgi-bin/clear_quota") && (body.contains(OFFICIAL) || body.contains(MINI));
         assert!(!is_scene && !sends && !ends && !clears, "{} {} {body}", call.path, call.query);
     }
 }

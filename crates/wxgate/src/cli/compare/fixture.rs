@@ -42,7 +42,8 @@ pub(super) fn keep(folder: &Path, known: &Known, case: &Case, answered: &Answere
 fn redacted(known: &Known, name: &str, value: &Value) -> Value {
     match value {
         Value::Object(members) => {
-            let hide = |(name, value): (&String, &Value)| (shown(name).to_owned(), redacted(known, name, value));
+            let hide =
+                |(name, value): (&String, &Value)| (shown(name).to_owned(), redacted(known, name, value));
             Value::Object(members.iter().map(hide).collect())
         }
         Value::Array(items) => items.iter().map(|item| redacted(known, name, item)).collect(),

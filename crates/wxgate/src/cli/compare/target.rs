@@ -54,7 +54,14 @@ impl Answered {
     }
 
     pub(super) fn seen<'a>(&'a self, path: &'a str, headers: &'a [&'a str]) -> Seen<'a> {
-        Seen { path, status: self.status, content_type: self.content_type(), headers, body: &self.body, is_whole: true }
+        Seen {
+            path,
+            status: self.status,
+            content_type: self.content_type(),
+            headers,
+            body: &self.body,
+            is_whole: true,
+        }
     }
 }
 
@@ -92,7 +99,11 @@ impl Way {
             let response = self.client.send(request).await.map_err(|error| causes(&error))?;
             let (head, body) = response.into_parts();
             let body = Limited::new(body, LONGEST).collect().await.map_err(|error| causes(error.as_ref()))?;
-            Ok::<_, String>(Answered { status: head.status.as_u16(), headers: head.headers, body: body.to_bytes() })
+            Ok::<_, String>(Answered {
+                status: head.status.as_u16(),
+                headers: head.headers,
+                body: body.to_bytes(),
+            })
         };
         let late = |_| Err(format!("{:?}", self.timeout));
         tokio::time::timeout(self.timeout, exchange).await.unwrap_or_else(late)
@@ -186,10 +197,12 @@ impl Target {
             return Ok(Outcome::Skipped);
         }
         for scene in case.scenes {
-            let Ok(body) = filled(scene.body, |name| self.value(at, name).map(|value| in_json(&value))) else {
+            let Ok(body) = filled(scene.body, |name| self.value(at, name).map(|value| in_json(&value)))
+            else {
                 return Ok(Outcome::Skipped);
             };
-            let request = Request::post(format!("{}sandbox/{}", self.api, scene.call)).body(Full::from(body))?;
+            let request =
+                Request::post(format!("{}sandbox/{}", self.api, scene.call)).body(Full::from(body))?;
             match self.accounts[at].way.send(request).await {
                 Ok(answered) if answered.status == 200 => self.take(scene.gives, &answered.body),
                 Ok(answered) => bail!("{}: {}", case.name, String::from_utf8_lossy(&answered.body)),
@@ -212,7 +225,12 @@ impl Target {
     }
 
     /// `None`: nobody gave what it wants.
-    fn request(&self, case: &Case, at: usize, wants_token: bool) -> anyhow::Result<Option<Request<Full<Bytes>>>> {
+    fn request(
+        &self,
+        case: &Case,
+        at: usize,
+        wants_token: bool,
+    ) -> anyhow::Result<Option<Request<Full<Bytes>>>> {
         let encoded = |name: &str| {
             self.value(at, name).map(|value| utf8_percent_encode(&value, NON_ALPHANUMERIC).to_string())
         };
@@ -244,7 +262,8 @@ impl Target {
 
     fn value(&self, at: usize, name: &str) -> Option<String> {
         let account = &self.accounts[at];
-        let of = |on| self.accounts.iter().find(|account| account.on == on).map(|account| account.appid.clone());
+        let of =
+            |on| self.accounts.iter().find(|account| account.on == on).map(|account| account.appid.clone());
         match name {
             "appid" => Some(account.appid.clone()),
             "secret" => Some(account.secret.clone()),
@@ -261,12 +280,15 @@ impl Target {
         if account.token.is_some() {
             return Ok(());
         }
-        let body = json!({"grant_type": "client_credential", "appid": account.appid, "secret": account.secret});
+        let body =
+            json!({"grant_type": "client_credential", "appid": account.appid, "secret": account.secret});
         let url = format!("{}{}", self.api.as_str().trim_end_matches('/'), STABLE_TOKEN.path);
-        let request = Request::builder().method(Method::POST).uri(url).header(CONTENT_TYPE, "application/json");
+        let request =
+            Request::builder().method(Method::POST).uri(url).header(CONTENT_TYPE, "application/json");
         let request = request.body(Full::from(body.to_string())).map_err(|error| error.to_string())?;
         let answered = account.way.send(request).await?;
-        let token = answer::json(&answered.body).and_then(|body| Some(body["access_token"].as_str()?.to_owned()));
+        let token =
+            answer::json(&answered.body).and_then(|body| Some(body["access_token"].as_str()?.to_owned()));
         let token = token.ok_or_else(|| format!("{} {}", STABLE_TOKEN.path, answered.errcode()))?;
         self.accounts[at].token = Some(token);
         Ok(())

@@ -29,7 +29,12 @@ enum Content {
 
 impl Answer {
     fn json(content_type: &str, value: Value) -> Self {
-        Self { status: 200, content_type: content_type.to_owned(), headers: Vec::new(), content: Content::Json(value) }
+        Self {
+            status: 200,
+            content_type: content_type.to_owned(),
+            headers: Vec::new(),
+            content: Content::Json(value),
+        }
     }
 
     fn picture() -> Self {
@@ -46,7 +51,10 @@ impl Answer {
                 false => value.to_string().into(),
             },
         };
-        let does = self.headers.into_iter().fold(says(self.status, body), |does, (name, value)| does.header(name, value));
+        let does = self
+            .headers
+            .into_iter()
+            .fold(says(self.status, body), |does, (name, value)| does.header(name, value));
         if self.content_type.is_empty() { does } else { does.header("content-type", self.content_type) }
     }
 }
@@ -137,19 +145,33 @@ impl Standin {
 
 /// Refusals that are documented, by path.
 const REFUSALS: &[(&str, &[(i64, &str)])] = &[
-    ("/cgi-bin/user/info", &[(40003, "invalid openid"), (45009, "reach max api daily quota limit"), (-1, "system error")]),
+    (
+        "/cgi-bin/user/info",
+        &[(40003, "invalid openid"), (45009, "reach max api daily quota limit"), (-1, "system error")],
+    ),
     ("/cgi-bin/user/get", &[(40003, "invalid openid"), (48001, "api unauthorized")]),
-    ("/cgi-bin/message/template/send", &[
-        (40037, "invalid template_id"), (43004, "require subscribe"), (40003, "invalid openid"),
-        (47003, "argument invalid! data.keyword1.value is empty"), (47001, "data format error"),
-    ]),
+    (
+        "/cgi-bin/message/template/send",
+        &[
+            (40037, "invalid template_id"),
+            (43004, "require subscribe"),
+            (40003, "invalid openid"),
+            (47003, "argument invalid! data.keyword1.value is empty"),
+            (47001, "data format error"),
+        ],
+    ),
     ("/cgi-bin/qrcode/create", &[(40129, "invalid scene"), (47001, "data format error")]),
     ("/wxa/getwxacodeunlimit", &[(41030, "invalid page"), (45009, "reach max api daily quota limit")]),
     ("/wxa/business/getuserphonenumber", &[(40029, "invalid code"), (40013, "invalid appid")]),
-    ("/sns/jscode2session", &[
-        (40029, "invalid code"), (40163, "code been used"), (40226, "whatever WeChat says of VALUE"),
-        (45011, "api minute-quota reach limit, must slower, retry next minute"),
-    ]),
+    (
+        "/sns/jscode2session",
+        &[
+            (40029, "invalid code"),
+            (40163, "code been used"),
+            (40226, "whatever WeChat says of VALUE"),
+            (45011, "api minute-quota reach limit, must slower, retry next minute"),
+        ],
+    ),
     ("/cgi-bin/media/get", &[(40007, "invalid media_id")]),
 ];
 
@@ -157,7 +179,8 @@ impl State {
     fn answer(&mut self, got: &Got) -> Answer {
         let body: Value = serde_json::from_slice(&got.body).unwrap_or_default();
         let content_type = if got.path.starts_with("/sns/") { "text/plain" } else { JSON };
-        let refusals = REFUSALS.iter().find(|(path, _)| *path == got.path).map_or(&[][..], |(_, refusals)| refusals);
+        let refusals =
+            REFUSALS.iter().find(|(path, _)| *path == got.path).map_or(&[][..], |(_, refusals)| refusals);
         let is_asked = got.query.contains("bad") || String::from_utf8_lossy(&got.body).contains("bad");
         if !refusals.is_empty() && (is_asked || (self.is_moody && self.rng.one_in(5))) {
             let (code, words) = if is_asked { refusals[0] } else { self.rng.of(refusals) };
@@ -172,7 +195,8 @@ impl State {
                 Answer { headers: cache, content_type: "image/jpg".to_owned(), ..Answer::picture() }
             }
             "/cgi-bin/media/get" => {
-                let (name, content_type) = self.rng.of(&[("a.jpg", "image/jpeg"), ("b.png", "image/png"), ("c.gif", "image/gif")]);
+                let (name, content_type) =
+                    self.rng.of(&[("a.jpg", "image/jpeg"), ("b.png", "image/png"), ("c.gif", "image/gif")]);
                 let disposition = format!("attachment; filename=\"{VALUE}{name}\"");
                 let headers = vec![("content-disposition", disposition)];
                 Answer { headers, content_type: content_type.to_owned(), ..Answer::picture() }
@@ -183,26 +207,33 @@ impl State {
 
     fn json(&mut self, path: &str, query: &str, body: &Value) -> Value {
         match path {
-            "/cgi-bin/stable_token" => json!({"access_token": format!("{VALUE}_{:x}", self.rng.next()), "expires_in": 7200}),
+            "/cgi-bin/stable_token" => {
+                json!({"access_token": format!("{VALUE}_{:x}", self.rng.next()), "expires_in": 7200})
+            }
             "/cgi-bin/ticket/getticket" => {
                 json!({"errcode": 0, "errmsg": "ok", "ticket": format!("{VALUE}{:x}", self.rng.next()), "expires_in": 7200})
             }
             "/cgi-bin/user/info" => self.user(query.contains("gone")),
             "/cgi-bin/user/info/batchget" => {
                 let asked = body["user_list"].as_array().cloned().unwrap_or_default();
-                let users: Vec<Value> =
-                    asked.iter().map(|one| self.user(one["openid"].as_str().is_some_and(|id| id.contains("gone")))).collect();
+                let users: Vec<Value> = asked
+                    .iter()
+                    .map(|one| self.user(one["openid"].as_str().is_some_and(|id| id.contains("gone"))))
+                    .collect();
                 json!({"user_info_list": users})
             }
             "/cgi-bin/user/get" => self.followers(),
-            "/cgi-bin/message/template/send" => json!({"errcode": 0, "errmsg": "ok", "msgid": self.rng.next() >> 2}),
+            "/cgi-bin/message/template/send" => {
+                json!({"errcode": 0, "errmsg": "ok", "msgid": self.rng.next() >> 2})
+            }
             "/cgi-bin/template/get_all_private_template" => {
                 let count = if self.is_moody { self.rng.below(3) } else { 1 };
                 let list: Vec<Value> = (0..count).map(|_| self.template()).collect();
                 json!({"template_list": list})
             }
             "/cgi-bin/qrcode/create" => {
-                let mut made = json!({"ticket": self.rng.text(), "expire_seconds": 1800, "url": self.rng.text()});
+                let mut made =
+                    json!({"ticket": self.rng.text(), "expire_seconds": 1800, "url": self.rng.text()});
                 if self.is_moody && self.rng.one_in(3) {
                     made.as_object_mut().unwrap().remove("expire_seconds");
                 }
@@ -214,7 +245,9 @@ impl State {
                 self.with_unionid(session)
             }
             "/cgi-bin/openapi/quota/get" => self.quota(),
-            "/cgi-bin/get_api_domain_ip" | "/cgi-bin/getcallbackip" => json!({"ip_list": ["10.1.2.3", "10.1.2.4"]}),
+            "/cgi-bin/get_api_domain_ip" | "/cgi-bin/getcallbackip" => {
+                json!({"ip_list": ["10.1.2.3", "10.1.2.4"]})
+            }
             _ => json!({"errcode": 40066, "errmsg": format!("invalid url rid: {}", self.rng.rid())}),
         }
     }
