@@ -122,7 +122,9 @@ impl Known {
         found: &mut Vec<Difference>,
     ) {
         let Some(row) = errcode::lookup_at(path, code) else {
-            add(found, &Place::Member(&Place::Top, "errcode"), What::Code, "", code.to_string());
+            // WeChat's have nine digits at most: a longer one may be anybody's number.
+            let shown = if code.unsigned_abs() < 1_000_000_000 { code.to_string() } else { "*".to_owned() };
+            add(found, &Place::Member(&Place::Top, "errcode"), What::Code, "", shown);
             return;
         };
         let Some(errmsg) = value.get("errmsg").and_then(Value::as_str) else { return };

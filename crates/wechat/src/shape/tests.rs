@@ -155,6 +155,7 @@ fn an_answer_is_compared_from_its_status_to_its_words() {
         ["words errmsg: invalid openid -> * openid *"]
     );
     assert_eq!(of(&refusal("49123", rid)), ["code errcode: - -> 49123"]);
+    assert_eq!(of(&refusal("13800138000", rid)), ["code errcode: - -> *"]);
     assert_eq!(
         of(&refusal("\"40003\"", &format!("invalid openid {rid}"))),
         ["type errcode: integer -> text"]
