@@ -121,7 +121,7 @@ fn account(path: &str) -> &'static str {
 }
 
 fn no_value_is_in(shown: &str) {
-    for value in [VALUE, "PLANTED", "4242424242", "65a33cd8", "1800.5"] {
+    for value in [VALUE, "PLANTED", "4242424242", "1800.5"] {
         assert!(
             !shown.contains(value),
             "{value}: {}",
@@ -165,6 +165,8 @@ async fn of_forty_differences_thirty_eight_are_found_at_first_sight_and_no_value
             found += 1;
         }
         no_value_is_in(&after.to_string());
+        // A rid stands in the line of its call, but in no difference.
+        assert!(!after.to_string().contains("65a33cd8"), "{after}");
     }
     assert!(found >= 38, "{found}: {missed:?}");
     assert!(missed.iter().all(|difference| difference["hard"] == true), "{missed:?}");
