@@ -18,7 +18,7 @@ use wechat::catalog::{Auth, Host, STABLE_TOKEN};
 use wechat::shape::Seen;
 
 use crate::config::{self, Config};
-use crate::entries::{AccountKind, AppEntry};
+use crate::entries::{AccountKind, AppEntry, Secret};
 use crate::lang::Words;
 use crate::limits::Limits;
 use crate::net::{Client, causes};
@@ -110,17 +110,15 @@ impl Way {
     }
 }
 
-#[derive(Debug)]
 struct Account {
     on: On,
     appid: String,
-    secret: String,
+    secret: Secret,
     way: Way,
-    token: Option<String>,
+    token: Option<Secret>,
 }
 
 /// See the module.
-#[derive(Debug)]
 pub(super) struct Target {
     api: Url,
     mp: Url,
@@ -147,7 +145,7 @@ impl Target {
             if accounts.iter().any(|account| account.on == on) {
                 continue;
             }
-            let (appid, secret) = (app.appid.clone(), app.secret.expose_secret().to_owned());
+            let (appid, secret) = (app.appid.clone(), app.secret.clone());
             accounts.push(Account { on, appid, secret, way: Way::of(&config.wechat, app)?, token: None });
         }
         let (api, mp) = (config.wechat.api_base.clone(), config.wechat.mp_base.clone());
@@ -161,7 +159,7 @@ impl Target {
         let account = |(on, appid, secret): (On, &str, String)| Account {
             on,
             appid: appid.to_owned(),
-            secret,
+            secret: secret.into(),
             way: Way { client: client.clone(), timeout },
             token: None,
         };
@@ -266,8 +264,8 @@ impl Target {
             |on| self.accounts.iter().find(|account| account.on == on).map(|account| account.appid.clone());
         match name {
             "appid" => Some(account.appid.clone()),
-            "secret" => Some(account.secret.clone()),
-            "token" => account.token.clone(),
+            "secret" => Some(account.secret.expose_secret().to_owned()),
+            "token" => account.token.as_ref().map(|token| token.expose_secret().to_owned()),
             "official" => of(On::Official),
             "mini" => of(On::Mini),
             other => self.values.get(other).cloned(),
@@ -280,8 +278,7 @@ impl Target {
         if account.token.is_some() {
             return Ok(());
         }
-        let body =
-            json!({"grant_type": "client_credential", "appid": account.appid, "secret": account.secret});
+        let body = json!({"grant_type": "client_credential", "appid": account.appid, "secret": account.secret.expose_secret()});
         let url = format!("{}{}", self.api.as_str().trim_end_matches('/'), STABLE_TOKEN.path);
         let request =
             Request::builder().method(Method::POST).uri(url).header(CONTENT_TYPE, "application/json");
@@ -290,7 +287,7 @@ impl Target {
         let token =
             answer::json(&answered.body).and_then(|body| Some(body["access_token"].as_str()?.to_owned()));
         let token = token.ok_or_else(|| format!("{} {}", STABLE_TOKEN.path, answered.errcode()))?;
-        self.accounts[at].token = Some(token);
+        self.accounts[at].token = Some(token.into());
         Ok(())
     }
 
