@@ -12,8 +12,10 @@ pub const ALL: &[(&Endpoint, &str)] = &[
     // /doc/offiaccount/User_Management/Get_users_basic_information_UnionID.html: tagid_list [128,2]; unionid only where the account is
     // bound to an open platform; of who doesn't follow nothing but openid and unionid.
     (&USER_INFO, r#"{"subscribe":1,"openid":"o","nickname":"","sex":0,"language":"zh_CN","city":"","province":"","country":"","headimgurl":"","subscribe_time":1,"remark":"","groupid":0,"tagid_list":[128,2],"subscribe_scene":"ADD_SCENE_QR_CODE","qr_scene":1,"qr_scene_str":""}"#),
-    (&USER_INFO, r#"{"subscribe":0,"openid":"o","unionid":"u"}"#),
-    (&USER_INFO_BATCHGET, r#"{"user_info_list":[{"subscribe":1,"openid":"o","nickname":"","sex":0,"language":"zh_CN","city":"","province":"","country":"","headimgurl":"","subscribe_time":1,"remark":"","groupid":0,"tagid_list":[128,2],"subscribe_scene":"ADD_SCENE_QR_CODE","qr_scene":1,"qr_scene_str":""},{"subscribe":0,"openid":"o","unionid":"u"}]}"#),
+    // Captured in 2017 with unionid and tagid_list, before there were tags without them.
+    (&USER_INFO, r#"{"subscribe":0,"openid":"o","unionid":"u","tagid_list":[]}"#),
+    (&USER_INFO, r#"{"subscribe":0,"openid":"o"}"#),
+    (&USER_INFO_BATCHGET, r#"{"user_info_list":[{"subscribe":1,"openid":"o","nickname":"","sex":0,"language":"zh_CN","city":"","province":"","country":"","headimgurl":"","subscribe_time":1,"remark":"","groupid":0,"tagid_list":[128,2],"subscribe_scene":"ADD_SCENE_QR_CODE","qr_scene":1,"qr_scene_str":""},{"subscribe":0,"openid":"o","unionid":"u","tagid_list":[]},{"subscribe":0,"openid":"o"}]}"#),
     // /doc/offiaccount/OA_Web_Apps/Wechat_webpage_authorization.html: is_snapshotuser where a page is seen in snapshot mode, unionid with
     // snsapi_userinfo and an open platform.
     (&OAUTH_ACCESS_TOKEN, r#"{"access_token":"t","expires_in":7200,"refresh_token":"r","openid":"o","scope":"snsapi_userinfo","is_snapshotuser":1,"unionid":"u"}"#),

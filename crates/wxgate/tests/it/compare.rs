@@ -62,7 +62,13 @@ impl Rig {
 
     /// Calls `path` by the gateway; `is_bad`: so that WeChat refuses it.
     async fn call(&self, path: &str, is_bad: bool, appid: &str) {
-        let who = if is_bad { "bad" } else { "oX" };
+        let who = match is_bad {
+            true => "bad",
+            false if path.starts_with("/cgi-bin/user/") && self.standin.is_moody && fresh() % 4 == 0 => {
+                "gone"
+            }
+            false => "oX",
+        };
         let (query, body) = match path {
             // wxgate itself calls these.
             "/cgi-bin/stable_token" => {

@@ -111,6 +111,8 @@ struct State {
 /// See the module.
 pub(crate) struct Standin {
     pub(crate) backend: Backend,
+    /// Whether calls are refused now and then, and members come and go.
+    pub(crate) is_moody: bool,
     state: Arc<Mutex<State>>,
 }
 
@@ -134,7 +136,7 @@ impl Standin {
             }
             answer.does(&mut state.rng)
         });
-        Self { backend, state }
+        Self { backend, is_moody, state }
     }
 
     /// From now on answers have this difference, or none.
@@ -261,10 +263,11 @@ impl State {
     }
 
     fn user(&mut self, is_gone: bool) -> Value {
-        let rng = &mut self.rng;
         if is_gone {
-            return json!({"subscribe": 0, "openid": rng.text(), "tagid_list": []});
+            let stranger = json!({"subscribe": 0, "openid": self.rng.text(), "tagid_list": []});
+            return self.with_unionid(stranger);
         }
+        let rng = &mut self.rng;
         let tags: Vec<u64> = (0..rng.below(4)).map(|_| rng.below(300)).collect();
         let user = json!({
             "subscribe": 1, "openid": rng.text(), "nickname": format!("{VALUE}-nick-{:x}", rng.next()), "sex": rng.below(3),
