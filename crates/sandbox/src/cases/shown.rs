@@ -14,8 +14,9 @@ pub const ALL: &[(&Endpoint, &str)] = &[
     (&USER_INFO, r#"{"subscribe":1,"openid":"o","nickname":"","sex":0,"language":"zh_CN","city":"","province":"","country":"","headimgurl":"","subscribe_time":1,"remark":"","groupid":0,"tagid_list":[128,2],"subscribe_scene":"ADD_SCENE_QR_CODE","qr_scene":1,"qr_scene_str":""}"#),
     // Captured in 2017 with unionid and tagid_list, before there were tags without them.
     (&USER_INFO, r#"{"subscribe":0,"openid":"o","unionid":"u","tagid_list":[]}"#),
+    (&USER_INFO, r#"{"subscribe":0,"openid":"o","unionid":"u"}"#),
     (&USER_INFO, r#"{"subscribe":0,"openid":"o"}"#),
-    (&USER_INFO_BATCHGET, r#"{"user_info_list":[{"subscribe":1,"openid":"o","nickname":"","sex":0,"language":"zh_CN","city":"","province":"","country":"","headimgurl":"","subscribe_time":1,"remark":"","groupid":0,"tagid_list":[128,2],"subscribe_scene":"ADD_SCENE_QR_CODE","qr_scene":1,"qr_scene_str":""},{"subscribe":0,"openid":"o","unionid":"u","tagid_list":[]},{"subscribe":0,"openid":"o"}]}"#),
+    (&USER_INFO_BATCHGET, r#"{"user_info_list":[{"subscribe":1,"openid":"o","nickname":"","sex":0,"language":"zh_CN","city":"","province":"","country":"","headimgurl":"","subscribe_time":1,"remark":"","groupid":0,"tagid_list":[128,2],"subscribe_scene":"ADD_SCENE_QR_CODE","qr_scene":1,"qr_scene_str":""},{"subscribe":0,"openid":"o","unionid":"u","tagid_list":[]},{"subscribe":0,"openid":"o","unionid":"u"},{"subscribe":0,"openid":"o"}]}"#),
     // /doc/offiaccount/OA_Web_Apps/Wechat_webpage_authorization.html: is_snapshotuser where a page is seen in snapshot mode, unionid with
     // snsapi_userinfo and an open platform.
     (&OAUTH_ACCESS_TOKEN, r#"{"access_token":"t","expires_in":7200,"refresh_token":"r","openid":"o","scope":"snsapi_userinfo","is_snapshotuser":1,"unionid":"u"}"#),
