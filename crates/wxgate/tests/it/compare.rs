@@ -295,13 +295,18 @@ async fn against_the_sandbox_itself_nothing_differs_and_fixtures_hold_no_value()
     assert!(journal.len() >= files, "{}", journal.len());
 
     // Something else is answered than the sandbox says.
-    let fault = json!({"path": "/cgi-bin/user/info", "times": 0, "body": {"openid": "PLANTED", "subscribe": 1, "o6_bmjrPTlm6_2sgVt7hMZOPfL2M": 1}});
+    let user = json!({
+        "subscribe": 1, "openid": "PLANTED", "nickname": "", "sex": 0, "city": "", "province": "", "country": "",
+        "headimgurl": "", "subscribe_time": 1, "remark": "", "groupid": 0, "tagid_list": [], "subscribe_scene": "",
+        "qr_scene": 0, "qr_scene_str": "", "o6_bmjrPTlm6_2sgVt7hMZOPfL2M": 1,
+    });
+    let fault = json!({"path": "/cgi-bin/user/info", "times": 0, "body": user});
     let url = format!("{}/sandbox/fault", sandbox.url());
     Http::new().send(Method::POST, &url, &[], fault.to_string()).await.unwrap();
     let (code, said) = compare(dir.path(), &[]);
     assert_eq!(code, Some(1), "{said}");
     assert!(
-        said.contains("≠ user.info.follower /cgi-bin/user/info: gone") && said.contains("new *:"),
+        said.contains("≠ user.info.follower /cgi-bin/user/info: gone language:") && said.contains("new *:"),
         "{said}"
     );
     assert!(said.contains("≠ user.info.wrong_openid /cgi-bin/user/info: errcode: 40003 -> 0"), "{said}");
