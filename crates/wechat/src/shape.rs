@@ -125,7 +125,7 @@ const DEEPEST: usize = 24;
 pub struct Shape {
     kinds: BTreeSet<Kind>,
     /// Of a list: what its elements are.
-    list: Option<Box<Shape>>,
+    list: Option<Box<Self>>,
     /// Objects that have little in common are kept apart: of a user who doesn't follow WeChat tells three members.
     objects: Vec<Object>,
 }
@@ -145,7 +145,7 @@ const ANY: &str = "*";
 
 /// Whether `name` looks like a member's name, not like an openid or anything else that is data.
 fn is_name(name: &str) -> bool {
-    let count = |of: fn(&u8) -> bool| name.bytes().filter(|byte| of(byte)).count();
+    let count = |of: fn(&u8) -> bool| name.bytes().filter(of).count();
     let (digits, capitals) = (count(u8::is_ascii_digit), count(u8::is_ascii_uppercase));
     (1..=40).contains(&name.len())
         && name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
@@ -378,8 +378,8 @@ impl Object {
 /// Where a value stands, as a way back to the top: written out for differences only.
 enum Place<'a> {
     Top,
-    Member(&'a Place<'a>, &'a str),
-    Item(&'a Place<'a>),
+    Member(&'a Self, &'a str),
+    Item(&'a Self),
 }
 
 impl Place<'_> {
