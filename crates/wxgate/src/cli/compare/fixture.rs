@@ -89,7 +89,7 @@ mod tests {
         assert_eq!(
             redacted(&known, "", &body),
             json!({
-                "openid": "x0_xxxxXXxx0_0xxXx0xXXXXXxX0X", "nickname": "字字字", "sex": 1, "phone": 100_000, "is": true,
+                "openid": "x0_xxxxXXxx0_0xxXx0xXXXXxX0X", "nickname": "字字字", "sex": 1, "phone": 100_000, "is": true,
                 "list": [{"*": 0.5}], "errcode": 40003,
                 "errmsg": "invalid openid * rid: 00000000-00000000-00000000",
             })
