@@ -106,7 +106,7 @@ impl Differences {
             &(u64, i64, i64),
         )| {
             Found {
-                api: *api,
+                api,
                 difference: difference.clone(),
                 count: *count,
                 first_at: *first_at,
