@@ -5,7 +5,7 @@
 //! against a sandbox proves that they are right themselves. A further endpoint is a further line of its family.
 //!
 //! Texts have `<names>` in the place of what is known only when they are run: `<appid>` and `<secret>` of the case's account, `<token>`
-//! its access_token, and whatever an answer before gave ([`Case::gives`]).
+//! its access_token, and whatever an answer before gave (`gives`).
 
 mod media;
 mod message;

@@ -64,7 +64,11 @@ impl Rig {
     async fn call(&self, path: &str, is_bad: bool, appid: &str) {
         let who = match is_bad {
             true => "bad",
-            false if path.starts_with("/cgi-bin/user/") && self.standin.is_moody && fresh().is_multiple_of(4) => {
+            false
+                if path.starts_with("/cgi-bin/user/")
+                    && self.standin.is_moody
+                    && fresh().is_multiple_of(4) =>
+            {
                 "gone"
             }
             false => "oX",
