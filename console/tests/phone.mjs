@@ -106,9 +106,14 @@ const walks = {
 
   async 'a menu: click, page, scan, photo, place'({ page, demo }) {
     const it = await demo()
-    await page.route('**/sandbox/menu?*', (route) => route.fulfill({ json: MENU(it.backend ?? it.sandbox) }))
+    const body = JSON.stringify(MENU(it.backend ?? it.sandbox))
+    const made = await fetch(`${it.sandbox}/cgi-bin/menu/create?access_token=${await tokenOf(it, OFFICIAL)}`, { method: 'POST', body })
+    assert.equal((await made.json()).errcode, 0)
     const ticket = await codeOf(it, OFFICIAL, 'by_menu')
     await page.goto(`${it.sandbox}/?chat=${OFFICIAL}`)
+    await phone(page).getByRole('button', { name: '今日优惠' }).waitFor()
+    // It is there as well when a chat is opened by its address.
+    await page.reload()
     await phone(page).getByRole('button', { name: '今日优惠' }).click()
     await chip(page, /CLICK → 200/).waitFor()
     assert.match((await lastPush(it)).message, /<EventKey><!\[CDATA\[sale\]\]>/)

@@ -99,7 +99,7 @@ export async function load() {
   if (running) return void (missed = true)
   running = true
   try {
-    await Promise.all([loadPeople(), loadCodes(), loadMenu(), facts.value ? undefined : loadFacts()])
+    await Promise.all([loadPeople().then(loadMenu), loadCodes(), facts.value ? undefined : loadFacts()])
   } catch {
     // The line's own state says that nothing comes.
   } finally {
