@@ -28,6 +28,7 @@ mod media;
 mod menu;
 mod message;
 mod mini;
+mod newest;
 mod once;
 mod publication;
 mod qr;

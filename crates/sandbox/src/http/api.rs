@@ -30,7 +30,8 @@ use super::call::Call;
 use super::oauth;
 use crate::faults::{Cut, Fault};
 use crate::refusal::{Refusal, refuse, refuse_with};
-use crate::world::{Entry, Refused, World};
+use crate::world::quota::Limit;
+use crate::world::{Entry, Kind, Refused, World};
 use crate::{Shared, push};
 use axum::body::Body;
 use axum::extract::State;
@@ -77,6 +78,19 @@ pub(super) const HANDLERS: &[&[Row]] = &[
     comment::HANDLERS,
     &[(&catalog::OAUTH_AUTHORIZE, oauth::authorize), (&catalog::QRCONNECT, oauth::qrconnect)],
 ];
+
+/// An account of another kind may not call this.
+fn check_kind(world: &World, appid: &str, kind: Kind) -> Result<(), Refusal> {
+    match world.apps.get(appid) {
+        Some(app) if app.kind == kind => Ok(()),
+        _ => Err(refuse(48001)),
+    }
+}
+
+/// Uses each of these limits once.
+fn take_all(world: &mut World, appid: &str, limits: &[Limit]) -> Result<(), Refusal> {
+    limits.iter().try_for_each(|limit| world.quotas.take(appid, *limit, world.now))
+}
 
 /// How long after its cause a callback is sent.
 const PUSH_DELAY: Duration = Duration::from_millis(100);

@@ -1,10 +1,10 @@
 //! Single-use codes: web OAuth, mini-program login, phone number.
 
+use super::newest::Newest;
 use super::quota::LOGIN_MINUTE;
 use super::{Kind, World};
 use crate::refusal::{Refusal, refuse};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
 
 /// What a code is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,10 +49,7 @@ struct Code {
 
 /// All codes.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Codes {
-    known: BTreeMap<String, Code>,
-    order: VecDeque<String>,
-}
+pub(crate) struct Codes(Newest<Code>);
 
 /// What a code stood for.
 #[derive(Debug)]
@@ -76,13 +73,7 @@ impl World {
             expires: self.now + LIFE,
             used: false,
         };
-        self.codes.known.insert(text.clone(), code);
-        self.codes.order.push_back(text.clone());
-        if self.codes.order.len() > MAX_CODES
-            && let Some(oldest) = self.codes.order.pop_front()
-        {
-            self.codes.known.remove(&oldest);
-        }
+        self.codes.0.keep(text.clone(), code, MAX_CODES);
         text
     }
 
@@ -100,7 +91,7 @@ impl World {
             self.count_login(kind, appid, &spent.openid)?;
             return Ok(spent);
         }
-        let Some(code) = self.codes.known.get(text).filter(|code| code.kind == kind) else {
+        let Some(code) = self.codes.0.get(text).filter(|code| code.kind == kind) else {
             return Err(refuse(40029));
         };
         if code.appid != appid {
@@ -114,7 +105,7 @@ impl World {
         }
         let spent = Spent { openid: code.openid.clone(), scope: code.scope.clone() };
         self.count_login(kind, appid, &spent.openid)?;
-        if let Some(code) = self.codes.known.get_mut(text) {
+        if let Some(code) = self.codes.0.get_mut(text) {
             code.used = true;
         }
         Ok(spent)

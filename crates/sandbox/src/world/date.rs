@@ -12,16 +12,27 @@ pub(crate) const fn hour_of(now: i64) -> i64 {
     (now + 8 * HOUR).rem_euclid(24 * HOUR) / HOUR
 }
 
-/// Years begin in March here, so that the odd day is their last.
-pub(crate) fn date(day: i64) -> String {
+/// Year, month from 0 and day of the month from 0, of a day. Years begin in March here, so that the odd day is their last.
+const fn since_march(day: i64) -> (i64, i64, i64) {
     let day = day + 719_468;
     let (era, of_era) = (day.div_euclid(146_097), day.rem_euclid(146_097));
     let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
     let of_year = of_era - (365 * year + year / 4 - year / 100);
     let month = (5 * of_year + 2) / 153;
-    let of_month = of_year - (153 * month + 2) / 5 + 1;
+    (year + era * 400, month, of_year - (153 * month + 2) / 5)
+}
+
+/// A number of its own for every month of the calendar, of a day in it.
+pub(crate) const fn month_of(day: i64) -> i64 {
+    let (year, month, _) = since_march(day);
+    year * 12 + month
+}
+
+/// A day as `YYYY-MM-DD`.
+pub(crate) fn date(day: i64) -> String {
+    let (year, month, of_month) = since_march(day);
     let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    format!("{:04}-{month:02}-{of_month:02}", year + era * 400 + next)
+    format!("{:04}-{month:02}-{:02}", year + next, of_month + 1)
 }
 
 /// The day of a date; `None` if it isn't one.

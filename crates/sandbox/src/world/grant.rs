@@ -1,10 +1,11 @@
 //! What web OAuth gives: a user's own token, and a longer one to renew it by.
 
 use super::World;
+use super::newest::Newest;
 use super::random::Random;
 use crate::refusal::{Refusal, refuse};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 const TOKEN_LIFE: i64 = 7_200_000;
 const REFRESH_LIFE: i64 = 30 * 86_400_000;
@@ -26,9 +27,8 @@ pub(crate) struct Grant {
 /// All of them, under the refresh token; user tokens point there.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Grants {
-    by_refresh: BTreeMap<String, Grant>,
+    by_refresh: Newest<Grant>,
     refresh_of: BTreeMap<String, String>,
-    order: VecDeque<String>,
 }
 
 impl Grants {
@@ -56,12 +56,8 @@ impl World {
         };
         let grants = &mut self.grants;
         grants.refresh_of.insert(grant.token.clone(), grant.refresh_token.clone());
-        grants.order.push_back(grant.refresh_token.clone());
-        grants.by_refresh.insert(grant.refresh_token.clone(), grant.clone());
-        if grants.order.len() > MAX_GRANTS
-            && let Some(oldest) = grants.order.pop_front()
-            && let Some(gone) = grants.by_refresh.remove(&oldest)
-        {
+        let gone = grants.by_refresh.keep(grant.refresh_token.clone(), grant.clone(), MAX_GRANTS);
+        if let Some(gone) = gone {
             grants.refresh_of.remove(&gone.token);
         }
         grant

@@ -1,10 +1,10 @@
 //! Links that open a mini program: URL schemes, URL links, short links, and those of NFC tags.
 
 use super::World;
+use super::newest::Newest;
 use super::quota::LINK_VISITS;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::{BTreeMap, VecDeque};
 
 /// Links remembered.
 const MAX_LINKS: usize = 200_000;
@@ -53,20 +53,17 @@ pub(crate) struct Link {
 
 /// All links.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Links {
-    by_text: BTreeMap<String, Link>,
-    order: VecDeque<String>,
-}
+pub(crate) struct Links(Newest<Link>);
 
 impl Links {
     /// The link of this text; what a developer hung on it (`?cq=…`) left away.
     pub(crate) fn find(&self, text: &str) -> Option<&Link> {
-        self.by_text.get(without_query(text).0)
+        self.0.get(without_query(text).0)
     }
 
     /// Oldest first.
     pub(crate) fn list(&self) -> impl Iterator<Item = &Link> {
-        self.order.iter().filter_map(|text| self.by_text.get(text))
+        self.0.iter()
     }
 }
 
@@ -110,14 +107,7 @@ impl World {
             cloud_base,
             visits: 0,
         };
-        let links = &mut self.links;
-        links.by_text.insert(text.clone(), link);
-        links.order.push_back(text.clone());
-        if links.order.len() > MAX_LINKS
-            && let Some(oldest) = links.order.pop_front()
-        {
-            links.by_text.remove(&oldest);
-        }
+        self.links.0.keep(text.clone(), link, MAX_LINKS);
         text
     }
 
@@ -138,7 +128,7 @@ impl World {
             target.query = query;
         }
         self.visit(&target.appid, openid);
-        if let Some(link) = self.links.by_text.get_mut(&kept) {
+        if let Some(link) = self.links.0.get_mut(&kept) {
             link.visits += 1;
         }
         Ok(target)

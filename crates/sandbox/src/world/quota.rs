@@ -1,5 +1,6 @@
 //! Counters per account, API and time window.
 
+use super::date;
 use crate::refusal::{Refusal, refuse};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -33,27 +34,11 @@ impl Window {
         match self {
             Self::Second => now.div_euclid(1_000),
             Self::Minute => now.div_euclid(60_000),
-            Self::Day => day(now),
-            Self::Month => month(day(now)),
+            Self::Day => date::day_of(now),
+            Self::Month => date::month_of(date::day_of(now)),
             Self::Never => 0,
         }
     }
-}
-
-/// Days since 1970 in Beijing.
-const fn day(now: i64) -> i64 {
-    (now + 8 * 3_600_000).div_euclid(86_400_000)
-}
-
-/// A number of its own for every month of the calendar, by its days since 1970: counted from a March in years that
-/// begin with it, so that the leap day is a year's last.
-const fn month(day: i64) -> i64 {
-    const CYCLE: i64 = 146_097;
-    let since = day + 719_468;
-    let (cycle, day) = (since.div_euclid(CYCLE), since.rem_euclid(CYCLE));
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    (cycle * 400 + year) * 12 + (5 * day + 2) / 153
 }
 
 /// What has been used, and the limits that are others than usual.

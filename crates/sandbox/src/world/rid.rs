@@ -1,9 +1,9 @@
 //! What a `rid` stands for: the call that was refused with it.
 
 use super::World;
+use super::newest::Newest;
 use crate::refusal::{Refusal, refuse};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
 
 /// How long a rid can be looked up: seven days.
 const LIFE: i64 = 7 * 86_400_000;
@@ -30,10 +30,7 @@ pub(crate) struct Refused {
 
 /// The newest of them.
 #[derive(Default, Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Rids {
-    known: BTreeMap<String, Refused>,
-    order: VecDeque<String>,
-}
+pub(crate) struct Rids(Newest<Refused>);
 
 impl World {
     /// Keeps what a rid stands for.
@@ -42,15 +39,7 @@ impl World {
             text.truncate(text.floor_char_boundary(MAX_TEXT));
         }
         refused.cost_in_ms = self.random.number(5..60);
-        let rids = &mut self.rids;
-        if rids.known.insert(rid.to_owned(), refused).is_none() {
-            rids.order.push_back(rid.to_owned());
-        }
-        if rids.order.len() > MAX_RIDS
-            && let Some(oldest) = rids.order.pop_front()
-        {
-            rids.known.remove(&oldest);
-        }
+        self.rids.0.keep(rid.to_owned(), refused, MAX_RIDS);
     }
 
     /// The call of a rid, for the account whose call it was. The page says 76001 of one older than seven days as well as of
@@ -63,7 +52,7 @@ impl World {
         if made + LIFE <= self.now {
             return Err(refuse(76004));
         }
-        let refused = self.rids.known.get(rid).ok_or(refuse(76001))?;
+        let refused = self.rids.0.get(rid).ok_or(refuse(76001))?;
         if refused.appid != appid {
             return Err(refuse(76003));
         }

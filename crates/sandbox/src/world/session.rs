@@ -2,13 +2,14 @@
 //! that WeChat sealed with a session key.
 
 use super::World;
+use super::newest::Newest;
 use crate::refusal::{Refusal, refuse};
 use crate::sign;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 /// Life of a session key since the login. WeChat names none; three days is what is seen.
 const LIFE: i64 = 3 * 86_400_000;
@@ -60,8 +61,7 @@ struct Sealed {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Sessions {
     by_user: BTreeMap<String, BTreeMap<String, Session>>,
-    sealed: BTreeMap<String, Sealed>,
-    sealed_order: VecDeque<String>,
+    sealed: Newest<Sealed>,
 }
 
 impl Sessions {
@@ -154,14 +154,7 @@ impl World {
         });
         let sealed = sign::encrypt_user_data(&key, &iv, &told.to_string());
         let hash = sign::sha256_hex(sealed.as_bytes());
-        let known = &mut self.sessions;
-        known.sealed.insert(hash.clone(), Sealed { appid: appid.to_owned(), at: self.now });
-        known.sealed_order.push_back(hash);
-        if known.sealed_order.len() > MAX_SEALED
-            && let Some(oldest) = known.sealed_order.pop_front()
-        {
-            known.sealed.remove(&oldest);
-        }
+        self.sessions.sealed.keep(hash, Sealed { appid: appid.to_owned(), at: self.now }, MAX_SEALED);
         Ok((sealed, BASE64_STANDARD.encode(iv)))
     }
 

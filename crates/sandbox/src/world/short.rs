@@ -1,9 +1,9 @@
 //! Texts under a short key.
 
 use super::World;
+use super::newest::Newest;
 use crate::refusal::{Refusal, refuse};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
 
 /// Longest text, in bytes.
 const MAX_TEXT: usize = 4_096;
@@ -25,10 +25,7 @@ pub(crate) struct Long {
 
 /// The newest texts, by key.
 #[derive(Default, Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Shorts {
-    known: BTreeMap<String, Long>,
-    order: VecDeque<String>,
-}
+pub(crate) struct Shorts(Newest<Long>);
 
 impl World {
     /// Keeps a text; its key of 15 letters and digits.
@@ -48,19 +45,13 @@ impl World {
         let key = self.random.alphanumeric(15);
         let (made, expires) = (self.now_seconds(), self.now + seconds * 1000);
         let long = Long { appid: appid.to_owned(), text: text.to_owned(), made, expires };
-        self.shorts.known.insert(key.clone(), long);
-        self.shorts.order.push_back(key.clone());
-        if self.shorts.order.len() > MAX_KEPT
-            && let Some(oldest) = self.shorts.order.pop_front()
-        {
-            self.shorts.known.remove(&oldest);
-        }
+        self.shorts.0.keep(key.clone(), long, MAX_KEPT);
         Ok(key)
     }
 
     /// The text of a key: 9410012 if there is none, it has expired, or it is another account's.
     pub(crate) fn long(&self, appid: &str, key: &str) -> Result<&Long, Refusal> {
-        let found = self.shorts.known.get(key).filter(|long| long.appid == appid && long.expires > self.now);
+        let found = self.shorts.0.get(key).filter(|long| long.appid == appid && long.expires > self.now);
         found.ok_or(refuse(9_410_012))
     }
 }

@@ -5,10 +5,11 @@
 
 use super::World;
 use super::kept::pairs;
+use super::newest::Newest;
 use super::quota::{FORCED_DAY, STABLE_DAY, STABLE_MINUTE, TOKEN_DAY};
 use crate::refusal::{Refusal, refuse};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 /// The way a token was got.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -49,8 +50,7 @@ struct Known {
 pub(crate) struct Tokens {
     #[serde(with = "pairs")]
     slots: BTreeMap<(String, Kept), Slot>,
-    known: BTreeMap<String, Known>,
-    order: VecDeque<String>,
+    known: Newest<Known>,
 }
 
 /// A `jsapi` or `wx_card` ticket.
@@ -77,16 +77,8 @@ impl Tokens {
                 known.superseded = Some(known.superseded.map_or(until, |at| at.min(until)));
             }
         }
-        self.known.insert(
-            token.clone(),
-            Known { appid: appid.to_owned(), expires: now + ttl * 1000, superseded: None },
-        );
-        self.order.push_back(token.clone());
-        if self.order.len() > MAX_KNOWN
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.known.remove(&oldest);
-        }
+        let known = Known { appid: appid.to_owned(), expires: now + ttl * 1000, superseded: None };
+        self.known.keep(token.clone(), known, MAX_KNOWN);
         Issued { token, expires_in: ttl }
     }
 

@@ -309,5 +309,9 @@ async fn a_page_of_somebody_elses_begins_no_world_and_no_name_of_its_leads_in() 
         assert_eq!(ask(path, ("host", "evil.com:36080")).await, 403, "{path}");
     }
     assert_eq!(ask("/sandbox/facts", ("host", "sandbox:36080")).await, 200);
-    assert_eq!(ask("/cgi-bin/token", ("host", "api.example.com")).await, 200, "WeChat's paths go by any name");
+    assert_eq!(
+        ask("/cgi-bin/token", ("host", "api.example.com")).await,
+        200,
+        "WeChat's paths go by any name"
+    );
 }

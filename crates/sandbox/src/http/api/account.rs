@@ -3,9 +3,8 @@
 use super::super::answer::{Answer, Content};
 use super::super::call::{Call, text};
 use super::super::probe::Probe;
-use super::Row;
-use super::message::check_kind;
 use super::tag::number;
+use super::{Row, check_kind};
 use crate::refusal::{Refusal, refuse, refuse_with};
 use crate::world::{Kind, World};
 use serde_json::{Value, json};
@@ -93,9 +92,7 @@ fn fetch(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal>
 
 /// The risk of a mini program's user, 0 to 4: whoever is on the blacklist of an official account is of the worst.
 fn risk(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    if world.apps.get(appid).is_none_or(|app| app.kind != Kind::Mini) {
-        return Err(refuse(48001));
-    }
+    check_kind(world, appid, Kind::Mini)?;
     let body = call.json()?;
     if text(&body, "appid") != appid {
         return Err(refuse(40013));

@@ -2,8 +2,7 @@
 
 use super::super::answer::Answer;
 use super::super::call::{Call, text};
-use super::Row;
-use super::message::check_kind;
+use super::{Row, check_kind};
 use crate::refusal::{Refusal, refuse};
 use crate::world::date::{date, day, day_of, hour_of, monday};
 use crate::world::{Callbacks, Day, Kind, World};

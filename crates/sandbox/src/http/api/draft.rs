@@ -2,8 +2,7 @@
 
 use super::super::answer::Answer;
 use super::super::call::{Call, number, text};
-use super::Row;
-use super::message::check_kind;
+use super::{Row, check_kind};
 use crate::refusal::{Refusal, refuse};
 use crate::world::{Kind, World};
 use serde_json::{Value, json};

@@ -2,9 +2,8 @@
 
 use super::super::answer::Answer;
 use super::super::call::{Call, text};
-use super::Row;
 use super::media::file_part;
-use super::message::check_kind;
+use super::{Row, check_kind};
 use crate::push::Push;
 use crate::refusal::{Refusal, refuse};
 use crate::world::{Kind, Told, World};

@@ -2,7 +2,7 @@
 
 use super::super::answer::Answer;
 use super::super::call::{Call, text};
-use super::Row;
+use super::{Row, take_all};
 use crate::refusal::{Refusal, refuse};
 use crate::world::quota::{
     LINK_DAY, LINK_VISITS, Limit, NFC_SECOND, SCHEME_SECOND, SHORTLINK_DAY, SHORTLINK_PERMANENT,
@@ -31,11 +31,6 @@ const MAX_TITLE: usize = 20;
 
 fn mini<'a>(world: &'a World, appid: &str) -> Result<&'a App, Refusal> {
     world.apps.get(appid).filter(|app| app.kind == Kind::Mini).ok_or(refuse(48001))
-}
-
-fn take(world: &mut World, appid: &str, limits: &[Limit]) -> Result<(), Refusal> {
-    let now = world.now;
-    limits.iter().try_for_each(|limit| world.quotas.take(appid, *limit, now))
 }
 
 /// What `body` wants opened: path, query and version.
@@ -119,7 +114,7 @@ pub(super) fn scheme(world: &mut World, call: &Call, appid: &str) -> Result<Answ
     let body = call.json()?;
     let target = target(world, appid, jump(&body)?)?;
     let expires = expiry(&body, world.now_seconds())?;
-    take(world, appid, &[SCHEME_SECOND, LINK_DAY])?;
+    take_all(world, appid, &[SCHEME_SECOND, LINK_DAY])?;
     let link = world.make_link(LinkKind::Scheme, target, expires, "", Value::Null);
     Ok(made(call, "openlink", link))
 }
@@ -131,7 +126,7 @@ pub(super) fn nfc(world: &mut World, call: &Call, appid: &str) -> Result<Answer,
     if text(&body, "model_id").is_empty() {
         return Err(refuse(9_800_003));
     }
-    take(world, appid, &[NFC_SECOND, LINK_DAY])?;
+    take_all(world, appid, &[NFC_SECOND, LINK_DAY])?;
     let link = world.make_link(LinkKind::Nfc, target, 0, "", Value::Null);
     Ok(made(call, "openlink", link))
 }
@@ -141,7 +136,7 @@ pub(super) fn url_link(world: &mut World, call: &Call, appid: &str) -> Result<An
     let target = target(world, appid, &body)?;
     let expires = expiry(&body, world.now_seconds())?;
     let cloud = cloud_base(&body)?;
-    take(world, appid, &[URLLINK_SECOND, LINK_DAY])?;
+    take_all(world, appid, &[URLLINK_SECOND, LINK_DAY])?;
     let link = world.make_link(LinkKind::Url, target, expires, "", cloud);
     Ok(made(call, "url_link", link))
 }
@@ -198,7 +193,7 @@ pub(super) fn short(world: &mut World, call: &Call, appid: &str) -> Result<Answe
     let expires = if is_permanent { 0 } else { world.now_seconds() + MAX_LIFE };
     let limits: &[Limit] =
         if is_permanent { &[SHORTLINK_DAY, SHORTLINK_PERMANENT] } else { &[SHORTLINK_DAY] };
-    take(world, appid, limits)?;
+    take_all(world, appid, limits)?;
     let link = world.make_link(LinkKind::Short, target, expires, &title, Value::Null);
     Ok(made(call, "link", link))
 }

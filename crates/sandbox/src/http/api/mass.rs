@@ -2,9 +2,8 @@
 
 use super::super::answer::Answer;
 use super::super::call::{Call, number, text};
-use super::Row;
-use super::message::check_kind;
 use super::publish::operator;
+use super::{Row, check_kind};
 use crate::push::Push;
 use crate::refusal::{Refusal, refuse};
 use crate::sign::sha1_hex;

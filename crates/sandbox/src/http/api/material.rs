@@ -2,9 +2,8 @@
 
 use super::super::answer::{Answer, Content};
 use super::super::call::{Call, number, text};
-use super::Row;
-use super::media::{Part, file_part, part};
-use super::message::check_kind;
+use super::media::{Part, file_part, is_film, part, picture};
+use super::{Row, check_kind};
 use crate::refusal::{Refusal, refuse};
 use crate::world::{Kind, Material, MaterialKind, World};
 use bytes::Bytes;
@@ -36,28 +35,16 @@ const fn rule(kind: MaterialKind) -> (usize, i64, &'static [&'static str]) {
     }
 }
 
-/// The type of a picture, by how it begins.
-fn picture(bytes: &[u8]) -> Option<&'static str> {
-    const MARKS: [(&[u8], &str); 4] = [
-        (b"\x89PNG", "image/png"),
-        (b"\xff\xd8\xff", "image/jpeg"),
-        (b"GIF8", "image/gif"),
-        (b"BM", "image/bmp"),
-    ];
-    MARKS.iter().find(|(mark, _)| bytes.starts_with(mark)).map(|(_, kind)| *kind)
-}
-
 /// Whether the bytes may be what the call says: pictures are known by how they begin, the others by not being one.
 fn content_type(kind: MaterialKind, part: &Part) -> Option<String> {
-    let suffix = part.name.rsplit_once('.').map(|(_, suffix)| suffix.to_ascii_lowercase())?;
-    let is_known = rule(kind).2.contains(&suffix.as_str());
+    let is_known = rule(kind).2.contains(&part.suffix()?.as_str());
     let picture = picture(&part.bytes);
     match kind.listed() {
         _ if !is_known => None,
         MaterialKind::Image => picture.filter(|is| kind != MaterialKind::Thumb || *is == "image/jpeg"),
         _ if picture.is_some() => None,
         MaterialKind::Video => Some("video/mp4"),
-        _ => Some("audio/mpeg").filter(|_| part.bytes.get(4..8) != Some(b"ftyp")),
+        _ => Some("audio/mpeg").filter(|_| !is_film(&part.bytes)),
     }
     .map(str::to_owned)
 }

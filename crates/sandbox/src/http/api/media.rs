@@ -28,8 +28,7 @@ pub(super) fn upload(world: &mut World, call: &Call, appid: &str) -> Result<Answ
     if part.bytes.is_empty() {
         return Err(refuse(44001));
     }
-    let suffix = part.name.rsplit_once('.').map(|(_, suffix)| suffix.to_ascii_lowercase());
-    let suffix = suffix.filter(|suffix| suffixes.contains(&suffix.as_str())).ok_or(refuse(40005))?;
+    let suffix = part.suffix().filter(|suffix| suffixes.contains(&suffix.as_str())).ok_or(refuse(40005))?;
     if !may_be(kind, &part.bytes) {
         return Err(refuse(40005));
     }
@@ -47,15 +46,29 @@ pub(super) fn upload(world: &mut World, call: &Call, appid: &str) -> Result<Answ
 
 /// Whether bytes may be of this kind: a picture is known by how it begins, a recording by not being something else.
 fn may_be(kind: &str, bytes: &[u8]) -> bool {
-    let begins = |marks: &[&[u8]]| marks.iter().any(|mark| bytes.starts_with(mark));
-    let is_image = begins(&[b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM"]);
-    let is_voice = begins(&[b"#!AMR", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2"]);
-    let is_video = bytes.get(4..8) == Some(b"ftyp");
+    const VOICES: [&[u8]; 5] = [b"#!AMR", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2"];
+    let is_image = picture(bytes).is_some();
     match kind {
-        "voice" => !is_image && !is_video,
-        "video" => !is_image && !is_voice,
+        "voice" => !is_image && !is_film(bytes),
+        "video" => !is_image && !VOICES.iter().any(|mark| bytes.starts_with(mark)),
         _ => is_image,
     }
+}
+
+/// The type of a picture, by how it begins.
+pub(super) fn picture(bytes: &[u8]) -> Option<&'static str> {
+    const MARKS: [(&[u8], &str); 4] = [
+        (b"\x89PNG", "image/png"),
+        (b"\xff\xd8\xff", "image/jpeg"),
+        (b"GIF8", "image/gif"),
+        (b"BM", "image/bmp"),
+    ];
+    MARKS.iter().find(|(mark, _)| bytes.starts_with(mark)).map(|(_, kind)| *kind)
+}
+
+/// Whether bytes begin as a film does.
+pub(super) fn is_film(bytes: &[u8]) -> bool {
+    bytes.get(4..8) == Some(b"ftyp")
 }
 
 /// The file; of a video where it is.
@@ -76,6 +89,13 @@ pub(super) struct Part {
     pub(super) name: String,
     pub(super) content_type: String,
     pub(super) bytes: Bytes,
+}
+
+impl Part {
+    /// What stands behind the last dot of its name, in lower case.
+    pub(super) fn suffix(&self) -> Option<String> {
+        self.name.rsplit_once('.').map(|(_, suffix)| suffix.to_ascii_lowercase())
+    }
 }
 
 /// The file `field` of a multipart body; it must have a file name.

@@ -2,8 +2,7 @@
 
 use super::super::answer::Answer;
 use super::super::call::{Call, number, text};
-use super::Row;
-use super::message::check_kind;
+use super::{Row, check_kind};
 use crate::refusal::{Refusal, refuse};
 use crate::world::quota::{
     Limit, MENU_ADD_DAY, MENU_CREATE_DAY, MENU_DEL_DAY, MENU_DELETE_DAY, MENU_GET_DAY, MENU_MATCH_DAY,
@@ -29,14 +28,9 @@ fn enter(world: &mut World, appid: &str, limit: Limit) -> Result<(), Refusal> {
     world.quotas.take(appid, limit, now)
 }
 
-/// The body, in which `\u` escapes have a code of their own.
-fn menu(call: &Call) -> Result<Value, Refusal> {
-    call.json().map_err(|refusal| if refusal.code == 47002 { refuse(40033) } else { refusal })
-}
-
 fn create(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
     enter(world, appid, MENU_CREATE_DAY)?;
-    let buttons = world.buttons(appid, &menu(call)?)?;
+    let buttons = world.buttons(appid, &call.json()?)?;
     world.set_menu(appid, buttons);
     Ok(Answer::ok(&call.path))
 }
@@ -54,7 +48,7 @@ fn delete(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal
 
 fn add(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
     enter(world, appid, MENU_ADD_DAY)?;
-    let body = menu(call)?;
+    let body = call.json()?;
     let rule = Rule::read(body.get("matchrule"))?;
     let buttons = world.buttons(appid, &body)?;
     let menuid = world.add_menu(appid, buttons, rule)?;

@@ -2,7 +2,7 @@
 
 use super::super::answer::Answer;
 use super::super::call::{Call, text};
-use super::Row;
+use super::{Row, check_kind};
 use crate::push::{Push, Subscription};
 use crate::refusal::{Refusal, refuse};
 use crate::world::quota::TEMPLATE_DAY;
@@ -16,13 +16,6 @@ pub(super) const HANDLERS: &[Row] = &[
     (&catalog::SUBSCRIBE_BIZSEND, bizsend),
     (&catalog::SUBSCRIBE_SEND, subscribe),
 ];
-
-pub(super) fn check_kind(world: &World, appid: &str, kind: Kind) -> Result<(), Refusal> {
-    match world.apps.get(appid) {
-        Some(app) if app.kind == kind => Ok(()),
-        _ => Err(refuse(48001)),
-    }
-}
 
 /// `touser`, who must be a user of this account.
 pub(super) fn recipient<'a>(world: &World, appid: &str, body: &'a Value) -> Result<&'a str, Refusal> {

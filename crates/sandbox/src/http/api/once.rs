@@ -3,9 +3,9 @@
 use super::super::answer::Answer;
 use super::super::call::{Call, text};
 use super::super::oauth;
-use super::Row;
-use super::message::{check_kind, check_linked};
+use super::message::check_linked;
 use super::tag::number;
+use super::{Row, check_kind};
 use crate::refusal::{Refusal, refuse, refuse_with};
 use crate::world::{Kind, MAX_SCENE, Message, TEMPLATE, World};
 use http::header;

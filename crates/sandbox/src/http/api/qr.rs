@@ -2,7 +2,7 @@
 
 use super::super::answer::{Answer, Content};
 use super::super::call::{Call, text};
-use super::Row;
+use super::{Row, check_kind};
 use crate::picture::Picture;
 use crate::refusal::{Refusal, refuse};
 use crate::world::{Kind, MAX_SECONDS, Scene, World};
@@ -16,9 +16,7 @@ pub(super) const HANDLERS: &[Row] = &[(&catalog::QRCODE_CREATE, create), (&catal
 const DEFAULT_SECONDS: i64 = 60;
 
 pub(super) fn create(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    if world.apps.get(appid).is_none_or(|app| app.kind != Kind::Official) {
-        return Err(refuse(48001));
-    }
+    check_kind(world, appid, Kind::Official)?;
     let body = read(call)?;
     let (permanent, by_text) = match text(&body, "action_name") {
         "QR_SCENE" => (false, false),

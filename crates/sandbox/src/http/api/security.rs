@@ -2,15 +2,14 @@
 
 use super::super::answer::Answer;
 use super::super::call::{Call, text, without_escapes};
-use super::Row;
 use super::media::file_part;
+use super::{Row, check_kind, take_all};
 use crate::picture;
 use crate::push::Push;
 use crate::refusal::{Refusal, refuse, rid};
 use crate::sign;
 use crate::world::quota::{
-    IMG_CHECK_DAY, IMG_CHECK_MINUTE, Limit, MEDIA_CHECK_DAY, MEDIA_CHECK_MINUTE, MSG_CHECK_DAY,
-    MSG_CHECK_MINUTE,
+    IMG_CHECK_DAY, IMG_CHECK_MINUTE, MEDIA_CHECK_DAY, MEDIA_CHECK_MINUTE, MSG_CHECK_DAY, MSG_CHECK_MINUTE,
 };
 use crate::world::{Kind, Suggest, Verdict, World};
 use http::header;
@@ -32,18 +31,6 @@ const MAX_PIXELS: (u32, u32) = (750, 1334);
 const TRIED_PIXELS: (u32, u32) = (4000, 4000);
 /// How sure the model is, always.
 const PROBABILITY: u32 = 90;
-
-fn check_kind(world: &World, appid: &str) -> Result<(), Refusal> {
-    match world.apps.get(appid).map(|app| app.kind) {
-        Some(Kind::Mini) => Ok(()),
-        _ => Err(refuse(48001)),
-    }
-}
-
-fn take(world: &mut World, appid: &str, limits: &[Limit]) -> Result<(), Refusal> {
-    let now = world.now;
-    limits.iter().try_for_each(|limit| world.quotas.take(appid, *limit, now))
-}
 
 /// A number, which may be written as a text.
 fn number(body: &Value, name: &str) -> Result<Option<i64>, Refusal> {
@@ -73,7 +60,7 @@ fn is_second(world: &World, appid: &str, body: &Value) -> Result<bool, Refusal> 
 /// An `access_token` in the body is a mistake, and so is a missing text. `\u` escapes are no text: WeChat takes them
 /// for what they look like.
 pub(super) fn message(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    check_kind(world, appid)?;
+    check_kind(world, appid, Kind::Mini)?;
     let body =
         if world.quirks.is("u_escapes", "refuse") { call.json()? } else { without_escapes(&call.body)? };
     if body.get("access_token").is_some() {
@@ -88,7 +75,7 @@ pub(super) fn message(world: &mut World, call: &Call, appid: &str) -> Result<Ans
     if !is_short {
         return Err(refuse(45002));
     }
-    take(world, appid, &[MSG_CHECK_MINUTE, MSG_CHECK_DAY])?;
+    take_all(world, appid, &[MSG_CHECK_MINUTE, MSG_CHECK_DAY])?;
     let parts = if second { ["content", "title", "nickname", "signature"].as_slice() } else { &["content"] };
     let texts: Vec<&str> = parts.iter().map(|name| text(&body, name)).collect();
     let judged = world.judge_text(appid, &texts.join("\n"));
@@ -125,7 +112,7 @@ fn by_model(Verdict { suggest, label }: Verdict) -> Value {
 
 /// The file `media`: PNG, JPEG or GIF.
 pub(super) fn image(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    check_kind(world, appid)?;
+    check_kind(world, appid, Kind::Mini)?;
     // A body of JSON is what WeChat calls misformed, as a captured answer shows.
     if call.header(header::CONTENT_TYPE).contains("json") {
         return Err(refuse(47001));
@@ -142,7 +129,7 @@ pub(super) fn image(world: &mut World, call: &Call, appid: &str) -> Result<Answe
     if width > most.0 || height > most.1 {
         return Err(refuse(40009));
     }
-    take(world, appid, &[IMG_CHECK_MINUTE, IMG_CHECK_DAY])?;
+    take_all(world, appid, &[IMG_CHECK_MINUTE, IMG_CHECK_DAY])?;
     let known = world.look_at(&sign::sha256_hex(&part.bytes));
     let words = format!("{} {}", part.name, String::from_utf8_lossy(&part.bytes));
     if known.judge(&words).suggest == Suggest::Risky {
@@ -156,7 +143,7 @@ const NOT_LOADED: (i64, &str) = (-1008, "下载错误,请检查媒体链接是�
 
 /// A picture or a sound by its address; what comes of it is pushed.
 pub(super) fn media(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    check_kind(world, appid)?;
+    check_kind(world, appid, Kind::Mini)?;
     let body = call.json()?;
     let address = text(&body, "media_url");
     if address.is_empty() {
@@ -166,7 +153,7 @@ pub(super) fn media(world: &mut World, call: &Call, appid: &str) -> Result<Answe
         return Err(refuse(40004));
     }
     let second = is_second(world, appid, &body)?;
-    take(world, appid, &[MEDIA_CHECK_MINUTE, MEDIA_CHECK_DAY])?;
+    take_all(world, appid, &[MEDIA_CHECK_MINUTE, MEDIA_CHECK_DAY])?;
     let known = world.look_at(address);
     let is_loaded = !known.missing && is_web(address);
     let verdict = known.judge(address);

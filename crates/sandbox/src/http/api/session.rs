@@ -2,7 +2,7 @@
 
 use super::super::answer::Answer;
 use super::super::call::{Call, text};
-use super::Row;
+use super::{Row, check_kind};
 use crate::refusal::{Refusal, refuse};
 use crate::world::quota::RESET_SESSION_MINUTE;
 use crate::world::{Kind, World};
@@ -17,16 +17,9 @@ pub(super) const HANDLERS: &[Row] = &[
     (&catalog::PAID_UNIONID, paid_unionid),
 ];
 
-fn check_kind(world: &World, appid: &str) -> Result<(), Refusal> {
-    match world.apps.get(appid).map(|app| app.kind) {
-        Some(Kind::Mini) => Ok(()),
-        _ => Err(refuse(48001)),
-    }
-}
-
 /// The user of the call, whose session key it knows.
 fn signed<'a>(world: &World, call: &'a Call, appid: &str) -> Result<&'a str, Refusal> {
-    check_kind(world, appid)?;
+    check_kind(world, appid, Kind::Mini)?;
     let openid = user(world, call, appid)?;
     world.check_session(appid, openid, call.param("signature"), call.param("sig_method"))?;
     Ok(openid)
@@ -75,7 +68,7 @@ pub(super) fn encrypt_key(world: &mut World, call: &Call, appid: &str) -> Result
 
 /// Whether WeChat sealed what has this SHA-256; `vaild` is its own spelling.
 pub(super) fn check_encrypted(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    check_kind(world, appid)?;
+    check_kind(world, appid, Kind::Mini)?;
     let body = call.json()?;
     let hash = text(&body, "encrypted_msg_hash");
     if hash.len() != 64 || !hash.bytes().all(|b| b.is_ascii_hexdigit()) {
@@ -88,7 +81,7 @@ pub(super) fn check_encrypted(world: &mut World, call: &Call, appid: &str) -> Re
 
 /// Of a payment within five minutes: one by its number, one by merchant and order, or any.
 pub(super) fn paid_unionid(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    check_kind(world, appid)?;
+    check_kind(world, appid, Kind::Mini)?;
     let openid = user(world, call, appid)?;
     let user = world.users.of(appid, openid).ok_or(refuse(40003))?;
     let unionid = world.unionid(appid, user).ok_or(refuse(89002))?;

@@ -2,8 +2,7 @@
 
 use super::super::answer::Answer;
 use super::super::call::{self, Call, text};
-use super::Row;
-use super::message::check_kind;
+use super::{Row, check_kind};
 use crate::refusal::{Refusal, refuse};
 use crate::world::quota::{REMARK_DAY, TAG_DAY};
 use crate::world::{Kind, World};

@@ -2,9 +2,8 @@
 
 use super::super::answer::Answer;
 use super::super::call::{Call, text};
-use super::Row;
-use super::message::check_kind;
 use super::tag::number;
+use super::{Row, check_kind};
 use crate::refusal::{Refusal, refuse, refuse_with};
 use crate::world::library::{self, CATEGORIES, LIBRARY, Public};
 use crate::world::{Kind, Purpose, Template, World};

@@ -2,7 +2,7 @@
 
 use super::super::answer::Answer;
 use super::super::call::{Call, text};
-use super::Row;
+use super::{Row, check_kind};
 use crate::refusal::{Refusal, refuse};
 use crate::world::quota::{USER_GET_DAY, USER_INFO_DAY};
 use crate::world::{Kind, Scene, World};
@@ -12,16 +12,8 @@ use wechat::catalog;
 pub(super) const HANDLERS: &[Row] =
     &[(&catalog::USER_INFO, info), (&catalog::USER_INFO_BATCHGET, infos), (&catalog::USER_GET, followers)];
 
-/// Only official accounts have followers.
-fn check_kind(world: &World, appid: &str) -> Result<(), Refusal> {
-    match world.apps.get(appid).map(|app| app.kind) {
-        Some(Kind::Official) => Ok(()),
-        _ => Err(refuse(48001)),
-    }
-}
-
 pub(super) fn info(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    check_kind(world, appid)?;
+    check_kind(world, appid, Kind::Official)?;
     let now = world.now;
     world.quotas.take(appid, USER_INFO_DAY, now)?;
     let body = view(world, appid, call.param("openid"), call.param("lang"))?;
@@ -29,7 +21,7 @@ pub(super) fn info(world: &mut World, call: &Call, appid: &str) -> Result<Answer
 }
 
 pub(super) fn infos(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    check_kind(world, appid)?;
+    check_kind(world, appid, Kind::Official)?;
     let body = call.json()?;
     let list = body.get("user_list").and_then(Value::as_array);
     let list = list.filter(|list| !list.is_empty()).ok_or(refuse(40031))?;
@@ -83,7 +75,7 @@ fn view(world: &World, appid: &str, openid: &str, lang: &str) -> Result<Value, R
 const PAGE: usize = 10_000;
 
 pub(super) fn followers(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
-    check_kind(world, appid)?;
+    check_kind(world, appid, Kind::Official)?;
     let now = world.now;
     world.quotas.take(appid, USER_GET_DAY, now)?;
     let all: Vec<&str> =

@@ -23,18 +23,18 @@ use crate::net::{AnyBody, Client, Download, Pace, RequestBody, Unanswered, Uploa
 use crate::text;
 
 /// What belongs to one connection and not to a request.
-const OF_CONNECTION: [HeaderName; 9] = [
+const OF_CONNECTION: [HeaderName; 10] = [
     CONNECTION,
     EXPECT,
     HeaderName::from_static("keep-alive"),
     PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION,
+    HeaderName::from_static("proxy-connection"),
     TE,
     TRAILER,
     TRANSFER_ENCODING,
     UPGRADE,
 ];
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
 /// Whom WeChat's requests go to.
 pub(super) struct Base {
@@ -162,7 +162,7 @@ impl Relay {
 }
 
 fn remove_those_of_connection(headers: &mut HeaderMap) {
-    for name in OF_CONNECTION.iter().chain([&PROXY_CONNECTION]) {
+    for name in OF_CONNECTION {
         headers.remove(name);
     }
 }
