@@ -2,7 +2,6 @@
 
 import html
 import json
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,9 +14,8 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "sdk-tests"))
-import harness  # noqa: E402
-from harness import APPID, Gateway, free_port  # noqa: E402
+import harness
+from harness import APPID, Gateway, free_port
 
 
 class Page(BaseHTTPRequestHandler):
@@ -49,7 +47,7 @@ def web_app() -> Iterator[int]:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gateway, list[str]]]:
     folder = tmp_path_factory.mktemp("world")
     with ExitStack() as stack:
-        wechat = stack.enter_context(harness.sandbox(folder))
+        wechat = stack.enter_context(harness.sandbox())
         ports = [stack.enter_context(web_app()) for _ in range(3)]
         apps = [
             f"http://shop.example.com:{ports[0]}/",
