@@ -27,9 +27,9 @@ use crate::transport::OUR_NAME;
 
 /// Bytes of an answer that are read.
 const LONGEST: usize = 20 << 20;
-/// A form with one file: a picture of one pixel.
+/// A form with one file: a picture of one pixel, of the one format that every kind of media takes.
 const BOUNDARY: &str = "wxgate-cases-0f1e2d3c";
-const PIXEL: &[u8] = b"\x89PNG\x0d\x0a\x1a\x0a\x00\x00\x00\x0dIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x02\x00\x00\x00\x90wS\xde\x00\x00\x00\x0cIDATx\x9cc\xf8\xff\xff?\x00\x05\xfe\x02\xfe\x0d\xefF\xb8\x00\x00\x00\x00IEND\xaeB`\x82";
+const PIXEL: &[u8] = include_bytes!("pixel.jpg");
 
 /// An answer, whole.
 #[derive(Debug)]
@@ -312,7 +312,7 @@ fn in_json(value: &str) -> String {
 
 fn form() -> Bytes {
     let head = format!(
-        "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"media\"; filename=\"wxgate.png\"\r\nContent-Type: image/png\r\n\r\n"
+        "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"media\"; filename=\"wxgate.jpg\"\r\nContent-Type: image/jpeg\r\n\r\n"
     );
     [head.as_bytes(), PIXEL, format!("\r\n--{BOUNDARY}--\r\n").as_bytes()].concat().into()
 }
