@@ -5,8 +5,9 @@ use super::On::{Mini, Official};
 use super::{Case, get, post};
 use wechat::catalog::{
     COMMENT_LIST, COMMENT_OPEN, DRAFT_ADD, DRAFT_COUNT, DRAFT_DELETE, DRAFT_GET, DRAFT_LIST, DRAFT_UPDATE,
-    MASS_GET, MASS_SEND, MASS_SENDALL, MASS_SPEED_GET, MATERIAL_ADD, MATERIAL_COUNT, MATERIAL_DELETE,
-    MATERIAL_GET, MATERIAL_LIST, MEDIA_UPLOADIMG, PUBLISH_ARTICLE, PUBLISH_GET, PUBLISH_LIST, PUBLISH_SUBMIT,
+    MASS_GET, MASS_PREVIEW, MASS_SEND, MASS_SENDALL, MASS_SPEED_GET, MATERIAL_ADD, MATERIAL_COUNT,
+    MATERIAL_DELETE, MATERIAL_GET, MATERIAL_LIST, MEDIA_UPLOADIMG, PUBLISH_ARTICLE, PUBLISH_GET,
+    PUBLISH_LIST, PUBLISH_SUBMIT,
 };
 
 #[rustfmt::skip]
@@ -36,6 +37,7 @@ pub(super) const CASES: &[Case] = &[
     post("draft.delete.wrong_id", Official, &DRAFT_DELETE, r#"{"media_id":"nonsense"}"#).says(40007),
     post("material.delete.wrong_id", Official, &MATERIAL_DELETE, r#"{"media_id":"nonsense"}"#).says(40007),
     post("mass.sendall", Official, &MASS_SENDALL, r#"{"filter":{"is_to_all":true},"msgtype":"text","text":{"content":"a"}}"#).harms().gives(&[("mass", "/msg_id")]),
+    post("mass.preview", Official, &MASS_PREVIEW, r#"{"touser":"<openid>","msgtype":"text","text":{"content":"a"}}"#).harms(),
     post("mass.get", Official, &MASS_GET, r#"{"msg_id":"<mass>"}"#).harms(),
     post("mass.send.one", Official, &MASS_SEND, r#"{"touser":["<openid>"],"msgtype":"text","text":{"content":"a"}}"#).says(40130).harms(),
     post("mass.speed", Official, &MASS_SPEED_GET, "{}"),

@@ -200,7 +200,9 @@ impl State {
                 let (name, content_type) =
                     self.rng.of(&[("a.jpg", "image/jpeg"), ("b.png", "image/png"), ("c.gif", "image/gif")]);
                 let disposition = format!("attachment; filename=\"{VALUE}{name}\"");
-                let headers = vec![("content-disposition", disposition)];
+                // As the page shows it, doc/offiaccount/Asset_Management/Get_temporary_materials.html.
+                let cache = "no-cache, must-revalidate".to_owned();
+                let headers = vec![("content-disposition", disposition), ("cache-control", cache)];
                 Answer { headers, content_type: content_type.to_owned(), ..Answer::picture() }
             }
             path => Answer::json(content_type, self.json(path, &got.query, &body)),
