@@ -11,7 +11,7 @@ mod whole;
 use super::call::MAX_BODY;
 use super::{facts, live, origin, page};
 use crate::Shared;
-use crate::world::Filter;
+use crate::world::{Filter, MAX_PATH, cut};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
@@ -39,6 +39,9 @@ pub(super) type Reply = Result<Done, Wrong>;
 /// A JSON answer.
 #[derive(Debug)]
 pub(super) struct Done(pub(super) Value);
+
+/// Longest body of a control call that carries no file: what it says is kept several times over.
+const MAX_CONTROL: usize = 1 << 20;
 
 pub(super) fn router(shared: Arc<Shared>) -> Router<Arc<Shared>> {
     Router::new()
@@ -112,7 +115,10 @@ async fn tell(State(shared): State<Arc<Shared>>, request: Request, next: Next) -
     let path = request.uri().path().to_owned();
     let answer = next.run(request).await;
     if is_change {
-        shared.world().feed.add("control", &json!({"path": path, "status": answer.status().as_u16()}));
+        let mut world = shared.world();
+        let news = json!({"path": cut(&path, MAX_PATH), "status": answer.status().as_u16()});
+        world.feed.add("control", &news);
+        shared.weigh(world.bytes());
     }
     answer
 }
@@ -155,6 +161,14 @@ async fn nothing() -> Response {
 
 /// The call's members; no body is `{}`.
 pub(super) fn members<T: DeserializeOwned>(body: &Bytes) -> Result<T, Wrong> {
+    if body.trim_ascii_start().len() > MAX_CONTROL {
+        return Err(Wrong(format!("a control call without a file has {} KiB at most", MAX_CONTROL >> 10)));
+    }
+    members_with_file(body)
+}
+
+/// Likewise of a call that carries a file, or the body of an answer.
+pub(super) fn members_with_file<T: DeserializeOwned>(body: &Bytes) -> Result<T, Wrong> {
     let body = if body.trim_ascii().is_empty() { b"{}" } else { &body[..] };
     serde_json::from_slice(body).map_err(|e| Wrong(e.to_string()))
 }

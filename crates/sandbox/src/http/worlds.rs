@@ -27,7 +27,7 @@ const PREFIX: &str = "/sandbox/worlds/";
 const LONGEST: usize = 63;
 /// Worlds at once; beyond, the one that is unused longest ends.
 const MAX_WORLDS: usize = 1000;
-/// Bytes of calls and files in all of them; likewise.
+/// Bytes in all of them; likewise.
 const MAX_BYTES: usize = 512 << 20;
 
 /// What stands before every path of a request's world: nothing, or `/sandbox/worlds/{w}`.

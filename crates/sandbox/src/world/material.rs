@@ -2,6 +2,7 @@
 
 use super::World;
 use super::kept::base64;
+use super::lately::OVERHEAD;
 use crate::refusal::{Refusal, refuse};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -69,7 +70,7 @@ impl Kind {
 impl Material {
     /// About what it takes.
     fn size(&self) -> usize {
-        self.bytes.len() + self.name.len() + self.title.len() + self.description.len()
+        4 * OVERHEAD + self.bytes.len() + self.name.len() + self.title.len() + self.description.len()
     }
 }
 

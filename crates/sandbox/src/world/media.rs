@@ -1,12 +1,14 @@
-//! Uploaded files: kept for three days, the newest 64 MiB of them.
+//! Uploaded files: kept for three days, the newest 10,000 of them, of 64 MiB at most.
 
 use super::World;
 use super::kept::base64;
+use super::lately::OVERHEAD;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 const LIFE: i64 = 3 * 86_400_000;
+const MAX_FILES: usize = 10_000;
 const MAX_BYTES: usize = 64 << 20;
 
 /// A file as it was uploaded.
@@ -52,7 +54,7 @@ impl From<Store> for VecDeque<Media> {
 
 impl Store {
     pub(super) fn bytes(&self) -> usize {
-        self.size
+        self.size + 4 * OVERHEAD * self.files.len()
     }
 }
 
@@ -67,7 +69,7 @@ impl World {
             file,
             expires: self.now + LIFE,
         });
-        while self.media.size > MAX_BYTES
+        while (self.media.size > MAX_BYTES || self.media.files.len() > MAX_FILES)
             && let Some(oldest) = self.media.files.pop_front()
         {
             self.media.size -= oldest.file.bytes.len();

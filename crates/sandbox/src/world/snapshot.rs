@@ -1,5 +1,6 @@
 //! The whole state as JSON and back.
 
+use super::sound::Sound;
 use super::{MAX_OFFSET, World};
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +40,7 @@ impl World {
         if version != VERSION {
             return Err(format!("version: this wxgate restores {VERSION}, not {version}"));
         }
+        serde_json::from_slice::<Sound>(snapshot).map_err(|e| e.to_string())?;
         let Taken { mut world, .. } = serde_json::from_slice(snapshot).map_err(|e| e.to_string())?;
         world.offset = world.now.saturating_sub(machine);
         if world.offset.saturating_abs() > MAX_OFFSET {
@@ -49,6 +51,9 @@ impl World {
         if !order.iter().eq(world.apps.keys()) {
             return Err("world.order: not the AppIDs of world.apps".to_owned());
         }
+        world.apps.iter().try_for_each(|(appid, app)| app.check(appid))?;
+        world.calls.check()?;
+        world.cube.check()?;
         Ok(world)
     }
 }

@@ -103,6 +103,9 @@ pub(super) async fn comment(State(shared): Held, body: Bytes) -> Reply {
     let asked: Said = members(&body)?;
     let world = &mut *shared.world();
     let follows = world.user_of(&asked.appid, &asked.openid)?.follows(&asked.appid);
+    if asked.content.is_some() {
+        world.check_comments()?;
+    }
     let now = world.now_seconds();
     let comments = world.comments(&asked.appid, asked.msg_data_id, asked.index);
     let comments =

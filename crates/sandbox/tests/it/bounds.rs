@@ -1,0 +1,413 @@
+//! What nobody may do to a sandbox that runs for weeks: make it grow for ever, hold what has ended, or break it by a snapshot.
+
+use crate::rig::{Caller, MINI, OFFICIAL, Rig, TEMPLATE, errcode, refused, secret};
+use bytes::Bytes;
+use http::Method;
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Somebody who reads what happens; the answer's status.
+async fn read(rig: &Rig, path: &str) -> (u16, Incoming) {
+    let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http();
+    let request = http::Request::get(format!("{}{path}", rig.sandbox.url())).body(Empty::<Bytes>::new());
+    let answer = client.request(request.unwrap()).await.unwrap();
+    (answer.status().as_u16(), answer.into_body())
+}
+
+/// What comes next; `None` when the stream has ended.
+async fn next(body: &mut Incoming) -> Option<String> {
+    let frame = tokio::time::timeout(Duration::from_secs(5), body.frame()).await.unwrap()?;
+    Some(String::from_utf8(frame.unwrap().into_data().unwrap().to_vec()).unwrap())
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_world_and_outlives_a_reset() {
+    let rig = Rig::start().await;
+    let world = rig.world("t1");
+    let (status, mut body) = read(&rig, "/sandbox/worlds/t1/sandbox/live").await;
+    assert_eq!(status, 200);
+    assert!(next(&mut body).await.unwrap().contains("data: []"));
+    world.control("reset", json!({})).await;
+    assert!(next(&mut body).await.unwrap().contains("/reset"), "the world began anew, and is still there");
+    rig.send(Method::DELETE, "/sandbox/worlds/t1", &[], "").await.unwrap();
+    assert_eq!(next(&mut body).await, None);
+    // The next of that name is another one.
+    world.control("users", json!({})).await;
+}
+
+#[tokio::test]
+async fn two_hundred_read_at_once() {
+    let rig = Rig::start().await;
+    let mut readers = Vec::new();
+    for number in 0..200 {
+        let path = if number % 2 == 0 { "/sandbox/live" } else { "/sandbox/worlds/w/sandbox/live" };
+        let (status, body) = read(&rig, path).await;
+        assert_eq!(status, 200, "{number}");
+        readers.push(body);
+    }
+    assert_eq!(read(&rig, "/sandbox/live").await.0, 503);
+    drop(readers.pop());
+    for _ in 0..50 {
+        if read(&rig, "/sandbox/live").await.0 == 200 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("who has gone leaves a place");
+}
+
+#[tokio::test]
+async fn a_reader_who_is_behind_is_told_so_and_gets_no_more_at_once_than_it_can_hold() {
+    let rig = Rig::start().await;
+    let (_, mut body) = read(&rig, "/sandbox/live").await;
+    next(&mut body).await.unwrap();
+    for _ in 0..1_200 {
+        rig.post("/sandbox/unfollow", json!({})).await;
+    }
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let request =
+        http::Request::get(format!("{}/sandbox/live", rig.sandbox.url())).header("last-event-id", "1");
+    let mut late = client.request(request.body(Empty::<Bytes>::new()).unwrap()).await.unwrap().into_body();
+    let told = next(&mut late).await.unwrap();
+    assert!(told.contains(": behind: ") || told.contains(":behind: "), "{}", &told[..200]);
+    assert!(told.len() < 80 << 10, "{}", told.len());
+}
+
+/// About how many bytes a world holds.
+async fn weight(rig: &Rig, name: &str) -> u64 {
+    let worlds = rig.get("/sandbox/worlds").await.json()["worlds"].clone();
+    let world = worlds.as_array().unwrap().iter().find(|world| world["name"] == name).unwrap().clone();
+    world["bytes"].as_u64().unwrap()
+}
+
+#[tokio::test]
+async fn what_users_write_is_weighed_and_makes_room() {
+    let rig = Rig::start().await;
+    let world = rig.world("w");
+    let openid = world.follower(OFFICIAL).await;
+    let write = async |length: usize| {
+        let said = json!({"appid": OFFICIAL, "openid": openid, "text": "x".repeat(length)});
+        world.post("/sandbox/message", said).await
+    };
+    for number in 1..=60 {
+        assert_eq!(write(1_000_000).await.status, 200);
+        if number == 20 {
+            let held = weight(&rig, "w").await;
+            assert!((20_000_000..25_000_000).contains(&held), "{held}");
+        }
+    }
+    let held = weight(&rig, "w").await;
+    assert!(held < 40_000_000, "the oldest lines made room: {held}");
+    let much = write(1 << 20).await;
+    assert!(much.status == 400 && much.json()["error"].as_str().unwrap().contains("1024"), "{much:?}");
+}
+
+#[tokio::test]
+async fn what_control_calls_keep_has_a_bound() {
+    let rig = Rig::start().await;
+    let large = "x".repeat(15 << 20);
+    let refused_after = async |name: &str, body: Value, most: usize| {
+        for number in 0..=most {
+            let reply = rig.post(&format!("/sandbox/{name}"), body.clone()).await;
+            if reply.status == 400 {
+                assert!(number > 0, "{name}: {reply:?}");
+                assert!(reply.json()["error"].as_str().unwrap().contains("MiB"), "{name}: {reply:?}");
+                return;
+            }
+        }
+        panic!("{name}: {most} of them");
+    };
+    refused_after("fault", json!({"path": "/x", "body": large}), 5).await;
+    refused_after("pictures", json!({"shows": {"comm": [large]}}), 3).await;
+    let word = |n: usize| json!({"appid": MINI, "word": format!("{n}{}", "x".repeat(1_000_000))});
+    rig.control("reset", json!({})).await;
+    for number in 0..40 {
+        let reply = rig.post("/sandbox/words", word(number)).await;
+        if reply.status == 400 {
+            assert!(number > 20, "{number}");
+            return;
+        }
+    }
+    panic!("words without end");
+}
+
+#[tokio::test]
+async fn settings_have_a_length() {
+    let rig = Rig::start().await;
+    let long = "x".repeat(600);
+    for (member, value) in [
+        ("secret", json!(long)),
+        ("appid", json!(long)),
+        ("oauth_domains", json!([long])),
+        ("linked", json!(vec!["wx"; 1_001])),
+        ("pages", json!([long])),
+    ] {
+        let mut app = json!({"appid": "wx1", "secret": "x", "kind": "mini"});
+        app[member] = value;
+        assert_eq!(rig.post("/sandbox/apps", app).await.status, 400, "{member}");
+    }
+    let callback = json!({"appid": OFFICIAL, "url": format!("http://127.0.0.1/{}", "x".repeat(3_000)), "mode": "plain", "verify": false});
+    assert_eq!(rig.post("/sandbox/callback", callback).await.status, 400);
+    let user = rig.control("users", json!({"nickname": "中".repeat(1_000)})).await;
+    assert_eq!(user["nickname"].as_str().unwrap().chars().count(), 170, "512 bytes");
+}
+
+#[tokio::test]
+async fn a_long_path_stands_whole_in_the_journal_only() {
+    let rig = Rig::start().await;
+    let path = format!("/cgi-bin/{}", "x".repeat(20_000));
+    rig.get(&format!("{path}?appid={}", "y".repeat(20_000))).await;
+    let brief = rig.state().await["calls"][0].clone();
+    assert_eq!((brief["path"].as_str().unwrap().len(), &brief["appid"]), (256, &json!("")));
+    let (_, mut body) = read(&rig, "/sandbox/live").await;
+    let news = next(&mut body).await.unwrap();
+    assert!(news.len() < 1_000, "{}", news.len());
+    let whole = rig.get("/sandbox/calls").await.json()["calls"][0].clone();
+    assert_eq!(whole["path"], path);
+}
+
+/// Every number of a snapshot that a world counts with, by its place.
+fn numbers(value: &Value, at: String, found: &mut Vec<String>) {
+    match value {
+        Value::Number(number) if number.is_i64() || number.is_u64() => found.push(at),
+        Value::Array(list) => {
+            list.iter().enumerate().for_each(|(i, one)| numbers(one, format!("{at}/{i}"), found));
+        }
+        Value::Object(members) => {
+            for (name, one) in members {
+                if !["message", "data", "seed", "body", "button"].contains(&name.as_str()) {
+                    numbers(one, format!("{at}/{}", name.replace('~', "~0").replace('/', "~1")), found);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Something of everything; no answer may be missing.
+async fn live(rig: &Caller) {
+    let user = rig.control("users", json!({})).await;
+    let (openid, mini) = (user["openids"][OFFICIAL].clone(), user["openids"][MINI].clone());
+    let act = async |name: &str, body: Value| {
+        rig.send(Method::POST, &format!("/sandbox/{name}"), &[], body.to_string())
+            .await
+            .unwrap_or_else(|e| panic!("{name}: {e}"))
+    };
+    act("event", json!({"appid": OFFICIAL, "openid": openid, "event": "subscribe", "key": ""})).await;
+    act("message", json!({"appid": OFFICIAL, "openid": openid, "text": "x"})).await;
+    act("subscribe", json!({"appid": MINI, "openid": mini, "template_id": TEMPLATE, "count": 1})).await;
+    act("pay", json!({"appid": MINI, "openid": mini})).await;
+    act("codes", json!({"appid": OFFICIAL})).await;
+    act("fault", json!({"path": "/x", "errcode": 1})).await;
+    let token = async |appid: &str| {
+        let body = json!({"grant_type": "client_credential", "appid": appid, "secret": secret(appid)});
+        let reply = act("../cgi-bin/stable_token", body).await;
+        reply.json()["access_token"].as_str().unwrap_or_default().to_owned()
+    };
+    let code = act("login/code", json!({"appid": MINI, "openid": mini})).await.json();
+    let login = format!(
+        "/sns/jscode2session?appid={MINI}&secret={}&js_code={}&grant_type=authorization_code",
+        secret(MINI),
+        code["code"].as_str().unwrap_or_default()
+    );
+    rig.get(&login).await;
+    rig.get(&crate::rig::classic_path(OFFICIAL)).await;
+    let (official, small) = (token(OFFICIAL).await, token(MINI).await);
+    let day = json!({"begin_date": "2026-01-01", "end_date": "2026-01-01"});
+    for (token, path, body) in [
+        (
+            &official,
+            "message/template/send",
+            json!({"touser": openid, "template_id": TEMPLATE, "data": {"first": {"value": "x"}}, "client_msg_id": "1"}),
+        ),
+        (
+            &official,
+            "message/custom/send",
+            json!({"touser": openid, "msgtype": "text", "text": {"content": "x"}}),
+        ),
+        (
+            &official,
+            "qrcode/create",
+            json!({"expire_seconds": 60, "action_name": "QR_STR_SCENE", "action_info": {"scene": {"scene_str": "x"}}}),
+        ),
+        (&official, "tags/create", json!({"tag": {"name": "x"}})),
+        (&official, "shorten/gen", json!({"long_data": "x"})),
+        (&official, "openapi/quota/get", json!({"cgi_path": "/cgi-bin/message/custom/send"})),
+        (&official, "menu/create", json!({"button": [{"type": "click", "name": "x", "key": "x"}]})),
+        (&official, "../datacube/getusercumulate", day.clone()),
+        (&official, "../datacube/getupstreammsghour", day.clone()),
+        (&official, "../datacube/getinterfacesummary", day.clone()),
+        (
+            &official,
+            "../customservice/msgrecord/getmsglist",
+            json!({"starttime": i64::MIN, "endtime": i64::MAX, "msgid": 1, "number": 1}),
+        ),
+        (&small, "../wxa/generate_urllink", json!({})),
+        (
+            &small,
+            "message/subscribe/send",
+            json!({"touser": mini, "template_id": TEMPLATE, "data": {"thing1": {"value": "x"}}}),
+        ),
+    ] {
+        act(&format!("../cgi-bin/{path}?access_token={token}"), body).await;
+    }
+    for path in ["chats?user=u1", "state", "snapshot", "codes", "calls", "facts", "users"] {
+        assert_eq!(rig.get(&format!("/sandbox/{path}")).await.status, 200, "{path}");
+    }
+    act("clock", json!({"advance_seconds": 90_000})).await;
+}
+
+#[tokio::test]
+async fn a_snapshot_of_impossible_numbers_is_refused_and_of_odd_ones_breaks_nothing() {
+    let rig = Rig::start().await;
+    live(&rig).await;
+    live(&rig).await;
+    let kept = rig.get("/sandbox/snapshot").await.json();
+    let mut all = Vec::new();
+    numbers(&kept["world"], String::new(), &mut all);
+    assert!(all.len() > 100, "{}", all.len());
+    for place in &all {
+        for most in [json!(u64::MAX), json!(i64::MIN), json!(i64::MAX)] {
+            let mut broken = kept.clone();
+            *broken["world"].pointer_mut(place).unwrap() = most;
+            let reply = rig.post("/sandbox/restore", broken).await;
+            assert_eq!(reply.status, 400, "{place}: {reply:?}");
+        }
+    }
+    // One at a time: as much as is let through, and as little.
+    let mut taken = 0;
+    let top: Vec<&String> = all.iter().filter(|place| !place.contains("/calls/")).collect();
+    for place in top {
+        for odd in [json!(1_u64 << 61), json!(-(1_i64 << 61)), json!(u32::MAX)] {
+            let mut broken = kept.clone();
+            *broken["world"].pointer_mut(place).unwrap() = odd.clone();
+            if rig.post("/sandbox/restore", broken).await.status == 200 {
+                taken += 1;
+                println!("{place} {odd}");
+                live(&rig).await;
+            }
+        }
+    }
+    assert!(taken > 50, "{taken}");
+}
+
+#[tokio::test]
+async fn what_a_snapshot_says_of_itself_must_fit() {
+    let rig = Rig::start().await;
+    rig.stable(OFFICIAL, false).await;
+    let kept = rig.get("/sandbox/snapshot").await.json();
+    for (place, value) in [
+        ("/world/apps/wx00000000000000a1/token_ttl", json!(0)),
+        ("/world/apps/wx00000000000000a1/token_ttl", json!(31_536_001)),
+        ("/world/apps/wx00000000000000a1/appid", json!("wx1")),
+        ("/world/calls/last", json!(0)),
+        ("/world/order", json!([])),
+    ] {
+        let mut broken = kept.clone();
+        *broken.pointer_mut(place).unwrap() = value;
+        let reply = rig.post("/sandbox/restore", broken).await;
+        assert_eq!(reply.status, 400, "{place}: {reply:?}");
+        assert_eq!(rig.get("/sandbox/snapshot").await.json(), kept, "{place}: a broken one changes nothing");
+    }
+    let mut hours = kept.clone();
+    hours["world"]["cube"] = json!({OFFICIAL: {"20454": {"users": {}, "messages": {"922337203685477580": {"1": {"oA": 1}}}, "noted": 1, "callbacks": {}}}});
+    assert_eq!(rig.post("/sandbox/restore", hours).await.status, 400);
+}
+
+#[tokio::test]
+async fn no_redirect_without_an_address() {
+    let rig = Rig::start().await;
+    for back in [
+        "http%3A%2F%2F127.0.0.1%2F%0a",
+        "http%3A%2F%2F127.0.0.1%2F%00x",
+        "http%3A%2F%2F127.0.0.1%2F%7f",
+        "%20http%3A%2F%2F127.0.0.1%2F%09",
+    ] {
+        let link = format!(
+            "/connect/oauth2/authorize?appid={OFFICIAL}&redirect_uri={back}&response_type=code&scope=snsapi_base&state=s"
+        );
+        let reply = rig.get(&link).await;
+        let page = String::from_utf8(reply.body.to_vec()).unwrap();
+        assert!(reply.status == 200 && page.contains("10003"), "{back}: {} {page}", reply.status);
+    }
+}
+
+// Official: /cgi-bin/openapi/quota/clear is for shops' paths only; 76021 a wrong path, 76022 one of another kind of account.
+#[tokio::test]
+async fn quotas_of_one_minute_are_told_as_set_and_one_endpoint_is_cleared_for_shops_only() {
+    let rig = Rig::start().await;
+    rig.control("quota", json!({"appid": MINI, "api": "/wxa/getwxacodeunlimit", "limit": 7})).await;
+    let told = rig
+        .call(MINI, "/cgi-bin/openapi/quota/get", json!({"cgi_path": "/wxa/getwxacodeunlimit"}))
+        .await
+        .json();
+    assert_eq!(told["rate_limit"], json!({"call_count": 7, "refresh_second": 60}));
+    let clear = async |path: &str| {
+        refused(&rig.call(OFFICIAL, "/cgi-bin/openapi/quota/clear", json!({"cgi_path": path})).await)
+    };
+    assert_eq!(clear("/cgi-bin/message/custom/send").await, 76022);
+    assert_eq!(clear("/channels/ec/basics/info/get").await, 76022);
+    assert_eq!(clear("/nonsense").await, 76021);
+    assert_eq!(clear("").await, 76021);
+}
+
+// "你在48小时之内只能发送5条 … 除非用户 … 又给你发消息了 这样会按照上面的规则重新计算" (WeChat's answer in its developers' community): counted anew.
+#[tokio::test]
+async fn what_a_user_does_again_begins_the_count_anew_and_adds_nothing_up() {
+    let rig = Rig::start().await;
+    let openid = rig.follower(OFFICIAL).await;
+    rig.advance(61).await;
+    let write =
+        async || rig.control("message", json!({"appid": OFFICIAL, "openid": openid, "text": "x"})).await;
+    let send = async || {
+        let body = json!({"touser": openid, "msgtype": "text", "text": {"content": "x"}});
+        errcode(&rig.call(OFFICIAL, "/cgi-bin/message/custom/send", body).await)
+    };
+    for _ in 0..4 {
+        write().await;
+    }
+    let mut sent = Vec::new();
+    for _ in 0..6 {
+        sent.push(send().await);
+    }
+    assert_eq!(sent, [0, 0, 0, 0, 0, 45047], "five, however often he wrote");
+    write().await;
+    assert_eq!(send().await, 0);
+    // A menu has a count of its own.
+    for _ in 0..3 {
+        rig.control("event", json!({"appid": OFFICIAL, "openid": openid, "event": "CLICK", "key": "k"}))
+            .await;
+    }
+    let mut more = Vec::new();
+    for _ in 0..8 {
+        more.push(send().await);
+    }
+    assert_eq!(more, [0, 0, 0, 0, 0, 0, 0, 45047], "four of the message and three of the menu");
+    rig.advance(48 * 3600).await;
+    assert_eq!(send().await, 45015);
+}
+
+#[tokio::test]
+async fn small_things_of_users_and_files() {
+    let rig = Rig::start().await;
+    let users = rig.get("/sandbox/users").await.json();
+    assert_eq!(users["users"][0]["openids"][OFFICIAL], rig.state().await["users"][0]["openids"][OFFICIAL]);
+    let openid = users["users"][0]["openids"][OFFICIAL].as_str().unwrap().to_owned();
+    let info = rig.ask(OFFICIAL, "/cgi-bin/user/info", &format!("openid={openid}")).await.json();
+    assert_eq!(
+        info["subscribe_time"],
+        json!(crate::rig::START / 1000),
+        "who follows does so since some time"
+    );
+    for (content_type, status) in
+        [("image/SVG+xml", 400), ("Image/Svg", 400), ("IMAGE/PNG", 200), ("text/html", 400)]
+    {
+        let file =
+            json!({"appid": OFFICIAL, "content_type": content_type, "name": "a", "body_base64": "eA=="});
+        assert_eq!(rig.post("/sandbox/files", file).await.status, status, "{content_type}");
+    }
+}
