@@ -9,8 +9,10 @@
 //! - `push`: callbacks: sealed, posted, tried three times;
 //! - `sign`: signatures and the AES envelope, apart from the `wechat` crate's;
 //! - `start`: how a world begins, and begins again; `http::worlds`: any number of them beside the first;
+//! - `chinese`: what is wrong, in Chinese;
 //! - `faults`: scripted faults; `picture`: codes that can be scanned; `refusal`: errcode and rid.
 
+mod chinese;
 mod faults;
 mod http;
 mod picture;
@@ -19,6 +21,8 @@ mod refusal;
 mod sign;
 mod start;
 mod world;
+
+pub use chinese::in_chinese;
 
 use start::Start;
 use std::io;
@@ -72,7 +76,7 @@ impl Sandbox {
     ///
     /// # Errors
     ///
-    /// What is wrong with `world`, and in which line.
+    /// What is wrong with `world`, and in which line; in English, see [`in_chinese`].
     pub async fn start_as(
         listener: TcpListener,
         now: Now,

@@ -1,5 +1,6 @@
 //! `GET /sandbox/live`: calls and pushes as they happen, as server-sent events.
 
+use super::control::said;
 use crate::Shared;
 use crate::start::Start;
 use axum::extract::State;
@@ -7,7 +8,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use http::{HeaderMap, HeaderName, StatusCode};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::convert::Infallible;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -57,10 +58,11 @@ impl Reader {
             };
             // Whoever comes first is told at once that the line stands.
             if !news.is_empty() || self.after.is_none() {
-                let mut event = Event::default().id(last.to_string()).data(Value::Array(news).to_string());
+                let mut event = Event::default();
                 if self.after.is_some() && missed > 0 {
                     event = event.comment(format!("behind: {missed} news are forgotten"));
                 }
+                let event = event.id(last.to_string()).data(Value::Array(news).to_string());
                 self.after = Some(last);
                 return Some((Ok(event), self));
             }
@@ -72,8 +74,7 @@ impl Reader {
 /// First what is kept, or what came after `Last-Event-ID`; then what happens. An event is a list of news.
 pub(super) async fn live(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
     let Some(place) = Place::take(&shared.start) else {
-        let error = json!({"error": format!("there are {MAX_READERS} readers already")});
-        return (StatusCode::SERVICE_UNAVAILABLE, axum::Json(error)).into_response();
+        return said(StatusCode::SERVICE_UNAVAILABLE, format!("there are {MAX_READERS} readers already"));
     };
     let after = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let reader = Reader { world: Arc::downgrade(&shared), _place: place, after };

@@ -104,8 +104,8 @@ impl World {
         self.materials(appid).iter().find(|kept| kept.media_id == media_id)
     }
 
-    /// Whose ever it is: as its address is known to whoever was told it.
-    pub(crate) fn any_material(&self, media_id: &str) -> Option<&Material> {
+    /// Whose ever it is.
+    pub(super) fn any_material(&self, media_id: &str) -> Option<&Material> {
         self.materials.0.values().flatten().find(|kept| kept.media_id == media_id)
     }
 

@@ -87,9 +87,16 @@ impl World {
         self.media(appid, media_id).is_some() || self.material(appid, media_id).is_some()
     }
 
-    /// A file of any account, as its address is known to whoever was told it.
-    pub(crate) fn any_media(&self, media_id: &str) -> Option<&File> {
-        self.media_of(media_id, |_| true)
+    /// Type and bytes of a file, temporary or permanent: of this account, or of any as its address is known to whoever was
+    /// told it.
+    pub(crate) fn file(&self, appid: Option<&str>, media_id: &str) -> Option<(String, Bytes)> {
+        let temporary = self.media_of(media_id, |media| appid.is_none_or(|appid| media.appid == appid));
+        let temporary = temporary.map(|file| (file.content_type.clone(), file.bytes.clone()));
+        let permanent = || match appid {
+            Some(appid) => self.material(appid, media_id),
+            None => self.any_material(media_id),
+        };
+        temporary.or_else(|| permanent().map(|kept| (kept.content_type.clone(), kept.bytes.clone())))
     }
 
     fn media_of(&self, media_id: &str, fits: impl Fn(&Media) -> bool) -> Option<&File> {

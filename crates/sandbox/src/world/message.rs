@@ -16,6 +16,8 @@ const DEDUPE: i64 = 600_000;
 const MAX_MESSAGES: usize = 200_000;
 /// Bytes of messages kept.
 const MAX_BYTES: usize = 128 << 20;
+/// Messages of a template that a user allows at most: no counter overflows.
+const MOST_CREDITS: u64 = 1 << 53;
 /// Users' consents to messages of a template that are remembered.
 const MAX_CREDITS: usize = 500_000;
 
@@ -140,7 +142,7 @@ impl World {
             }
         }
         let credits = self.messages.credits.entry(key).or_default();
-        *credits = credits.saturating_add(count);
+        *credits = credits.saturating_add(count).min(MOST_CREDITS);
         *credits
     }
 

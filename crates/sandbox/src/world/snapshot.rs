@@ -40,12 +40,12 @@ impl World {
         if version != VERSION {
             return Err(format!("version: this wxgate restores {VERSION}, not {version}"));
         }
-        serde_json::from_slice::<Sound>(snapshot).map_err(|e| e.to_string())?;
         let Taken { mut world, .. } = serde_json::from_slice(snapshot).map_err(|e| e.to_string())?;
         world.offset = world.now.saturating_sub(machine);
         if world.offset.saturating_abs() > MAX_OFFSET {
             return Err("world.now: more than a century away".to_owned());
         }
+        serde_json::from_slice::<Sound>(snapshot).map_err(|e| e.to_string())?;
         let mut order = world.order.clone();
         order.sort_unstable();
         if !order.iter().eq(world.apps.keys()) {

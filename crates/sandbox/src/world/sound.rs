@@ -6,8 +6,20 @@ use std::fmt;
 /// No time, count or id of a world's own is further from 0.
 const FURTHEST: i64 = 1 << 61;
 /// Members that hold what callers sent, which nobody counts with, and the seed.
-const ANYTHING: [&str; 10] =
-    ["article", "articles", "body", "button", "cloud_base", "data", "message", "seed", "shows", "errcode"];
+const ANYTHING: [&str; 12] = [
+    "article",
+    "articles",
+    "body",
+    "button",
+    "cloud_base",
+    "data",
+    "errcode",
+    "fail_idx",
+    "message",
+    "seed",
+    "shows",
+    "times",
+];
 
 /// JSON whose numbers are near enough.
 pub(super) struct Sound;

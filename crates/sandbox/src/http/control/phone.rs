@@ -2,7 +2,7 @@
 //! a person does with a phone.
 
 use super::act::{check_message, push};
-use super::{Done, Reply, Wrong, members, members_with_file};
+use super::{Done, Reply, Wrong, members, members_with_file, said};
 use crate::Shared;
 use crate::http::oauth;
 use crate::http::worlds::Below;
@@ -196,7 +196,7 @@ fn kind_of(content_type: &str) -> Option<&'static str> {
 }
 
 /// Bytes as a browser may have them: never as a page of this host's.
-pub(super) fn shown(content_type: &str, bytes: Bytes) -> Response {
+fn shown(content_type: &str, bytes: Bytes) -> Response {
     let kind = kind_of(content_type).map_or("application/octet-stream", |_| content_type);
     let head = [
         (header::CONTENT_TYPE, kind),
@@ -209,29 +209,22 @@ pub(super) fn shown(content_type: &str, bytes: Bytes) -> Response {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Owner {
-    appid: String,
+    /// Whose it must be.
+    appid: Option<String>,
 }
 
-/// A file by its media_id, temporary or permanent.
+/// A file by its media_id, temporary or permanent: what a chat shows, and where the addresses of videos lead.
 pub(super) async fn file(
     State(shared): Held,
     Path(media_id): Path<String>,
     query: Asked<Owner>,
 ) -> Result<Response, Wrong> {
     let Owner { appid } = asked(query)?;
-    let found = {
-        let world = shared.world();
-        let temporary =
-            world.media(&appid, &media_id).map(|file| (file.content_type.clone(), file.bytes.clone()));
-        let permanent =
-            || world.material(&appid, &media_id).map(|kept| (kept.content_type.clone(), kept.bytes.clone()));
-        temporary.or_else(permanent)
-    };
-    let Some((content_type, bytes)) = found else {
-        let error = json!({"error": format!("there is no file {media_id:?}, or no longer")});
-        return Ok((StatusCode::NOT_FOUND, axum::Json(error)).into_response());
-    };
-    Ok(shown(&content_type, bytes))
+    let found = shared.world().file(appid.as_deref(), &media_id);
+    Ok(match found {
+        Some((content_type, bytes)) => shown(&content_type, bytes),
+        None => said(StatusCode::NOT_FOUND, format!("there is no file {media_id:?}, or no longer")),
+    })
 }
 
 #[derive(Deserialize)]
