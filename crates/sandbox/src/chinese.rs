@@ -286,12 +286,9 @@ mod tests {
         ];
         let all: Vec<String> = files.into_iter().flat_map(said).collect();
         assert!(all.len() > 80, "{}", all.len());
-        for text in all {
-            let text = plain(&text).replace("{}", "x");
-            assert!(
-                in_chinese(&text) != text || ["url: x", "x"].contains(&text.as_str()),
-                "{text:?} has no row"
-            );
-        }
+        let texts = all.iter().map(|text| plain(text).replace("{}", "x")).filter(|text| text.contains(' '));
+        let missing: Vec<String> =
+            texts.filter(|text| in_chinese(text) == *text && text != "url: x").collect();
+        assert!(missing.is_empty(), "{missing:?}");
     }
 }

@@ -481,10 +481,8 @@ async fn what_is_wrong_is_said_in_chinese_unless_english_is_asked_for() {
 async fn figures_of_articles_are_of_what_was_sent_to_many() {
     let rig = Rig::start().await;
     rig.follower(OFFICIAL).await;
-    let picture = rig
-        .upload(OFFICIAL, "/cgi-bin/material/add_material", "media", "a.png", &crate::rig::png(2, 2))
-        .await;
-    let article = json!({"title": "甲", "content": "x", "thumb_media_id": picture.json()["media_id"]});
+    let picture = crate::materials::picture(&rig, OFFICIAL).await;
+    let article = json!({"title": "甲", "content": "x", "thumb_media_id": picture});
     let draft =
         rig.call(OFFICIAL, "/cgi-bin/draft/add", json!({"articles": [article, article]})).await.json();
     let sent = json!({"filter": {"is_to_all": true}, "mpnews": {"media_id": draft["media_id"]}, "msgtype": "mpnews"});
