@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha1::{Digest, Sha1};
 use std::collections::BTreeMap;
 
-use super::lately::{OVERHEAD, cut};
+use super::lately::OVERHEAD;
 use super::qr::Scene;
 
 /// One person.
@@ -118,10 +118,10 @@ impl Users {
         (self.all.len() + users).saturating_mul(accounts) <= MAX_OPENIDS
     }
 
-    pub(super) fn add(&mut self, nickname: String, snapshot: bool, appids: &[String]) -> &User {
+    pub(super) fn add(&mut self, mut nickname: String, snapshot: bool, appids: &[String]) -> &User {
         // Beyond what anybody simulates the last one is returned again.
         if self.all.len() < MAX_USERS && self.has_room(1, appids.len()) {
-            let nickname = cut(&nickname, MAX_NICKNAME).to_owned();
+            nickname.truncate(nickname.floor_char_boundary(MAX_NICKNAME));
             self.all.push(User::new(self.all.len() + 1, nickname, snapshot));
             let at = self.all.len() - 1;
             for appid in appids {
