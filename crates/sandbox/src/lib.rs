@@ -182,6 +182,14 @@ impl Shared {
         self.weigh(held.bytes());
     }
 
+    /// The world ends: what is under way in it holds no memory of its.
+    fn end(&self) {
+        let mut held = self.world();
+        held.life.cancel();
+        *held = World { life: held.life.clone(), ..World::default() };
+        self.weigh(0);
+    }
+
     /// Locks the world at the present time. A panic under the lock fails one call, not all later ones.
     fn world(&self) -> MutexGuard<'_, World> {
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);

@@ -9,6 +9,8 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// Somebody who reads what happens; the answer's status.
 async fn read(rig: &Rig, path: &str) -> (u16, Incoming) {
@@ -37,6 +39,22 @@ async fn a_stream_ends_with_its_world_and_outlives_a_reset() {
     assert_eq!(next(&mut body).await, None);
     // The next of that name is another one.
     world.control("users", json!({})).await;
+}
+
+#[tokio::test]
+async fn a_call_under_way_when_its_world_ends_is_answered() {
+    let rig = Rig::start().await;
+    rig.world("t1").control("users", json!({})).await;
+    let mut line = TcpStream::connect(rig.sandbox.addr()).await.unwrap();
+    let head = "POST /sandbox/worlds/t1/cgi-bin/stable_token HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 4\r\n\r\n";
+    line.write_all(format!("{head}{{\"").as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    rig.send(Method::DELETE, "/sandbox/worlds/t1", &[], "").await.unwrap();
+    line.write_all(b"a\"").await.unwrap();
+    let mut answer = String::new();
+    line.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("47001"), "{answer}");
+    assert_eq!(rig.get("/sandbox/worlds").await.json()["worlds"], json!([]));
 }
 
 #[tokio::test]
