@@ -158,6 +158,24 @@ async fn what_control_calls_keep_has_a_bound() {
 }
 
 #[tokio::test]
+async fn worlds_that_control_calls_filled_make_room_though_somebody_reads_them() {
+    let rig = Rig::start().await;
+    let large = "x".repeat(15 << 20);
+    let (_, mut body) = read(&rig, "/sandbox/worlds/w0/sandbox/live").await;
+    for number in 0..10 {
+        let world = rig.world(&format!("w{number}"));
+        for _ in 0..4 {
+            world.control("fault", json!({"path": "/x", "body": large})).await;
+        }
+    }
+    let worlds = rig.get("/sandbox/worlds").await.json()["worlds"].clone();
+    let held: u64 = worlds.as_array().unwrap().iter().map(|world| world["bytes"].as_u64().unwrap()).sum();
+    assert!(held <= (512 << 20) + (60 << 20), "{held}");
+    assert!(worlds.as_array().unwrap().iter().all(|world| world["name"] != "w0"), "used longest ago");
+    while next(&mut body).await.is_some() {}
+}
+
+#[tokio::test]
 async fn settings_have_a_length() {
     let rig = Rig::start().await;
     let long = "x".repeat(600);
