@@ -20,6 +20,7 @@ mod desk;
 mod drafts;
 mod faults;
 mod figures;
+mod hostile;
 mod journal;
 mod links;
 mod mass;
