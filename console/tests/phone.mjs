@@ -284,7 +284,7 @@ const walks = {
     const card = page.getByRole('region', { name: OFFICIAL })
     await card.getByLabel('推送地址').fill('http://127.0.0.1:1/nothing')
     await card.getByRole('button', { name: '验证并保存' }).click()
-    await page.getByText(/verification failed/).first().waitFor()
+    await page.getByText(/验证失败|verification failed/).first().waitFor()
     await card.getByLabel('推送地址').fill(url)
     await card.getByRole('button', { name: '验证并保存' }).click()
     await page.getByText('微信验证过了').first().waitFor()

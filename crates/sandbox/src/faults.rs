@@ -2,7 +2,7 @@
 
 mod delay;
 
-use crate::world::Random;
+use crate::world::{OVERHEAD, Random, Weighs};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
@@ -75,10 +75,19 @@ fn once() -> u64 {
     1
 }
 
-/// Faults kept.
+/// Faults kept, and bytes of them.
 const MAX_FAULTS: usize = 10_000;
+const MAX_BYTES: usize = 64 << 20;
 
 impl Fault {
+    /// About how much memory it takes.
+    fn weight(&self) -> usize {
+        let texts =
+            [&self.appid, &self.openid, &self.errmsg, &self.body_base64, &self.content_type, &self.receipt];
+        let texts = texts.into_iter().flatten().map(String::len).sum::<usize>();
+        4 * OVERHEAD + self.path.len() + texts + self.body.as_ref().map_or(0, Weighs::weight)
+    }
+
     /// What is wrong with it, if anything.
     fn check(&self) -> Result<(), String> {
         if !self.path.starts_with('/') {
@@ -171,11 +180,19 @@ pub(crate) struct Faults {
 }
 
 impl Faults {
+    /// About how much memory they take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.posted.iter().map(|posted| posted.fault.weight()).sum()
+    }
+
     /// Keeps a fault; its number.
     pub(crate) fn add(&mut self, fault: Fault) -> Result<u64, String> {
         fault.check()?;
         if self.posted.len() >= MAX_FAULTS {
             return Err("too many faults: reset".into());
+        }
+        if self.bytes() + fault.weight() > MAX_BYTES {
+            return Err(format!("faults take {} MiB at most: reset", MAX_BYTES >> 20));
         }
         self.last += 1;
         self.posted.push(Posted { id: self.last, fault });

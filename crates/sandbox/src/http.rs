@@ -57,6 +57,7 @@ pub(crate) async fn serve(listener: TcpListener, worlds: Arc<Worlds>) {
     if listener.local_addr().is_ok_and(|addr| addr.ip().is_loopback()) {
         router = router.layer(from_fn(origin::named));
     }
+    let router = router.layer(from_fn(control::in_language));
     while let Some(accepted) = shared.stop.run_until_cancelled(listener.accept()).await {
         match accepted {
             Ok((stream, peer)) => shared.spawn(connection(stream, peer, router.clone())),

@@ -10,9 +10,11 @@
 //! - `sign`: signatures and the AES envelope, apart from the `wechat` crate's;
 //! - `start`: how a world begins, and begins again; `http::worlds`: any number of them beside the first;
 //! - `cases`: calls with their answers as data, by which it is held against the real WeChat;
+//! - `chinese`: what is wrong, in Chinese;
 //! - `faults`: scripted faults; `picture`: codes that can be scanned; `refusal`: errcode and rid.
 
 pub mod cases;
+mod chinese;
 mod faults;
 mod http;
 mod picture;
@@ -21,6 +23,8 @@ mod refusal;
 mod sign;
 mod start;
 mod world;
+
+pub use chinese::in_chinese;
 
 use start::Start;
 use std::io;
@@ -49,13 +53,18 @@ struct Shared {
     /// Empty: the world there is from the start.
     name: String,
     start: Arc<Start>,
-    /// About how many bytes of calls and files the world held when it was last called.
+    /// About how many bytes the world held when it was weighed last.
     weight: AtomicUsize,
+    /// About how many it got since.
+    grown: AtomicUsize,
     now: Now,
     http: push::Client,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
+
+/// Bytes that came in since a world was weighed, after which it is weighed again.
+const WORTH_WEIGHING: usize = 64 << 10;
 
 impl Sandbox {
     /// Serves on `listener` until [`stop`](Self::stop). Must be called within a tokio runtime.
@@ -69,7 +78,7 @@ impl Sandbox {
     ///
     /// # Errors
     ///
-    /// What is wrong with `world`, and in which line.
+    /// What is wrong with `world`, and in which line; in English, see [`in_chinese`].
     pub async fn start_as(
         listener: TcpListener,
         now: Now,
@@ -130,10 +139,11 @@ impl Shared {
     fn first(now: Now, seed: Option<u64>) -> Arc<Self> {
         let start = Arc::new(Start::new(seed));
         Arc::new(Self {
-            world: Mutex::new(start.world("", None)),
+            world: Mutex::new(start.world("", None, now())),
             name: String::new(),
             start,
             weight: AtomicUsize::new(0),
+            grown: AtomicUsize::new(0),
             now,
             http: push::client(),
             tasks: TaskTracker::new(),
@@ -144,10 +154,11 @@ impl Shared {
     /// Another world of the same sandbox.
     fn beside(&self, name: &str, seed: Option<u64>) -> Arc<Self> {
         Arc::new(Self {
-            world: Mutex::new(self.start.world(name, seed)),
+            world: Mutex::new(self.start.world(name, seed, (self.now)())),
             name: name.to_owned(),
             start: self.start.clone(),
             weight: AtomicUsize::new(0),
+            grown: AtomicUsize::new(0),
             now: self.now.clone(),
             http: self.http.clone(),
             tasks: self.tasks.clone(),
@@ -155,8 +166,16 @@ impl Shared {
         })
     }
 
-    /// Tells the worlds' common sum about how many bytes of calls and files this one holds now.
+    /// The world got so many more bytes: it is weighed when they are worth it.
+    fn grow(&self, world: &World, bytes: usize) {
+        if self.grown.fetch_add(bytes, Ordering::Relaxed) + bytes >= WORTH_WEIGHING {
+            self.weigh(world.bytes());
+        }
+    }
+
+    /// Tells the worlds' common sum about how many bytes this one holds now.
     fn weigh(&self, bytes: usize) {
+        self.grown.store(0, Ordering::Relaxed);
         let before = self.weight.swap(bytes, Ordering::Relaxed);
         // Wraps around and back if it is less than before.
         self.start.weight.fetch_add(bytes.wrapping_sub(before), Ordering::Relaxed);
@@ -168,6 +187,14 @@ impl Shared {
         held.life.cancel();
         *held = world;
         self.weigh(held.bytes());
+    }
+
+    /// The world ends: what is under way in it holds no memory of its.
+    fn end(&self) {
+        let mut held = self.world();
+        held.life.cancel();
+        *held = World { life: held.life.clone(), ..World::default() };
+        self.weigh(0);
     }
 
     /// Locks the world at the present time. A panic under the lock fails one call, not all later ones.

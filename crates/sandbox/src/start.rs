@@ -13,13 +13,15 @@ pub(crate) struct Start {
     seed: Option<u64>,
     /// As the file of the start made it.
     laid: OnceLock<World>,
-    /// About how many bytes of calls and files there are in all of them.
+    /// About how many bytes there are in all of them.
     pub(crate) weight: AtomicUsize,
+    /// Who reads what happens, in all of them.
+    pub(crate) readers: AtomicUsize,
 }
 
 impl Start {
     pub(crate) const fn new(seed: Option<u64>) -> Self {
-        Self { seed, laid: OnceLock::new(), weight: AtomicUsize::new(0) }
+        Self { seed, laid: OnceLock::new(), weight: AtomicUsize::new(0), readers: AtomicUsize::new(0) }
     }
 
     /// Worlds begin like this one from now on.
@@ -28,12 +30,12 @@ impl Start {
         let _ = self.laid.set(world);
     }
 
-    /// A fresh world; `seed` instead of the sandbox's own.
-    pub(crate) fn world(&self, name: &str, seed: Option<u64>) -> World {
+    /// A fresh world that begins now (Unix milliseconds); `seed` instead of the sandbox's own.
+    pub(crate) fn world(&self, name: &str, seed: Option<u64>, now: i64) -> World {
         let seed = seed.or_else(|| self.seed.map(|seed| of_name(seed, name)));
         let random = seed.map_or_else(Random::default, Random::seeded);
         match self.laid.get() {
-            None => World::new(random),
+            None => World::begin(random, now),
             Some(laid) => World {
                 random: laid.random.with_seed_of(&random),
                 life: CancellationToken::new(),

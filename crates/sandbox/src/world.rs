@@ -19,6 +19,7 @@ mod grant;
 mod industry;
 mod journal;
 mod kept;
+mod lately;
 pub(crate) mod library;
 mod link;
 mod log;
@@ -41,6 +42,7 @@ mod screen;
 mod session;
 mod short;
 mod snapshot;
+mod sound;
 mod state;
 mod template;
 mod token;
@@ -55,8 +57,9 @@ pub(crate) use content::{DOCUMENTS, LABELS, Picture, Suggest, Verdict, Word, che
 pub(crate) use cube::{Callbacks, Day};
 pub(crate) use desk::{Record, Told, Worker};
 pub(crate) use journal::{Entry, Filter};
+pub(crate) use lately::{OVERHEAD, Weighs, cut};
 pub(crate) use link::{Link, LinkKind, Target, without_query};
-pub(crate) use log::{Attempt, PushRecord};
+pub(crate) use log::{Attempt, MAX_PATH, PushRecord};
 pub(crate) use mass::{Job, SUCCESS as MASS_SUCCESS};
 pub(crate) use material::{Kind as MaterialKind, Material};
 pub(crate) use media::File;
@@ -80,6 +83,10 @@ use tokio_util::sync::CancellationToken;
 
 /// Furthest a clock may be moved from the machine's: a century. What is further away overflows somewhere.
 pub(crate) const MAX_OFFSET: i64 = 100 * 366 * 86_400_000;
+
+/// Accounts, and bytes of their settings.
+const MAX_APPS: usize = 10_000;
+const MAX_APP_BYTES: usize = 32 << 20;
 
 /// Everything the platform knows.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -136,24 +143,59 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Three accounts and one user.
+    #[cfg(test)]
     pub(crate) fn new(random: Random) -> Self {
-        let mut world = Self { random, ..Self::default() };
+        Self::begin(random, 0)
+    }
+
+    /// Three accounts and one user, who follows the official ones since the world began.
+    pub(crate) fn begin(random: Random, now: i64) -> Self {
+        let mut world = Self { random, now, ..Self::default() };
         for app in app::standing() {
             world.put_app(app);
         }
         world.add_user("Hui🐠".to_owned(), false);
+        let since = world.now_seconds();
         let first = &mut world.users.all[0];
         for app in world.apps.values().filter(|app| app.kind == Kind::Official) {
-            first.follow(&app.appid, 0, &None);
+            first.follow(&app.appid, since, &None);
         }
         world
     }
 
-    /// About how much memory it takes: calls and files, and what calls and users brought with them.
+    /// About how much memory it takes. What isn't among these is a few hundred bytes a user or an account.
     pub(crate) fn bytes(&self) -> usize {
-        let small = self.calls.brief().len() + self.users.all.len();
-        self.calls.bytes() + self.media.bytes() + self.materials.bytes() + 512 * small
+        let happened = self.calls.bytes() + self.pushes.bytes() + self.chats.bytes() + self.messages.bytes();
+        let files = self.media.bytes() + self.materials.bytes();
+        let articles = self.drafts.bytes() + self.publications.size() + self.publications.comments();
+        let names = self.tokens.bytes()
+            + self.codes.bytes()
+            + self.links.bytes()
+            + self.shorts.bytes()
+            + self.rids.bytes()
+            + self.sessions.bytes()
+            + self.grants.bytes()
+            + 8 * OVERHEAD * self.qr.by_ticket.len();
+        let told = self.content.bytes() + self.faults.bytes() + self.desks.bytes() + self.minis.bytes();
+        let accounts = self.apps.values().map(Weighs::weight).sum::<usize>() + self.users.bytes();
+        happened + self.feed.bytes() + files + articles + names + told + accounts + self.cube.bytes()
+    }
+
+    /// Whether there is room for an account; what is wrong, for the control call.
+    pub(crate) fn check_room_for(&self, app: &App) -> Result<(), String> {
+        let is_new = !self.apps.contains_key(&app.appid);
+        let bytes: usize = self.apps.values().map(Weighs::weight).sum();
+        if is_new && (self.apps.len() >= MAX_APPS || !self.users.has_room(0, self.apps.len() + 1)) {
+            return Err(format!(
+                "there are {} accounts with {} users already",
+                self.apps.len(),
+                self.users.all.len()
+            ));
+        }
+        if bytes + app.weight() > MAX_APP_BYTES {
+            return Err(format!("the accounts' settings take {} MiB at most", MAX_APP_BYTES >> 20));
+        }
+        Ok(())
     }
 
     pub(crate) fn now_seconds(&self) -> i64 {

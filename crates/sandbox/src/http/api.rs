@@ -31,7 +31,7 @@ use super::oauth;
 use crate::faults::{Cut, Fault};
 use crate::refusal::{Refusal, refuse, refuse_with};
 use crate::world::quota::Limit;
-use crate::world::{Entry, Kind, Refused, World};
+use crate::world::{Entry, Kind, MAX_PATH, Refused, Weighs, World, cut as beginning};
 use crate::{Shared, push};
 use axum::body::Body;
 use axum::extract::State;
@@ -98,6 +98,7 @@ const PUSH_DELAY: Duration = Duration::from_millis(100);
 /// Any request that is neither the home page nor a control call.
 pub(super) async fn wechat(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
     let call = Call::read(request).await;
+    let came = 1_024 + call.body.len() + call.raw_query.len();
     let (fault, delay, life, seq, mut answer) = {
         let world = &mut *shared.world();
         let appid = appid_of(world, &call);
@@ -118,7 +119,10 @@ pub(super) async fn wechat(State(shared): State<Arc<Shared>>, request: Request<B
         let send = async move {
             tokio::time::sleep(PUSH_DELAY).await;
             if let Some(record) = push::deliver(&sender, push).await {
-                sender.world().calls.pushed(seq, record);
+                let grown = record.weight();
+                let mut world = sender.world();
+                world.calls.pushed(seq, record);
+                sender.grow(&world, grown);
             }
         };
         shared.spawn(async move {
@@ -127,18 +131,19 @@ pub(super) async fn wechat(State(shared): State<Arc<Shared>>, request: Request<B
     }
     let cut = fault.as_ref().and_then(|fault| fault.cut);
     let sent = answer.make(cut).await;
-    note(&shared, &life, seq, sent);
+    note(&shared, &life, seq, came, sent);
     tokio::time::sleep(delay).await;
     answer.send(cut).await
 }
 
 /// Keeps what was sent with its call, unless the world began anew meanwhile.
-fn note(shared: &Shared, life: &CancellationToken, seq: u64, sent: Bytes) {
+fn note(shared: &Shared, life: &CancellationToken, seq: u64, came: usize, sent: Bytes) {
+    let grown = came + sent.len();
     let mut world = shared.world();
     if !life.is_cancelled() {
         world.calls.answered(seq, sent);
     }
-    shared.weigh(world.bytes());
+    shared.grow(&world, grown);
 }
 
 /// Answers and logs one call, which gets a number. A fault that scripts the answer, or cuts the connection before it,
@@ -167,9 +172,10 @@ fn answer(world: &mut World, call: Call, appid: String, fault: Option<&Fault>) -
     if let Some(rid) = answer.rid() {
         world.remember_rid(&rid, refused_call(&call, &appid, &answer, world.now));
     }
-    let at = world.now_seconds();
+    let at = world.now;
     let news = json!({
-        "at": world.now, "appid": appid, "method": call.method.as_str(), "path": call.path, "status": status,
+        "at": at, "appid": appid, "method": call.method.as_str(), "path": beginning(&call.path, MAX_PATH),
+        "status": status,
         "errcode": errcode,
     });
     let seq = world.calls.add(errcode, entry(call, appid, at, status));
@@ -300,8 +306,12 @@ fn check_address(world: &World, appid: &str, call: &Call) -> Result<(), Refusal>
     Err(refuse_with(40164, text))
 }
 
-/// Whose call it is, for the log; empty if it doesn't tell.
+/// Whose call it is, for the log; empty if it doesn't tell, or something that is too long for an AppID.
 fn appid_of(world: &World, call: &Call) -> String {
+    Some(named_in(world, call)).filter(|appid| appid.len() <= MAX_PATH).unwrap_or_default()
+}
+
+fn named_in(world: &World, call: &Call) -> String {
     let token = call.param("access_token");
     let by_token = world.tokens.appid(token).or_else(|| world.grants.appid(token));
     let ticket = || world.qr.by_ticket.get(call.param("ticket"));

@@ -11,11 +11,12 @@ mod whole;
 use super::call::MAX_BODY;
 use super::{facts, live, origin, page};
 use crate::Shared;
-use crate::world::Filter;
+use crate::chinese::in_chinese;
+use crate::world::{Filter, MAX_PATH, cut};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
+use axum::extract::{DefaultBodyLimit, Query, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{delete, get, post};
@@ -39,6 +40,9 @@ pub(super) type Reply = Result<Done, Wrong>;
 /// A JSON answer.
 #[derive(Debug)]
 pub(super) struct Done(pub(super) Value);
+
+/// Longest body of a control call that carries no file: what it says is kept several times over.
+const MAX_CONTROL: usize = 1 << 20;
 
 pub(super) fn router(shared: Arc<Shared>) -> Router<Arc<Shared>> {
     Router::new()
@@ -67,12 +71,12 @@ pub(super) fn router(shared: Arc<Shared>) -> Router<Arc<Shared>> {
         .route("/outcome", post(content::outcome))
         .route("/platform", post(content::platform))
         .route("/comment", post(content::comment))
-        .route("/material/{media_id}", get(content::material))
+        .route("/material/{media_id}", get(phone::file))
         .route("/reset", post(whole::reset))
         .route("/restore", post(whole::restore).layer(DefaultBodyLimit::max(whole::MAX_SNAPSHOT)))
         .route("/scan", post(act::scan))
         .route("/message", post(act::message))
-        .route("/media/{media_id}", get(media))
+        .route("/media/{media_id}", get(phone::file))
         .route("/event", post(act::event))
         .route("/unfollow", post(act::unfollow))
         .route("/kf", post(kf::act))
@@ -112,7 +116,10 @@ async fn tell(State(shared): State<Arc<Shared>>, request: Request, next: Next) -
     let path = request.uri().path().to_owned();
     let answer = next.run(request).await;
     if is_change {
-        shared.world().feed.add("control", &json!({"path": path, "status": answer.status().as_u16()}));
+        let mut world = shared.world();
+        let news = json!({"path": cut(&path, MAX_PATH), "status": answer.status().as_u16()});
+        world.feed.add("control", &news);
+        shared.weigh(world.bytes());
     }
     answer
 }
@@ -140,21 +147,41 @@ async fn forget_calls(State(shared): State<Arc<Shared>>) -> Done {
     Done(json!({"ok": true}))
 }
 
-/// A video, whose address `media/get` tells.
-async fn media(State(shared): State<Arc<Shared>>, Path(media_id): Path<String>) -> Response {
-    match shared.world().any_media(&media_id).cloned() {
-        Some(file) => phone::shown(&file.content_type, file.bytes),
-        None => StatusCode::NOT_FOUND.into_response(),
-    }
+async fn nothing() -> Response {
+    said(StatusCode::NOT_FOUND, "there is no such control call, or not by this method".to_owned())
 }
 
-async fn nothing() -> Response {
-    let error = json!({"error": "there is no such control call, or not by this method"});
-    (StatusCode::NOT_FOUND, axum::Json(error)).into_response()
+/// What an answer says is wrong, in English.
+#[derive(Clone, Debug)]
+struct Said(String);
+
+/// An answer that says what is wrong; [`in_language`] puts it into the caller's language.
+pub(super) fn said(status: StatusCode, text: String) -> Response {
+    let mut answer = (status, axum::Json(json!({"error": text}))).into_response();
+    answer.extensions_mut().insert(Said(text));
+    answer
+}
+
+/// What is wrong is said in Chinese, unless English is asked for.
+pub(super) async fn in_language(request: Request, next: Next) -> Response {
+    let is_english = facts::is_english(request.headers());
+    let mut answer = next.run(request).await;
+    match answer.extensions_mut().remove::<Said>() {
+        Some(Said(text)) if !is_english => said(answer.status(), in_chinese(&text)),
+        _ => answer,
+    }
 }
 
 /// The call's members; no body is `{}`.
 pub(super) fn members<T: DeserializeOwned>(body: &Bytes) -> Result<T, Wrong> {
+    if body.trim_ascii_start().len() > MAX_CONTROL {
+        return Err(Wrong(format!("a control call without a file has {} KiB at most", MAX_CONTROL >> 10)));
+    }
+    members_with_file(body)
+}
+
+/// Likewise of a call that carries a file, or the body of an answer.
+pub(super) fn members_with_file<T: DeserializeOwned>(body: &Bytes) -> Result<T, Wrong> {
     let body = if body.trim_ascii().is_empty() { b"{}" } else { &body[..] };
     serde_json::from_slice(body).map_err(|e| Wrong(e.to_string()))
 }
@@ -167,8 +194,7 @@ impl IntoResponse for Done {
 
 impl IntoResponse for Wrong {
     fn into_response(self) -> Response {
-        let error = json!({"error": self.0});
-        (StatusCode::BAD_REQUEST, axum::Json(error)).into_response()
+        said(StatusCode::BAD_REQUEST, self.0)
     }
 }
 

@@ -82,6 +82,10 @@ pub(super) fn cookie(user: &str, path: &str) -> String {
 
 /// The host must be one of the account's domains, to the letter, or this machine.
 pub(super) fn may_return_to(app: &App, redirect_uri: &str) -> bool {
+    // What no header can carry is no address either.
+    if redirect_uri.chars().any(char::is_control) {
+        return false;
+    }
     let Ok(url) = Url::parse(redirect_uri) else {
         return false;
     };

@@ -1,17 +1,17 @@
 //! Whether a page of somebody else's asks.
 
+use super::control::said;
 use axum::extract::Request;
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http::{HeaderMap, StatusCode, header};
-use serde_json::json;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Control calls that change something are refused to pages of other origins. Tools and SDKs name none.
 pub(super) async fn own(request: Request, next: Next) -> Response {
     if !request.method().is_safe() && is_foreign(request.headers()) {
-        let error = json!({"error": "Origin: a page of another origin may not change the sandbox"});
-        return (StatusCode::FORBIDDEN, axum::Json(error)).into_response();
+        let error = "Origin: a page of another origin may not change the sandbox";
+        return said(StatusCode::FORBIDDEN, error.to_owned());
     }
     next.run(request).await
 }
@@ -25,7 +25,7 @@ pub(super) async fn named(request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or("?"));
     if is_ours && host.is_some_and(|host| !is_this_machine(host)) {
         let error = "Host: the sandbox listens on this machine alone: ask for 127.0.0.1 or localhost, or --listen on another address";
-        return (StatusCode::FORBIDDEN, axum::Json(json!({"error": error}))).into_response();
+        return said(StatusCode::FORBIDDEN, error.to_owned());
     }
     next.run(request).await
 }

@@ -27,7 +27,7 @@ const PREFIX: &str = "/sandbox/worlds/";
 const LONGEST: usize = 63;
 /// Worlds at once; beyond, the one that is unused longest ends.
 const MAX_WORLDS: usize = 1000;
-/// Bytes of calls and files in all of them; likewise.
+/// Bytes in all of them; likewise.
 const MAX_BYTES: usize = 512 << 20;
 
 /// What stands before every path of a request's world: nothing, or `/sandbox/worlds/{w}`.
@@ -145,16 +145,17 @@ impl Worlds {
 fn make_room(named: &mut BTreeMap<String, Held>, mut excess: usize) {
     while named.len() > MAX_WORLDS || (excess > 0 && named.len() > 1) {
         let oldest = named.iter().min_by_key(|(_, held)| held.used).map(|(name, _)| name.clone());
-        let Some(held) = oldest.and_then(|oldest| end(named, &oldest)) else { return };
-        excess = excess.saturating_sub(held.shared.weight.load(Ordering::Relaxed));
+        let Some(freed) = oldest.and_then(|oldest| end(named, &oldest)) else { return };
+        excess = excess.saturating_sub(freed);
     }
 }
 
-/// Ends a world, if there is one.
-fn end(named: &mut BTreeMap<String, Held>, name: &str) -> Option<Held> {
-    let held = named.remove(name)?;
-    held.shared.world().life.cancel();
-    Some(held)
+/// Ends a world, if there is one: about how many bytes it held.
+fn end(named: &mut BTreeMap<String, Held>, name: &str) -> Option<usize> {
+    let Held { shared, .. } = named.remove(name)?;
+    let freed = shared.weight.load(Ordering::Relaxed);
+    shared.end();
+    Some(freed)
 }
 
 /// The world that a path names, and the rest of the URI.

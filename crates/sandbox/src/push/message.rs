@@ -183,8 +183,7 @@ fn xml(members: &Map<String, Value>) -> String {
 fn element(name: &str, value: &Value) -> String {
     match value {
         Value::String(text) => {
-            let text = text.replace("]]>", "]]]]><![CDATA[>");
-            format!("<{name}><![CDATA[{text}]]></{name}>\n")
+            format!("<{name}>{}</{name}>\n", cdata(text))
         }
         Value::Array(list) => list.iter().map(|one| element(name, one)).collect(),
         Value::Object(members) => format!("<{name}>{}</{name}>\n", xml(members)),
@@ -193,11 +192,19 @@ fn element(name: &str, value: &Value) -> String {
     }
 }
 
+/// A text in XML, without what XML 1.0 has no way to write: control characters and the like.
+fn cdata(text: &str) -> String {
+    let is_written = |c: &char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);
+    let text: String = text.chars().filter(is_written).collect();
+    format!("<![CDATA[{}]]>", text.replace("]]>", "]]]]><![CDATA[>"))
+}
+
 /// The document of safe mode.
 pub(super) fn envelope(original_id: &str, encrypted: &str, format: Format) -> String {
     match format {
         Format::Xml => format!(
-            "<xml>\n    <ToUserName><![CDATA[{original_id}]]></ToUserName>\n    <Encrypt><![CDATA[{encrypted}]]></Encrypt>\n</xml>"
+            "<xml>\n    <ToUserName>{}</ToUserName>\n    <Encrypt><![CDATA[{encrypted}]]></Encrypt>\n</xml>",
+            cdata(original_id)
         ),
         Format::Json => serde_json::json!({"ToUserName": original_id, "Encrypt": encrypted}).to_string(),
     }
@@ -228,6 +235,19 @@ mod tests {
         let sent =
             "<Sent><List><Id>1</Id>\n</List>\n<List><Id>2</Id>\n</List>\n<Of><![CDATA[a]]></Of>\n</Sent>";
         assert!(xml.contains(sent) && xml.contains("gh_2") && !xml.contains("gh_1"), "{xml}");
+    }
+
+    #[test]
+    fn what_xml_cannot_have_is_left_out() {
+        let push = Push::text("wx1", "oA", "a\u{0}\u{b}\u{1f}\tb\u{fffe}\u{ffff}\u{7f}🐠]]\u{0}>", 7);
+        let xml = push.render("gh\u{1}_1", 5, Format::Xml);
+        assert!(xml.contains("<Content><![CDATA[a\tb\u{7f}🐠]]]]><![CDATA[>]]></Content>"), "{xml:?}");
+        assert!(
+            xml.contains("<![CDATA[gh_1]]>") && envelope("gh\u{1}_1", "x", Format::Xml).contains("[gh_1]"),
+            "{xml:?}"
+        );
+        let json: Value = serde_json::from_str(&push.render("gh_1", 5, Format::Json)).unwrap();
+        assert_eq!(json["Content"].as_str().map(|text| text.contains('\u{0}')), Some(true), "JSON can");
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! Accounts: official accounts, mini programs, websites.
 
 use super::kept::base64;
+use super::lately::{OVERHEAD, Weighs};
 use crate::sign;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 /// What an account is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,20 +100,53 @@ const AES_KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
 const TOKEN_TTL: i64 = 7200;
 /// The page every mini program has unless it is given others.
 const PAGE: &str = "pages/index/index";
-/// Most pages an account has.
+/// Most pages, domains, addresses and mini programs an account has.
 const MAX_PAGES: usize = 1_000;
+/// Lives a token may have, in seconds.
+const TTLS: RangeInclusive<i64> = 1..=31_536_000;
+/// Longest text among its settings, in bytes.
+const MAX_TEXT: usize = 512;
+
+impl Weighs for App {
+    fn weight(&self) -> usize {
+        let lists = [&self.oauth_domains, &self.linked, &self.pages];
+        let texts = lists.into_iter().flatten().map(|text| OVERHEAD + text.len()).sum::<usize>();
+        let callback = self.callback.as_ref().map_or(0, |callback| callback.url.len());
+        16 * OVERHEAD + texts + callback + OVERHEAD * self.ip_allow.len() + self.original_id.len()
+    }
+}
 
 impl AppSettings {
+    /// An account can't have settings without end.
+    fn check_lengths(&self) -> Result<(), String> {
+        let plain =
+            [Some(&self.appid), Some(&self.secret), self.original_id.as_ref(), self.callback_token.as_ref()];
+        let lists = [&self.ip_allow, &self.oauth_domains, &self.linked];
+        if lists.iter().any(|list| list.len() > MAX_PAGES) {
+            return Err(format!("ip_allow, oauth_domains, linked: at most {MAX_PAGES} of each"));
+        }
+        let mut texts =
+            plain.into_iter().flatten().chain(lists.into_iter().flatten()).chain(self.pages.iter().flatten());
+        match texts.find(|text| text.len() > MAX_TEXT) {
+            Some(text) => Err(format!(
+                "{:?}…: a setting has at most {MAX_TEXT} bytes",
+                text.chars().take(20).collect::<String>()
+            )),
+            None => Ok(()),
+        }
+    }
+
     /// The account, or what is wrong.
     pub(crate) fn into_app(self) -> Result<App, String> {
         if self.appid.is_empty() || self.secret.is_empty() {
             return Err("appid and secret must not be empty".into());
         }
+        self.check_lengths()?;
         let key = self.aes_key.filter(|key| !key.is_empty());
         let encoding_aes_key = key.unwrap_or_else(|| AES_KEY.to_owned());
         let aes_key = sign::key(&encoding_aes_key);
         let token_ttl = self.token_ttl.unwrap_or(TOKEN_TTL);
-        if !(1..=31_536_000).contains(&token_ttl) {
+        if !TTLS.contains(&token_ttl) {
             return Err("token_ttl: 1 to 31536000 seconds".into());
         }
         let pages = self.pages.unwrap_or_else(|| vec![PAGE.to_owned()]);
@@ -141,6 +176,14 @@ impl AppSettings {
 }
 
 impl App {
+    /// What a snapshot's account may not have; it is known by this AppID.
+    pub(super) fn check(&self, appid: &str) -> Result<(), String> {
+        if self.appid != appid || !TTLS.contains(&self.token_ttl) {
+            return Err(format!("world.apps.{appid}: its appid, or its token_ttl, is impossible"));
+        }
+        Ok(())
+    }
+
     /// Whether the published version has this page.
     pub(crate) fn has_page(&self, path: &str) -> bool {
         self.pages.iter().any(|page| page == path)

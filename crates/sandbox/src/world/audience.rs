@@ -122,8 +122,8 @@ impl World {
         if audience.tags.len() >= MAX_TAGS {
             return Err(refuse(45056));
         }
-        let tag = Tag { id: FIRST + audience.made, name: name.to_owned() };
-        audience.made += 1;
+        let tag = Tag { id: FIRST.saturating_add(audience.made), name: name.to_owned() };
+        audience.made = audience.made.saturating_add(1);
         audience.tags.push(tag.clone());
         Ok(tag)
     }

@@ -1,12 +1,13 @@
 //! What users see on their phones: what they did, what was answered, what accounts sent them, in the order it happened.
 
+use super::lately::{Lately, OVERHEAD, Weighs};
 use super::{Message, World};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::collections::VecDeque;
 
-/// Lines kept, of all chats together.
+/// Lines kept, of all chats together, and bytes of them.
 const MAX_LINES: usize = 10_000;
+const MAX_BYTES: usize = 32 << 20;
 /// Lines of a chat shown at once.
 const SHOWN: usize = 100;
 /// Users listed at once.
@@ -49,16 +50,25 @@ pub(crate) struct Line {
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub(crate) struct Chats {
     last: u64,
-    lines: VecDeque<Line>,
+    lines: Lately<Line>,
+}
+
+impl Weighs for Line {
+    fn weight(&self) -> usize {
+        let texts = self.appid.len() + self.openid.len() + self.path.len() + self.template_id.len();
+        2 * OVERHEAD + texts + self.message.weight()
+    }
 }
 
 impl Chats {
+    /// About how much memory they take.
+    pub(super) const fn bytes(&self) -> usize {
+        self.lines.bytes()
+    }
+
     fn add(&mut self, line: Line) {
         self.last += 1;
-        if self.lines.len() == MAX_LINES {
-            self.lines.pop_front();
-        }
-        self.lines.push_back(Line { seq: self.last, ..line });
+        self.lines.add(Line { seq: self.last, ..line }, MAX_LINES, MAX_BYTES);
     }
 
     /// The newest of one chat, the oldest first.
@@ -131,8 +141,9 @@ impl World {
     /// Who there is, the first ones.
     pub(crate) fn people(&self) -> Value {
         let people = self.users.all.iter().take(MAX_USERS);
-        let people: Vec<Value> =
-            people.map(|user| json!({"user": user.id, "nickname": user.nickname})).collect();
+        let people: Vec<Value> = people
+            .map(|user| json!({"user": user.id, "nickname": user.nickname, "openids": user.openids}))
+            .collect();
         json!({"users": people, "count": self.users.all.len()})
     }
 }

@@ -1,5 +1,6 @@
 //! Single-use codes: web OAuth, mini-program login, phone number.
 
+use super::lately::{OVERHEAD, Weighs};
 use super::newest::Newest;
 use super::quota::LOGIN_MINUTE;
 use super::{Kind, World};
@@ -47,9 +48,22 @@ struct Code {
     used: bool,
 }
 
+impl Weighs for Code {
+    fn weight(&self) -> usize {
+        OVERHEAD + self.appid.len() + self.openid.len() + self.scope.len()
+    }
+}
+
 /// All codes.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Codes(Newest<Code>);
+
+impl Codes {
+    /// About how much memory they take.
+    pub(super) const fn bytes(&self) -> usize {
+        self.0.bytes()
+    }
+}
 
 /// What a code stood for.
 #[derive(Debug)]

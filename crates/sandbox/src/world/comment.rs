@@ -1,6 +1,7 @@
 //! What readers say of an article, and what the account answers.
 
 use super::article::Article;
+use super::lately::OVERHEAD;
 use crate::refusal::{Refusal, refuse};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -45,6 +46,15 @@ const MAX_ELECTED: usize = 100;
 pub(crate) const MAX_CONTENT: usize = 600;
 
 impl Comments {
+    /// About how much memory they take.
+    pub(super) fn bytes(&self) -> usize {
+        let replied = |comment: &Comment| comment.reply.as_ref().map_or(0, |reply| reply.content.len());
+        let size = |comment: &Comment| {
+            2 * OVERHEAD + comment.openid.len() + comment.content.len() + replied(comment)
+        };
+        self.list.iter().map(size).sum()
+    }
+
     /// As an article begins with.
     pub(super) fn of(article: &Article) -> Self {
         let is_set = |name: &str| article.get(name).is_some_and(|flag| flag == 1);

@@ -2,6 +2,7 @@
 //! manual names or a control call sets, pictures show what a control call says they show.
 
 use super::World;
+use super::lately::{OVERHEAD, Weighs};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, VecDeque};
@@ -23,6 +24,8 @@ const OTHER: u32 = 21000;
 /// Words and pictures kept.
 const MAX_WORDS: usize = 10_000;
 const MAX_PICTURES: usize = 10_000;
+/// Bytes of all of them.
+const MAX_BYTES: usize = 32 << 20;
 
 /// What WeChat advises; the worst is last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -76,9 +79,30 @@ pub(crate) struct Content {
     next: VecDeque<Picture>,
 }
 
+impl Picture {
+    fn weight(&self) -> usize {
+        2 * OVERHEAD + self.shows.iter().map(|(name, value)| name.len() + value.weight()).sum::<usize>()
+    }
+}
+
 impl Content {
+    /// About how much memory they take.
+    pub(super) fn bytes(&self) -> usize {
+        let words = self.words.values().flatten().map(|word| OVERHEAD + word.word.len());
+        let named = self.pictures.iter().map(|(name, picture)| name.len() + picture.weight());
+        words.chain(named).chain(self.next.iter().map(Picture::weight)).sum()
+    }
+
+    fn check_room(&self, more: usize) -> Result<(), String> {
+        if self.bytes() + more > MAX_BYTES {
+            return Err(format!("words and pictures take {} MiB at most: reset", MAX_BYTES >> 20));
+        }
+        Ok(())
+    }
+
     /// An account's own word; again: with another verdict.
     pub(crate) fn set_word(&mut self, appid: &str, word: Word) -> Result<(), String> {
+        self.check_room(word.word.len())?;
         let words = self.words.entry(appid.to_owned()).or_default();
         words.retain(|known| known.word != word.word);
         if words.len() >= MAX_WORDS {
@@ -93,6 +117,7 @@ impl Content {
         if self.pictures.len() + self.next.len() >= MAX_PICTURES {
             return Err(format!("there are {MAX_PICTURES} pictures already: reset"));
         }
+        self.check_room(picture.weight() + name.as_ref().map_or(0, String::len))?;
         match name {
             Some(name) => {
                 self.pictures.insert(name, picture);

@@ -1,14 +1,18 @@
 //! What happened to official accounts day by day, for the figures of `datacube`.
 
 use super::date::{day_of, hour_of};
+use super::lately::OVERHEAD;
 use super::{PushRecord, World};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Days of an account that are kept.
 const MAX_DAYS: usize = 400;
-/// Users by hour and kind of message that a day tells apart.
+/// Users by hour and kind of message that a day tells apart, and all days of an account.
 const MAX_NOTED: u32 = 100_000;
+const MAX_NOTED_IN_ALL: u32 = 500_000;
+/// Largest count of a snapshot: a year of them can be added up.
+const MAX_COUNT: u64 = 1 << 40;
 /// Where followers come from: a search by name, a scanned code.
 const SEARCHED: u32 = 1;
 const SCANNED: u32 = 30;
@@ -56,6 +60,32 @@ fn kind(name: &str) -> Option<u8> {
     }
 }
 
+impl Cube {
+    /// Whether a snapshot's figures are such as can be added up.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let is_hour = |hour: &i64| (0..24).contains(hour);
+        let is_sound = |day: &Day| {
+            let users = day.users.values().flat_map(|users| [users.new, users.cancelled]);
+            let messages =
+                day.messages.values().flat_map(BTreeMap::values).flat_map(BTreeMap::values).copied();
+            let callbacks = day.callbacks.values();
+            let callbacks = callbacks.flat_map(|one| [one.count, one.failed, one.total, one.longest]);
+            day.messages.keys().chain(day.callbacks.keys()).all(is_hour)
+                && users.chain(messages).chain(callbacks).all(|count| count <= MAX_COUNT)
+        };
+        if self.0.values().flat_map(BTreeMap::values).all(is_sound) {
+            return Ok(());
+        }
+        Err("world.cube: an hour, or a count, is impossible".to_owned())
+    }
+
+    /// About how much memory it takes.
+    pub(super) fn bytes(&self) -> usize {
+        let days = self.0.values().flat_map(BTreeMap::values);
+        days.map(|day| 4 * OVERHEAD + 2 * OVERHEAD * usize::try_from(day.noted).unwrap_or_default()).sum()
+    }
+}
+
 impl World {
     fn today(&mut self, appid: &str) -> &mut Day {
         let days = self.cube.0.entry(appid.to_owned()).or_default();
@@ -87,18 +117,21 @@ impl World {
         let later = self.cube.0.get(appid).into_iter().flat_map(|days| days.range(day + 1..));
         later
             .flat_map(|(_, day)| day.users.values())
-            .fold(now, |count, users| (count + users.cancelled).saturating_sub(users.new))
+            .fold(now, |count, users| count.saturating_add(users.cancelled).saturating_sub(users.new))
     }
 
     /// A user wrote to the account.
     pub(crate) fn count_message(&mut self, appid: &str, openid: &str, name: &str) {
         let Some(kind) = kind(name) else { return };
         let hour = hour_of(self.now);
+        let days = self.cube.0.get(appid);
+        let noted =
+            days.into_iter().flat_map(BTreeMap::values).fold(0_u32, |sum, day| sum.saturating_add(day.noted));
         let day = self.today(appid);
         let by_user = day.messages.entry(hour).or_default().entry(kind).or_default();
         if let Some(count) = by_user.get_mut(openid) {
             *count += 1;
-        } else if day.noted < MAX_NOTED {
+        } else if day.noted < MAX_NOTED && noted < MAX_NOTED_IN_ALL {
             by_user.insert(openid.to_owned(), 1);
             day.noted += 1;
         }

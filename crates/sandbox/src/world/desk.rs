@@ -1,6 +1,7 @@
 //! Customer service of official accounts: who works there, who is being served, who waits, what was said.
 
 use super::World;
+use super::lately::{Lately, OVERHEAD, Weighs};
 use crate::refusal::{Refusal, refuse};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
@@ -11,8 +12,9 @@ const MAX_WORKERS: usize = 100;
 const MAX_BINDINGS: usize = 5;
 /// How long an invitation stands: two days.
 const INVITATION: i64 = 2 * 86_400_000;
-/// Records of what was said, of an account.
+/// Records of what was said, of an account, and bytes of them.
 const MAX_RECORDS: usize = 20_000;
+const MAX_BYTES: usize = 8 << 20;
 /// Users who wait, of an account.
 const MAX_WAITING: usize = 10_000;
 /// Longest time asked for at once, in seconds.
@@ -36,7 +38,7 @@ pub(crate) struct Desk {
     pub(crate) sessions: BTreeMap<String, Session>,
     /// Users who wait, the first first.
     pub(crate) waiting: VecDeque<Waiting>,
-    records: VecDeque<Record>,
+    records: Lately<Record>,
     /// Records there ever were.
     recorded: u64,
 }
@@ -103,6 +105,20 @@ pub(crate) struct Record {
     pub(crate) account: String,
 }
 
+impl Weighs for Record {
+    fn weight(&self) -> usize {
+        2 * OVERHEAD + self.openid.len() + self.text.len() + self.account.len()
+    }
+}
+
+impl Desks {
+    /// About how much memory they take.
+    pub(super) fn bytes(&self) -> usize {
+        let small = |desk: &Desk| desk.workers.len() + desk.sessions.len() + desk.waiting.len();
+        self.0.values().map(|desk| desk.records.bytes() + 4 * OVERHEAD * small(desk)).sum()
+    }
+}
+
 /// What an account is told of a session.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Told {
@@ -152,10 +168,7 @@ impl Desk {
     fn record(&mut self, mut record: Record) {
         self.recorded += 1;
         record.number = self.recorded;
-        if self.records.len() >= MAX_RECORDS {
-            self.records.pop_front();
-        }
-        self.records.push_back(record);
+        self.records.add(record, MAX_RECORDS, MAX_BYTES);
     }
 
     /// Begins a session, or hands it from one worker to another.
@@ -396,10 +409,10 @@ impl World {
         if from > to || first == 0 || !(1..=MAX_LISTED).contains(&most) {
             return Err(refuse(65416));
         }
-        if to - from > MAX_SPAN {
+        if to.saturating_sub(from) > MAX_SPAN {
             return Err(refuse(65417));
         }
-        let records = self.desk(appid).into_iter().flat_map(|desk| &desk.records);
+        let records = self.desk(appid).into_iter().flat_map(|desk| desk.records.iter());
         let meant = records.filter(|record| record.number >= first && (from..=to).contains(&record.at));
         let found: Vec<&Record> = meant.take(most).collect();
         let next = found.last().map_or(first, |record| record.number + 1);

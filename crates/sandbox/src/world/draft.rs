@@ -56,7 +56,14 @@ impl Draft {
 /// About what articles take.
 pub(super) fn size<'a>(articles: impl Iterator<Item = &'a Article>) -> usize {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string().len(), str::len);
-    articles.map(|article| article.values().map(text).sum::<usize>()).sum()
+    articles.map(|article| 512 + article.values().map(text).sum::<usize>()).sum()
+}
+
+impl Drafts {
+    /// About how much memory they take.
+    pub(super) fn bytes(&self) -> usize {
+        self.0.values().flatten().map(|draft| size(draft.articles.iter())).sum()
+    }
 }
 
 impl World {
@@ -91,8 +98,7 @@ impl World {
 
     /// Whether there is room for more articles.
     fn check_room(&self, more: &[Article]) -> Result<(), Refusal> {
-        let kept: usize = self.drafts.0.values().flatten().map(|draft| size(draft.articles.iter())).sum();
-        let kept = kept + self.publications.size() + size(more.iter());
+        let kept = self.drafts.bytes() + self.publications.size() + size(more.iter());
         if kept > MAX_BYTES { Err(refuse(45001)) } else { Ok(()) }
     }
 
@@ -131,7 +137,9 @@ impl World {
         let mut given = given.clone();
         // A picture message stays one, even if the call doesn't say so.
         if let Some(given) = given.as_object_mut() {
-            given.entry("article_type").or_insert_with(|| old["article_type"].clone());
+            given
+                .entry("article_type")
+                .or_insert_with(|| old.get("article_type").cloned().unwrap_or_default());
         }
         let article = self.article(appid, &given, is_single)?;
         self.check_room(std::slice::from_ref(&article))?;

@@ -1,6 +1,7 @@
 //! What web OAuth gives: a user's own token, and a longer one to renew it by.
 
 use super::World;
+use super::lately::{OVERHEAD, Weighs};
 use super::newest::Newest;
 use super::random::Random;
 use crate::refusal::{Refusal, refuse};
@@ -31,7 +32,23 @@ pub(crate) struct Grants {
     refresh_of: BTreeMap<String, String>,
 }
 
+impl Weighs for Grant {
+    fn weight(&self) -> usize {
+        let texts = [&self.appid, &self.openid, &self.scope, &self.token, &self.refresh_token];
+        // Its token stands twice, with the refresh token behind it.
+        2 * OVERHEAD
+            + texts.map(String::len).iter().sum::<usize>()
+            + self.token.len()
+            + self.refresh_token.len()
+    }
+}
+
 impl Grants {
+    /// About how much memory they take.
+    pub(super) const fn bytes(&self) -> usize {
+        self.by_refresh.bytes()
+    }
+
     /// The account of a user token.
     pub(crate) fn appid(&self, token: &str) -> Option<&str> {
         let refresh = self.refresh_of.get(token)?;
@@ -57,7 +74,7 @@ impl World {
         let grants = &mut self.grants;
         grants.refresh_of.insert(grant.token.clone(), grant.refresh_token.clone());
         let gone = grants.by_refresh.keep(grant.refresh_token.clone(), grant.clone(), MAX_GRANTS);
-        if let Some(gone) = gone {
+        for gone in gone {
             grants.refresh_of.remove(&gone.token);
         }
         grant

@@ -2,6 +2,7 @@
 
 use super::PushRecord;
 use super::kept::base64;
+use super::lately::Weighs;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -19,7 +20,7 @@ const LISTED: usize = 100;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Entry {
     pub(crate) seq: u64,
-    /// Unix seconds by the sandbox's clock.
+    /// Unix milliseconds by the sandbox's clock.
     pub(crate) at: i64,
     /// Empty if the call doesn't tell.
     pub(crate) appid: String,
@@ -42,7 +43,9 @@ pub(crate) struct Entry {
 impl Entry {
     fn bytes(&self) -> usize {
         let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-        OVERHEAD + headers + self.path.len() + self.query.len() + self.body.len() + self.answer.len()
+        let texts =
+            self.appid.len() + self.path.len() + self.query.len() + self.body.len() + self.answer.len();
+        OVERHEAD + headers + texts + self.pushed.iter().map(Weighs::weight).sum::<usize>()
     }
 }
 
@@ -91,18 +94,12 @@ impl Journal {
 
     /// What was sent of the answer.
     pub(super) fn answered(&mut self, seq: u64, answer: Bytes) {
-        let Some(entry) = self.find(seq) else { return };
-        let more = answer.len();
-        entry.answer = answer;
-        self.bytes += more;
-        self.shrink();
+        self.change(seq, |entry| entry.answer = answer);
     }
 
     /// A callback that followed.
     pub(super) fn pushed(&mut self, seq: u64, push: PushRecord) {
-        if let Some(entry) = self.find(seq) {
-            entry.pushed.push(push);
-        }
+        self.change(seq, |entry| entry.pushed.push(push));
     }
 
     /// The oldest first, so that the last one's `seq` leads to the next list.
@@ -116,13 +113,22 @@ impl Journal {
             .collect()
     }
 
+    pub(super) fn seqs(&self) -> Vec<u64> {
+        self.kept.iter().map(|entry| entry.seq).collect()
+    }
+
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }
 
-    fn find(&mut self, seq: u64) -> Option<&mut Entry> {
-        let at = self.kept.binary_search_by_key(&seq, |entry| entry.seq).ok()?;
-        self.kept.get_mut(at)
+    fn change(&mut self, seq: u64, change: impl FnOnce(&mut Entry)) {
+        let at = self.kept.binary_search_by_key(&seq, |entry| entry.seq);
+        if let Some(entry) = at.ok().and_then(|at| self.kept.get_mut(at)) {
+            self.bytes -= entry.bytes();
+            change(entry);
+            self.bytes += entry.bytes();
+            self.shrink();
+        }
     }
 
     fn shrink(&mut self) {
@@ -163,6 +169,8 @@ mod tests {
         journal.answered(5, Bytes::from(vec![0; 20 << 20]));
         assert_eq!(journal.kept.front().map(|e| e.seq), Some(4), "answers count");
         journal.answered(1, Bytes::new());
+        journal.pushed(5, PushRecord { message: "x".repeat(20 << 20), ..PushRecord::default() });
+        assert_eq!(journal.kept.front().map(|e| e.seq), Some(5), "callbacks count as well");
         for seq in 6..=20_000 {
             journal.add(entry(seq, 0));
         }

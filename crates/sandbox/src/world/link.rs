@@ -1,6 +1,7 @@
 //! Links that open a mini program: URL schemes, URL links, short links, and those of NFC tags.
 
 use super::World;
+use super::lately::{OVERHEAD, Weighs};
 use super::newest::Newest;
 use super::quota::LINK_VISITS;
 use serde::{Deserialize, Serialize};
@@ -51,11 +52,24 @@ pub(crate) struct Link {
     pub(crate) visits: u64,
 }
 
+impl Weighs for Link {
+    fn weight(&self) -> usize {
+        let Target { appid, path, query, env_version } = &self.target;
+        let texts = self.link.len() + appid.len() + path.len() + query.len() + env_version.len();
+        3 * OVERHEAD + texts + self.cloud_base.weight()
+    }
+}
+
 /// All links.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Links(Newest<Link>);
 
 impl Links {
+    /// About how much memory they take.
+    pub(super) const fn bytes(&self) -> usize {
+        self.0.bytes()
+    }
+
     /// The link of this text; what a developer hung on it (`?cq=…`) left away.
     pub(crate) fn find(&self, text: &str) -> Option<&Link> {
         self.0.get(without_query(text).0)

@@ -2,6 +2,7 @@
 
 use super::World;
 use super::kept::base64;
+use super::lately::OVERHEAD;
 use crate::refusal::{Refusal, refuse};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -69,7 +70,7 @@ impl Kind {
 impl Material {
     /// About what it takes.
     fn size(&self) -> usize {
-        self.bytes.len() + self.name.len() + self.title.len() + self.description.len()
+        4 * OVERHEAD + self.bytes.len() + self.name.len() + self.title.len() + self.description.len()
     }
 }
 
@@ -103,8 +104,8 @@ impl World {
         self.materials(appid).iter().find(|kept| kept.media_id == media_id)
     }
 
-    /// Whose ever it is: as its address is known to whoever was told it.
-    pub(crate) fn any_material(&self, media_id: &str) -> Option<&Material> {
+    /// Whose ever it is.
+    pub(super) fn any_material(&self, media_id: &str) -> Option<&Material> {
         self.materials.0.values().flatten().find(|kept| kept.media_id == media_id)
     }
 

@@ -1,12 +1,14 @@
-//! Uploaded files: kept for three days, the newest 64 MiB of them.
+//! Uploaded files: kept for three days, the newest 10,000 of them, of 64 MiB at most.
 
 use super::World;
 use super::kept::base64;
+use super::lately::OVERHEAD;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 const LIFE: i64 = 3 * 86_400_000;
+const MAX_FILES: usize = 10_000;
 const MAX_BYTES: usize = 64 << 20;
 
 /// A file as it was uploaded.
@@ -52,7 +54,7 @@ impl From<Store> for VecDeque<Media> {
 
 impl Store {
     pub(super) fn bytes(&self) -> usize {
-        self.size
+        self.size + 4 * OVERHEAD * self.files.len()
     }
 }
 
@@ -67,7 +69,7 @@ impl World {
             file,
             expires: self.now + LIFE,
         });
-        while self.media.size > MAX_BYTES
+        while (self.media.size > MAX_BYTES || self.media.files.len() > MAX_FILES)
             && let Some(oldest) = self.media.files.pop_front()
         {
             self.media.size -= oldest.file.bytes.len();
@@ -85,9 +87,16 @@ impl World {
         self.media(appid, media_id).is_some() || self.material(appid, media_id).is_some()
     }
 
-    /// A file of any account, as its address is known to whoever was told it.
-    pub(crate) fn any_media(&self, media_id: &str) -> Option<&File> {
-        self.media_of(media_id, |_| true)
+    /// Type and bytes of a file, temporary or permanent: of this account, or of any as its address is known to whoever was
+    /// told it.
+    pub(crate) fn file(&self, appid: Option<&str>, media_id: &str) -> Option<(String, Bytes)> {
+        let temporary = self.media_of(media_id, |media| appid.is_none_or(|appid| media.appid == appid));
+        let temporary = temporary.map(|file| (file.content_type.clone(), file.bytes.clone()));
+        let permanent = || match appid {
+            Some(appid) => self.material(appid, media_id),
+            None => self.any_material(media_id),
+        };
+        temporary.or_else(|| permanent().map(|kept| (kept.content_type.clone(), kept.bytes.clone())))
     }
 
     fn media_of(&self, media_id: &str, fits: impl Fn(&Media) -> bool) -> Option<&File> {

@@ -1,6 +1,7 @@
 //! Messages to users: who may get one, and what was sent.
 
 use super::kept::pairs;
+use super::lately::{Lately, OVERHEAD, Weighs};
 use super::{Kind, World};
 use crate::refusal::{Refusal, refuse};
 use serde::de::Error;
@@ -13,6 +14,12 @@ use wechat::catalog;
 const DEDUPE: i64 = 600_000;
 /// Messages, and `client_msg_id`s, kept.
 const MAX_MESSAGES: usize = 200_000;
+/// Bytes of messages kept.
+const MAX_BYTES: usize = 128 << 20;
+/// Messages of a template that a user allows at most: no counter overflows.
+const MOST_CREDITS: u64 = 1 << 53;
+/// Users' consents to messages of a template that are remembered.
+const MAX_CREDITS: usize = 500_000;
 
 /// The catalogue's own text of a path. By this name serde doesn't take it for one that borrows from the input.
 type KnownPath = &'static str;
@@ -29,6 +36,12 @@ pub(crate) struct Message {
     pub(crate) msgid: u64,
 }
 
+impl Weighs for Message {
+    fn weight(&self) -> usize {
+        2 * OVERHEAD + self.appid.len() + self.touser.len() + self.template_id.len() + self.data.weight()
+    }
+}
+
 fn known_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<KnownPath, D::Error> {
     let path = String::deserialize(deserializer)?;
     let endpoint = catalog::by_path(&path).filter(|endpoint| endpoint.path == path);
@@ -40,7 +53,7 @@ fn known_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<KnownPath, D
 /// Messages, and what allows more of them.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Messages {
-    pub(crate) sent: VecDeque<Message>,
+    pub(crate) sent: Lately<Message>,
     count: u64,
     /// Subscription messages a user still allows, by account, openid and template.
     #[serde(with = "pairs")]
@@ -49,24 +62,49 @@ pub(crate) struct Messages {
     #[serde(with = "pairs")]
     client_ids: BTreeMap<(String, String, String), (u64, i64)>,
     client_order: VecDeque<(String, String, String)>,
-    /// Customer-service messages a user's doings allow: until when, how many are left.
+    /// Customer-service messages a user's doings allow.
     #[serde(with = "pairs")]
-    allowances: BTreeMap<(String, String), Vec<(i64, u32)>>,
+    allowances: BTreeMap<(String, String), Vec<Allowance>>,
+}
+
+/// What a user did lately, and the messages that are left for it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Allowance {
+    to: Reason,
+    /// Unix milliseconds.
+    until: i64,
+    left: u32,
+}
+
+/// Why an account may write to a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Reason {
+    Message,
+    Follow,
+    Scan,
+    Menu,
+    Session,
+}
+
+impl Messages {
+    /// About how much memory they take.
+    pub(super) fn bytes(&self) -> usize {
+        let small = self.credits.len() + 2 * self.client_order.len() + self.allowances.len();
+        self.sent.bytes() + 4 * OVERHEAD * small
+    }
 }
 
 impl World {
     /// Nineteen digits, as WeChat's: too big for a double.
     pub(crate) fn next_msgid(&mut self) -> u64 {
         self.messages.count += 1;
-        2_097_683_633_284_153_344 + self.messages.count * 1_048_577
+        self.messages.count.wrapping_mul(1_048_577).wrapping_add(2_097_683_633_284_153_344)
     }
 
     pub(crate) fn record_message(&mut self, message: Message) {
         self.show_message(&message);
-        if self.messages.sent.len() == MAX_MESSAGES {
-            self.messages.sent.pop_front();
-        }
-        self.messages.sent.push_back(message);
+        self.messages.sent.add(message, MAX_MESSAGES, MAX_BYTES);
     }
 
     /// The message a `client_msg_id` sent less than ten minutes ago.
@@ -96,8 +134,15 @@ impl World {
         count: u64,
     ) -> u64 {
         let key = (appid.to_owned(), openid.to_owned(), template.to_owned());
+        if self.messages.credits.len() >= MAX_CREDITS && !self.messages.credits.contains_key(&key) {
+            self.messages.credits.retain(|_, left| *left > 0);
+            // All of them still good: somebody's makes room.
+            if self.messages.credits.len() >= MAX_CREDITS {
+                self.messages.credits.pop_first();
+            }
+        }
         let credits = self.messages.credits.entry(key).or_default();
-        *credits = credits.saturating_add(count);
+        *credits = credits.saturating_add(count).min(MOST_CREDITS);
         *credits
     }
 
@@ -139,18 +184,13 @@ impl World {
             _ => {}
         }
         let allowed = self.apps.get(appid).and_then(|app| allowance(app.kind, event));
-        if let Some((seconds, count)) = allowed {
-            self.allow_custom(appid, openid, seconds, count);
-        }
-    }
-
-    fn allow_custom(&mut self, appid: &str, openid: &str, seconds: i64, count: u32) {
-        let now = self.now;
-        let key = (appid.to_owned(), openid.to_owned());
-        let allowances = self.messages.allowances.entry(key).or_default();
-        allowances.retain(|(until, _)| *until > now);
-        if allowances.len() < 100 {
-            allowances.push((now + seconds * 1000, count));
+        if let Some((to, seconds, left)) = allowed {
+            let now = self.now;
+            let allowances =
+                self.messages.allowances.entry((appid.to_owned(), openid.to_owned())).or_default();
+            // Who does the same again begins it anew: what was left doesn't add up.
+            allowances.retain(|old| old.until > now && old.to != to);
+            allowances.push(Allowance { to, until: now + seconds * 1000, left });
         }
     }
 
@@ -159,24 +199,24 @@ impl World {
         let now = self.now;
         let key = (appid.to_owned(), openid.to_owned());
         let allowances = self.messages.allowances.get_mut(&key).ok_or(refuse(45015))?;
-        allowances.retain(|(until, _)| *until > now);
+        allowances.retain(|allowance| allowance.until > now);
         if allowances.is_empty() {
             return Err(refuse(45015));
         }
-        let (_, left) = allowances.iter_mut().find(|(_, left)| *left > 0).ok_or(refuse(45047))?;
-        *left -= 1;
+        let good = allowances.iter_mut().find(|allowance| allowance.left > 0).ok_or(refuse(45047))?;
+        good.left -= 1;
         Ok(())
     }
 }
 
 /// Within how many seconds of what a user did how many customer-service messages may be sent.
-fn allowance(kind: Kind, event: Option<&str>) -> Option<(i64, u32)> {
+fn allowance(kind: Kind, event: Option<&str>) -> Option<(Reason, i64, u32)> {
     match (kind, event) {
-        (_, None) => Some((48 * 3600, 5)),
-        (Kind::Official, Some("subscribe" | "SCAN" | "CLICK" | "scancode_push" | "scancode_waitmsg")) => {
-            Some((60, 3))
-        }
-        (Kind::Mini, Some("user_enter_tempsession")) => Some((60, 2)),
+        (_, None) => Some((Reason::Message, 48 * 3600, 5)),
+        (Kind::Official, Some("subscribe")) => Some((Reason::Follow, 60, 3)),
+        (Kind::Official, Some("SCAN")) => Some((Reason::Scan, 60, 3)),
+        (Kind::Official, Some("CLICK" | "scancode_push" | "scancode_waitmsg")) => Some((Reason::Menu, 60, 3)),
+        (Kind::Mini, Some("user_enter_tempsession")) => Some((Reason::Session, 60, 2)),
         _ => None,
     }
 }

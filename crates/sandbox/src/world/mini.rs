@@ -1,16 +1,18 @@
 //! What users do in mini programs: when they were there last, what they paid.
 
 use super::World;
+use super::lately::{Lately, OVERHEAD, Weighs};
 use crate::refusal::{Refusal, refuse};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 /// How long after a visit the checks of content take a user for one of the mini program.
 const RECENT: i64 = 2 * 3_600_000;
 /// How long after a payment its unionid is given.
 const PAID: i64 = 300_000;
-/// Payments remembered.
+/// Payments remembered, and bytes of them.
 const MAX_PAYMENTS: usize = 100_000;
+const MAX_BYTES: usize = 32 << 20;
 
 /// One payment to a mini program.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -31,7 +33,23 @@ pub(crate) struct Payment {
 pub(crate) struct Minis {
     /// Unix milliseconds of the last visit.
     visits: BTreeMap<String, BTreeMap<String, i64>>,
-    payments: VecDeque<Payment>,
+    payments: Lately<Payment>,
+}
+
+impl Weighs for Payment {
+    fn weight(&self) -> usize {
+        let texts = [&self.appid, &self.openid, &self.transaction_id, &self.mch_id, &self.out_trade_no]
+            .map(String::len);
+        2 * OVERHEAD + texts.iter().sum::<usize>()
+    }
+}
+
+impl Minis {
+    /// About how much memory they take.
+    pub(super) fn bytes(&self) -> usize {
+        let visits: usize = self.visits.values().map(BTreeMap::len).sum();
+        self.payments.bytes() + 2 * OVERHEAD * visits
+    }
 }
 
 impl World {
@@ -74,11 +92,7 @@ impl World {
             out_trade_no: or_made(self, out_trade_no, 1_000_000_000_000_000),
             at: self.now,
         };
-        let payments = &mut self.minis.payments;
-        payments.push_back(payment.clone());
-        if payments.len() > MAX_PAYMENTS {
-            payments.pop_front();
-        }
+        self.minis.payments.add(payment.clone(), MAX_PAYMENTS, MAX_BYTES);
         payment
     }
 

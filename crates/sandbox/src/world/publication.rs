@@ -20,6 +20,9 @@ pub(crate) struct Publication {
     pub(crate) at: i64,
     /// Sent to many, which `freepublish` doesn't show.
     pub(crate) is_mass: bool,
+    /// Users it was sent to.
+    #[serde(default)]
+    pub(crate) target: u64,
 }
 
 /// One article that can be read.
@@ -52,6 +55,8 @@ pub(crate) struct Publications {
     failed: BTreeMap<String, BTreeMap<u64, Failure>>,
 }
 
+/// Bytes of all comments.
+const MAX_COMMENTS: usize = 32 << 20;
 /// What publish_ids begin after.
 const FIRST_ID: u64 = 100_000_000;
 /// Publications kept of an account, and failures; the oldest are forgotten.
@@ -62,6 +67,12 @@ impl Publications {
     pub(super) fn size(&self) -> usize {
         let printed = self.own.values().flatten().flat_map(|publication| &publication.printed);
         size(printed.map(|printed| &printed.article))
+    }
+
+    /// About what the comments on them take.
+    pub(super) fn comments(&self) -> usize {
+        let printed = self.own.values().flatten().flat_map(|publication| &publication.printed);
+        printed.map(|printed| printed.comments.bytes()).sum()
     }
 }
 
@@ -151,6 +162,7 @@ impl World {
             printed,
             at: self.now_seconds(),
             is_mass,
+            target: 0,
         };
         let own = self.publications.own.entry(appid.to_owned()).or_default();
         if own.len() == MAX_PUBLICATIONS {
@@ -158,6 +170,14 @@ impl World {
         }
         own.push(publication.clone());
         publication
+    }
+
+    /// A mass message's articles went to so many users.
+    pub(crate) fn note_target(&mut self, appid: &str, publish_id: u64, target: usize) {
+        let own = self.publications_mut(appid).iter_mut();
+        for publication in own.filter(|publication| publication.publish_id == publish_id) {
+            publication.target = u64::try_from(target).unwrap_or_default();
+        }
     }
 
     /// The account's publications, the oldest first.
@@ -173,6 +193,14 @@ impl World {
     pub(crate) fn publication(&self, appid: &str, article_id: &str) -> Option<&Publication> {
         let mut own = self.publications(appid).iter().filter(|publication| !publication.is_mass);
         own.find(|publication| publication.article_id == article_id)
+    }
+
+    /// Whether somebody may still comment; what is wrong, for the control call.
+    pub(crate) fn check_comments(&self) -> Result<(), String> {
+        if self.publications.comments() > MAX_COMMENTS {
+            return Err(format!("comments take {} MiB at most: reset", MAX_COMMENTS >> 20));
+        }
+        Ok(())
     }
 
     /// The comments on the article at `index`, from 0, of what was sent or published; 88001 if there is none.

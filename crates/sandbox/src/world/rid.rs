@@ -1,6 +1,7 @@
 //! What a `rid` stands for: the call that was refused with it.
 
 use super::World;
+use super::lately::{OVERHEAD, Weighs};
 use super::newest::Newest;
 use crate::refusal::{Refusal, refuse};
 use serde::{Deserialize, Serialize};
@@ -28,14 +29,28 @@ pub(crate) struct Refused {
     pub(crate) client_ip: String,
 }
 
+impl Weighs for Refused {
+    fn weight(&self) -> usize {
+        let texts = [&self.appid, &self.path, &self.query, &self.body, &self.answer, &self.client_ip];
+        3 * OVERHEAD + texts.map(String::len).iter().sum::<usize>()
+    }
+}
+
 /// The newest of them.
 #[derive(Default, Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Rids(Newest<Refused>);
 
+impl Rids {
+    /// About how much memory they take.
+    pub(super) const fn bytes(&self) -> usize {
+        self.0.bytes()
+    }
+}
+
 impl World {
     /// Keeps what a rid stands for.
     pub(crate) fn remember_rid(&mut self, rid: &str, mut refused: Refused) {
-        for text in [&mut refused.query, &mut refused.body, &mut refused.answer] {
+        for text in [&mut refused.path, &mut refused.query, &mut refused.body, &mut refused.answer] {
             text.truncate(text.floor_char_boundary(MAX_TEXT));
         }
         refused.cost_in_ms = self.random.number(5..60);

@@ -2,6 +2,7 @@
 //! that WeChat sealed with a session key.
 
 use super::World;
+use super::lately::{OVERHEAD, Weighs};
 use super::newest::Newest;
 use crate::refusal::{Refusal, refuse};
 use crate::sign;
@@ -57,6 +58,12 @@ struct Sealed {
     at: i64,
 }
 
+impl Weighs for Sealed {
+    fn weight(&self) -> usize {
+        OVERHEAD + self.appid.len()
+    }
+}
+
 /// All logins, by AppID and openid: one a user at most. What was sealed, by its SHA-256.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Sessions {
@@ -65,6 +72,12 @@ pub(crate) struct Sessions {
 }
 
 impl Sessions {
+    /// About how much memory they take.
+    pub(super) fn bytes(&self) -> usize {
+        let logins: usize = self.by_user.values().map(BTreeMap::len).sum();
+        self.sealed.bytes() + 8 * OVERHEAD * logins
+    }
+
     fn of(&self, appid: &str, openid: &str) -> Option<&Session> {
         self.by_user.get(appid)?.get(openid)
     }

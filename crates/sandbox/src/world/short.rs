@@ -1,6 +1,7 @@
 //! Texts under a short key.
 
 use super::World;
+use super::lately::{OVERHEAD, Weighs};
 use super::newest::Newest;
 use crate::refusal::{Refusal, refuse};
 use serde::{Deserialize, Serialize};
@@ -23,9 +24,22 @@ pub(crate) struct Long {
     pub(crate) expires: i64,
 }
 
+impl Weighs for Long {
+    fn weight(&self) -> usize {
+        OVERHEAD + self.appid.len() + self.text.len()
+    }
+}
+
 /// The newest texts, by key.
 #[derive(Default, Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Shorts(Newest<Long>);
+
+impl Shorts {
+    /// About how much memory they take.
+    pub(super) const fn bytes(&self) -> usize {
+        self.0.bytes()
+    }
+}
 
 impl World {
     /// Keeps a text; its key of 15 letters and digits.

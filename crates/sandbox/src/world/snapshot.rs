@@ -1,5 +1,6 @@
 //! The whole state as JSON and back.
 
+use super::sound::Sound;
 use super::{MAX_OFFSET, World};
 use serde::{Deserialize, Serialize};
 
@@ -44,11 +45,15 @@ impl World {
         if world.offset.saturating_abs() > MAX_OFFSET {
             return Err("world.now: more than a century away".to_owned());
         }
+        serde_json::from_slice::<Sound>(snapshot).map_err(|e| e.to_string())?;
         let mut order = world.order.clone();
         order.sort_unstable();
         if !order.iter().eq(world.apps.keys()) {
             return Err("world.order: not the AppIDs of world.apps".to_owned());
         }
+        world.apps.iter().try_for_each(|(appid, app)| app.check(appid))?;
+        world.calls.check()?;
+        world.cube.check()?;
         Ok(world)
     }
 }

@@ -1,9 +1,9 @@
 //! `GET /sandbox/state`: everything but secrets and tokens.
 
+use super::lately::Lately;
 use super::{App, World, log, message};
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::collections::VecDeque;
 
 #[derive(Serialize)]
 struct State<'a> {
@@ -11,12 +11,12 @@ struct State<'a> {
     apps: Vec<Value>,
     users: &'a [super::User],
     tokens: Vec<Value>,
-    pushes: &'a VecDeque<log::PushRecord>,
-    messages: &'a VecDeque<message::Message>,
+    pushes: &'a Lately<log::PushRecord>,
+    messages: &'a Lately<message::Message>,
     links: Vec<&'a super::Link>,
     quirks: &'a super::quirks::Quirks,
     quotas: Vec<Value>,
-    calls: &'a VecDeque<log::CallRecord>,
+    calls: &'a Lately<log::CallRecord>,
 }
 
 impl World {

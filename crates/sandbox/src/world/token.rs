@@ -5,6 +5,7 @@
 
 use super::World;
 use super::kept::pairs;
+use super::lately::{OVERHEAD, Weighs};
 use super::newest::Newest;
 use super::quota::{FORCED_DAY, STABLE_DAY, STABLE_MINUTE, TOKEN_DAY};
 use crate::refusal::{Refusal, refuse};
@@ -45,6 +46,12 @@ struct Known {
     superseded: Option<i64>,
 }
 
+impl Weighs for Known {
+    fn weight(&self) -> usize {
+        OVERHEAD + self.appid.len()
+    }
+}
+
 /// All tokens.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Tokens {
@@ -68,6 +75,11 @@ pub(crate) struct Issued {
 }
 
 impl Tokens {
+    /// About how much memory they take.
+    pub(super) const fn bytes(&self) -> usize {
+        self.known.bytes()
+    }
+
     fn issue(&mut self, token: String, appid: &str, kept: Kept, now: i64, ttl: i64, overlap: i64) -> Issued {
         let slot = self.slots.entry((appid.to_owned(), kept)).or_default();
         let current = slot.current.replace(token.clone());

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha1::{Digest, Sha1};
 use std::collections::BTreeMap;
 
+use super::lately::OVERHEAD;
 use super::qr::Scene;
 
 /// One person.
@@ -75,6 +76,10 @@ pub(super) fn identity(scope: &str, id: &str) -> String {
 
 /// Most users kept.
 const MAX_USERS: usize = 200_000;
+/// Most openids: one a user and account.
+const MAX_OPENIDS: usize = 2_000_000;
+/// Longest nickname that is kept, in bytes.
+const MAX_NICKNAME: usize = 512;
 
 /// Everybody.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -102,9 +107,21 @@ impl From<Users> for Vec<User> {
 }
 
 impl Users {
-    pub(super) fn add(&mut self, nickname: String, snapshot: bool, appids: &[String]) -> &User {
+    /// About how much memory they take.
+    pub(super) fn bytes(&self) -> usize {
+        // An openid stands twice, each time with its AppID.
+        8 * OVERHEAD * self.all.len() + 4 * OVERHEAD * self.by_openid.len()
+    }
+
+    /// Whether so many more users may have so many openids each.
+    pub(super) fn has_room(&self, users: usize, accounts: usize) -> bool {
+        (self.all.len() + users).saturating_mul(accounts) <= MAX_OPENIDS
+    }
+
+    pub(super) fn add(&mut self, mut nickname: String, snapshot: bool, appids: &[String]) -> &User {
         // Beyond what anybody simulates the last one is returned again.
-        if self.all.len() < MAX_USERS {
+        if self.all.len() < MAX_USERS && self.has_room(1, appids.len()) {
+            nickname.truncate(nickname.floor_char_boundary(MAX_NICKNAME));
             self.all.push(User::new(self.all.len() + 1, nickname, snapshot));
             let at = self.all.len() - 1;
             for appid in appids {

@@ -174,3 +174,22 @@ async fn openids_of_a_merged_account_become_this_ones() {
         assert_eq!(refused(&change(from, list).await), expected, "{from}");
     }
 }
+
+// Official: /cgi-bin/openapi/quota/clear is for shops' paths only; 76021 a wrong path, 76022 one of another kind of account.
+#[tokio::test]
+async fn quotas_of_one_minute_are_told_as_set_and_one_endpoint_is_cleared_for_shops_only() {
+    let rig = Rig::start().await;
+    rig.control("quota", json!({"appid": MINI, "api": "/wxa/getwxacodeunlimit", "limit": 7})).await;
+    let told = rig
+        .call(MINI, "/cgi-bin/openapi/quota/get", json!({"cgi_path": "/wxa/getwxacodeunlimit"}))
+        .await
+        .json();
+    assert_eq!(told["rate_limit"], json!({"call_count": 7, "refresh_second": 60}));
+    let clear = async |path: &str| {
+        refused(&rig.call(OFFICIAL, "/cgi-bin/openapi/quota/clear", json!({"cgi_path": path})).await)
+    };
+    assert_eq!(clear("/cgi-bin/message/custom/send").await, 76022);
+    assert_eq!(clear("/channels/ec/basics/info/get").await, 76022);
+    assert_eq!(clear("/nonsense").await, 76021);
+    assert_eq!(clear("").await, 76021);
+}

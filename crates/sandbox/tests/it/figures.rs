@@ -180,3 +180,35 @@ async fn yesterdays_figures_may_not_be_ready_before_eight() {
     rig.advance(1).await;
     assert!(ask().await.json()["list"].is_array(), "eight o'clock");
 }
+
+// getarticletotal: the articles that went to many on a day, and day by day up to yesterday who got and who read them.
+#[tokio::test]
+async fn figures_of_articles_are_of_what_was_sent_to_many() {
+    let rig = Rig::start().await;
+    rig.follower(OFFICIAL).await;
+    let picture = crate::materials::picture(&rig, OFFICIAL).await;
+    let article = json!({"title": "甲", "content": "x", "thumb_media_id": picture});
+    let draft =
+        rig.call(OFFICIAL, "/cgi-bin/draft/add", json!({"articles": [article, article]})).await.json();
+    let sent = json!({"filter": {"is_to_all": true}, "mpnews": {"media_id": draft["media_id"]}, "msgtype": "mpnews"});
+    let sent = rig.call(OFFICIAL, "/cgi-bin/message/mass/sendall", sent).await.json();
+    assert_eq!(sent["errcode"], 0, "{sent}");
+    let ask = async |path: &str, date: &str| {
+        let body = json!({"begin_date": date, "end_date": date});
+        rig.call(OFFICIAL, &format!("/datacube/{path}"), body).await.json()["list"].clone()
+    };
+    rig.advance(2 * 86_400).await;
+    let list = ask("getarticletotal", "2026-01-02").await;
+    assert_eq!(list.as_array().unwrap().len(), 2, "{list}");
+    assert_eq!(list[1]["msgid"], format!("{}_2", sent["msg_data_id"]));
+    assert_eq!((&list[1]["ref_date"], &list[1]["title"]), (&json!("2026-01-02"), &json!("甲")));
+    let details = list[1]["details"].as_array().unwrap();
+    assert_eq!(details.len(), 2, "the day itself and the next: {list}");
+    // Hui and the follower.
+    assert_eq!((&details[1]["stat_date"], &details[1]["target_user"]), (&json!("2026-01-03"), &json!(2)));
+    assert_eq!((&details[1]["int_page_read_count"], &details[1]["add_to_fav_user"]), (&json!(0), &json!(0)));
+    assert_eq!(ask("getarticletotal", "2026-01-01").await, json!([]));
+    assert_eq!(ask("getarticlesummary", "2026-01-02").await, json!([]), "nobody read it");
+    rig.advance(30 * 86_400).await;
+    assert_eq!(ask("getarticletotal", "2026-01-02").await[0]["details"].as_array().unwrap().len(), 7);
+}

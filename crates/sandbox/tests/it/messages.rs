@@ -178,3 +178,39 @@ async fn a_days_limit_can_be_another_until_a_reset() {
     rig.control("reset", json!({})).await;
     assert_eq!(told(OFFICIAL).await, json!({"daily_limit": 100_000, "used": 0, "remain": 100_000}));
 }
+
+// "你在48小时之内只能发送5条 … 除非用户 … 又给你发消息了 这样会按照上面的规则重新计算" (WeChat's answer in its developers' community): counted anew.
+#[tokio::test]
+async fn what_a_user_does_again_begins_the_count_anew_and_adds_nothing_up() {
+    let rig = Rig::start().await;
+    let openid = rig.follower(OFFICIAL).await;
+    rig.advance(61).await;
+    let write =
+        async || rig.control("message", json!({"appid": OFFICIAL, "openid": openid, "text": "x"})).await;
+    let send = async || {
+        let body = json!({"touser": openid, "msgtype": "text", "text": {"content": "x"}});
+        errcode(&rig.call(OFFICIAL, "/cgi-bin/message/custom/send", body).await)
+    };
+    for _ in 0..4 {
+        write().await;
+    }
+    let mut sent = Vec::new();
+    for _ in 0..6 {
+        sent.push(send().await);
+    }
+    assert_eq!(sent, [0, 0, 0, 0, 0, 45047], "five, however often he wrote");
+    write().await;
+    assert_eq!(send().await, 0);
+    // A menu has a count of its own.
+    for _ in 0..3 {
+        rig.control("event", json!({"appid": OFFICIAL, "openid": openid, "event": "CLICK", "key": "k"}))
+            .await;
+    }
+    let mut more = Vec::new();
+    for _ in 0..8 {
+        more.push(send().await);
+    }
+    assert_eq!(more, [0, 0, 0, 0, 0, 0, 0, 45047], "four of the message and three of the menu");
+    rig.advance(48 * 3600).await;
+    assert_eq!(send().await, 45015);
+}

@@ -182,3 +182,21 @@ async fn the_tables_words_say_why() {
         assert_eq!(rig.get(&format!("/sandbox/errors/{unknown}")).await.status, 400);
     }
 }
+
+#[tokio::test]
+async fn no_redirect_without_an_address() {
+    let rig = Rig::start().await;
+    for back in [
+        "http%3A%2F%2F127.0.0.1%2F%0a",
+        "http%3A%2F%2F127.0.0.1%2F%00x",
+        "http%3A%2F%2F127.0.0.1%2F%7f",
+        "%20http%3A%2F%2F127.0.0.1%2F%09",
+    ] {
+        let link = format!(
+            "/connect/oauth2/authorize?appid={OFFICIAL}&redirect_uri={back}&response_type=code&scope=snsapi_base&state=s"
+        );
+        let reply = rig.get(&link).await;
+        let page = String::from_utf8(reply.body.to_vec()).unwrap();
+        assert!(reply.status == 200 && page.contains("10003"), "{back}: {} {page}", reply.status);
+    }
+}

@@ -80,3 +80,64 @@ pub const COMMENT_REPLY: Endpoint = does("comment.reply.add", "/cgi-bin/comment/
 pub const COMMENT_UNREPLY: Endpoint = does("comment.reply.delete", "/cgi-bin/comment/reply/delete");
 /// Comments: everybody is no more to see this one.
 pub const COMMENT_UNELECT: Endpoint = does("comment.unmarkelect", "/cgi-bin/comment/unmarkelect");
+/// Sets the account's menu.
+pub const MENU_CREATE: Endpoint =
+    api("menu.create", Method::Post, "/cgi-bin/menu/create", Auth::AccessToken, Effect::Writes);
+/// The account's menus.
+pub const MENU_GET: Endpoint =
+    api("menu.get", Method::Get, "/cgi-bin/menu/get", Auth::AccessToken, Effect::Reads);
+/// Removes the account's menus.
+pub const MENU_DELETE: Endpoint =
+    api("menu.delete", Method::Get, "/cgi-bin/menu/delete", Auth::AccessToken, Effect::Writes);
+/// Temporary media: upload.
+pub const MEDIA_UPLOAD: Endpoint =
+    api("media.upload", Method::Post, "/cgi-bin/media/upload", Auth::AccessToken, Effect::Writes);
+/// Temporary media: download.
+pub const MEDIA_GET: Endpoint =
+    api("media.get", Method::Get, "/cgi-bin/media/get", Auth::AccessToken, Effect::Reads);
+/// Temporary media: a page's recording in full quality.
+pub const MEDIA_GET_JSSDK: Endpoint =
+    api("media.get.jssdk", Method::Get, "/cgi-bin/media/get/jssdk", Auth::AccessToken, Effect::Reads);
+/// Picture for an article.
+pub const MEDIA_UPLOADIMG: Endpoint =
+    api("media.uploadimg", Method::Post, "/cgi-bin/media/uploadimg", Auth::AccessToken, Effect::Writes);
+/// Permanent media: upload.
+pub const MATERIAL_ADD: Endpoint = api(
+    "material.add_material",
+    Method::Post,
+    "/cgi-bin/material/add_material",
+    Auth::AccessToken,
+    Effect::Writes,
+);
+/// Permanent media: download.
+pub const MATERIAL_GET: Endpoint = api(
+    "material.get_material",
+    Method::Post,
+    "/cgi-bin/material/get_material",
+    Auth::AccessToken,
+    Effect::Reads,
+);
+/// Permanent media: remove.
+pub const MATERIAL_DELETE: Endpoint = api(
+    "material.del_material",
+    Method::Post,
+    "/cgi-bin/material/del_material",
+    Auth::AccessToken,
+    Effect::Writes,
+);
+/// Permanent media: list.
+pub const MATERIAL_LIST: Endpoint = api(
+    "material.batchget_material",
+    Method::Post,
+    "/cgi-bin/material/batchget_material",
+    Auth::AccessToken,
+    Effect::Reads,
+);
+/// Permanent media: numbers.
+pub const MATERIAL_COUNT: Endpoint = api(
+    "material.get_materialcount",
+    Method::Get,
+    "/cgi-bin/material/get_materialcount",
+    Auth::AccessToken,
+    Effect::Reads,
+);

@@ -309,3 +309,12 @@ pub const CUBE_INTERFACE_HOUR: Endpoint = api(
 /// The risk of a mini program's user.
 pub const USER_RISK: Endpoint =
     api("wxa.getuserriskrank", Method::Post, "/wxa/getuserriskrank", Auth::AccessToken, Effect::Reads);
+/// A follower.
+pub const USER_INFO: Endpoint =
+    api("user.info", Method::Get, "/cgi-bin/user/info", Auth::AccessToken, Effect::Reads);
+/// Up to 100 followers.
+pub const USER_INFO_BATCHGET: Endpoint =
+    api("user.info.batchget", Method::Post, "/cgi-bin/user/info/batchget", Auth::AccessToken, Effect::Reads);
+/// The followers' openids, 10,000 a page.
+pub const USER_GET: Endpoint =
+    api("user.get", Method::Get, "/cgi-bin/user/get", Auth::AccessToken, Effect::Reads);

@@ -3,12 +3,13 @@
 mod features;
 mod general;
 mod limits;
+mod services;
 
 use super::{Class, Entry};
 use crate::catalog;
 
 /// Ascending, and each ascending.
-pub(super) const ROWS: [&[Entry]; 3] = [general::ROWS, limits::ROWS, features::ROWS];
+pub(super) const ROWS: [&[Entry]; 4] = [general::ROWS, limits::ROWS, features::ROWS, services::ROWS];
 
 /// A row in WeChat's own words.
 const fn row(code: i64, class: Class, text: &'static str, zh: &'static str, en: &'static str) -> Entry {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use sandbox::Sandbox;
+use sandbox::{Sandbox, in_chinese};
 use tokio::net::TcpListener;
 
 use super::language;
@@ -50,7 +50,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let now = Arc::new(|| Clock::System.now());
     let sandbox = Sandbox::start_as(listener, now, args.seed, world.as_deref())
         .await
-        .map_err(|wrong| Words::new(format!("{file}：{wrong}"), format!("{file}: {wrong}")))?;
+        .map_err(|wrong| Words::new(format!("{file}：{}", in_chinese(&wrong)), format!("{file}: {wrong}")))?;
     let url = sandbox.url();
     print(&say(
         format!("微信模拟器：{url}（说明见该页面；Ctrl-C 结束）\n"),

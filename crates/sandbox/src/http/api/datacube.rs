@@ -14,7 +14,7 @@ pub(super) const HANDLERS: &[Row] = &[
     (&catalog::CUBE_USER_SUMMARY, user_summary),
     (&catalog::CUBE_USER_CUMULATE, user_cumulate),
     (&catalog::CUBE_ARTICLE_SUMMARY, one_day_of_articles),
-    (&catalog::CUBE_ARTICLE_TOTAL, one_day_of_articles),
+    (&catalog::CUBE_ARTICLE_TOTAL, articles_in_all),
     (&catalog::CUBE_USER_READ, reads),
     (&catalog::CUBE_USER_READ_HOUR, one_day_of_articles),
     (&catalog::CUBE_USER_SHARE, shares),
@@ -80,6 +80,44 @@ fn user_cumulate(world: &mut World, call: &Call, appid: &str) -> Result<Answer, 
     let (first, last) = span(world, call, appid, 7)?;
     let row = |number| json!({"ref_date": date(number), "user_source": 0, "cumulate_user": world.followers_on(appid, number)});
     Ok(list(call, (first..=last).map(row).collect()))
+}
+
+/// Days from the one of a mass message on that its figures are told of.
+const TOLD_DAYS: i64 = 7;
+/// What is counted of readers: nobody reads here.
+const READERS: [&str; 8] = [
+    "int_page_read_user",
+    "int_page_read_count",
+    "ori_page_read_user",
+    "ori_page_read_count",
+    "share_user",
+    "share_count",
+    "add_to_fav_user",
+    "add_to_fav_count",
+];
+
+/// The articles that went to many on a day: whom they were sent to, and day by day up to yesterday who read them.
+fn articles_in_all(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
+    let (first, _) = span(world, call, appid, 1)?;
+    let last = (first + TOLD_DAYS).min(day_of(world.now));
+    let sent = world.publications(appid).iter();
+    let sent = sent.filter(|sent| sent.is_mass && day_of(sent.at.saturating_mul(1000)) == first);
+    let rows = sent.flat_map(|sent| {
+        sent.printed.iter().zip(1..).map(move |(printed, number)| {
+            let details = (first..last).map(|number| {
+                let mut told = json!({"stat_date": date(number), "target_user": sent.target});
+                READERS.iter().for_each(|name| told[*name] = 0.into());
+                told
+            });
+            json!({
+                "ref_date": date(first),
+                "msgid": format!("{}_{number}", sent.msg_data_id),
+                "title": printed.article.get("title"),
+                "details": details.collect::<Vec<_>>(),
+            })
+        })
+    });
+    Ok(list(call, rows.collect()))
 }
 
 /// Nobody reads or shares articles here, so there are no figures of it, for the days that may be asked for.

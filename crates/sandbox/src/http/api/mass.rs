@@ -123,6 +123,9 @@ fn run(world: &mut World, call: &Call, appid: &str, body: &Value, target: Target
     }
     let total = target.openids.len();
     let reached = if status == MASS_SUCCESS { world.reach(appid, target.openids) } else { Vec::new() };
+    if let Some(articles) = &articles {
+        world.note_target(appid, articles.publish_id, reached.len());
+    }
     let path = if target.is_list { catalog::MASS_SEND.path } else { catalog::MASS_SENDALL.path };
     for openid in reached.iter().take(MAX_SHOWN) {
         record(world, appid, path, openid, &content, msg_id);

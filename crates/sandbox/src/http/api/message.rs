@@ -5,6 +5,7 @@ use super::super::call::{Call, text};
 use super::{Row, check_kind};
 use crate::push::{Push, Subscription};
 use crate::refusal::{Refusal, refuse};
+use crate::sign::sha256_hex;
 use crate::world::quota::TEMPLATE_DAY;
 use crate::world::{App, Kind, Message, Purpose, Template, World};
 use serde_json::{Map, Value, json};
@@ -60,10 +61,11 @@ pub(super) fn template(world: &mut World, call: &Call, appid: &str) -> Result<An
         return Err(refuse(43004));
     }
     world.check_not_blocked(appid, openid)?;
-    world.check_not_blocked(appid, openid)?;
     check_linked(world, appid, &body)?;
     let client_id = text(&body, "client_msg_id");
-    let key = (appid.to_owned(), openid.to_owned(), client_id.to_owned());
+    // Nobody says how long it may be: a long one is remembered by its hash.
+    let known_by = if client_id.len() > 64 { sha256_hex(client_id.as_bytes()) } else { client_id.to_owned() };
+    let key = (appid.to_owned(), openid.to_owned(), known_by);
     if !client_id.is_empty()
         && let Some(msgid) = world.sent_as(&key)
     {

@@ -16,6 +16,7 @@ pub(super) const HANDLERS: &[Row] = &[
     (&catalog::GET_TICKET, ticket),
     (&catalog::CLEAR_QUOTA, clear_quota),
     (&catalog::CLEAR_QUOTA_V2, clear_quota_by_secret),
+    (&catalog::QUOTA_CLEAR, clear_one),
     (&catalog::QUOTA_GET, quota),
     (&catalog::API_DOMAIN_IP, addresses),
     (&catalog::CALLBACK_IP, addresses),
@@ -119,6 +120,15 @@ fn clear(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal>
     Ok(Answer::json(&call.path, json!({"errcode": 0, "errmsg": "ok"})))
 }
 
+/// Clears one endpoint's counter, which WeChat does for shops' only (`/channels/ec/…`): no account here is one.
+fn clear_one(_: &mut World, call: &Call, _: &str) -> Result<Answer, Refusal> {
+    let body = call.json()?;
+    let path = text(&body, "cgi_path");
+    let is_known =
+        path.starts_with("/channels/ec/") || catalog::by_path(path).is_some_and(|known| known.path == path);
+    Err(refuse(if is_known { 76022 } else { 76021 }))
+}
+
 /// What is left of an endpoint's quotas. Those of `/sns` are told nobody; what has no limit here has zeros.
 pub(super) fn quota(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
     let body = call.json()?;
@@ -134,7 +144,8 @@ pub(super) fn quota(world: &mut World, call: &Call, appid: &str) -> Result<Answe
         "quota": {"daily_limit": most, "used": used, "remain": most.saturating_sub(used)},
     });
     if let Some(minute) = minute {
-        answer["rate_limit"] = json!({"call_count": minute.most, "refresh_second": 60});
+        let most = world.quotas.most(appid, minute);
+        answer["rate_limit"] = json!({"call_count": most, "refresh_second": 60});
     }
     Ok(Answer::json(&call.path, answer))
 }

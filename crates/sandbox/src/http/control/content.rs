@@ -1,12 +1,11 @@
-//! Control calls about what an account shows: the menu that a user sees, a comment, the file of a video.
+//! Control calls about what an account shows: the menu that a user sees, a comment.
 
-use super::{Done, Reply, Wrong, members, phone};
+use super::{Done, Reply, Wrong, members};
 use crate::Shared;
 use crate::world::{Failure, MAX_COMMENT, Menu};
 use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
-use axum::response::Response;
+use axum::extract::{Query, State};
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
@@ -103,6 +102,9 @@ pub(super) async fn comment(State(shared): Held, body: Bytes) -> Reply {
     let asked: Said = members(&body)?;
     let world = &mut *shared.world();
     let follows = world.user_of(&asked.appid, &asked.openid)?.follows(&asked.appid);
+    if asked.content.is_some() {
+        world.check_comments()?;
+    }
     let now = world.now_seconds();
     let comments = world.comments(&asked.appid, asked.msg_data_id, asked.index);
     let comments =
@@ -125,12 +127,4 @@ pub(super) async fn comment(State(shared): Held, body: Bytes) -> Reply {
         }
         _ => Err(Wrong("content or withdraw, one of them".to_owned())),
     }
-}
-
-/// Where `down_url` of a permanent video leads.
-pub(super) async fn material(State(shared): Held, Path(media_id): Path<String>) -> Result<Response, Wrong> {
-    let world = shared.world();
-    let found = world.any_material(&media_id);
-    let found = found.ok_or_else(|| Wrong(format!("there is no permanent medium {media_id:?}")))?;
-    Ok(phone::shown(&found.content_type, found.bytes.clone()))
 }

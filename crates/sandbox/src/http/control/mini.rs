@@ -1,7 +1,7 @@
 //! Control calls about mini programs: a link is opened, an order paid, a phone number shared; what words and pictures
 //! are to WeChat's checks.
 
-use super::{Done, Reply, Wrong, members};
+use super::{Done, Reply, Wrong, members, members_with_file};
 use crate::Shared;
 use crate::sign;
 use crate::world::{Kind, LABELS, Picture, Suggest, Verdict, Word, World, check_shows};
@@ -149,7 +149,7 @@ impl NewPicture {
 
 /// What a picture shows, and how it is judged.
 pub(super) async fn picture(State(shared): Held, body: Bytes) -> Reply {
-    let asked: NewPicture = members(&body)?;
+    let asked: NewPicture = members_with_file(&body)?;
     let name = asked.name()?;
     check_shows(&asked.shows)?;
     let verdict = match (asked.suggest, asked.label) {

@@ -2,7 +2,7 @@
 //! a person does with a phone.
 
 use super::act::{check_message, push};
-use super::{Done, Reply, Wrong, members};
+use super::{Done, Reply, Wrong, members, members_with_file, said};
 use crate::Shared;
 use crate::http::oauth;
 use crate::http::worlds::Below;
@@ -149,7 +149,7 @@ static READER: Semaphore = Semaphore::const_new(1);
 
 /// Reads the code in a picture (PNG or JPEG).
 pub(super) async fn read(State(shared): Held, body: Bytes) -> Reply {
-    let Photo { body_base64 } = members(&body)?;
+    let Photo { body_base64 } = members_with_file(&body)?;
     let bytes = decode(&body_base64)?;
     let turn = READER.acquire().await.map_err(|e| Wrong(e.to_string()))?;
     let read = tokio::task::spawn_blocking(move || picture::read(&bytes)).await.ok().flatten();
@@ -170,7 +170,7 @@ struct NewFile {
 
 /// A file on the phone that a message is about to carry: its media_id, and where it is.
 pub(super) async fn keep_file(State(shared): Held, below: Below, headers: HeaderMap, body: Bytes) -> Reply {
-    let NewFile { appid, content_type, name, body_base64 } = members(&body)?;
+    let NewFile { appid, content_type, name, body_base64 } = members_with_file(&body)?;
     let kind = kind_of(&content_type);
     let kind = kind.ok_or_else(|| Wrong("content_type: image/…, audio/… or video/…".to_owned()))?.to_owned();
     let bytes = decode(&body_base64)?;
@@ -187,6 +187,7 @@ pub(super) async fn keep_file(State(shared): Held, below: Below, headers: Header
 
 /// What a browser may show and hear; no SVG, which could be a page of its own.
 fn kind_of(content_type: &str) -> Option<&'static str> {
+    let content_type = content_type.to_ascii_lowercase();
     let kinds = [("image/", "image"), ("audio/", "voice"), ("video/", "video")];
     let (_, kind) = kinds.iter().find(|(known, _)| content_type.starts_with(known))?;
     let is_plain =
@@ -195,7 +196,7 @@ fn kind_of(content_type: &str) -> Option<&'static str> {
 }
 
 /// Bytes as a browser may have them: never as a page of this host's.
-pub(super) fn shown(content_type: &str, bytes: Bytes) -> Response {
+fn shown(content_type: &str, bytes: Bytes) -> Response {
     let kind = kind_of(content_type).map_or("application/octet-stream", |_| content_type);
     let head = [
         (header::CONTENT_TYPE, kind),
@@ -208,29 +209,22 @@ pub(super) fn shown(content_type: &str, bytes: Bytes) -> Response {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Owner {
-    appid: String,
+    /// Whose it must be.
+    appid: Option<String>,
 }
 
-/// A file by its media_id, temporary or permanent.
+/// A file by its media_id, temporary or permanent: what a chat shows, and where the addresses of videos lead.
 pub(super) async fn file(
     State(shared): Held,
     Path(media_id): Path<String>,
     query: Asked<Owner>,
 ) -> Result<Response, Wrong> {
     let Owner { appid } = asked(query)?;
-    let found = {
-        let world = shared.world();
-        let temporary =
-            world.media(&appid, &media_id).map(|file| (file.content_type.clone(), file.bytes.clone()));
-        let permanent =
-            || world.material(&appid, &media_id).map(|kept| (kept.content_type.clone(), kept.bytes.clone()));
-        temporary.or_else(permanent)
-    };
-    let Some((content_type, bytes)) = found else {
-        let error = json!({"error": format!("there is no file {media_id:?}, or no longer")});
-        return Ok((StatusCode::NOT_FOUND, axum::Json(error)).into_response());
-    };
-    Ok(shown(&content_type, bytes))
+    let found = shared.world().file(appid.as_deref(), &media_id);
+    Ok(match found {
+        Some((content_type, bytes)) => shown(&content_type, bytes),
+        None => said(StatusCode::NOT_FOUND, format!("there is no file {media_id:?}, or no longer")),
+    })
 }
 
 #[derive(Deserialize)]

@@ -1,6 +1,6 @@
 //! Control calls that set the scene: accounts, users, codes, tokens, faults, the clock.
 
-use super::{Done, Reply, Wrong, members};
+use super::{Done, Reply, Wrong, members, members_with_file};
 use crate::Shared;
 use crate::faults::Fault;
 use crate::push;
@@ -21,7 +21,9 @@ fn fine() -> Reply {
 pub(super) async fn apps(State(shared): Held, body: Bytes) -> Reply {
     let app = members::<AppSettings>(&body)?.into_app()?;
     let view = app.view();
-    shared.world().put_app(app);
+    let mut world = shared.world();
+    world.check_room_for(&app)?;
+    world.put_app(app);
     Ok(Done(view))
 }
 
@@ -57,6 +59,9 @@ struct NewCallback {
     verify: bool,
 }
 
+/// Longest callback address.
+const MAX_URL: usize = 2_048;
+
 fn yes() -> bool {
     true
 }
@@ -66,6 +71,9 @@ pub(super) async fn callback(State(shared): Held, body: Bytes) -> Reply {
     let app = shared.world().app(&asked.appid)?.clone();
     if app.kind == Kind::Open {
         return Err(Wrong("appid: a website has no callbacks".to_owned()));
+    }
+    if asked.url.len() > MAX_URL {
+        return Err(Wrong(format!("url: at most {MAX_URL} bytes")));
     }
     if !asked.url.is_empty() && asked.verify {
         push::verify(&shared, &app, &asked.url).await?;
@@ -192,7 +200,7 @@ pub(super) async fn rotate(State(shared): Held, body: Bytes) -> Reply {
 }
 
 pub(super) async fn fault(State(shared): Held, body: Bytes) -> Reply {
-    let fault: Fault = members(&body)?;
+    let fault: Fault = members_with_file(&body)?;
     let id = shared.world().faults.add(fault)?;
     Ok(Done(json!({"id": id})))
 }

@@ -23,7 +23,7 @@ struct Reset {
 
 pub(super) async fn reset(State(shared): State<Arc<Shared>>, body: Bytes) -> Reply {
     let asked: Reset = members(&body)?;
-    shared.put(shared.start.world(&shared.name, asked.seed));
+    shared.put(shared.start.world(&shared.name, asked.seed, (shared.now)()));
     Ok(Done(json!({"ok": true})))
 }
 
