@@ -15,6 +15,7 @@ pub(crate) mod date;
 mod desk;
 mod draft;
 mod feed;
+mod gallery;
 mod grant;
 mod industry;
 mod journal;
@@ -36,6 +37,7 @@ mod quirks;
 pub(crate) mod quota;
 mod random;
 mod reach;
+mod reader;
 mod rid;
 mod screen;
 mod session;
@@ -66,6 +68,7 @@ pub(crate) use once::MAX_SCENE;
 pub(crate) use publication::{Failure, Publication};
 pub(crate) use qr::{MAX_SECONDS, Scene};
 pub(crate) use random::Random;
+pub(crate) use reader::Read;
 pub(crate) use rid::Refused;
 pub(crate) use screen::Shown;
 pub(crate) use template::{Purpose, TEMPLATE, Template};
@@ -102,6 +105,8 @@ pub(crate) struct World {
     pub(crate) content: content::Content,
     pub(crate) cube: cube::Cube,
     pub(crate) desks: desk::Desks,
+    #[serde(default)]
+    pub(crate) gallery: gallery::Gallery,
     pub(crate) grants: grant::Grants,
     pub(crate) qr: qr::QrCodes,
     pub(crate) links: link::Links,
@@ -153,7 +158,7 @@ impl World {
     /// About how much memory it takes: calls and files, and what calls and users brought with them.
     pub(crate) fn bytes(&self) -> usize {
         let small = self.calls.brief().len() + self.users.all.len();
-        self.calls.bytes() + self.media.bytes() + self.materials.bytes() + 512 * small
+        self.calls.bytes() + self.media.bytes() + self.materials.bytes() + self.gallery.bytes() + 512 * small
     }
 
     pub(crate) fn now_seconds(&self) -> i64 {

@@ -8,6 +8,7 @@ mod audit_pushes;
 mod audit_stricter;
 mod audit_words;
 mod bound;
+mod cards;
 mod chosen;
 mod chunked;
 mod codes;
