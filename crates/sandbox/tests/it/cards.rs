@@ -48,7 +48,8 @@ async fn a_card_says_what_a_tap_opens() {
     )
     .await;
     let data = json!({"thing1": {"value": "奶茶"}, "time2": {"value": "2026年1月2日 15:30"}});
-    let body = json!({"touser": openid, "template_id": SUBSCRIPTION, "page": "pages/index/index", "data": data});
+    let body =
+        json!({"touser": openid, "template_id": SUBSCRIPTION, "page": "pages/index/index", "data": data});
     assert_eq!(errcode(&rig.call(MINI, "/cgi-bin/message/subscribe/send", body).await), 0);
     assert_eq!(last_line(&rig, MINI).await["opens"], json!({"page": "pages/index/index"}));
     // The contract's list of what was sent has no more members for it.
@@ -80,8 +81,13 @@ async fn templates_are_listed_with_what_a_user_still_allows() {
     assert_eq!(left().await, 0);
     let openid = first(&rig, OFFICIAL).await;
     let all = rig.get(&format!("/sandbox/templates?appid={OFFICIAL}&openid={openid}")).await.json();
-    let declared =
-        all["templates"].as_array().unwrap().iter().find(|one| one["template_id"] == DECLARED).unwrap().clone();
+    let declared = all["templates"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["template_id"] == DECLARED)
+        .unwrap()
+        .clone();
     assert_eq!((&declared["title"], &declared["purpose"]), (&json!("订单通知"), &json!("message")));
     assert_eq!(rig.get(&format!("/sandbox/templates?appid={OFFICIAL}&openid=oNobody")).await.status, 400);
 }
@@ -90,8 +96,7 @@ async fn templates_are_listed_with_what_a_user_still_allows() {
 async fn draft(rig: &Rig) -> (String, String) {
     let cover = rig.upload(OFFICIAL, "/cgi-bin/material/add_material", "media", "a.png", &png(3, 3)).await;
     assert_eq!(errcode(&cover), 40004, "without a type");
-    let cover =
-        rig.upload(OFFICIAL, "/cgi-bin/media/uploadimg", "media", "a.png", &png(5, 5)).await.json();
+    let cover = rig.upload(OFFICIAL, "/cgi-bin/media/uploadimg", "media", "a.png", &png(5, 5)).await.json();
     let picture = cover["url"].as_str().unwrap().to_owned();
     let (token, _) = rig.stable(OFFICIAL, false).await;
     let body = [
@@ -120,7 +125,8 @@ async fn an_article_is_a_page_in_which_nothing_runs() {
     let rig = Rig::start().await;
     let (media_id, picture) = draft(&rig).await;
     let got = rig.call(OFFICIAL, "/cgi-bin/draft/get", json!({"media_id": media_id})).await.json();
-    let local = |url: &Value| url.as_str().unwrap().strip_prefix("http://mp.weixin.qq.com").unwrap().to_owned();
+    let local =
+        |url: &Value| url.as_str().unwrap().strip_prefix("http://mp.weixin.qq.com").unwrap().to_owned();
     let preview = rig.get(&local(&got["news_item"][0]["url"])).await;
     assert!(html(&preview).contains("草稿预览") && html(&preview).contains("正文"));
     let sent = rig.call(OFFICIAL, "/cgi-bin/freepublish/submit", json!({"media_id": media_id})).await.json();
@@ -135,11 +141,15 @@ async fn an_article_is_a_page_in_which_nothing_runs() {
     }
     assert!(!policy.contains("script-src") && !policy.contains("allow-scripts"), "{policy}");
     let html = html(&page);
-    for part in ["&lt;b&gt;题目", "作者", "沙箱公众号", "2026-01-02", "color:red", "阅读原文", "a=1&amp;b=2"] {
+    for part in ["&lt;b&gt;题目", "作者", "沙箱公众号", "2026-01-02", "color:red", "阅读原文", "a=1&amp;b=2"]
+    {
         assert!(html.contains(part), "{part} in {html}");
     }
     assert!(!html.contains("<script") && !html.contains("草稿预览"), "{html}");
-    assert!(!html.contains("mmbiz.qpic.cn") && !html.contains("open.weixin.qq.com"), "all of it here: {html}");
+    assert!(
+        !html.contains("mmbiz.qpic.cn") && !html.contains("open.weixin.qq.com"),
+        "all of it here: {html}"
+    );
     assert!(html.contains("href=\"/connect/oauth2/authorize?appid=x\""));
     // A picture of the article's is the sandbox's own copy, in any size.
     let path = picture.strip_prefix("http://mmbiz.qpic.cn").unwrap();
@@ -160,7 +170,11 @@ async fn a_cover_is_shown_from_its_address() {
     let rig = Rig::start().await;
     draft(&rig).await;
     let list = rig
-        .call(OFFICIAL, "/cgi-bin/material/batchget_material", json!({"type": "image", "offset": 0, "count": 1}))
+        .call(
+            OFFICIAL,
+            "/cgi-bin/material/batchget_material",
+            json!({"type": "image", "offset": 0, "count": 1}),
+        )
         .await
         .json();
     let url = list["item"][0]["url"].as_str().unwrap();
@@ -186,10 +200,7 @@ async fn the_one_who_holds_the_phone_is_the_one_who_is_asked() {
     let page = html(&rig.get(&link("snsapi_userinfo", "&sandbox_holder=nobody")).await);
     assert!(page.contains("小雨") && page.contains("Hui🐠"), "{page}");
     let cookie = [("cookie", "sandbox_user=u1")];
-    let back = rig
-        .send(Method::GET, &link("snsapi_base", "&sandbox_holder=u2"), &cookie, "")
-        .await
-        .unwrap();
+    let back = rig.send(Method::GET, &link("snsapi_base", "&sandbox_holder=u2"), &cookie, "").await.unwrap();
     assert_eq!(back.status, 302);
     assert!(back.header("set-cookie").starts_with("sandbox_user=u2;"), "{back:?}");
 }
