@@ -189,9 +189,12 @@ async fn without_a_key_the_gateway_hears_what_the_child_says() {
     assert_eq!(refused["errcode"], 40125, "{refused}");
     let told = sh(&["--gateway", &app.url()], &ask(KEY)).await.json();
     assert_eq!(told["expires_in"], 7200, "{told}");
-    let wrong =
-        sh(&["--gateway", &app.url(), "--key", "key_nobodys_0123456789abcdefghij"], &ask(KEY)).await.json();
-    assert_eq!(wrong["errcode"], 40125, "the key of the run counts: {wrong}");
+    let ran = sh(&["--gateway", &app.url(), "--key", "key_nobodys_0123456789abcdefghij"], &ask(KEY)).await;
+    assert_eq!(ran.json()["errcode"], 40125, "the key of the run counts: {}", ran.out);
+    assert!(ran.err.contains("密钥不对") && ran.err.contains("--key"), "it is told before: {}", ran.err);
+    let right = sh(&["--gateway", &app.url(), "--key", KEY], &ask(DUMMY)).await;
+    assert_eq!(right.json()["expires_in"], 7200, "{}", right.out);
+    assert_eq!(right.err.lines().count(), 1, "nothing to complain of: {}", right.err);
 }
 
 #[tokio::test]
@@ -244,6 +247,56 @@ async fn a_gateway_that_is_away_is_named() {
         "{}",
         ran.out
     );
+    assert!(ran.err.contains("http://127.0.0.1:1 can't be reached"), "before the command starts: {}", ran.err);
+}
+
+/// A sandbox has the pictures that it made addresses of.
+#[tokio::test]
+async fn a_picture_comes_from_the_sandbox() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("p.png"), b"\x89PNG\r\n\x1a\n and more").unwrap();
+    let script = format!(
+        "token=$(curl -sS '{}' | sed 's/.*token\":\"\\([^\"]*\\)\".*/\\1/') && \
+         url=$(curl -sS \"https://api.weixin.qq.com/cgi-bin/media/uploadimg?access_token=$token\" -F media=@p.png | sed 's/.*url\":\"\\([^\"]*\\)\".*/\\1/') && \
+         curl -sS \"$url\" -o by-http && curl -sS \"https${{url#http}}\" -o by-https && echo $url",
+        official()
+    );
+    let mut command = run(&[], &["sh", "-c", &script]);
+    command.current_dir(dir.path());
+    let ran = ran(command).await;
+    assert!(ran.out.starts_with("http://mmbiz.qpic.cn/mmbiz_png/"), "{} {}", ran.out, ran.err);
+    for name in ["by-http", "by-https"] {
+        let got = std::fs::read(dir.path().join(name)).unwrap();
+        assert_eq!(got, b"\x89PNG\r\n\x1a\n and more", "{name}: {}", ran.err);
+    }
+}
+
+/// Nothing can be caught of a SIGKILL: the command is ended by the kernel, the folder is removed by whoever comes next.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_run_that_is_killed_takes_its_command_along() {
+    let place = tempfile::tempdir().unwrap();
+    let mut command = run(&[], &["sh", "-c", "echo $$; dirname $SSL_CERT_FILE; while :; do sleep 0.05; done"]);
+    command.env("TMPDIR", place.path()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut running = Running(command.spawn().unwrap());
+    let mut lines = BufReader::new(running.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let (child, folder) = (lines.next().unwrap(), lines.next().unwrap());
+    let process = format!("/proc/{child}");
+    assert!(Path::new(&process).exists() && Path::new(&folder).exists());
+    running.signal("-KILL");
+    running.wait(Duration::from_secs(10));
+    for _ in 0..100 {
+        if !Path::new(&process).exists() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(!Path::new(&process).exists(), "the command goes on");
+    assert!(Path::new(&folder).exists(), "nobody was left to remove it");
+    let mut next = run(&[], &["true"]);
+    next.env("TMPDIR", place.path());
+    assert_eq!(ran(next).await.code, 0);
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
 }
 
 #[tokio::test]
