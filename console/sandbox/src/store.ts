@@ -39,6 +39,13 @@ const width = matchMedia('(max-width: 767px)')
 export const isNarrow = ref(width.matches)
 width.addEventListener('change', () => (isNarrow.value = width.matches))
 
+/** Shows a row of the journal, where there is room for it. */
+export function showRow(key: string) {
+  place.row = key
+  if (isNarrow.value && key) place.view = 'journal'
+}
+if (place.view === 'phone') showRow(place.row)
+
 export const chat = computed(() => phone.value?.chats.find((one) => one.appid === place.chat))
 
 /** Whether news arrive. */

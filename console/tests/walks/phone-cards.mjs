@@ -134,7 +134,7 @@ export const cardWalks = {
     await phone(page).getByText('群发预览').waitFor()
     await call(it, OFFICIAL, '/cgi-bin/message/mass/sendall', { filter: { is_to_all: true }, msgtype: 'mpnews', mpnews: { media_id: draft.media_id } })
     await phone(page).getByText('群发', { exact: true }).waitFor()
-    const covers = phone(page).locator('.card2 img')
+    const covers = phone(page).locator('.news img')
     for (let n = 0; n < 50 && (await covers.count()) < 4; n++) await page.waitForTimeout(100)
     assert.deepEqual(await covers.evaluateAll((all) => all.map((one) => one.naturalWidth)), [1, 1, 1, 1])
     await look(page, 'articles')
@@ -271,7 +271,9 @@ export const cardWalks = {
     await phone(page).getByRole('button', { name: /SCAN → 200/ }).click()
     await log(page).getByText('第 1 次').waitFor()
     assert.equal(await nav.getByRole('button', { name: '记录' }).getAttribute('aria-pressed'), 'true')
+    // Back, and by the same chip once more.
     await nav.getByRole('button', { name: '手机' }).click()
-    await phone(page).waitFor()
+    await phone(page).getByRole('button', { name: /SCAN → 200/ }).click()
+    await log(page).getByText('第 1 次').waitFor()
   },
 }

@@ -73,13 +73,14 @@ fn body(read: &Read, below: &Below) -> String {
             format!("<a href=\"{}\">{}</a>", escape(&home(url, below)), both("阅读原文", "The original"))
         }
     };
-    let preview = if *is_draft { both("草稿预览", "Preview of a draft") } else { String::new() };
+    let preview = both("草稿预览", "Preview of a draft");
+    let preview = if *is_draft { format!("<p class=\"over\">{preview}</p>") } else { String::new() };
     let pictures: String = pictures
         .iter()
         .map(|url| format!("<p><img src=\"{}\" alt=\"\"></p>", escape(&home(url, below))))
         .collect();
     format!(
-        "<p class=\"over\">{preview}</p><h1>{}</h1><p class=\"dim\">{} <b>{}</b> {date}</p>\
+        "{preview}<h1>{}</h1><p class=\"dim\">{} <b>{}</b> {date}</p>\
          <div class=\"words\">{pictures}{}</div><p class=\"foot\">{source}</p>",
         escape(text(article, "title")),
         escape(text(article, "author")),

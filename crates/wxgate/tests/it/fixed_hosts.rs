@@ -247,7 +247,11 @@ async fn a_gateway_that_is_away_is_named() {
         "{}",
         ran.out
     );
-    assert!(ran.err.contains("http://127.0.0.1:1 can't be reached"), "before the command starts: {}", ran.err);
+    assert!(
+        ran.err.contains("http://127.0.0.1:1 can't be reached"),
+        "before the command starts: {}",
+        ran.err
+    );
 }
 
 /// A sandbox has the pictures that it made addresses of.
@@ -276,7 +280,8 @@ async fn a_picture_comes_from_the_sandbox() {
 #[tokio::test]
 async fn a_run_that_is_killed_takes_its_command_along() {
     let place = tempfile::tempdir().unwrap();
-    let mut command = run(&[], &["sh", "-c", "echo $$; dirname $SSL_CERT_FILE; while :; do sleep 0.05; done"]);
+    let mut command =
+        run(&[], &["sh", "-c", "echo $$; dirname $SSL_CERT_FILE; while :; do sleep 0.05; done"]);
     command.env("TMPDIR", place.path()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut running = Running(command.spawn().unwrap());
     let mut lines = BufReader::new(running.0.stdout.take().unwrap()).lines().map(Result::unwrap);
