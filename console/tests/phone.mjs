@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util'
 import { startDemo } from './walks/gateway.mjs'
 import { run } from './walks/harness.mjs'
 import { MENU, TEMPLATE, codeOf, control, lastPush, pushed, service, tokenOf } from './walks/sandbox.mjs'
+import { cardWalks } from './walks/phone-cards.mjs'
 import { lookWalks } from './walks/phone-look.mjs'
 
 const { values: flags } = parseArgs({ options: { only: { type: 'string', default: '' }, out: { type: 'string', default: '' } } })
@@ -180,11 +181,12 @@ const walks = {
     await phone(page).getByLabel('次数').fill('2')
     await phone(page).getByRole('button', { name: '允许', exact: true }).click()
     await page.getByText('还可以收 2 条').first().waitFor()
+    await phone(page).getByRole('button', { name: '关闭' }).click()
     const openid = (await control(it, 'chats?user=u1')).chats.find((one) => one.appid === MINI).openid
     const sent = await (await fetch(`${it.sandbox}/cgi-bin/message/subscribe/send?access_token=${token}`, { method: 'POST', body: JSON.stringify({ touser: openid, template_id: TEMPLATE, data: { thing1: { value: '奶茶' } } }) })).json()
     assert.equal(sent.errcode, 0, JSON.stringify(sent))
     await phone(page).getByText('奶茶').waitFor()
-    await phone(page).getByText('订阅消息').waitFor()
+    await phone(page).getByText('订阅消息', { exact: true }).waitFor()
     await phone(page).getByRole('button', { name: '进入客服' }).click()
     await phone(page).getByText('进入客服会话').waitFor()
     await phone(page).getByLabel('说点什么').fill('在吗')
@@ -353,7 +355,7 @@ async function until(check) {
   assert.fail(`never: ${check}`)
 }
 
-await run({ ...walks, ...lookWalks }, {
+await run({ ...walks, ...cardWalks, ...lookWalks }, {
   ...flags,
   // Of a menu where the sandbox knows none.
   allowed: /status of 404/,

@@ -12,10 +12,11 @@ export const over = reactive({
   sheet: '' as Sheet,
   /** The menu's button that waits for a code, a picture or a place. */
   button: null as MenuButton | null,
-  /** The address of the web page. */
+  /** The address of the web page, and whether it is opened at once. */
   url: '',
-  /** What the mini program was opened with. */
-  mini: { appid: '', page: '', scene: '' },
+  goes: false,
+  /** What the mini program was opened with, and the account whose message or menu did so. */
+  mini: { appid: '', page: '', scene: '', by: '' },
 })
 
 export function open(sheet: Sheet, button: MenuButton | null = null) {
@@ -42,7 +43,7 @@ export async function send(message: Members, to = chat.value) {
 
 export const event = (name: string, key: string, more: Members = {}) => send({ MsgType: 'event', Event: name, EventKey: key, ...more })
 
-export async function follow(to: Chat) {
+export async function subscribe(to: Chat) {
   return attempt(() => post<Pushes>('event', { ...who(to), event: 'subscribe', key: '' }))
 }
 
@@ -181,7 +182,7 @@ export async function press(button: MenuButton) {
       openWeb(button.url ?? '')
       return event('VIEW', button.url ?? '')
     case 'miniprogram':
-      openMini(button.appid ?? '', button.pagepath ?? '', '')
+      openMini(button.appid ?? '', button.pagepath ?? '', '', place.chat)
       return event('view_miniprogram', button.pagepath ?? '')
     case 'scancode_push':
     case 'scancode_waitmsg':
@@ -197,12 +198,28 @@ export async function press(button: MenuButton) {
   }
 }
 
-export function openWeb(url: string) {
-  over.url = url
+/** Opens a page: at once, unless one is to look at its address first. */
+export function openWeb(url: string, goes = true) {
+  ;[over.url, over.goes] = [url, goes]
   open('web')
 }
 
-export function openMini(appid: string, page: string, scene: string) {
-  over.mini = { appid, page, scene }
+/** `by`: the account whose message, card or menu led there. */
+export function openMini(appid: string, page: string, scene: string, by = '') {
+  over.mini = { appid, page, scene, by }
   open('mini')
+}
+
+/** Follows a link of a message: to a page, a mini program, or an answer that is sent. */
+export async function follow(href: string, to: Chat) {
+  const menu = /^weixin:\/\/bizmsgmenu\?(.*)/.exec(href)
+  if (menu) {
+    const said = new URLSearchParams(menu[1])
+    return say(said.get('msgmenucontent') ?? '', { bizmsgmenuid: said.get('msgmenuid') ?? '' })
+  }
+  if (!/^(weixin:\/\/dl\/|https:\/\/wxaurl\.cn\/|#小程序)/.test(href)) return openWeb(href)
+  const mini = phone.value?.chats.find((one) => one.kind === 'mini')
+  if (!mini) return undefined
+  const target = await attempt(() => post<{ appid: string; path: string; query: string }>('open', { link: href, openid: mini.openid }))
+  if (target) openMini(target.appid, target.path + (target.query ? `?${target.query}` : ''), '', to.appid)
 }

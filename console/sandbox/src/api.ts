@@ -44,6 +44,8 @@ export interface Line {
   path: string
   template_id: string
   message: Value
+  /** What a tap on a card opens. */
+  opens?: Members
   push: number | null
 }
 
@@ -73,7 +75,7 @@ export interface Code {
 
 export interface Attempt { status: number; ms: number; replied?: boolean; error?: string | null; query?: string; sent?: string; body?: string; reply?: string }
 
-export interface CallNews { seq: number; at: number; appid: string; method: string; path: string; status: number; errcode: number }
+export interface CallNews { seq: number; at: number; appid: string; method: string; path: string; status: number; errcode: number; errmsg?: string }
 export interface PushNews { seq: number; at: number; appid: string; openid: string; url: string; over: boolean; message: string; attempts: Attempt[] }
 
 export interface Push { seq: number; at: number; appid: string; openid: string; url: string; message: string; attempts: Attempt[] }
@@ -97,8 +99,23 @@ export interface ErrorRow { code: number; text: string; official: boolean; zh: s
 
 export interface MenuButton { name: string; type?: string; key?: string; url?: string; appid?: string; pagepath?: string; media_id?: string; sub_button?: MenuButton[] }
 
-export interface App { appid: string; kind: Kind; original_id: string; secret: string; callback_token: string; aes_key: string; callback: { url: string; mode: string; format: string } | null }
+export interface App { appid: string; kind: Kind; original_id: string; secret: string; callback_token: string; aes_key: string; callback: { url: string; mode: string; format: string } | null; linked: string[] }
 export interface Said { line: string; zh: string; en: string }
-export interface Facts { base: string; now: number; apps: App[]; codes: string[]; template: string; calls: Said[]; examples: Said[] }
+export interface Facts { base: string; now: number; apps: App[]; codes: string[]; template: string; calls: Said[]; examples: Said[]; paths: string[] }
 
-export interface Fault { id: number; path: string; times: number; errcode?: number; status?: number; delay_ms?: number; cut?: string }
+export interface Fault {
+  id: number
+  path: string
+  /** How often it is still to happen; 0: until it is taken back. */
+  times: number
+  appid?: string
+  openid?: string
+  probability?: number
+  errcode?: number
+  status?: number
+  delay_ms?: number | Members
+  cut?: string
+}
+
+/** A template of an account; `left`: how many of its subscription messages the user still allows. */
+export interface Template { template_id: string; title: string; content: string; purpose: 'message' | 'subscription' | 'both'; keywords: string[]; left: number }

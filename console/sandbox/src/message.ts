@@ -50,16 +50,26 @@ export function list(of: Value | undefined, ...path: string[]): Value[] {
 export function title(message: Members) {
   const type = text(message, 'MsgType')
   if (type !== 'event') return { event: false, name: type || '?', key: type === 'text' ? text(message, 'Content') : '' }
-  return { event: true, name: text(message, 'Event'), key: text(message, 'EventKey').replace(/^qrscene_/, '') }
+  const name = text(message, 'Event')
+  // What was said about subscription messages stands deep inside.
+  if (name.startsWith('subscribe_msg_')) return { event: true, name, key: JSON.stringify(message).includes('"reject"') ? 'reject' : 'accept' }
+  return { event: true, name, key: text(message, 'EventKey').replace(/^qrscene_/, '') }
 }
 
-/** The parts of a text with links: what is between `<a href>` and `</a>` leads somewhere. */
-export function links(content: string): { text: string; href: string }[] {
-  const parts: { text: string; href: string }[] = []
+/** A piece of a text: plain without `href`; with `appid` it leads into a mini program. */
+export interface Part { text: string; href: string; appid?: string; page?: string }
+
+const attribute = (tag: string, name: string) => new RegExp(`\\s${name}\\s*=\\s*["']?([^"'\\s>]*)`, 'i').exec(tag)?.[1]?.replaceAll('&amp;', '&') ?? ''
+
+/** The parts of a text with links: what is between `<a>` and `</a>` leads somewhere, and so does a bare address. */
+export function links(content: string): Part[] {
+  const parts: Part[] = []
   let from = 0
-  for (const found of content.matchAll(/<a\s[^>]*href\s*=\s*["']?([^"'\s>]*)["']?[^>]*>([\s\S]*?)<\/a>/gi)) {
+  for (const found of content.matchAll(/<a(\s[^>]*)>([\s\S]*?)<\/a>|https?:\/\/[\w\-.~:/?#[\]@!$&'()*+,;=%]+/gi)) {
     if (found.index > from) parts.push({ text: content.slice(from, found.index), href: '' })
-    parts.push({ text: found[2]!, href: found[1]! })
+    const tag = found[1]
+    if (tag === undefined) parts.push({ text: found[0], href: found[0] })
+    else parts.push({ text: found[2]!, href: attribute(tag, 'href') || '#', appid: attribute(tag, 'data-miniprogram-appid'), page: attribute(tag, 'data-miniprogram-path') })
     from = found.index + found[0].length
   }
   if (from < content.length || !parts.length) parts.push({ text: content.slice(from), href: '' })

@@ -1,10 +1,10 @@
 import { computed, reactive, ref, shallowRef, watch } from 'vue'
-import { type CallNews, type Code, type Facts, Failed, type MenuButton, type Person, type Phone, type PushNews, get, post } from './api'
+import { type CallNews, type Code, type Facts, Failed, type MenuButton, type Person, type Phone, type PushNews, type Template, get, post } from './api'
 import { members, title } from './message'
 import { t } from './i18n'
 import { toast } from '../../src/lib/toast'
 
-export type View = 'phone' | 'journal' | 'facts' | 'came'
+export type View = 'phone' | 'screen' | 'journal' | 'facts' | 'came'
 
 export interface Row { key: string; at: number; call?: CallNews; push?: PushNews }
 
@@ -26,11 +26,25 @@ export const phone = shallowRef<Phone>()
 export const codes = shallowRef<Code[]>([])
 export const facts = shallowRef<Facts>()
 export const menu = shallowRef<MenuButton[]>([])
+/** Of the account whose chat is open. */
+export const templates = shallowRef<Template[]>([])
 /** The sandbox's clock, which may be moved, minus this machine's. */
 export const ahead = ref(0)
 /** Unix milliseconds by this machine's clock, each second. */
 export const now = ref(Date.now())
 setInterval(() => (now.value = Date.now()), 1000)
+
+/** A window as wide as a real phone, which shows one thing at a time. */
+const width = matchMedia('(max-width: 767px)')
+export const isNarrow = ref(width.matches)
+width.addEventListener('change', () => (isNarrow.value = width.matches))
+
+/** Shows a row of the journal, where there is room for it. */
+export function showRow(key: string) {
+  place.row = key
+  if (isNarrow.value && key) place.view = 'journal'
+}
+if (place.view === 'phone') showRow(place.row)
 
 export const chat = computed(() => phone.value?.chats.find((one) => one.appid === place.chat))
 
@@ -99,7 +113,7 @@ export async function load() {
   if (running) return void (missed = true)
   running = true
   try {
-    await Promise.all([loadPeople().then(loadMenu), loadCodes(), facts.value ? undefined : loadFacts()])
+    await Promise.all([loadPeople().then(() => Promise.all([loadMenu(), loadTemplates()])), loadCodes(), facts.value ? undefined : loadFacts()])
   } catch {
     // The line's own state says that nothing comes.
   } finally {
@@ -114,11 +128,20 @@ export async function load() {
 async function loadPeople() {
   const { users } = await get<{ users: Person[] }>('users')
   people.value = users
-  if (!users.some((one) => one.user === place.user)) place.user = remembered(users)
+  if (!users.some((one) => one.user === place.user)) place.user = (await known(place.user)) ?? remembered(users)
   if (!place.user) return
   const shown = await get<Phone>(`chats?user=${encodeURIComponent(place.user)}`)
   if (shown.user === place.user) phone.value = shown
   ahead.value = shown.now - Date.now()
+}
+
+/** Who is meant by the address, if not one of the listed: by nickname or openid, or beyond the first ones. Says so if nobody is. */
+async function known(name: string) {
+  if (!name) return undefined
+  const found = await get<Phone>(`chats?user=${encodeURIComponent(name)}`).catch(() => undefined)
+  if (!found) return void toast(t('phone.nobody', { name }), 'bad', undefined, 8)
+  if (!people.value.some((one) => one.user === found.user)) people.value = [...people.value, found]
+  return found.user
 }
 
 async function loadCodes() {
@@ -139,6 +162,14 @@ async function loadMenu() {
   } catch {
     menu.value = []
   }
+}
+
+/** What this user still allows of the open chat's account, and what its cards are made of. */
+export async function loadTemplates() {
+  const open = chat.value
+  if (!open) return void (templates.value = [])
+  const made = await get<{ templates: Template[] }>(`templates?appid=${open.appid}&openid=${open.openid}`)
+  if (place.chat === open.appid) templates.value = made.templates
 }
 
 const NAME = 'wxgate.sandbox.user'
@@ -166,6 +197,7 @@ watch(() => place.user, (user) => {
 })
 watch(() => place.chat, () => {
   menu.value = []
+  templates.value = []
   refresh()
 })
 

@@ -34,7 +34,13 @@ export async function run(walks, { only, out, allowed, begin }) {
   for (const [name, walk] of Object.entries(walks).filter(([name]) => name.includes(only))) {
     const { given, end } = await begin(name)
     const context = await browser.newContext({ locale: 'zh-CN', timezoneId: 'Asia/Shanghai', reducedMotion: 'reduce' })
-    await context.addInitScript(() => localStorage.getItem('wxgate.prefs') ?? localStorage.setItem('wxgate.prefs', '{"lang":"zh","theme":"light"}'))
+    await context.addInitScript(() => {
+      try {
+        localStorage.getItem('wxgate.prefs') ?? localStorage.setItem('wxgate.prefs', '{"lang":"zh","theme":"light"}')
+      } catch {
+        // A page of no origin has none.
+      }
+    })
     const page = await context.newPage()
     page.setDefaultTimeout(20_000)
     const messages = []

@@ -20,6 +20,8 @@ async function furnish(it) {
   await post('/cgi-bin/message/custom/send', { touser: openid, msgtype: 'text', text: { content: '登录成功，欢迎回来' } })
   await post('/cgi-bin/message/template/send', { touser: openid, template_id: TEMPLATE, data: { 商品: { value: '奶茶' }, 时间: { value: '11 月 26 日 10:00' } } })
   await control(it, 'message', { appid: OFFICIAL, openid, text: '你好' })
+  await control(it, 'subscribe', { appid: MINI, openid: chats.find((one) => one.appid === MINI).openid, template_id: TEMPLATE, count: 2 })
+  await control(it, 'fault', { path: '/cgi-bin/stable_token', appid: MINI, openid, probability: 0.25, delay_ms: { p50: 40, p99: 800 }, times: 0 })
   await post('/cgi-bin/message/custom/send', { touser: openid, msgtype: 'text', text: { content: '你好，我是小店助手 🐠' } })
   await post('/cgi-bin/message/template/send', { touser: chats.find((one) => one.appid === MINI).openid, template_id: TEMPLATE, data: {} })
   const { calls } = await control(it, 'calls?path=/cgi-bin/message/template/send')
@@ -37,6 +39,9 @@ function places(it, { push, refused, id }) {
     ['push', `/?chat=${OFFICIAL}&row=p${push}`],
     ['scan', `/?chat=${OFFICIAL}`, (page) => page.locator('.phone .grid button').first().click()],
     ['mini', `/?chat=${MINI}`, (page) => page.locator('.phone .grid button').nth(1).click()],
+    ['allow', `/?chat=${MINI}`, (page) => page.locator('.phone .grid button').nth(3).click()],
+    ['screen', '/?view=screen'],
+    ['fault', '/?view=journal', (page) => page.locator('.log [aria-haspopup=dialog]').click()],
     ['web', `/?chat=${OFFICIAL}`, (page) => page.locator('.phone .grid button').nth(2).click()],
     ['journal', `/?view=journal&row=c${refused}`],
     ['facts', '/?view=facts'],
@@ -51,7 +56,7 @@ async function lookAt(page, look, name, wrong) {
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
   if (wide > 0) wrong.push(`${name}: ${wide} px too wide`)
   const text = await page.evaluate(() => document.body.innerText)
-  const raw = /undefined|NaN|\[object|\b(phone|line|log|detail|facts|screen|scan|web|mini|views|tabs)\.[a-z]\w+/i.exec(text)
+  const raw = /undefined|NaN|\[object|\b(phone|line|log|detail|facts|screen|scan|web|mini|views|allow)\.[a-z]\w+/i.exec(text)
   if (raw) wrong.push(`${name}: ${raw[0]}`)
   for (const found of await look(page, name)) wrong.push(`${name}: ${found}`)
 }

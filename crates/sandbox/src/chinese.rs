@@ -138,7 +138,7 @@ const ROWS: &[(&str, &str)] = &[
     ("push: its account has no callback address", "push：它的账号没有推送地址"),
     ("push: its account's format is another one now", "push：它的账号换了消息格式"),
     // Faults.
-    ("path must begin with /", "path 必须以 / 开头"),
+    ("path must begin with /, or be * for every path", "path 必须以 / 开头，或者是 *（所有路径）"),
     ("one of errcode, status, delay_ms, body, body_base64, content_type, cut and receipt is required",
      "errcode、status、delay_ms、body、body_base64、content_type、cut、receipt 至少要有一个"),
     ("body and body_base64: give one of them", "body 和 body_base64 只给一个"),

@@ -28,7 +28,7 @@ pub(crate) enum Cut {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Fault {
-    /// The exact path of the request.
+    /// The exact path of the request; `*`: any path of WeChat's.
     pub(crate) path: String,
     /// Only calls of this account.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,6 +75,8 @@ fn once() -> u64 {
     1
 }
 
+/// The path of a fault that any call may be hit by.
+const EVERY: &str = "*";
 /// Faults kept, and bytes of them.
 const MAX_FAULTS: usize = 10_000;
 const MAX_BYTES: usize = 64 << 20;
@@ -90,8 +92,8 @@ impl Fault {
 
     /// What is wrong with it, if anything.
     fn check(&self) -> Result<(), String> {
-        if !self.path.starts_with('/') {
-            return Err("path must begin with /".into());
+        if !self.path.starts_with('/') && self.path != EVERY {
+            return Err("path must begin with /, or be * for every path".into());
         }
         let has_body = self.body.is_some() || self.body_base64.is_some();
         let silent = self.errcode.is_none()
@@ -146,7 +148,7 @@ impl Fault {
 
     /// Whether it hits a call, which chance may decide.
     fn hits(&self, path: &str, appid: &str, concerns: &impl Fn(&str) -> bool, chance: &mut Random) -> bool {
-        self.path == path
+        (self.path == path || self.path == EVERY)
             && self.appid.as_deref().is_none_or(|wanted| wanted == appid)
             && self.openid.as_deref().is_none_or(concerns)
             && self.probability.is_none_or(|probability| chance.chance(probability))

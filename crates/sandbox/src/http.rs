@@ -5,6 +5,7 @@
 
 mod answer;
 mod api;
+mod article;
 mod call;
 mod control;
 mod facts;
@@ -41,9 +42,13 @@ pub(crate) fn simulated() -> impl Iterator<Item = &'static str> {
 
 /// Every route of a world.
 fn router(shared: Arc<Shared>) -> Router {
-    Router::new()
+    // As the addresses of pictures begin.
+    let formats = ["bmp", "gif", "jpg", "png"].map(|format| format!("/mmbiz_{format}/{{id}}/{{size}}"));
+    let router = formats.iter().fold(Router::new(), |router, path| router.route(path, get(article::picture)));
+    router
         .route("/", get(page::home))
         .route("/q/{id}", get(page::scanned))
+        .route("/s/{id}", get(article::article))
         .route("/_/{digest}/{*name}", get(page::file))
         .nest("/sandbox", control::router(shared.clone()))
         .fallback(api::wechat)

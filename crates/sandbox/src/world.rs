@@ -15,6 +15,7 @@ pub(crate) mod date;
 mod desk;
 mod draft;
 mod feed;
+mod gallery;
 mod grant;
 mod industry;
 mod journal;
@@ -37,6 +38,7 @@ mod quirks;
 pub(crate) mod quota;
 mod random;
 mod reach;
+mod reader;
 mod rid;
 mod screen;
 mod session;
@@ -69,6 +71,7 @@ pub(crate) use once::MAX_SCENE;
 pub(crate) use publication::{Failure, Publication};
 pub(crate) use qr::{MAX_SECONDS, Scene};
 pub(crate) use random::Random;
+pub(crate) use reader::Read;
 pub(crate) use rid::Refused;
 pub(crate) use screen::Shown;
 pub(crate) use template::{Purpose, TEMPLATE, Template};
@@ -109,6 +112,8 @@ pub(crate) struct World {
     pub(crate) content: content::Content,
     pub(crate) cube: cube::Cube,
     pub(crate) desks: desk::Desks,
+    #[serde(default)]
+    pub(crate) gallery: gallery::Gallery,
     pub(crate) grants: grant::Grants,
     pub(crate) qr: qr::QrCodes,
     pub(crate) links: link::Links,
@@ -166,7 +171,7 @@ impl World {
     /// About how much memory it takes. What isn't among these is a few hundred bytes a user or an account.
     pub(crate) fn bytes(&self) -> usize {
         let happened = self.calls.bytes() + self.pushes.bytes() + self.chats.bytes() + self.messages.bytes();
-        let files = self.media.bytes() + self.materials.bytes();
+        let files = self.media.bytes() + self.materials.bytes() + self.gallery.bytes();
         let articles = self.drafts.bytes() + self.publications.size() + self.publications.comments();
         let names = self.tokens.bytes()
             + self.codes.bytes()

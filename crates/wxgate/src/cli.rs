@@ -124,6 +124,8 @@ enum Command {
         "Run a command whose HTTPS for WeChat's hosts goes to the simulated WeChat or a gateway: for SDKs with fixed hosts"
     ))]
     Run(tunnel::Args),
+    #[command(name = tunnel::FOLLOW, hide = true)]
+    RunChild(tunnel::Followed),
     #[command(about = say(
         "升级数据库的表结构；加 --from 把 SQLite 里的全部数据迁到 PostgreSQL",
         "Take the database to this version's schema; with --from, move all of a SQLite database into PostgreSQL"
@@ -219,6 +221,7 @@ pub fn main() -> ExitCode {
         Command::Import { file } => import::run(&file),
         Command::Listen(args) => run::blocking(listen::run(args)),
         Command::Run(args) => return ended(run::blocking(tunnel::run(args))),
+        Command::RunChild(args) => return ExitCode::from(tunnel::follow(&args)),
         Command::Migrate(args) => run::blocking(migrate::run(args)),
         Command::Config(ConfigCommand::Default) => {
             run::print(say(config::DEFAULT_TOML, config::DEFAULT_TOML_EN))

@@ -26,9 +26,19 @@ export function outcome(row: Row): { kind: 'ok' | 'warn' | 'bad' | 'info'; word:
 }
 
 /** Everything a filter may look for. */
+/** Why WeChat refused, in its own words and without what says nothing: the rid, and `argument invalid!` before the keyword. */
+export const refusalOf = (row: Row) => (row.call?.errmsg ?? '').replace(/\s*(hints: \[.*\]\s*)?rid: .*$/, '').replace(/^argument invalid! /, '')
+
 export function words(row: Row) {
   const { call, push } = row
-  return (call ? `${call.path} ${call.appid} ${call.errcode} ${call.status} ${call.method}` : `${push!.appid} ${push!.openid} ${push!.url} ${push!.message} ${push!.attempts.map((one) => one.status).join(' ')}`).toLowerCase()
+  return (call ? `${call.path} ${call.appid} ${call.method} ${call.errmsg ?? ''}` : `${push!.appid} ${push!.openid} ${push!.url} ${push!.message}`).toLowerCase()
+}
+
+/** Whether a row is what a filter asks for: a number is an errcode or a status and nothing like it. */
+export function fits(row: Row, wanted: string) {
+  if (!/^-?\d{1,7}$/.test(wanted)) return words(row).includes(wanted)
+  const number = Number(wanted)
+  return row.call ? row.call.errcode === number || row.call.status === number : row.push!.attempts.some((one) => one.status === number)
 }
 
 export const isBad = (row: Row) => ['warn', 'bad'].includes(outcome(row).kind)

@@ -15,6 +15,8 @@ export function doing(name: string, key: string) {
     case 'scancode_push': case 'scancode_waitmsg': return t('line.scancode')
     case 'pic_sysphoto': case 'pic_photo_or_album': case 'pic_weixin': return t('line.pics')
     case 'location_select': return t('line.place')
+    case 'subscribe_msg_popup_event': return t(`line.popup_${key}`)
+    case 'subscribe_msg_change_event': return t(`line.change_${key}`)
     default: return t('line.event', { name, key })
   }
 }

@@ -89,10 +89,15 @@ impl Answer {
         found.unwrap_or(without)
     }
 
+    /// What it says in words, if it is WeChat's JSON.
+    pub(crate) fn errmsg(&self) -> Option<&str> {
+        let Content::Json(body) = &self.content else { return None };
+        body.get("errmsg")?.as_str()
+    }
+
     /// The `rid` that a refusal carries.
     pub(crate) fn rid(&self) -> Option<String> {
-        let Content::Json(body) = &self.content else { return None };
-        wechat::errcode::rid(body.get("errmsg")?.as_str()?).map(str::to_owned)
+        wechat::errcode::rid(self.errmsg()?).map(str::to_owned)
     }
 
     /// A JSON answer as it goes out; empty if it is another.

@@ -79,6 +79,13 @@ pub(super) const HANDLERS: &[&[Row]] = &[
     &[(&catalog::OAUTH_AUTHORIZE, oauth::authorize), (&catalog::QRCONNECT, oauth::qrconnect)],
 ];
 
+/// Every path that does something.
+pub(super) fn paths() -> Vec<&'static str> {
+    let mut paths: Vec<_> = HANDLERS.iter().copied().flatten().map(|(endpoint, _)| endpoint.path).collect();
+    paths.sort_unstable();
+    paths
+}
+
 /// An account of another kind may not call this.
 fn check_kind(world: &World, appid: &str, kind: Kind) -> Result<(), Refusal> {
     match world.apps.get(appid) {
@@ -173,11 +180,14 @@ fn answer(world: &mut World, call: Call, appid: String, fault: Option<&Fault>) -
         world.remember_rid(&rid, refused_call(&call, &appid, &answer, world.now));
     }
     let at = world.now;
-    let news = json!({
+    let mut news = json!({
         "at": at, "appid": appid, "method": call.method.as_str(), "path": beginning(&call.path, MAX_PATH),
         "status": status,
         "errcode": errcode,
     });
+    if let Some(errmsg) = answer.errmsg().filter(|_| errcode != 0) {
+        news["errmsg"] = errmsg.into();
+    }
     let seq = world.calls.add(errcode, entry(call, appid, at, status));
     world.feed.call(seq, news);
     (seq, answer)

@@ -35,6 +35,8 @@ impl From<String> for Wrong {
     }
 }
 
+pub(super) use phone::shown;
+
 pub(super) type Reply = Result<Done, Wrong>;
 
 /// A JSON answer.
@@ -58,6 +60,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router<Arc<Shared>> {
         .route("/pictures", post(mini::picture))
         .route("/words", post(mini::word))
         .route("/subscribe", post(set::subscribe))
+        .route("/templates", get(content::templates))
         .route("/token/expire", post(set::expire))
         .route("/token/rotate", post(set::rotate))
         .route("/fault", post(set::fault))

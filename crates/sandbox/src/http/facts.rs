@@ -1,5 +1,6 @@
 //! What there is in the sandbox and what can be done with it: as JSON for its page, as text for a terminal.
 
+use super::api;
 use super::worlds::Below;
 use crate::Shared;
 use crate::world::{DEMO_CODES, Kind, TEMPLATE, World};
@@ -47,7 +48,11 @@ const CALLS: &[[&str; 3]] = &[
         "客服：接受邀请、上下线、接待、结束、转接",
         "customer service: agree, come, go, take, close, switch",
     ],
-    ["GET /sandbox/menu ?appid&openid", "用户看到的菜单", "the menu that a user sees"],
+    [
+        "GET /sandbox/menu · templates ?appid&openid",
+        "用户看到的菜单；模板和他还允许的条数",
+        "the menu that a user sees; templates, and how many messages he still allows",
+    ],
     [
         "POST /sandbox/platform {appid, openid, client_platform_type}",
         "用户换手机",
@@ -161,6 +166,7 @@ fn facts(world: &World, base: &str) -> Value {
             view["secret"] = app.secret.as_str().into();
             view["callback_token"] = app.callback_token.as_str().into();
             view["aes_key"] = app.encoding_aes_key.as_str().into();
+            view["linked"] = json!(app.linked);
             view
         })
         .collect();
@@ -175,7 +181,7 @@ fn facts(world: &World, base: &str) -> Value {
         .collect();
     json!({
         "base": base, "now": world.now, "apps": apps, "codes": codes, "template": TEMPLATE,
-        "calls": pairs(CALLS), "examples": examples,
+        "calls": pairs(CALLS), "examples": examples, "paths": api::paths(),
     })
 }
 

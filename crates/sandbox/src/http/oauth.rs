@@ -2,7 +2,8 @@
 //!
 //! As silent or as chatty as WeChat: `snsapi_base` goes straight back, the other scopes show a page on
 //! which one of the sandbox's users is chosen. `sandbox_user` (id, openid or nickname) in the query is
-//! that choice, and a cookie remembers it for the silent scope.
+//! that choice, and a cookie remembers it for the silent scope. `sandbox_holder` names whoever holds the phone that opens the page:
+//! the only one who is asked, and the one of the silent scope.
 
 use super::answer::Answer;
 use super::call::Call;
@@ -108,7 +109,17 @@ pub(super) fn with_query(url: &str, pairs: &[(&str, &str)]) -> String {
     format!("{url}{separator}{query}{fragment}")
 }
 
+/// Whose phone the page was opened on, if it says so.
+fn holder<'a>(world: &'a World, call: &Call) -> Option<&'a User> {
+    let name = call.param("sandbox_holder");
+    world.users.find(name).filter(|_| !name.is_empty())
+}
+
+/// Who uses this browser: the phone's holder, else whoever was chosen last.
 pub(super) fn remembered<'a>(world: &'a World, call: &Call) -> Option<&'a User> {
+    if let Some(holder) = holder(world, call) {
+        return Some(holder);
+    }
     let cookies = call.header(header::COOKIE).split(';');
     let mut pairs = cookies.filter_map(|pair| pair.trim().split_once('='));
     let (_, id) = pairs.find(|(name, _)| *name == "sandbox_user")?;
@@ -131,7 +142,9 @@ fn link(call: &Call, name: &str, value: &str) -> String {
 /// A list of users, one of whom says yes.
 fn users_list(world: &World, call: &Call) -> String {
     let mut users: Vec<&User> = world.users.all.iter().take(SHOWN).collect();
-    if let Some(last) = remembered(world, call) {
+    if let Some(holder) = holder(world, call) {
+        users = vec![holder];
+    } else if let Some(last) = remembered(world, call) {
         users.sort_by_key(|user| user.id != last.id);
     }
     let item = |user: &&User| {
@@ -174,13 +187,15 @@ fn consent_page(world: &World, call: &Call, app: &App) -> Answer {
 
 /// A page on which one of the users says yes, or somebody no.
 pub(super) fn ask(world: &World, call: &Call, appid: &str, question: &Question<'_>) -> Answer {
-    let both = |(zh, en)| both(zh, en);
+    let (zh, en) = world.apps.get(appid).map(App::name).unwrap_or_default();
+    let both = |(zh, en): (&str, &str)| both(zh, en);
     let body = format!(
-        "<p class=\"over\">{}</p><h1><code>{}</code> {}</h1><p class=\"dim\">{}</p><ul class=\"people\">{}</ul>\
+        "<p class=\"over\">{}</p><h1>{} {}</h1><p class=\"dim small\"><code>{}</code></p><p class=\"dim\">{}</p><ul class=\"people\">{}</ul>\
          <p class=\"foot\"><a class=\"btn\" href=\"{}\">{}</a><code class=\"dim\">{}</code></p>",
         both(question.about),
-        escape(appid),
+        both((&zh, &en)),
         both(("申请使用", "asks")),
+        escape(appid),
         both(question.wants),
         users_list(world, call),
         link(call, "sandbox_consent", "deny"),

@@ -122,13 +122,28 @@ pub(super) async fn file(Path((digest, name)): Path<(String, String)>) -> Respon
 /// A page of WeChat's in the same dress, in both languages: which is seen is up to `lang` and to what the browser prefers.
 /// `path` is its own, `body` is HTML.
 pub(super) fn dressed(path: &str, english: bool, title: &str, body: &str) -> String {
-    let assets = assets(path.matches('/').count().saturating_sub(1));
+    let script = format!("<script src=\"{}theme.js\"></script>", assets(depth(path)));
+    in_dress(path, english, title, &script, body)
+}
+
+/// Likewise, without any script: always light.
+pub(super) fn dressed_still(path: &str, english: bool, title: &str, body: &str) -> String {
+    in_dress(path, english, title, "", body)
+}
+
+/// How many folders below the sandbox's root a page is.
+fn depth(path: &str) -> usize {
+    path.matches('/').count().saturating_sub(1)
+}
+
+fn in_dress(path: &str, english: bool, title: &str, script: &str, body: &str) -> String {
+    let assets = assets(depth(path));
     let lang = if english { "en" } else { "zh-CN" };
     format!(
         "<!doctype html><html lang=\"{lang}\" data-theme=\"light\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><meta name=\"color-scheme\" content=\"light dark\">\
          <title>{title}</title><link rel=\"icon\" href=\"{assets}icon.svg\" type=\"image/svg+xml\">\
-         <link rel=\"stylesheet\" href=\"{assets}a/index.css\"><script src=\"{assets}theme.js\"></script></head>\
+         <link rel=\"stylesheet\" href=\"{assets}a/index.css\">{script}</head>\
          <body class=\"sheet\"><main>{body}</main></body></html>"
     )
 }

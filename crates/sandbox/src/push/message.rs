@@ -117,7 +117,11 @@ impl Push {
 
     /// The members it has of its own.
     pub(crate) fn members(&self) -> Value {
-        Value::Object(self.message.clone())
+        let mut members = self.message.clone();
+        if let Some((event, items)) = &self.about {
+            members.insert(event.element().to_owned(), json!({"List": items}));
+        }
+        Value::Object(members)
     }
 
     /// The text of the message.

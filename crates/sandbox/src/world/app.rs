@@ -189,6 +189,26 @@ impl App {
         self.pages.iter().any(|page| page == path)
     }
 
+    /// What people call it, in Chinese and in English: nobody can give one a name here. The page with the phone does likewise.
+    pub(crate) fn name(&self) -> (String, String) {
+        let names = match self.appid.as_str() {
+            "wx00000000000000a1" => ("沙箱公众号", "Sandbox Official"),
+            MINI => ("沙箱小程序", "Sandbox Mini"),
+            "wx3cc8fd6963e31a32" => ("示例公众号", "Example Official"),
+            appid => {
+                let letters: Vec<char> = appid.chars().collect();
+                let tail = String::from_iter(&letters[letters.len().saturating_sub(4)..]);
+                let (zh, en) = match self.kind {
+                    Kind::Official => ("公众号", "official account"),
+                    Kind::Mini => ("小程序", "mini program"),
+                    Kind::Open => ("网站应用", "website"),
+                };
+                return (format!("{zh} {tail}"), format!("{en} {tail}"));
+            }
+        };
+        (names.0.to_owned(), names.1.to_owned())
+    }
+
     /// The page that opens where none is named.
     pub(crate) fn home(&self) -> &str {
         self.pages.first().map_or(PAGE, String::as_str)

@@ -42,6 +42,9 @@ pub(crate) struct Line {
     path: String,
     template_id: String,
     message: Value,
+    /// What a tap on it opens; of most nothing.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    opens: Value,
     /// The callback that told of it, or that it answers.
     push: Option<u64>,
 }
@@ -92,12 +95,13 @@ impl World {
             path: String::new(),
             template_id: String::new(),
             message,
+            opens: Value::Null,
             push,
         });
     }
 
     /// The line of a message that a call sent.
-    pub(super) fn show_message(&mut self, sent: &Message) {
+    pub(super) fn show_message(&mut self, sent: &Message, opens: Value) {
         self.chats.add(Line {
             seq: 0,
             at: self.now,
@@ -107,6 +111,7 @@ impl World {
             path: sent.path.to_owned(),
             template_id: sent.template_id.clone(),
             message: sent.data.clone(),
+            opens,
             push: None,
         });
     }

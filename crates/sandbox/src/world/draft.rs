@@ -43,6 +43,11 @@ impl Draft {
         self.articles.iter().zip(&self.urls).map(item).collect()
     }
 
+    /// Its articles, and where each can be looked at.
+    pub(super) fn pages(&self) -> impl Iterator<Item = (&Article, &str)> {
+        self.articles.iter().zip(self.urls.iter().map(String::as_str))
+    }
+
     /// As `draft/get` shows it.
     pub(crate) fn view(&self, with_content: bool) -> Value {
         json!({

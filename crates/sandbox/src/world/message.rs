@@ -103,7 +103,12 @@ impl World {
     }
 
     pub(crate) fn record_message(&mut self, message: Message) {
-        self.show_message(&message);
+        self.record_card(message, Value::Null);
+    }
+
+    /// Likewise, of a message that opens something when it is tapped: `url`, `page`, `miniprogram` as the call gave them.
+    pub(crate) fn record_card(&mut self, message: Message, opens: Value) {
+        self.show_message(&message, opens);
         self.messages.sent.add(message, MAX_MESSAGES, MAX_BYTES);
     }
 
@@ -144,6 +149,12 @@ impl World {
         let credits = self.messages.credits.entry(key).or_default();
         *credits = credits.saturating_add(count).min(MOST_CREDITS);
         *credits
+    }
+
+    /// How many more the user allows.
+    pub(crate) fn subscriptions_left(&self, appid: &str, openid: &str, template: &str) -> u64 {
+        let key = (appid.to_owned(), openid.to_owned(), template.to_owned());
+        self.messages.credits.get(&key).copied().unwrap_or_default()
     }
 
     /// The user allows none of this template any more.

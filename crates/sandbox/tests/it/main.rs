@@ -9,6 +9,7 @@ mod audit_stricter;
 mod audit_words;
 mod bound;
 mod bounds;
+mod cards;
 mod chosen;
 mod chunked;
 mod codes;

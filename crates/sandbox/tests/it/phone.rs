@@ -277,6 +277,8 @@ async fn whoever_watches_sees_calls_and_every_attempt_as_they_happen() {
         (&call["call"]["errcode"], &call["call"]["path"]),
         (&json!(40014), &json!("/cgi-bin/get_api_domain_ip"))
     );
+    let errmsg = call["call"]["errmsg"].as_str().unwrap();
+    assert!(wechat::errcode::rid(errmsg).is_some(), "its own words, whole: {errmsg}");
     let attempts: Vec<usize> = news
         .iter()
         .filter(|one| one["kind"] == "push")

@@ -43,6 +43,9 @@ async fn content(rig: &Rig, openid: &str) {
     call(rig, OFFICIAL, "/cgi-bin/menu/addconditional", rule).await;
     rig.control("platform", json!({"appid": OFFICIAL, "openid": openid, "client_platform_type": 2})).await;
     assert_eq!(errcode(&rig.upload_media(OFFICIAL, "image", "a.jpg", b"\xff\xd8\xff photo").await), 0);
+    let picture =
+        rig.upload(OFFICIAL, "/cgi-bin/media/uploadimg", "media", "a.jpg", b"\xff\xd8\xff photo").await;
+    assert_eq!(errcode(&picture), 0);
     let published = draft(rig, &["一"]).await;
     call(rig, OFFICIAL, "/cgi-bin/freepublish/submit", json!({"media_id": published})).await;
     draft(rig, &["二", "三"]).await;

@@ -14,13 +14,17 @@ mod relay;
 
 use std::ffi::OsString;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::bail;
+use http::{Method, StatusCode};
+use serde_json::Value;
 use tokio::net::TcpListener;
 use url::Url;
 
+use super::client::Server;
 use super::run::notice;
 use crate::clock::Clock;
 use crate::config;
@@ -76,8 +80,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
     let told = Told::new()?;
     let (base, own_sandbox) = base(&args, &environment).await?;
     let sandbox = base.is_sandbox().then(|| base.url().to_owned());
-    let hosts = Hosts::new(args.allow);
-    let authority = Authority::new(&hosts.names())?;
+    let hosts = Hosts::new(args.allow, base.is_sandbox());
+    let authority = Authority::new(hosts.names())?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let port = listener.local_addr()?.port();
     let files = Files::write(&authority.certificate, &environment, port)?;
@@ -87,6 +91,9 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
     let limits = Limits::default();
     let client = Client::new(None, authorities.client_config()?, &limits, 1);
     notice(&going_to(&base));
+    if let Some(wrong) = wrong_with(&base, args.ca_file.as_deref()).await? {
+        notice(&say(format!("wxgate run：{}", wrong.zh), format!("wxgate run: {}", wrong.en)));
+    }
     let relay = Relay::new(client, limits, base);
     let proxy = Arc::new(Proxy::new(hosts, relay, &authority, tasks.clone()));
     tasks.spawn(proxy.serve(listener));
@@ -121,6 +128,48 @@ async fn base(args: &Args, environment: &Environment) -> anyhow::Result<(Base, O
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let sandbox = sandbox::Sandbox::start(listener, Arc::new(|| Clock::System.now()));
     Ok((Base::sandbox(&Url::parse(&sandbox.url())?)?, Some(sandbox)))
+}
+
+/// The name of what [`child`] starts, which nobody else has a use for.
+pub(super) const FOLLOW: &str = "run-child";
+
+/// What a command is run as, so that it ends with the run: for this program alone, see [`child`].
+#[derive(Debug, clap::Args)]
+pub(super) struct Followed {
+    parent: u32,
+    #[arg(last = true, required = true)]
+    command: Vec<OsString>,
+}
+
+/// Becomes the command.
+pub(super) fn follow(args: &Followed) -> u8 {
+    child::follow(args.parent, &args.command)
+}
+
+/// How long a gateway is waited for before the command starts.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Whether the gateway is there and knows the key, before the command's SDK finds out in words of its own: what is wrong. It may
+/// still come right, so the command is run all the same.
+async fn wrong_with(base: &Base, ca_file: Option<&Path>) -> anyhow::Result<Option<Words>> {
+    if base.is_sandbox() {
+        return Ok(None);
+    }
+    let given_by = say("--key 或 WXGATE_KEY", "--key or WXGATE_KEY");
+    let server = Server::new(Url::parse(base.url())?, ca_file, base.key().unwrap_or_default(), given_by)?;
+    // Without a body nothing is done, even where the key is right.
+    let asked = server.ask(Method::POST, "v1/service/wx/getscanresult", Value::Null);
+    Ok(match tokio::time::timeout(PATIENCE, asked).await {
+        Err(_) => {
+            let place = server.place();
+            Some(Words::new(format!("{place} 没有应答"), format!("{place} doesn't answer")))
+        }
+        Ok(Err(away)) => Some(away),
+        Ok(Ok(answer)) if answer.status == StatusCode::UNAUTHORIZED && base.key().is_some() => {
+            Some(server.refusal(answer.status, &answer.body))
+        }
+        Ok(Ok(_)) => None,
+    })
 }
 
 fn going_to(base: &Base) -> String {

@@ -69,6 +69,7 @@ mod replaying;
 mod replays;
 mod replies;
 mod rings;
+mod run_ends;
 mod run_time;
 mod scans;
 mod secrets;

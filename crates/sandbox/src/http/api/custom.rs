@@ -3,7 +3,7 @@
 use super::super::answer::Answer;
 use super::super::call::{Call, text};
 use super::message::recipient;
-use super::{Row, kf};
+use super::{Row, kf, mass};
 use crate::refusal::{Refusal, refuse};
 use crate::world::quota::CUSTOM_DAY;
 use crate::world::{Message, World};
@@ -47,13 +47,20 @@ fn send(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> 
         let said = said.map_or_else(|| format!("[{kind}]"), str::to_owned);
         world.record_talk(appid, openid, Some(worker), &said);
     }
+    let mut data = body.clone();
+    if kind == "mpnewsarticle"
+        && let Some(published) = world.publication(appid, text(content, "article_id"))
+    {
+        // A chat shows it as an article.
+        data["news"] = mass::shown(&published.items(false));
+    }
     let msgid = world.next_msgid();
     world.record_message(Message {
         appid: appid.to_owned(),
         path: catalog::CUSTOM_SEND.path,
         touser: openid.to_owned(),
         template_id: String::new(),
-        data: body.clone(),
+        data,
         msgid,
     });
     Ok(Answer::json(&call.path, json!({"errcode": 0, "errmsg": "ok"})))

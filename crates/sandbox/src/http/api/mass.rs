@@ -163,7 +163,7 @@ fn finished(
 }
 
 /// Articles as a chat shows them: as customer service sends them.
-fn shown(items: &[Value]) -> Value {
+pub(super) fn shown(items: &[Value]) -> Value {
     let one = |item: &Value| {
         json!({
             "title": item["title"],

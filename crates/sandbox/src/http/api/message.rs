@@ -46,6 +46,16 @@ pub(super) fn check_linked(world: &World, appid: &str, body: &Value) -> Result<(
     }
 }
 
+/// What a tap on the message opens.
+pub(super) fn opens(body: &Value) -> Value {
+    let given = ["title", "url", "page", "miniprogram"].into_iter().filter_map(|name| {
+        let value = body.get(name).filter(|value| value.is_object() || value.is_string())?;
+        Some((name.to_owned(), value.clone()))
+    });
+    let given: Map<String, Value> = given.collect();
+    if given.is_empty() { Value::Null } else { Value::Object(given) }
+}
+
 pub(super) fn template(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> {
     check_kind(world, appid, Kind::Official)?;
     let body = call.json()?;
@@ -77,14 +87,15 @@ pub(super) fn template(world: &mut World, call: &Call, appid: &str) -> Result<An
     if !client_id.is_empty() {
         world.remember_client_id(key, msgid);
     }
-    world.record_message(Message {
+    let card = Message {
         appid: appid.to_owned(),
         path: catalog::TEMPLATE_SEND.path,
         touser: openid.to_owned(),
         template_id: template_id.to_owned(),
         data: Value::Object(data.clone()),
         msgid,
-    });
+    };
+    world.record_card(card, opens(&body));
     let finished = json!({"MsgID": msgid, "Status": "success"});
     let mut answer = sent(call, msgid);
     answer.pushes.push(Push::event(appid, openid, "TEMPLATESENDJOBFINISH", finished));
@@ -143,14 +154,15 @@ fn subscription(world: &mut World, call: &Call, appid: &str, path: &'static str)
     template.check(Purpose::Subscription, data)?;
     world.use_subscription(appid, openid, template_id)?;
     let msgid = world.next_msgid();
-    world.record_message(Message {
+    let card = Message {
         appid: appid.to_owned(),
         path,
         touser: openid.to_owned(),
         template_id: template_id.to_owned(),
         data: Value::Object(data.clone()),
         msgid,
-    });
+    };
+    world.record_card(card, opens(&body));
     let mut answer = sent(call, msgid);
     if world.quirks.is("subscribe_msgid", "absent") {
         answer = Answer::json(&call.path, json!({"errcode": 0, "errmsg": "ok"}));

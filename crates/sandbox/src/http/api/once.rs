@@ -3,7 +3,7 @@
 use super::super::answer::Answer;
 use super::super::call::{Call, text};
 use super::super::oauth;
-use super::message::check_linked;
+use super::message::{check_linked, opens};
 use super::tag::number;
 use super::{Row, check_kind};
 use crate::refusal::{Refusal, refuse, refuse_with};
@@ -104,13 +104,14 @@ fn send(world: &mut World, call: &Call, appid: &str) -> Result<Answer, Refusal> 
     world.check_once(appid, openid, scene)?;
     world.use_once(appid, openid, scene);
     let msgid = world.next_msgid();
-    world.record_message(Message {
+    let card = Message {
         appid: appid.to_owned(),
         path: catalog::TEMPLATE_SUBSCRIBE.path,
         touser: openid.to_owned(),
         template_id: TEMPLATE.to_owned(),
         data: body["data"].clone(),
         msgid,
-    });
+    };
+    world.record_card(card, opens(&body));
     Ok(Answer::json(&call.path, json!({"errcode": 0, "errmsg": "ok"})))
 }

@@ -2,12 +2,12 @@
 
 use super::{Done, Reply, Wrong, members};
 use crate::Shared;
-use crate::world::{Failure, MAX_COMMENT, Menu};
+use crate::world::{Failure, MAX_COMMENT, Menu, Template};
 use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 type Held = State<Arc<Shared>>;
@@ -26,6 +26,25 @@ pub(super) async fn menu(State(shared): Held, asked: Result<Query<Looker>, Query
     world.user_of(&asked.appid, &asked.openid)?;
     let menu = world.menu_for(&asked.appid, &asked.openid);
     Ok(Done(json!({"menu": menu.map(Menu::view)})))
+}
+
+/// The account's templates, and how many subscription messages of each this user still allows.
+pub(super) async fn templates(State(shared): Held, asked: Result<Query<Looker>, QueryRejection>) -> Reply {
+    let Query(Looker { appid, openid }) = asked.map_err(|wrong| Wrong(wrong.body_text()))?;
+    let world = shared.world();
+    world.user_of(&appid, &openid)?;
+    let view = |template: &Template| {
+        json!({
+            "template_id": template.id,
+            "title": template.title,
+            "content": template.content,
+            "purpose": template.purpose,
+            "keywords": template.keywords,
+            "left": world.subscriptions_left(&appid, &openid, &template.id),
+        })
+    };
+    let templates: Vec<Value> = world.templates.of(&appid).iter().map(view).collect();
+    Ok(Done(json!({"templates": templates})))
 }
 
 #[derive(Deserialize)]

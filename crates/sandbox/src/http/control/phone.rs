@@ -196,7 +196,7 @@ fn kind_of(content_type: &str) -> Option<&'static str> {
 }
 
 /// Bytes as a browser may have them: never as a page of this host's.
-fn shown(content_type: &str, bytes: Bytes) -> Response {
+pub(in crate::http) fn shown(content_type: &str, bytes: Bytes) -> Response {
     let kind = kind_of(content_type).map_or("application/octet-stream", |_| content_type);
     let head = [
         (header::CONTENT_TYPE, kind),

@@ -10,10 +10,11 @@ use rcgen::{
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::hosts::PICTURES;
 use crate::tls;
 
 /// What all of WeChat's hosts end in: even before its key was gone the authority could sign for no others.
-const REALM: &str = "weixin.qq.com";
+const REALMS: [&str; 2] = ["weixin.qq.com", PICTURES];
 const NAME: &str = "wxgate run";
 
 /// See the module.
@@ -31,14 +32,14 @@ impl Authority {
         own.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         own.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         own.name_constraints = Some(NameConstraints {
-            permitted_subtrees: vec![GeneralSubtree::DnsName(REALM.to_owned())],
+            permitted_subtrees: REALMS.map(|realm| GeneralSubtree::DnsName(realm.to_owned())).to_vec(),
             excluded_subtrees: Vec::new(),
         });
         let own_key = KeyPair::generate()?;
         let certificate = own.self_signed(&own_key)?.der().clone();
 
         let names = hosts.iter().map(|host| (*host).to_owned()).collect();
-        let mut shown = params(hosts.first().unwrap_or(&REALM), names)?;
+        let mut shown = params(hosts.first().unwrap_or(&REALMS[0]), names)?;
         shown.use_authority_key_identifier_extension = true;
         shown.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         shown.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -91,7 +92,8 @@ mod tests {
 
     #[tokio::test]
     async fn it_speaks_for_wechats_hosts_and_no_others() {
-        let authority = Authority::new(&["api.weixin.qq.com", "mp.weixin.qq.com"]).unwrap();
+        let authority = Authority::new(&["api.weixin.qq.com", "mp.weixin.qq.com", PICTURES]).unwrap();
+        assert!(is_believed(&authority, PICTURES).await);
         assert!(is_believed(&authority, "api.weixin.qq.com").await);
         assert!(is_believed(&authority, "mp.weixin.qq.com").await);
         for host in ["weixin.qq.com", "open.weixin.qq.com", "example.com", "127.0.0.1"] {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
@@ -12,10 +12,11 @@ use rustix::process::{Pid, Signal, getpgrp, kill_process};
 use rustix::termios::tcgetpgrp;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::FOLLOW;
 use super::files::{BUNDLES, Files, STORE_PASSWORD};
 use crate::cli::run::complain;
 use crate::entries::Environment;
-use crate::lang::Words;
+use crate::lang::{Words, is_english};
 
 /// As a shell says that there is no such command, or that it can't be run.
 const NOT_FOUND: u8 = 127;
@@ -93,22 +94,62 @@ fn java(port: u16, store: &str) -> String {
 
 /// Starts `command`; what a shell would end with, if it can't be.
 pub(super) fn start(command: &[OsString], variables: Variables) -> Result<Child, u8> {
-    let (program, arguments) = command.split_first().ok_or(NOT_FOUND)?;
-    let mut child = Command::new(program);
-    child.args(arguments);
+    let (program, _) = command.split_first().ok_or(NOT_FOUND)?;
+    let mut child = bound(command);
     for (name, value) in variables {
         match value {
             Some(value) => child.env(name, value),
             None => child.env_remove(name),
         };
     }
-    child.spawn().map_err(|error| {
-        let program = program.to_string_lossy();
-        let code = if error.kind() == ErrorKind::NotFound { NOT_FOUND } else { NOT_RUN };
-        let words = Words::new(format!("无法运行 {program}"), format!("can't run {program}"));
-        complain(&anyhow::Error::new(error).context(words));
-        code
-    })
+    child.spawn().map_err(|error| cannot_run(program, error))
+}
+
+fn cannot_run(program: &OsStr, error: std::io::Error) -> u8 {
+    let program = program.to_string_lossy();
+    let code = if error.kind() == ErrorKind::NotFound { NOT_FOUND } else { NOT_RUN };
+    let words = Words::new(format!("无法运行 {program}"), format!("can't run {program}"));
+    complain(&anyhow::Error::new(error).context(words));
+    code
+}
+
+/// The command, so that it doesn't outlive this process. Linux can end a child with whoever started it, but only the child itself
+/// can ask for that: this program is started, which asks ([`follow`]) and becomes the command. Elsewhere the command is started.
+fn bound(command: &[OsString]) -> Command {
+    // Even if the file has been replaced meanwhile.
+    let own = Path::new("/proc/self/exe");
+    if cfg!(target_os = "linux") && own.exists() {
+        let mut child = Command::new(own);
+        let language = if is_english() { "en" } else { "zh" };
+        child.args(["--lang", language, FOLLOW, &std::process::id().to_string(), "--"]).args(command);
+        return child;
+    }
+    let mut child = Command::new(&command[0]);
+    child.args(&command[1..]);
+    child
+}
+
+/// Becomes the command, which ends when the process `parent` does; what a shell would end with, if it can't be.
+#[cfg(target_os = "linux")]
+pub(super) fn follow(parent: u32, command: &[OsString]) -> u8 {
+    use rustix::process::{getppid, set_parent_process_death_signal};
+    use std::os::unix::process::CommandExt as _;
+
+    let Some((program, arguments)) = command.split_first() else { return NOT_FOUND };
+    // Where it can't be asked for, the command runs all the same.
+    let _ = set_parent_process_death_signal(Some(Signal::TERM));
+    // It may have ended before that was asked.
+    let is_there = getppid().is_some_and(|now| u32::try_from(now.as_raw_nonzero().get()) == Ok(parent));
+    if !is_there {
+        return u8::try_from(KILLED + Signal::TERM.as_raw()).unwrap_or(NOT_RUN);
+    }
+    cannot_run(program, Command::new(program).args(arguments).exec())
+}
+
+/// Nothing starts this here.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn follow(_parent: u32, _command: &[OsString]) -> u8 {
+    NOT_RUN
 }
 
 /// What this process is told, for the child: made before it starts, so that nothing is missed.

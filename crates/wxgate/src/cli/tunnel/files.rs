@@ -2,8 +2,8 @@
 //! own, closed to other users, which goes with the run.
 
 use std::collections::HashSet;
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs::{File, Permissions};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -30,9 +30,15 @@ const SYSTEMS: [&str; 4] = [
 /// Java's keystores have one; it keeps nothing secret.
 pub(super) const STORE_PASSWORD: &str = "changeit";
 
+/// How the folders' names begin, in the system's place for such.
+const PREFIX: &str = "wxgate-run-";
+/// A file in it that is locked for as long as the run lasts: what nobody holds was left by a run that was killed.
+const LOCK: &str = ".lock";
+
 /// See the module.
 pub(super) struct Files {
     folder: TempDir,
+    _lock: File,
 }
 
 impl Files {
@@ -42,10 +48,13 @@ impl Files {
         environment: &Environment,
         port: u16,
     ) -> anyhow::Result<Self> {
+        sweep(&std::env::temp_dir());
         let closed = Permissions::from_mode(0o700);
-        let folder = tempfile::Builder::new().prefix("wxgate-run-").permissions(closed).tempdir();
+        let folder = tempfile::Builder::new().prefix(PREFIX).permissions(closed).tempdir();
         let folder = folder.context(Words::fixed("无法创建临时目录", "can't make a temporary folder"))?;
-        let files = Self { folder };
+        let lock = File::create(folder.path().join(LOCK))?;
+        lock.lock()?;
+        let files = Self { folder, _lock: lock };
         let trusted = trusted(own, environment);
         let bundle = files.bundle();
         let php = format!("curl.cainfo=\"{0}\"\nopenssl.cafile=\"{0}\"\n", bundle.display());
@@ -79,6 +88,22 @@ impl Files {
 
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+}
+
+/// Removes what runs of this user left in `place` that were killed. What can't be removed stays.
+fn sweep(place: &Path) {
+    let user = rustix::process::geteuid().as_raw();
+    for entry in std::fs::read_dir(place).into_iter().flatten().flatten() {
+        // Not what a link leads to.
+        let is_own = entry.metadata().is_ok_and(|found| found.is_dir() && found.uid() == user);
+        if !is_own || !entry.file_name().to_string_lossy().starts_with(PREFIX) {
+            continue;
+        }
+        let is_left = File::open(entry.path().join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok());
+        if is_left {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
     }
 }
 
@@ -138,4 +163,30 @@ fn java_store(certificates: &[CertificateDer<'_>]) -> Vec<u8> {
     digest.update(&store);
     store.extend(digest.finalize());
     store
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_run_left_is_removed_and_what_is_in_use_is_not() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = |name: &str, has_lock: bool| {
+            let path = place.path().join(name);
+            std::fs::create_dir(&path).unwrap();
+            has_lock.then(|| File::create(path.join(LOCK)).unwrap())
+        };
+        drop(folder("wxgate-run-dead", true));
+        let held = folder("wxgate-run-alive", true).unwrap();
+        held.lock().unwrap();
+        folder("wxgate-run-somebodys", false);
+        drop(folder("other", true));
+        std::os::unix::fs::symlink(place.path().join("other"), place.path().join("wxgate-run-link")).unwrap();
+        sweep(place.path());
+        let mut left: Vec<_> =
+            std::fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["other", "wxgate-run-alive", "wxgate-run-link", "wxgate-run-somebodys"]);
+    }
 }

@@ -21,25 +21,30 @@ pub(super) enum Way {
     Refused,
 }
 
+/// Where WeChat has its pictures. A sandbox has those that it made links to; a gateway has none.
+pub(super) const PICTURES: &str = "mmbiz.qpic.cn";
+
 /// See the module.
 pub(super) struct Hosts {
+    names: Vec<&'static str>,
     allowed: Vec<Allowed>,
 }
 
 impl Hosts {
-    pub(super) fn new(allowed: Vec<Allowed>) -> Self {
-        Self { allowed }
+    pub(super) fn new(allowed: Vec<Allowed>, is_sandbox: bool) -> Self {
+        let known = catalog::HOSTS.iter().flat_map(|(_, names)| names.iter().copied());
+        Self { names: known.chain(is_sandbox.then_some(PICTURES)).collect(), allowed }
     }
 
     /// Every name of WeChat's.
-    pub(super) fn names(&self) -> Vec<&'static str> {
-        catalog::HOSTS.iter().flat_map(|(_, names)| names.iter().copied()).collect()
+    pub(super) fn names(&self) -> &[&'static str] {
+        &self.names
     }
 
     pub(super) fn way(&self, host: &str, port: u16) -> Way {
         let host = plain(host);
         // Even if somebody allows them: the real ones are never reached.
-        if self.names().contains(&host.as_str()) && matches!(port, 80 | 443) {
+        if self.names.contains(&host.as_str()) && matches!(port, 80 | 443) {
             return Way::Ours;
         }
         let is_it = |one: &&Allowed| one.host == host && one.port.is_none_or(|only| only == port);
@@ -77,7 +82,21 @@ mod tests {
     use super::*;
 
     fn hosts(allow: &[&str]) -> Hosts {
-        Hosts::new(allow.iter().map(|text| allowed(text).unwrap()).collect())
+        Hosts::new(allow.iter().map(|text| allowed(text).unwrap()).collect(), true)
+    }
+
+    #[test]
+    fn pictures_are_a_sandboxs_and_no_gateways() {
+        assert_eq!(hosts(&[]).way("mmbiz.qpic.cn", 443), Way::Ours);
+        let behind_a_gateway = |allow: &str| {
+            let allow = allowed(allow).unwrap();
+            Hosts::new(vec![allow], false).way("mmbiz.qpic.cn", 443)
+        };
+        assert_eq!(behind_a_gateway("example.com"), Way::Refused);
+        assert_eq!(behind_a_gateway("mmbiz.qpic.cn"), Way::Allowed);
+        for name in ["qpic.cn", "mmbiz2.qpic.cn", "mmbiz.qpic.cn.evil.com"] {
+            assert_eq!(hosts(&[]).way(name, 443), Way::Refused, "{name}");
+        }
     }
 
     #[test]

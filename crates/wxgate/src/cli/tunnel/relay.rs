@@ -58,6 +58,10 @@ impl Base {
         &self.url
     }
 
+    pub(super) fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
     pub(super) fn is_sandbox(&self) -> bool {
         self.is_sandbox
     }
@@ -161,8 +165,12 @@ impl Relay {
     }
 }
 
+/// Those that always are, and those that `Connection` names (RFC 9110, 7.6.1).
 fn remove_those_of_connection(headers: &mut HeaderMap) {
-    for name in OF_CONNECTION {
+    let named = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    let named = named.flat_map(|value| value.split(',')).filter_map(|name| name.trim().parse().ok());
+    let named: Vec<HeaderName> = named.collect();
+    for name in named.into_iter().chain(OF_CONNECTION) {
         headers.remove(name);
     }
 }
@@ -259,6 +267,23 @@ mod tests {
             assert!(!shows_secret(path), "{path}");
         }
         assert!(posts_secret("/cgi-bin/stable_token") && !posts_secret("/sns/jscode2session"));
+    }
+
+    #[test]
+    fn what_a_connection_names_goes_no_further() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("connection", "keep-alive, X-Secret"),
+            ("connection", "x-other,not a name"),
+            ("x-secret", "1"),
+            ("x-other", "2"),
+            ("keep-alive", "timeout=5"),
+            ("x-kept", "3"),
+        ] {
+            headers.append(HeaderName::from_static(name), value.parse().unwrap());
+        }
+        remove_those_of_connection(&mut headers);
+        assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-kept"]);
     }
 
     #[test]
