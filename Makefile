@@ -91,6 +91,8 @@ gen:
 	mv docs/errors.md.new docs/errors.md
 	$(CARGO) run --profile demo --quiet -p wxgate -- errors --lang en > docs/errors.en.md.new
 	mv docs/errors.en.md.new docs/errors.en.md
+	$(CARGO) run --profile demo --quiet -p wxgate -- sandbox shapes > crates/wechat/src/shapes.json.new
+	mv crates/wechat/src/shapes.json.new crates/wechat/src/shapes.json
 
 release:
 	$(CARGO) build --release --locked -p wxgate

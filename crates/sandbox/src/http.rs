@@ -34,6 +34,11 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 
+/// Paths of WeChat's that do something.
+pub(crate) fn simulated() -> impl Iterator<Item = &'static str> {
+    api::HANDLERS.iter().copied().flatten().map(|(endpoint, _)| endpoint.path)
+}
+
 /// Every route of a world.
 fn router(shared: Arc<Shared>) -> Router {
     Router::new()

@@ -9,8 +9,10 @@
 //! - `push`: callbacks: sealed, posted, tried three times;
 //! - `sign`: signatures and the AES envelope, apart from the `wechat` crate's;
 //! - `start`: how a world begins, and begins again; `http::worlds`: any number of them beside the first;
+//! - `cases`: calls with their answers as data, by which it is held against the real WeChat;
 //! - `faults`: scripted faults; `picture`: codes that can be scanned; `refusal`: errcode and rid.
 
+pub mod cases;
 mod faults;
 mod http;
 mod picture;
@@ -116,6 +118,11 @@ impl Drop for Sandbox {
     fn drop(&mut self) {
         self.shared.stop.cancel();
     }
+}
+
+/// Paths of WeChat's that it simulates.
+pub fn simulated() -> impl Iterator<Item = &'static str> {
+    http::simulated()
 }
 
 impl Shared {

@@ -9,6 +9,7 @@
 //! - [`errcode`]: every documented code: how to react, and what to tell whom in Chinese and English.
 //! - [`crypt`]: signatures, the callback's AES envelope, a mini program's `encryptedData`.
 //! - [`message`]: messages and events from XML or JSON, with every field kept.
+//! - [`shape`]: the form of answers, and how one differs from what is known.
 //! - [`envelope`]: callbacks as a whole: verify and open what WeChat sends, seal what goes back or on.
 //!
 //! Opening a push and answering it:
@@ -43,3 +44,4 @@ pub mod crypt;
 pub mod envelope;
 pub mod errcode;
 pub mod message;
+pub mod shape;

@@ -4,6 +4,7 @@
 mod apply;
 mod check;
 mod client;
+mod compare;
 mod control;
 mod demo;
 mod import;
@@ -75,8 +76,16 @@ enum Command {
         "Have the wxgate that runs read its configuration again, and print what came of it"
     ))]
     Reload(ConfigFile),
-    #[command(about = say("只运行微信模拟器", "Run the simulated WeChat alone"))]
-    Sandbox(sandbox::Args),
+    #[command(
+        args_conflicts_with_subcommands = true,
+        about = say("只运行微信模拟器；compare 把它与真微信比较", "Run the simulated WeChat alone; compare holds it against the real one")
+    )]
+    Sandbox {
+        #[command(flatten)]
+        args: sandbox::Args,
+        #[command(subcommand)]
+        command: Option<SandboxCommand>,
+    },
     #[command(about = say(
         "检查配置和数据库，一次列出所有问题",
         "Check configuration and database, and list every problem at once"
@@ -148,6 +157,17 @@ struct ConfigFile {
 }
 
 #[derive(Debug, Subcommand)]
+enum SandboxCommand {
+    #[command(about = say(
+        "用模拟器自己的用例调用配置里的微信（如测试号），打印状态、响应头、错误码、形状和措辞的每处不同，不显示任何值",
+        "Make the simulator's own cases' calls at the WeChat of a configuration (a test account, say), and print each difference in status, headers, code, form and words; no value is shown"
+    ))]
+    Compare(compare::Args),
+    #[command(hide = true, about = say("打印模拟器应答的形状（make gen 用）", "Print the form of the simulator's answers, for make gen"))]
+    Shapes,
+}
+
+#[derive(Debug, Subcommand)]
 enum ConfigCommand {
     #[command(about = say("打印全部配置项、默认值和说明", "Print every key, its default and what it means"))]
     Default,
@@ -187,7 +207,11 @@ pub fn main() -> ExitCode {
         Command::Init(args) => run::blocking(init::run(args)),
         Command::Serve(args) => run::blocking(serve::run(args.config)),
         Command::Reload(args) => run::blocking(reload::run(&args.config)),
-        Command::Sandbox(args) => run::blocking(sandbox::run(args)),
+        Command::Sandbox { args, command: None } => run::blocking(sandbox::run(args)),
+        Command::Sandbox { command: Some(SandboxCommand::Compare(args)), .. } => {
+            run::blocking(compare::run(args))
+        }
+        Command::Sandbox { command: Some(SandboxCommand::Shapes), .. } => run::blocking(compare::shapes()),
         Command::Check(args) => run::blocking(check::run(args)),
         Command::Apply(args) => run::blocking(apply::run(args)),
         Command::Send(args) => run::blocking(send::run(args)),

@@ -99,6 +99,7 @@ pub async fn start(config: Config, world: impl Into<World>, listeners: Listeners
     let metrics = Metrics::default();
     let registry = Registry::new(&config, slots.clone(), transport.clone(), usages, metrics.clone())?;
     let (tasks, rings) = (Tasks::default(), Rings::default());
+    let differences = transport.differences().clone();
     let (shares, traces) = (Shares::new(&limits), traces::start(&config, &limits)?);
     let parts = Parts {
         registry,
@@ -111,6 +112,7 @@ pub async fn start(config: Config, world: impl Into<World>, listeners: Listeners
         rings,
         sent: Sent::default(),
         limits,
+        differences,
         metrics,
         traces,
         workers,

@@ -9,6 +9,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod delivery;
+pub mod differences;
 pub mod entries;
 pub mod errors;
 pub mod feed;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::clock::Clock;
+use crate::differences::Differences;
 use crate::keys::Keys;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
@@ -39,6 +40,8 @@ pub struct Parts {
     pub sent: Sent,
     /// Every bound.
     pub limits: Arc<Limits>,
+    /// How WeChat's answers differ from the sandbox's.
+    pub differences: Differences,
     /// Counters.
     pub metrics: Metrics,
     /// Where spans go.

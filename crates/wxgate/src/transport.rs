@@ -18,6 +18,7 @@ use wechat::catalog::{Endpoint, Host, Method};
 
 use crate::clock::{Clock, Instant};
 use crate::config;
+use crate::differences::Differences;
 use crate::entries::Proxy;
 use crate::lang::Words;
 use crate::lang::say;
@@ -82,6 +83,8 @@ struct Inner {
     open: Vec<Base>,
     limits: Arc<Limits>,
     pools: usize,
+    /// Looks at each answer.
+    differences: Differences,
 }
 
 #[derive(Debug)]
@@ -125,6 +128,17 @@ impl Transport {
         limits: Arc<Limits>,
         pools: usize,
     ) -> anyhow::Result<Self> {
+        let differences = Differences::new(config.compare, &clock);
+        Self::looking(config, clock, limits, pools, differences)
+    }
+
+    fn looking(
+        config: &config::Wechat,
+        clock: Clock,
+        limits: Arc<Limits>,
+        pools: usize,
+        differences: Differences,
+    ) -> anyhow::Result<Self> {
         let tls = config.authorities.client_config()?;
         Ok(Self(Arc::new(Inner {
             client: Client::new(config.proxy.as_ref(), tls, &limits, pools),
@@ -138,13 +152,20 @@ impl Transport {
             mp: vec![Base::new(&config.mp_base)?],
             open: vec![Base::new(&config.open_base)?],
             limits,
+            differences,
         })))
     }
 
     /// The same hosts by another way, on connections of its own.
     pub fn by(&self, proxy: &Proxy) -> anyhow::Result<Self> {
         let config = config::Wechat { proxy: Some(proxy.clone()), ..self.0.config.clone() };
-        Self::new(&config, self.0.clock.clone(), self.0.limits.clone(), self.0.pools)
+        let Inner { clock, limits, pools, differences, .. } = &*self.0;
+        Self::looking(&config, clock.clone(), limits.clone(), *pools, differences.clone())
+    }
+
+    /// How its answers differ from the sandbox's.
+    pub fn differences(&self) -> &Differences {
+        &self.0.differences
     }
 
     /// How long a call may take.
@@ -195,6 +216,7 @@ impl Transport {
         if !read.whole {
             return Err(Lost::after(format!("the answer is over {} bytes", limits.answer), "应答太大"));
         }
+        self.0.differences.look(endpoint.path, (head.status, &head.headers), &read.bytes, true);
         Ok(Answer { status: head.status, body: read.bytes })
     }
 

@@ -51,7 +51,7 @@ type Handler = fn(&mut World, &Call, &str) -> Result<Answer, Refusal>;
 type Row = (&'static Endpoint, Handler);
 
 /// Endpoints that do something, by family; others aren't simulated.
-const HANDLERS: &[&[Row]] = &[
+pub(super) const HANDLERS: &[&[Row]] = &[
     token::HANDLERS,
     sns::HANDLERS,
     user::HANDLERS,

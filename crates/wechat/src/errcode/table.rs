@@ -20,6 +20,15 @@ const fn ours(code: i64, class: Class, text: &'static str, zh: &'static str, en:
     Entry { code, class, text, zh, en, official: false }
 }
 
+/// A mass message is taken, not sent yet.
+const SUBMITTED: Entry = row(
+    0,
+    Class::Ok,
+    "send job submission success",
+    "成功：群发任务已提交，结果看 MASSSENDJOBFINISH 事件。",
+    "Success: the mass message is taken; the event MASSSENDJOBFINISH tells what became of it.",
+);
+
 const UNLINKED: Entry = row(
     40013,
     Class::Config,
@@ -52,6 +61,11 @@ const NOT_VISITED: Entry = row(
 /// What a code means at one path where it means something else than elsewhere.
 #[rustfmt::skip]
 pub(super) const AT: &[(&str, Entry)] = &[
+    (catalog::MASS_SENDALL.path, SUBMITTED),
+    (catalog::MASS_SEND.path, SUBMITTED),
+    (catalog::MASS_PREVIEW.path, row(0, Class::Ok, "preview success",
+        "成功：预览已发出。",
+        "Success: the preview was sent.")),
     (catalog::TEMPLATE_SEND.path, UNLINKED),
     (catalog::SUBSCRIBE_SEND.path, UNLINKED),
     (catalog::SUBSCRIBE_BIZSEND.path, UNLINKED),

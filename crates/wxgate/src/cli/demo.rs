@@ -28,8 +28,8 @@ use crate::random::Random;
 use crate::tls::Authorities;
 use crate::{config, telemetry};
 
-const OFFICIAL: &str = "wx00000000000000a1";
-const MINI: &str = "wx00000000000000b2";
+pub(super) const OFFICIAL: &str = "wx00000000000000a1";
+pub(super) const MINI: &str = "wx00000000000000b2";
 const EXAMPLE: &str = "wx3cc8fd6963e31a32";
 
 /// How many ports above a taken one are tried.

@@ -85,6 +85,8 @@ pub struct Wechat {
     pub authorities: Authorities,
     /// From the request's last byte to the answer's first, failover and retry included.
     pub timeout: Duration,
+    /// Whether its answers are compared with the sandbox's, in their form.
+    pub compare: bool,
 }
 
 /// Whether callers need keys.
@@ -209,7 +211,8 @@ pub(super) fn wechat(s: &mut Table<'_>) -> Wechat {
     if timeout.is_zero() || timeout > Duration::from_secs(120) {
         s.mistake("timeout", "应在 1ms 到 120s 之间", "must be between 1ms and 120s");
     }
-    Wechat { api_base, mp_base, open_base, fallback_bases, proxy, authorities, timeout }
+    let compare = s.bool("compare", false);
+    Wechat { api_base, mp_base, open_base, fallback_bases, proxy, authorities, timeout, compare }
 }
 
 pub(super) fn auth(s: &mut Table<'_>, server: &Server) -> Auth {

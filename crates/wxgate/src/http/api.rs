@@ -7,6 +7,7 @@ mod apply;
 mod audit;
 mod callers;
 mod changes;
+mod differences;
 pub mod document;
 mod entries;
 mod errors;
@@ -157,6 +158,7 @@ impl Api {
             .route("/backup", post(system::backup))
             .route("/refused", get(rings::refused))
             .route("/failures", get(rings::failures))
+            .route("/differences", get(differences::list).delete(differences::forget))
             .route("/errors", get(errors::list))
             .route("/errors/{code}", get(errors::one))
             .route("/apps/{appid}/history", get(rings::history))

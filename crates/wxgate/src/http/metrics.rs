@@ -44,6 +44,7 @@ async fn answer(State(told): State<Told>) -> Response {
     apps(&mut page, &told);
     calls(&mut page, &counted);
     upstream(&mut page, &counted);
+    differences(&mut page, &told.parts);
     messages(&mut page, &counted);
     routes(&mut page, &told.parts).await;
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page.text()).into_response()
@@ -163,6 +164,33 @@ fn upstream(page: &mut Page, counted: &BTreeMap<Name, Tally>) {
     }
     page.family("wxgate_upstream_request_seconds", Kind::Histogram, "Requests to WeChat.");
     page.histogram(&[], &all);
+}
+
+/// How WeChat's answers look beside the sandbox's.
+fn differences(page: &mut Page, parts: &Parts) {
+    let counts = parts.differences.counts();
+    page.family(
+        "wxgate_answers_compared_total",
+        Kind::Counter,
+        "Answers of WeChat's whose form was compared with the sandbox's, if [wechat] compare is on.",
+    );
+    let outcomes = [
+        ("alike", counts.alike),
+        ("different", counts.different),
+        ("unknown", counts.unknown),
+        ("unread", counts.unread),
+    ];
+    for (outcome, n) in outcomes {
+        page.sample("", &[("outcome", outcome)], n);
+    }
+    let mut by_api = BTreeMap::<&str, usize>::new();
+    for found in parts.differences.found() {
+        *by_api.entry(found.api).or_default() += 1;
+    }
+    page.family("wxgate_answer_differences", Kind::Gauge, "Differences that were found, by path.");
+    for (api, n) in by_api {
+        page.sample("", &[("api", api)], n);
+    }
 }
 
 fn messages(page: &mut Page, counted: &BTreeMap<Name, Tally>) {

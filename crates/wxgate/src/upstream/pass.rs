@@ -140,7 +140,9 @@ impl Exchange<'_> {
             return Err(self.leaked());
         }
         if self.app.is_some() && may_quote(&head) {
-            let body = Download::new(self.searched(&head.headers, body, leaks).await?, None, self.silence());
+            let page = self.searched(&head.headers, body, leaks).await?;
+            self.compare(&head, &page, true);
+            let body = Download::new(page, None, self.silence());
             count(&mut asking, &head);
             return Ok((PassAnswer { head, body, errcode: 0, rid: None }, Said::Nothing));
         }
@@ -150,6 +152,11 @@ impl Exchange<'_> {
             return Ok((PassAnswer { head, body, errcode: 0, rid: None }, Said::Nothing));
         }
         self.look(head, body, leaks, asking).await
+    }
+
+    /// Whether the answer, as far as it was read, looks as such answers do.
+    fn compare(&self, head: &response::Parts, seen: &[u8], is_whole: bool) {
+        self.transport.differences().look(&self.request.path, (head.status, &head.headers), seen, is_whole);
     }
 
     fn silence(&self) -> Duration {
@@ -212,6 +219,7 @@ impl Exchange<'_> {
         let seen = seen.map_err(|cut| Lost::after(cut.to_string(), "应答没有收全"))?;
         let rest = (!seen.whole).then_some(body);
         let is_object = seen.bytes.starts_with(b"{");
+        self.compare(&head, &seen.bytes, seen.whole);
         let error = (seen.whole && is_object).then(|| errcode(&seen.bytes)).flatten();
         let code = error.as_ref().map_or(0, |error| error.errcode);
         asking.answered(code);

@@ -17,6 +17,7 @@ mod callbacks;
 mod callers;
 mod cli;
 mod clocks;
+mod compare;
 mod database;
 mod database_ways;
 mod days;

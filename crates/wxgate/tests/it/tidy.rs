@@ -48,7 +48,7 @@ const LAYERS: Layers<'_> = &[
     &["entries"],
     &["rules", "keys", "errors"],
     // What every part may use.
-    &["tls", "problem", "shares", "reloads", "metrics"],
+    &["tls", "problem", "shares", "reloads", "metrics", "differences"],
     &["traces"],
     &["lang", "limits", "clock", "random", "tasks", "text", "wake", "workers"],
 ];

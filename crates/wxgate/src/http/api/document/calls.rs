@@ -117,6 +117,8 @@ pub(super) const CALLS: &[Call] = &[
     get("/api/v1/failures", "request_id?:text errcode?:int appid?:text caller?:text cursor?:text limit?:int", "Failures", ("失败的调用", "Calls that failed")),
     get("/api/v1/quota", "", "Quotas", ("微信的额度，问过的", "WeChat's quotas, as far as they were asked")),
     does("POST", "/api/v1/quota/ask", "QuotaAsked", (200, "Quota"), ("现在问微信", "Asks WeChat now")),
+    get("/api/v1/differences", "", "Differences", ("微信应答与模拟器的不同之处（形状，没有值）", "How WeChat's answers differ from the sandbox's, in their form")),
+    does("DELETE", "/api/v1/differences", "", (204, ""), ("忘掉已记的不同之处，还在的会再出现", "Forgets them; what is still there comes again")),
     get("/api/v1/errors", "q?:text", "Errors", ("错误码", "Error codes")),
     get("/api/v1/errors/{code}", "", "ErrorWhole", ("一个错误码", "One error code")),
     get("/api/v1/audit", "actor?:text target?:text cursor?:text limit?:int", "Audit", ("谁改了什么", "Who changed what")),

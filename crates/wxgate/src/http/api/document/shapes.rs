@@ -180,6 +180,15 @@ pub(super) const SHAPES: &[(&str, &str)] = &[
         "ErrorWhole",
         "code:int ours:int? errmsg:text? zh:text en:text cause:any fix:any retry:bool seen:int samples:[Failure] by:{[Counted]}",
     ),
+    (
+        "Difference",
+        "api:text place:text what:gone|new|type|body|mark|status|content_type|header|code|words|rid known:text seen:text count:int \
+         first_at:int last_at:int",
+    ),
+    (
+        "Differences",
+        "on:bool alike:int different:int unknown:int unread:int forgotten:int items:[Difference] next:text?",
+    ),
     ("Alerts", "now:[Problem] items:[Problem] next:text?"),
     ("Mute", "seconds:int"),
     (
