@@ -1,5 +1,5 @@
 # The commands of this project; .ci/run calls the same ones.
-.PHONY: demo test upgrade simulate test-cluster test-faults figures memory test-sdk test-browser test-console console-load check fmt gen release measured bench counts
+.PHONY: demo test upgrade simulate test-cluster test-faults figures memory test-sdk test-browser test-console test-docs console-load check fmt gen release measured bench counts
 
 CARGO ?= cargo
 
@@ -49,6 +49,11 @@ memory:
 test-console:
 	$(CARGO) build --profile demo --locked -p wxgate --bin wxgate
 	WXGATE_BIN=$(TARGET)/demo/wxgate console/run
+
+# The manual: its links, both languages, names, and every command that it shows (docs/check).
+test-docs:
+	$(if $(BIN),,$(CARGO) build --profile demo --locked -p wxgate --bin wxgate)
+	python3 docs/check $(or $(BIN),$(TARGET)/demo/wxgate)
 
 # The console while 1,000 messages a second come in, for a minute; judges nothing.
 console-load:
