@@ -1,5 +1,5 @@
 # The commands of this project; .ci/run calls the same ones.
-.PHONY: demo test upgrade simulate test-cluster test-faults figures memory test-sdk test-browser test-console test-docs console-load check fmt gen release measured bench counts
+.PHONY: dist demo test upgrade simulate test-cluster test-faults figures memory test-sdk test-browser test-console test-docs console-load check fmt gen release measured bench counts
 
 CARGO ?= cargo
 
@@ -93,6 +93,10 @@ gen:
 	mv docs/errors.en.md.new docs/errors.en.md
 	$(CARGO) run --profile demo --quiet -p wxgate -- sandbox shapes > crates/wechat/src/shapes.json.new
 	mv crates/wechat/src/shapes.json.new crates/wechat/src/shapes.json
+
+# Static programs for x86-64 and arm64, archives, checksums, what is in them, an image's files: target/dist. --twice compares two builds.
+dist:
+	deploy/dist $(ARGS)
 
 release:
 	$(CARGO) build --release --locked -p wxgate

@@ -7,6 +7,7 @@ mod client;
 mod compare;
 mod control;
 mod demo;
+mod health;
 mod import;
 mod init;
 mod jobs;
@@ -76,6 +77,11 @@ enum Command {
         "Have the wxgate that runs read its configuration again, and print what came of it"
     ))]
     Reload(ConfigFile),
+    #[command(about = say(
+        "运行中的 wxgate 是否应答：给容器的健康检查用，退出码 0 或 1",
+        "Whether the wxgate that runs answers: for a container's health check, exit code 0 or 1"
+    ))]
+    Health(ConfigFile),
     #[command(
         args_conflicts_with_subcommands = true,
         about = say("只运行微信模拟器；compare 把它与真微信比较", "Run the simulated WeChat alone; compare holds it against the real one")
@@ -209,6 +215,7 @@ pub fn main() -> ExitCode {
         Command::Init(args) => run::blocking(init::run(args)),
         Command::Serve(args) => run::blocking(serve::run(args.config)),
         Command::Reload(args) => run::blocking(reload::run(&args.config)),
+        Command::Health(args) => run::blocking(health::run(&args.config)),
         Command::Sandbox { args, command: None } => run::blocking(sandbox::run(args)),
         Command::Sandbox { command: Some(SandboxCommand::Compare(args)), .. } => {
             run::blocking(compare::run(args))

@@ -136,9 +136,9 @@ impl Help {
 pub fn document(english: bool) -> String {
     let say = |zh, en| if english { en } else { zh };
     let mut page = String::from(say(
-        "# 错误码\n\n由代码里的错误表生成（`make gen`），与接口的 `msg`、管理接口的 `errors` 是同一份。「我们的」是服务接口 `ret.code`，空着时是各接口自己的；\
+        "中文 | [English](errors.en.md)\n\n# 错误码\n\n由代码里的错误表生成（`make gen`），与接口的 `msg`、管理接口的 `errors` 是同一份。「我们的」是服务接口 `ret.code`，空着时是各接口自己的；\
          「重试」指什么都没改也可以再调。SDK 直通时得到微信自己的码。\n\n| 码 | 我们的 | 原因 | 怎么办 | 重试 | 微信的原话 |\n|---|---|---|---|---|---|\n",
-        "# Error codes\n\nWritten from the error table in the code (`make gen`), the same that the API's `msg` and the admin API's `errors` come from. \"Ours\" is \
+        "[中文](errors.md) | English\n\n# Error codes\n\nWritten from the error table in the code (`make gen`), the same that the API's `msg` and the admin API's `errors` come from. \"Ours\" is \
          `ret.code` of the service API, empty where each endpoint has its own; \"again\" says whether the same call may be made again though nobody changed \
          anything. SDKs that pass through get WeChat's own codes.\n\n| code | ours | cause | what to do | again | WeChat's words |\n|---|---|---|---|---|---|\n",
     ));
@@ -148,7 +148,9 @@ pub fn document(english: bool) -> String {
             help.ours.filter(|ours| *ours != help.code).map(|ours| ours.to_string()).unwrap_or_default();
         let again = if help.retry { say("是", "yes") } else { "" };
         let text = help.text.map(|text| format!("`{text}`")).unwrap_or_default();
-        let cells = [&help.code.to_string(), &ours, cause, fix, again, &text].map(cell);
+        // What links lead to: `errors.md#40164`.
+        let code = format!("<a id=\"{0}\"></a>{0}", help.code);
+        let cells = [&code, &ours, cause, fix, again, &text].map(cell);
         let _ = writeln!(page, "| {} |", cells.join(" | "));
     }
     page.push_str(say(

@@ -1,4 +1,4 @@
-//! How `wxgate reload` and `wxgate check` speak with the process that serves: over a socket in `store.run_dir` that only
+//! How `wxgate reload`, `wxgate check` and `wxgate health` speak with the process that serves: over a socket in `store.run_dir` that only
 //! its user may open. One line of JSON each way.
 
 use std::collections::BTreeMap;
@@ -194,6 +194,16 @@ pub(super) async fn ask<T: for<'a> Deserialize<'a>>(
     };
     let line = tokio::time::timeout(WORK, exchange).await.with_context(silent)?.with_context(silent)?;
     Ok(Some(serde_json::from_slice(&line).with_context(silent)?))
+}
+
+/// That no process runs with the configuration `path`.
+pub(super) fn nobody(path: &Path, store: &config::Store) -> Words {
+    let (path, dir) = (path.display(), folder(store));
+    let dir = dir.display();
+    Words::new(
+        format!("没有用 {path} 运行的 wxgate（{dir} 里没有它的套接字）：先启动 wxgate serve --config {path}"),
+        format!("no wxgate runs with {path} (none answers in {dir}): start wxgate serve --config {path}"),
+    )
 }
 
 async fn read_line(stream: &mut UnixStream) -> std::io::Result<Vec<u8>> {

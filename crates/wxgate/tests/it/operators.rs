@@ -137,6 +137,24 @@ fn reload_without_a_process_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn health_tells_a_process_that_answers_from_one_that_hangs_or_is_gone() {
+    let mut app = Served::start("").await;
+    let health = |dir: &Path| said(&run(&["health"], dir, ""));
+    let (code, words) = health(app.dir.path());
+    assert!(code == Some(0) && words.contains("在运行"), "{words}");
+    app.gateway.signal("-STOP");
+    let (code, words) = health(app.dir.path());
+    assert!(code == Some(1) && words.contains("没有应答"), "{words}");
+    app.gateway.signal("-CONT");
+    assert_eq!(health(app.dir.path()).0, Some(0));
+    app.gateway.signal("-KILL");
+    app.gateway.wait(Duration::from_secs(10));
+    let (code, words) = health(app.dir.path());
+    assert!(code == Some(1) && words.contains("wxgate serve --config wxgate.toml"), "{words}");
+    app.sandbox.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_socket_has_its_folder_and_survives_a_kill() {
     let mut app = Served::start("").await;
     app.gateway.signal("-KILL");
