@@ -62,12 +62,11 @@ KNOWN = [
 
 
 def environment(wechat: Sandbox, base: str, secret: str, mini_secret: str, loops: int = 1, pause_ms: int = 0) -> dict[str, str]:
-    """What a caller reads: where it calls, as whom, and a new user who follows the account and wrote often enough."""
+    """What a caller reads: where it calls, as whom, and a new user who follows the account and has just written to it."""
     openids = wechat.control("users")["openids"]
     wechat.control("event", appid=APPID, openid=openids[APPID], event="subscribe", key="")
-    for appid in (APPID, MINI_APPID):
-        for _ in range(loops // 5 + 1):  # each allows five customer-service messages
-            wechat.control("message", appid=appid, openid=openids[appid], text="在吗")
+    for appid in (APPID, MINI_APPID):  # which allows five customer-service messages
+        wechat.control("message", appid=appid, openid=openids[appid], text="在吗")
     return {
         "BASE": base,
         "APPID": APPID,

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -127,7 +127,21 @@ def test_somebody_else_rotates_the_token(folder: Path, sandbox: Sandbox, gateway
     loops = LOOPS * len(KNOWN) // len(callers)
     envs = [environment(sandbox, gateway.url, KEY, KEY, loops, PAUSE_MS) for _ in callers]
     before = len(sandbox.control("state")["calls"])
-    with rotation(sandbox, hard) as rotations, ExitStack() as stack:
+    rotations: list[int] = []
+
+    def rotate() -> None:
+        """Another program refreshes both accounts' tokens."""
+        for appid in (APPID, MINI_APPID):
+            sandbox.control("token/rotate", appid=appid, hard=hard)
+        rotations.append(len(rotations))
+
+    def write() -> None:
+        """Each user goes on writing: five customer-service messages answer one."""
+        for env in envs:
+            for app in ("", "MINI_"):
+                sandbox.control("message", appid=env[f"{app}APPID"], openid=env[f"{app}OPENID"], text="在吗")
+
+    with meanwhile(ROTATE_SECONDS, rotate), meanwhile(PAUSE_MS / 1000, write), ExitStack() as stack:
         runs = [caller.start(folder, env) for caller, env in zip(callers, envs, strict=True)]
         for run in runs:
             stack.callback(run.child.kill)
@@ -141,21 +155,18 @@ def test_somebody_else_rotates_the_token(folder: Path, sandbox: Sandbox, gateway
 
 
 @contextmanager
-def rotation(wechat: Sandbox, hard: bool) -> Iterator[list[int]]:
-    """Every ROTATE_SECONDS another program refreshes both accounts' tokens; yields a list of these rotations."""
-    done: list[int] = []
+def meanwhile(seconds: float, act: Callable[[], None]) -> Iterator[None]:
+    """Acts every so many seconds."""
     stop = threading.Event()
 
-    def rotate() -> None:
-        while not stop.wait(ROTATE_SECONDS):
-            for appid in (APPID, MINI_APPID):
-                wechat.control("token/rotate", appid=appid, hard=hard)
-            done.append(len(done))
+    def run() -> None:
+        while not stop.wait(seconds):
+            act()
 
-    thread = threading.Thread(target=rotate)
+    thread = threading.Thread(target=run)
     thread.start()
     try:
-        yield done
+        yield
     finally:
         stop.set()
         thread.join()
