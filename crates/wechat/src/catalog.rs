@@ -142,6 +142,21 @@ const fn api(name: &'static str, method: Method, path: &'static str, auth: Auth,
     Endpoint { name, method, path, host: Host::Api, auth, effect, treat: Treat::Plain, by_name: false }
 }
 
+/// Reads something, by GET, with the account's token.
+const fn get(name: &'static str, path: &'static str) -> Endpoint {
+    api(name, Method::Get, path, Auth::AccessToken, Effect::Reads)
+}
+
+/// Likewise, by POST.
+const fn asks(name: &'static str, path: &'static str) -> Endpoint {
+    api(name, Method::Post, path, Auth::AccessToken, Effect::Reads)
+}
+
+/// Changes or sends something, by POST, with the account's token.
+const fn does(name: &'static str, path: &'static str) -> Endpoint {
+    api(name, Method::Post, path, Auth::AccessToken, Effect::Writes)
+}
+
 const fn page(name: &'static str, path: &'static str) -> Endpoint {
     api(name, Method::Get, path, Auth::None, Effect::Reads).on(Host::Open).treat(Treat::Page)
 }

@@ -1,18 +1,6 @@
 //! What an account shows and tells everybody: menus, media, drafts, publications, mass messages, comments.
 
-use super::{Auth, Effect, Endpoint, Method, api};
-
-const fn get(name: &'static str, path: &'static str) -> Endpoint {
-    api(name, Method::Get, path, Auth::AccessToken, Effect::Reads)
-}
-
-const fn asks(name: &'static str, path: &'static str) -> Endpoint {
-    api(name, Method::Post, path, Auth::AccessToken, Effect::Reads)
-}
-
-const fn does(name: &'static str, path: &'static str) -> Endpoint {
-    api(name, Method::Post, path, Auth::AccessToken, Effect::Writes)
-}
+use super::{Auth, Effect, Endpoint, Method, api, asks, does, get};
 
 /// Menus: one for some of the followers.
 pub const MENU_ADDCONDITIONAL: Endpoint = does("menu.addconditional", "/cgi-bin/menu/addconditional");
@@ -81,63 +69,27 @@ pub const COMMENT_UNREPLY: Endpoint = does("comment.reply.delete", "/cgi-bin/com
 /// Comments: everybody is no more to see this one.
 pub const COMMENT_UNELECT: Endpoint = does("comment.unmarkelect", "/cgi-bin/comment/unmarkelect");
 /// Sets the account's menu.
-pub const MENU_CREATE: Endpoint =
-    api("menu.create", Method::Post, "/cgi-bin/menu/create", Auth::AccessToken, Effect::Writes);
+pub const MENU_CREATE: Endpoint = does("menu.create", "/cgi-bin/menu/create");
 /// The account's menus.
-pub const MENU_GET: Endpoint =
-    api("menu.get", Method::Get, "/cgi-bin/menu/get", Auth::AccessToken, Effect::Reads);
+pub const MENU_GET: Endpoint = get("menu.get", "/cgi-bin/menu/get");
 /// Removes the account's menus.
 pub const MENU_DELETE: Endpoint =
     api("menu.delete", Method::Get, "/cgi-bin/menu/delete", Auth::AccessToken, Effect::Writes);
 /// Temporary media: upload.
-pub const MEDIA_UPLOAD: Endpoint =
-    api("media.upload", Method::Post, "/cgi-bin/media/upload", Auth::AccessToken, Effect::Writes);
+pub const MEDIA_UPLOAD: Endpoint = does("media.upload", "/cgi-bin/media/upload");
 /// Temporary media: download.
-pub const MEDIA_GET: Endpoint =
-    api("media.get", Method::Get, "/cgi-bin/media/get", Auth::AccessToken, Effect::Reads);
+pub const MEDIA_GET: Endpoint = get("media.get", "/cgi-bin/media/get");
 /// Temporary media: a page's recording in full quality.
-pub const MEDIA_GET_JSSDK: Endpoint =
-    api("media.get.jssdk", Method::Get, "/cgi-bin/media/get/jssdk", Auth::AccessToken, Effect::Reads);
+pub const MEDIA_GET_JSSDK: Endpoint = get("media.get.jssdk", "/cgi-bin/media/get/jssdk");
 /// Picture for an article.
-pub const MEDIA_UPLOADIMG: Endpoint =
-    api("media.uploadimg", Method::Post, "/cgi-bin/media/uploadimg", Auth::AccessToken, Effect::Writes);
+pub const MEDIA_UPLOADIMG: Endpoint = does("media.uploadimg", "/cgi-bin/media/uploadimg");
 /// Permanent media: upload.
-pub const MATERIAL_ADD: Endpoint = api(
-    "material.add_material",
-    Method::Post,
-    "/cgi-bin/material/add_material",
-    Auth::AccessToken,
-    Effect::Writes,
-);
+pub const MATERIAL_ADD: Endpoint = does("material.add_material", "/cgi-bin/material/add_material");
 /// Permanent media: download.
-pub const MATERIAL_GET: Endpoint = api(
-    "material.get_material",
-    Method::Post,
-    "/cgi-bin/material/get_material",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const MATERIAL_GET: Endpoint = asks("material.get_material", "/cgi-bin/material/get_material");
 /// Permanent media: remove.
-pub const MATERIAL_DELETE: Endpoint = api(
-    "material.del_material",
-    Method::Post,
-    "/cgi-bin/material/del_material",
-    Auth::AccessToken,
-    Effect::Writes,
-);
+pub const MATERIAL_DELETE: Endpoint = does("material.del_material", "/cgi-bin/material/del_material");
 /// Permanent media: list.
-pub const MATERIAL_LIST: Endpoint = api(
-    "material.batchget_material",
-    Method::Post,
-    "/cgi-bin/material/batchget_material",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const MATERIAL_LIST: Endpoint = asks("material.batchget_material", "/cgi-bin/material/batchget_material");
 /// Permanent media: numbers.
-pub const MATERIAL_COUNT: Endpoint = api(
-    "material.get_materialcount",
-    Method::Get,
-    "/cgi-bin/material/get_materialcount",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const MATERIAL_COUNT: Endpoint = get("material.get_materialcount", "/cgi-bin/material/get_materialcount");

@@ -1,138 +1,47 @@
 //! Messages to users, and the templates they are made of.
 
-use super::{Auth, Effect, Endpoint, Method, api};
+use super::{Endpoint, asks, does, get};
 
 /// Template message of an official account.
-pub const TEMPLATE_SEND: Endpoint = api(
-    "message.template.send",
-    Method::Post,
-    "/cgi-bin/message/template/send",
-    Auth::AccessToken,
-    Effect::Writes,
-);
+pub const TEMPLATE_SEND: Endpoint = does("message.template.send", "/cgi-bin/message/template/send");
 /// Subscription notification of an official account.
-pub const SUBSCRIBE_BIZSEND: Endpoint = api(
-    "message.subscribe.bizsend",
-    Method::Post,
-    "/cgi-bin/message/subscribe/bizsend",
-    Auth::AccessToken,
-    Effect::Writes,
-);
+pub const SUBSCRIBE_BIZSEND: Endpoint =
+    does("message.subscribe.bizsend", "/cgi-bin/message/subscribe/bizsend");
 /// Subscription message of a mini program.
-pub const SUBSCRIBE_SEND: Endpoint = api(
-    "message.subscribe.send",
-    Method::Post,
-    "/cgi-bin/message/subscribe/send",
-    Auth::AccessToken,
-    Effect::Writes,
-);
+pub const SUBSCRIBE_SEND: Endpoint = does("message.subscribe.send", "/cgi-bin/message/subscribe/send");
 /// Template messages: sets the industries.
-pub const TEMPLATE_SET_INDUSTRY: Endpoint = api(
-    "template.api_set_industry",
-    Method::Post,
-    "/cgi-bin/template/api_set_industry",
-    Auth::AccessToken,
-    Effect::Writes,
-);
+pub const TEMPLATE_SET_INDUSTRY: Endpoint =
+    does("template.api_set_industry", "/cgi-bin/template/api_set_industry");
 /// Template messages: the industries.
-pub const TEMPLATE_GET_INDUSTRY: Endpoint = api(
-    "template.get_industry",
-    Method::Get,
-    "/cgi-bin/template/get_industry",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const TEMPLATE_GET_INDUSTRY: Endpoint = get("template.get_industry", "/cgi-bin/template/get_industry");
 /// Template messages: adds a template.
-pub const TEMPLATE_ADD: Endpoint = api(
-    "template.api_add_template",
-    Method::Post,
-    "/cgi-bin/template/api_add_template",
-    Auth::AccessToken,
-    Effect::Writes,
-);
+pub const TEMPLATE_ADD: Endpoint = does("template.api_add_template", "/cgi-bin/template/api_add_template");
 /// Template messages: the account's templates.
-pub const TEMPLATE_LIST: Endpoint = api(
-    "template.get_all_private_template",
-    Method::Get,
-    "/cgi-bin/template/get_all_private_template",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const TEMPLATE_LIST: Endpoint =
+    get("template.get_all_private_template", "/cgi-bin/template/get_all_private_template");
 /// Template messages: removes a template.
-pub const TEMPLATE_DELETE: Endpoint = api(
-    "template.del_private_template",
-    Method::Post,
-    "/cgi-bin/template/del_private_template",
-    Auth::AccessToken,
-    Effect::Writes,
-);
+pub const TEMPLATE_DELETE: Endpoint =
+    does("template.del_private_template", "/cgi-bin/template/del_private_template");
 /// Template messages that were intercepted.
-pub const TEMPLATE_BLOCKED: Endpoint = api(
-    "wxa.sec.queryblocktmplmsg",
-    Method::Post,
-    "/wxa/sec/queryblocktmplmsg",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const TEMPLATE_BLOCKED: Endpoint = asks("wxa.sec.queryblocktmplmsg", "/wxa/sec/queryblocktmplmsg");
 /// One-time subscription message of an official account.
-pub const TEMPLATE_SUBSCRIBE: Endpoint = api(
-    "message.template.subscribe",
-    Method::Post,
-    "/cgi-bin/message/template/subscribe",
-    Auth::AccessToken,
-    Effect::Writes,
-);
+pub const TEMPLATE_SUBSCRIBE: Endpoint =
+    does("message.template.subscribe", "/cgi-bin/message/template/subscribe");
 /// Subscriptions: adds a template.
-pub const NEWTMPL_ADD: Endpoint = api(
-    "newtmpl.addtemplate",
-    Method::Post,
-    "/wxaapi/newtmpl/addtemplate",
-    Auth::AccessToken,
-    Effect::Writes,
-);
+pub const NEWTMPL_ADD: Endpoint = does("newtmpl.addtemplate", "/wxaapi/newtmpl/addtemplate");
 /// Subscriptions: removes a template.
-pub const NEWTMPL_DELETE: Endpoint = api(
-    "newtmpl.deltemplate",
-    Method::Post,
-    "/wxaapi/newtmpl/deltemplate",
-    Auth::AccessToken,
-    Effect::Writes,
-);
+pub const NEWTMPL_DELETE: Endpoint = does("newtmpl.deltemplate", "/wxaapi/newtmpl/deltemplate");
 /// Subscriptions: the account's templates.
-pub const NEWTMPL_LIST: Endpoint =
-    api("newtmpl.gettemplate", Method::Get, "/wxaapi/newtmpl/gettemplate", Auth::AccessToken, Effect::Reads);
+pub const NEWTMPL_LIST: Endpoint = get("newtmpl.gettemplate", "/wxaapi/newtmpl/gettemplate");
 /// Subscriptions: the account's categories.
-pub const NEWTMPL_CATEGORY: Endpoint =
-    api("newtmpl.getcategory", Method::Get, "/wxaapi/newtmpl/getcategory", Auth::AccessToken, Effect::Reads);
+pub const NEWTMPL_CATEGORY: Endpoint = get("newtmpl.getcategory", "/wxaapi/newtmpl/getcategory");
 /// Subscriptions: titles of the public library.
-pub const NEWTMPL_TITLES: Endpoint = api(
-    "newtmpl.getpubtemplatetitles",
-    Method::Get,
-    "/wxaapi/newtmpl/getpubtemplatetitles",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const NEWTMPL_TITLES: Endpoint =
+    get("newtmpl.getpubtemplatetitles", "/wxaapi/newtmpl/getpubtemplatetitles");
 /// Subscriptions: keywords of a title.
-pub const NEWTMPL_KEYWORDS: Endpoint = api(
-    "newtmpl.getpubtemplatekeywords",
-    Method::Get,
-    "/wxaapi/newtmpl/getpubtemplatekeywords",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const NEWTMPL_KEYWORDS: Endpoint =
+    get("newtmpl.getpubtemplatekeywords", "/wxaapi/newtmpl/getpubtemplatekeywords");
 /// Customer-service message.
-pub const CUSTOM_SEND: Endpoint = api(
-    "message.custom.send",
-    Method::Post,
-    "/cgi-bin/message/custom/send",
-    Auth::AccessToken,
-    Effect::Writes,
-);
+pub const CUSTOM_SEND: Endpoint = does("message.custom.send", "/cgi-bin/message/custom/send");
 /// Customer service: the typing state.
-pub const CUSTOM_TYPING: Endpoint = api(
-    "message.custom.typing",
-    Method::Post,
-    "/cgi-bin/message/custom/typing",
-    Auth::AccessToken,
-    Effect::Writes,
-);
+pub const CUSTOM_TYPING: Endpoint = does("message.custom.typing", "/cgi-bin/message/custom/typing");

@@ -1,10 +1,9 @@
 //! Mini programs: codes, links, sessions, phone numbers.
 
-use super::{Auth, Effect, Endpoint, Method, api};
+use super::{Auth, Effect, Endpoint, Method, api, asks, does, get};
 
 /// Mini-program code, unlimited in number.
-pub const WXACODE_UNLIMIT: Endpoint =
-    api("wxa.getwxacodeunlimit", Method::Post, "/wxa/getwxacodeunlimit", Auth::AccessToken, Effect::Reads);
+pub const WXACODE_UNLIMIT: Endpoint = asks("wxa.getwxacodeunlimit", "/wxa/getwxacodeunlimit");
 /// Phone number of a mini-program user.
 pub const PHONE_NUMBER: Endpoint = api(
     "wxa.business.getuserphonenumber",
@@ -14,37 +13,23 @@ pub const PHONE_NUMBER: Endpoint = api(
     Effect::SpendsCode,
 );
 /// Mini-program code, limited in number.
-pub const WXACODE: Endpoint =
-    api("wxa.getwxacode", Method::Post, "/wxa/getwxacode", Auth::AccessToken, Effect::Writes);
+pub const WXACODE: Endpoint = does("wxa.getwxacode", "/wxa/getwxacode");
 /// Square QR code of a mini program, limited in number.
-pub const WXA_QRCODE: Endpoint = api(
-    "wxaapp.createwxaqrcode",
-    Method::Post,
-    "/cgi-bin/wxaapp/createwxaqrcode",
-    Auth::AccessToken,
-    Effect::Writes,
-);
+pub const WXA_QRCODE: Endpoint = does("wxaapp.createwxaqrcode", "/cgi-bin/wxaapp/createwxaqrcode");
 /// URL scheme that opens a mini program.
-pub const GENERATE_SCHEME: Endpoint =
-    api("wxa.generatescheme", Method::Post, "/wxa/generatescheme", Auth::AccessToken, Effect::Writes);
+pub const GENERATE_SCHEME: Endpoint = does("wxa.generatescheme", "/wxa/generatescheme");
 /// What a URL scheme opens.
-pub const QUERY_SCHEME: Endpoint =
-    api("wxa.queryscheme", Method::Post, "/wxa/queryscheme", Auth::AccessToken, Effect::Reads);
+pub const QUERY_SCHEME: Endpoint = asks("wxa.queryscheme", "/wxa/queryscheme");
 /// URL scheme for an NFC tag.
-pub const GENERATE_NFC_SCHEME: Endpoint =
-    api("wxa.generatenfcscheme", Method::Post, "/wxa/generatenfcscheme", Auth::AccessToken, Effect::Writes);
+pub const GENERATE_NFC_SCHEME: Endpoint = does("wxa.generatenfcscheme", "/wxa/generatenfcscheme");
 /// URL link that opens a mini program.
-pub const GENERATE_URLLINK: Endpoint =
-    api("wxa.generate_urllink", Method::Post, "/wxa/generate_urllink", Auth::AccessToken, Effect::Writes);
+pub const GENERATE_URLLINK: Endpoint = does("wxa.generate_urllink", "/wxa/generate_urllink");
 /// What a URL link opens.
-pub const QUERY_URLLINK: Endpoint =
-    api("wxa.query_urllink", Method::Post, "/wxa/query_urllink", Auth::AccessToken, Effect::Reads);
+pub const QUERY_URLLINK: Endpoint = asks("wxa.query_urllink", "/wxa/query_urllink");
 /// Short link for chats.
-pub const GENERATE_SHORTLINK: Endpoint =
-    api("wxa.genwxashortlink", Method::Post, "/wxa/genwxashortlink", Auth::AccessToken, Effect::Writes);
+pub const GENERATE_SHORTLINK: Endpoint = does("wxa.genwxashortlink", "/wxa/genwxashortlink");
 /// Whether a mini program's session key is good.
-pub const CHECK_SESSION: Endpoint =
-    api("wxa.checksession", Method::Get, "/wxa/checksession", Auth::AccessToken, Effect::Reads);
+pub const CHECK_SESSION: Endpoint = get("wxa.checksession", "/wxa/checksession");
 /// Replaces a mini program's session key.
 pub const RESET_SESSION: Endpoint = api(
     "wxa.resetusersessionkey",
@@ -54,21 +39,10 @@ pub const RESET_SESSION: Endpoint = api(
     Effect::Writes,
 );
 /// Whether encrypted data came from WeChat.
-pub const CHECK_ENCRYPTED: Endpoint = api(
-    "wxa.business.checkencryptedmsg",
-    Method::Post,
-    "/wxa/business/checkencryptedmsg",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const CHECK_ENCRYPTED: Endpoint =
+    asks("wxa.business.checkencryptedmsg", "/wxa/business/checkencryptedmsg");
 /// A mini-program user's encryption keys.
-pub const USER_ENCRYPT_KEY: Endpoint = api(
-    "wxa.business.getuserencryptkey",
-    Method::Get,
-    "/wxa/business/getuserencryptkey",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const USER_ENCRYPT_KEY: Endpoint =
+    get("wxa.business.getuserencryptkey", "/wxa/business/getuserencryptkey");
 /// The unionid of a user who has paid.
-pub const PAID_UNIONID: Endpoint =
-    api("wxa.getpaidunionid", Method::Get, "/wxa/getpaidunionid", Auth::AccessToken, Effect::Reads);
+pub const PAID_UNIONID: Endpoint = get("wxa.getpaidunionid", "/wxa/getpaidunionid");

@@ -1,113 +1,49 @@
 //! What an official account knows of its users and says to them: tags, customer service, templates, figures, diagnosis.
 
-use super::{Auth, Effect, Endpoint, Host, Method, Treat, api};
+use super::{Auth, Effect, Endpoint, Host, Method, Treat, api, asks, does, get};
 
 /// Tags: makes one.
-pub const TAGS_CREATE: Endpoint =
-    api("tags.create", Method::Post, "/cgi-bin/tags/create", Auth::AccessToken, Effect::Writes);
+pub const TAGS_CREATE: Endpoint = does("tags.create", "/cgi-bin/tags/create");
 /// Tags: those of the account.
-pub const TAGS_GET: Endpoint =
-    api("tags.get", Method::Get, "/cgi-bin/tags/get", Auth::AccessToken, Effect::Reads);
+pub const TAGS_GET: Endpoint = get("tags.get", "/cgi-bin/tags/get");
 /// Tags: gives one another name.
-pub const TAGS_UPDATE: Endpoint =
-    api("tags.update", Method::Post, "/cgi-bin/tags/update", Auth::AccessToken, Effect::Writes);
+pub const TAGS_UPDATE: Endpoint = does("tags.update", "/cgi-bin/tags/update");
 /// Tags: removes one.
-pub const TAGS_DELETE: Endpoint =
-    api("tags.delete", Method::Post, "/cgi-bin/tags/delete", Auth::AccessToken, Effect::Writes);
+pub const TAGS_DELETE: Endpoint = does("tags.delete", "/cgi-bin/tags/delete");
 /// Tags: those of a follower.
-pub const TAGS_OF_USER: Endpoint =
-    api("tags.getidlist", Method::Post, "/cgi-bin/tags/getidlist", Auth::AccessToken, Effect::Reads);
+pub const TAGS_OF_USER: Endpoint = asks("tags.getidlist", "/cgi-bin/tags/getidlist");
 /// Tags: gives one to up to 50 followers.
-pub const TAGS_TAG: Endpoint = api(
-    "tags.members.batchtagging",
-    Method::Post,
-    "/cgi-bin/tags/members/batchtagging",
-    Auth::AccessToken,
-    Effect::Writes,
-);
+pub const TAGS_TAG: Endpoint = does("tags.members.batchtagging", "/cgi-bin/tags/members/batchtagging");
 /// Tags: takes one from up to 50 followers.
-pub const TAGS_UNTAG: Endpoint = api(
-    "tags.members.batchuntagging",
-    Method::Post,
-    "/cgi-bin/tags/members/batchuntagging",
-    Auth::AccessToken,
-    Effect::Writes,
-);
+pub const TAGS_UNTAG: Endpoint = does("tags.members.batchuntagging", "/cgi-bin/tags/members/batchuntagging");
 /// Tags: who carries one.
-pub const TAG_MEMBERS: Endpoint =
-    api("user.tag.get", Method::Post, "/cgi-bin/user/tag/get", Auth::AccessToken, Effect::Reads);
+pub const TAG_MEMBERS: Endpoint = asks("user.tag.get", "/cgi-bin/user/tag/get");
 /// The account's own name for a follower.
-pub const USER_REMARK: Endpoint = api(
-    "user.info.updateremark",
-    Method::Post,
-    "/cgi-bin/user/info/updateremark",
-    Auth::AccessToken,
-    Effect::Writes,
-);
+pub const USER_REMARK: Endpoint = does("user.info.updateremark", "/cgi-bin/user/info/updateremark");
 /// The account's blacklist.
-pub const BLACKLIST_GET: Endpoint = api(
-    "tags.members.getblacklist",
-    Method::Post,
-    "/cgi-bin/tags/members/getblacklist",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const BLACKLIST_GET: Endpoint = asks("tags.members.getblacklist", "/cgi-bin/tags/members/getblacklist");
 /// Puts up to 20 followers on the blacklist.
-pub const BLACKLIST_ADD: Endpoint = api(
-    "tags.members.batchblacklist",
-    Method::Post,
-    "/cgi-bin/tags/members/batchblacklist",
-    Auth::AccessToken,
-    Effect::Writes,
-);
+pub const BLACKLIST_ADD: Endpoint =
+    does("tags.members.batchblacklist", "/cgi-bin/tags/members/batchblacklist");
 /// Takes up to 20 users off the blacklist.
-pub const BLACKLIST_REMOVE: Endpoint = api(
-    "tags.members.batchunblacklist",
-    Method::Post,
-    "/cgi-bin/tags/members/batchunblacklist",
-    Auth::AccessToken,
-    Effect::Writes,
-);
+pub const BLACKLIST_REMOVE: Endpoint =
+    does("tags.members.batchunblacklist", "/cgi-bin/tags/members/batchunblacklist");
 /// Openids of an account that was merged into this one.
-pub const CHANGE_OPENID: Endpoint =
-    api("changeopenid", Method::Post, "/cgi-bin/changeopenid", Auth::AccessToken, Effect::Reads);
+pub const CHANGE_OPENID: Endpoint = asks("changeopenid", "/cgi-bin/changeopenid");
 /// One-time subscription: the page on which the user allows a message.
 pub const SUBSCRIBE_MSG_PAGE: Endpoint =
     api("mp.subscribemsg", Method::Get, "/mp/subscribemsg", Auth::None, Effect::Reads)
         .on(Host::Mp)
         .treat(Treat::Open);
 /// Customer service: the workers.
-pub const KF_LIST: Endpoint = api(
-    "customservice.getkflist",
-    Method::Get,
-    "/cgi-bin/customservice/getkflist",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const KF_LIST: Endpoint = get("customservice.getkflist", "/cgi-bin/customservice/getkflist");
 /// Customer service: who is at work.
-pub const KF_ONLINE: Endpoint = api(
-    "customservice.getonlinekflist",
-    Method::Get,
-    "/cgi-bin/customservice/getonlinekflist",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const KF_ONLINE: Endpoint =
+    get("customservice.getonlinekflist", "/cgi-bin/customservice/getonlinekflist");
 /// Customer service: another worker.
-pub const KF_ADD: Endpoint = api(
-    "customservice.kfaccount.add",
-    Method::Post,
-    "/customservice/kfaccount/add",
-    Auth::AccessToken,
-    Effect::Writes,
-);
+pub const KF_ADD: Endpoint = does("customservice.kfaccount.add", "/customservice/kfaccount/add");
 /// Customer service: a worker's nickname.
-pub const KF_UPDATE: Endpoint = api(
-    "customservice.kfaccount.update",
-    Method::Post,
-    "/customservice/kfaccount/update",
-    Auth::AccessToken,
-    Effect::Writes,
-);
+pub const KF_UPDATE: Endpoint = does("customservice.kfaccount.update", "/customservice/kfaccount/update");
 /// Customer service: removes a worker. The page says POST now; GET is what SDKs send.
 pub const KF_DELETE: Endpoint = api(
     "customservice.kfaccount.del",
@@ -117,204 +53,72 @@ pub const KF_DELETE: Endpoint = api(
     Effect::Writes,
 );
 /// Customer service: asks a person to be a worker.
-pub const KF_INVITE: Endpoint = api(
-    "customservice.kfaccount.inviteworker",
-    Method::Post,
-    "/customservice/kfaccount/inviteworker",
-    Auth::AccessToken,
-    Effect::Writes,
-);
+pub const KF_INVITE: Endpoint =
+    does("customservice.kfaccount.inviteworker", "/customservice/kfaccount/inviteworker");
 /// Customer service: a worker's portrait.
-pub const KF_HEADIMG: Endpoint = api(
-    "customservice.kfaccount.uploadheadimg",
-    Method::Post,
-    "/customservice/kfaccount/uploadheadimg",
-    Auth::AccessToken,
-    Effect::Writes,
-);
+pub const KF_HEADIMG: Endpoint =
+    does("customservice.kfaccount.uploadheadimg", "/customservice/kfaccount/uploadheadimg");
 /// Customer service: a worker takes a user on.
-pub const KF_SESSION_CREATE: Endpoint = api(
-    "customservice.kfsession.create",
-    Method::Post,
-    "/customservice/kfsession/create",
-    Auth::AccessToken,
-    Effect::Writes,
-);
+pub const KF_SESSION_CREATE: Endpoint =
+    does("customservice.kfsession.create", "/customservice/kfsession/create");
 /// Customer service: a worker lets a user go.
-pub const KF_SESSION_CLOSE: Endpoint = api(
-    "customservice.kfsession.close",
-    Method::Post,
-    "/customservice/kfsession/close",
-    Auth::AccessToken,
-    Effect::Writes,
-);
+pub const KF_SESSION_CLOSE: Endpoint =
+    does("customservice.kfsession.close", "/customservice/kfsession/close");
 /// Customer service: who serves a user.
-pub const KF_SESSION_GET: Endpoint = api(
-    "customservice.kfsession.getsession",
-    Method::Get,
-    "/customservice/kfsession/getsession",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const KF_SESSION_GET: Endpoint =
+    get("customservice.kfsession.getsession", "/customservice/kfsession/getsession");
 /// Customer service: whom a worker serves.
-pub const KF_SESSION_LIST: Endpoint = api(
-    "customservice.kfsession.getsessionlist",
-    Method::Get,
-    "/customservice/kfsession/getsessionlist",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const KF_SESSION_LIST: Endpoint =
+    get("customservice.kfsession.getsessionlist", "/customservice/kfsession/getsessionlist");
 /// Customer service: who waits.
-pub const KF_WAITING: Endpoint = api(
-    "customservice.kfsession.getwaitcase",
-    Method::Get,
-    "/customservice/kfsession/getwaitcase",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const KF_WAITING: Endpoint =
+    get("customservice.kfsession.getwaitcase", "/customservice/kfsession/getwaitcase");
 /// Customer service: what was said.
-pub const KF_RECORDS: Endpoint = api(
-    "customservice.msgrecord.getmsglist",
-    Method::Post,
-    "/customservice/msgrecord/getmsglist",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const KF_RECORDS: Endpoint =
+    asks("customservice.msgrecord.getmsglist", "/customservice/msgrecord/getmsglist");
 /// Figures: followers who came and went.
-pub const CUBE_USER_SUMMARY: Endpoint = api(
-    "datacube.getusersummary",
-    Method::Post,
-    "/datacube/getusersummary",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const CUBE_USER_SUMMARY: Endpoint = asks("datacube.getusersummary", "/datacube/getusersummary");
 /// Figures: followers in all.
-pub const CUBE_USER_CUMULATE: Endpoint = api(
-    "datacube.getusercumulate",
-    Method::Post,
-    "/datacube/getusercumulate",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const CUBE_USER_CUMULATE: Endpoint = asks("datacube.getusercumulate", "/datacube/getusercumulate");
 /// Figures: articles of a day.
-pub const CUBE_ARTICLE_SUMMARY: Endpoint = api(
-    "datacube.getarticlesummary",
-    Method::Post,
-    "/datacube/getarticlesummary",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const CUBE_ARTICLE_SUMMARY: Endpoint = asks("datacube.getarticlesummary", "/datacube/getarticlesummary");
 /// Figures: articles since they were sent.
-pub const CUBE_ARTICLE_TOTAL: Endpoint = api(
-    "datacube.getarticletotal",
-    Method::Post,
-    "/datacube/getarticletotal",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const CUBE_ARTICLE_TOTAL: Endpoint = asks("datacube.getarticletotal", "/datacube/getarticletotal");
 /// Figures: reading.
-pub const CUBE_USER_READ: Endpoint =
-    api("datacube.getuserread", Method::Post, "/datacube/getuserread", Auth::AccessToken, Effect::Reads);
+pub const CUBE_USER_READ: Endpoint = asks("datacube.getuserread", "/datacube/getuserread");
 /// Figures: reading by hour.
-pub const CUBE_USER_READ_HOUR: Endpoint = api(
-    "datacube.getuserreadhour",
-    Method::Post,
-    "/datacube/getuserreadhour",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const CUBE_USER_READ_HOUR: Endpoint = asks("datacube.getuserreadhour", "/datacube/getuserreadhour");
 /// Figures: sharing.
-pub const CUBE_USER_SHARE: Endpoint =
-    api("datacube.getusershare", Method::Post, "/datacube/getusershare", Auth::AccessToken, Effect::Reads);
+pub const CUBE_USER_SHARE: Endpoint = asks("datacube.getusershare", "/datacube/getusershare");
 /// Figures: sharing by hour.
-pub const CUBE_USER_SHARE_HOUR: Endpoint = api(
-    "datacube.getusersharehour",
-    Method::Post,
-    "/datacube/getusersharehour",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const CUBE_USER_SHARE_HOUR: Endpoint = asks("datacube.getusersharehour", "/datacube/getusersharehour");
 /// Figures: messages from users.
-pub const CUBE_UPSTREAM: Endpoint = api(
-    "datacube.getupstreammsg",
-    Method::Post,
-    "/datacube/getupstreammsg",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const CUBE_UPSTREAM: Endpoint = asks("datacube.getupstreammsg", "/datacube/getupstreammsg");
 /// Figures: messages from users by hour.
-pub const CUBE_UPSTREAM_HOUR: Endpoint = api(
-    "datacube.getupstreammsghour",
-    Method::Post,
-    "/datacube/getupstreammsghour",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const CUBE_UPSTREAM_HOUR: Endpoint = asks("datacube.getupstreammsghour", "/datacube/getupstreammsghour");
 /// Figures: messages from users by week.
-pub const CUBE_UPSTREAM_WEEK: Endpoint = api(
-    "datacube.getupstreammsgweek",
-    Method::Post,
-    "/datacube/getupstreammsgweek",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const CUBE_UPSTREAM_WEEK: Endpoint = asks("datacube.getupstreammsgweek", "/datacube/getupstreammsgweek");
 /// Figures: messages from users by month.
-pub const CUBE_UPSTREAM_MONTH: Endpoint = api(
-    "datacube.getupstreammsgmonth",
-    Method::Post,
-    "/datacube/getupstreammsgmonth",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const CUBE_UPSTREAM_MONTH: Endpoint =
+    asks("datacube.getupstreammsgmonth", "/datacube/getupstreammsgmonth");
 /// Figures: how many messages users send.
-pub const CUBE_UPSTREAM_DIST: Endpoint = api(
-    "datacube.getupstreammsgdist",
-    Method::Post,
-    "/datacube/getupstreammsgdist",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const CUBE_UPSTREAM_DIST: Endpoint = asks("datacube.getupstreammsgdist", "/datacube/getupstreammsgdist");
 /// Figures: how many messages users send in a week.
-pub const CUBE_UPSTREAM_DIST_WEEK: Endpoint = api(
-    "datacube.getupstreammsgdistweek",
-    Method::Post,
-    "/datacube/getupstreammsgdistweek",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const CUBE_UPSTREAM_DIST_WEEK: Endpoint =
+    asks("datacube.getupstreammsgdistweek", "/datacube/getupstreammsgdistweek");
 /// Figures: how many messages users send in a month.
-pub const CUBE_UPSTREAM_DIST_MONTH: Endpoint = api(
-    "datacube.getupstreammsgdistmonth",
-    Method::Post,
-    "/datacube/getupstreammsgdistmonth",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const CUBE_UPSTREAM_DIST_MONTH: Endpoint =
+    asks("datacube.getupstreammsgdistmonth", "/datacube/getupstreammsgdistmonth");
 /// Figures: callbacks.
-pub const CUBE_INTERFACE: Endpoint = api(
-    "datacube.getinterfacesummary",
-    Method::Post,
-    "/datacube/getinterfacesummary",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const CUBE_INTERFACE: Endpoint = asks("datacube.getinterfacesummary", "/datacube/getinterfacesummary");
 /// Figures: callbacks by hour.
-pub const CUBE_INTERFACE_HOUR: Endpoint = api(
-    "datacube.getinterfacesummaryhour",
-    Method::Post,
-    "/datacube/getinterfacesummaryhour",
-    Auth::AccessToken,
-    Effect::Reads,
-);
+pub const CUBE_INTERFACE_HOUR: Endpoint =
+    asks("datacube.getinterfacesummaryhour", "/datacube/getinterfacesummaryhour");
 /// The risk of a mini program's user.
-pub const USER_RISK: Endpoint =
-    api("wxa.getuserriskrank", Method::Post, "/wxa/getuserriskrank", Auth::AccessToken, Effect::Reads);
+pub const USER_RISK: Endpoint = asks("wxa.getuserriskrank", "/wxa/getuserriskrank");
 /// A follower.
-pub const USER_INFO: Endpoint =
-    api("user.info", Method::Get, "/cgi-bin/user/info", Auth::AccessToken, Effect::Reads);
+pub const USER_INFO: Endpoint = get("user.info", "/cgi-bin/user/info");
 /// Up to 100 followers.
-pub const USER_INFO_BATCHGET: Endpoint =
-    api("user.info.batchget", Method::Post, "/cgi-bin/user/info/batchget", Auth::AccessToken, Effect::Reads);
+pub const USER_INFO_BATCHGET: Endpoint = asks("user.info.batchget", "/cgi-bin/user/info/batchget");
 /// The followers' openids, 10,000 a page.
-pub const USER_GET: Endpoint =
-    api("user.get", Method::Get, "/cgi-bin/user/get", Auth::AccessToken, Effect::Reads);
+pub const USER_GET: Endpoint = get("user.get", "/cgi-bin/user/get");
