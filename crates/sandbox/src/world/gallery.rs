@@ -2,9 +2,9 @@
 
 use super::World;
 use super::kept::base64;
+use super::lately::{Lately, Weighs};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
 
 /// Pictures kept, and their bytes.
 const MAX_PICTURES: usize = 2_000;
@@ -18,13 +18,19 @@ struct Hung {
     bytes: Bytes,
 }
 
+impl Weighs for Hung {
+    fn weight(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
 /// The oldest first.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Gallery(VecDeque<Hung>);
+pub(crate) struct Gallery(Lately<Hung>);
 
 impl Gallery {
-    pub(super) fn bytes(&self) -> usize {
-        self.0.iter().map(|hung| hung.bytes.len()).sum()
+    pub(super) const fn bytes(&self) -> usize {
+        self.0.bytes()
     }
 }
 
@@ -37,14 +43,8 @@ impl World {
     /// Keeps a picture for articles; its address.
     pub(crate) fn hang(&mut self, content_type: &str, bytes: Bytes) -> String {
         let url = self.picture_url(content_type);
-        let mut total = self.gallery.bytes() + bytes.len();
-        let kept = &mut self.gallery.0;
-        kept.push_back(Hung { url: url.clone(), content_type: content_type.to_owned(), bytes });
-        while (total > MAX_BYTES || kept.len() > MAX_PICTURES)
-            && let Some(oldest) = kept.pop_front()
-        {
-            total -= oldest.bytes.len();
-        }
+        let hung = Hung { url: url.clone(), content_type: content_type.to_owned(), bytes };
+        self.gallery.0.add(hung, MAX_PICTURES, MAX_BYTES);
         url
     }
 
